@@ -1,0 +1,14 @@
+"""Everything a user may set, with its default, unit, bound and reason.
+
+`load_settings` is the way in: it reads the environment, a `.env` file and the command line's own
+overrides, and either returns frozen `Settings` or raises one `UserError` that lists every problem
+at once. Only the command line calls it; everybody else is handed a slice. The tables in
+`docs/configuration.md` and `.env.example` are generated from the fields.
+"""
+
+from arbit.config.load import load_settings
+from arbit.config.settings import ScanSettings, Settings
+from arbit.config.text import Override
+from arbit.config.venue import Feed, VenueSettings
+
+__all__ = ["Feed", "Override", "ScanSettings", "Settings", "VenueSettings", "load_settings"]

@@ -1,0 +1,96 @@
+"""The one reader of the environment: everything the user said, or everything wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from arbit.config.fields import expected, inner_model, is_setting
+from arbit.config.settings import Settings
+from arbit.config.text import (
+    ANY_NAME,
+    Gathered,
+    Known,
+    Override,
+    environment_triples,
+    gather,
+    key_of,
+    read_env_file,
+)
+from arbit.domain.errors import UserError
+
+
+def load_settings(
+    env_file: str | Path | None = ".env",
+    environ: Mapping[str, str] | None = None,
+    overrides: Sequence[Override] = (),
+) -> Settings:
+    """Read `.env`, then the environment over it, then the command line over both.
+
+    Raises UserError with one line for each problem: unknown keys at every level, values out of
+    their bounds, lines of `.env` that are none. A missing `.env` is an empty one; a missing file of
+    another name is an error. Nothing is contacted.
+    """
+    lines: list[tuple[str, str, str]] = []
+    problems: list[str] = []
+    if env_file is not None:
+        lines, problems = read_env_file(Path(env_file), required=str(env_file) != ".env")
+    lines += environment_triples(os.environ if environ is None else environ)
+    lines += [(override.label, override.key, override.text) for override in overrides]
+    gathered = gather(_known(Settings), lines)
+    problems += gathered.problems
+    try:
+        settings = Settings.model_validate(_unset(gathered))
+    except ValidationError as error:
+        problems += _complaints(error, gathered)
+    if problems:
+        raise UserError("\n".join(dict.fromkeys(problems)))
+    return settings
+
+
+def _known(model: type[BaseModel]) -> Known:
+    known = Known()
+    for name, info in model.model_fields.items():
+        if is_setting(info):
+            inner, named = inner_model(info)
+            level = _known(inner) if inner else None
+            known[name] = Known({ANY_NAME: level}) if named else level
+    return known
+
+
+def _field_at(path: Sequence[str]) -> FieldInfo | None:
+    model: type[BaseModel] | None = Settings
+    info: FieldInfo | None = None
+    names = list(path)
+    while model is not None and names:
+        info = model.model_fields.get(names.pop(0))
+        if info is None:
+            return None
+        model, named = inner_model(info)
+        if named and names:
+            names.pop(0)
+    return info
+
+
+def _unset(gathered: Gathered) -> dict[str, object]:
+    """The tree, without the keys that an empty text turns off (`ARBIT_METRICS_PORT=`)."""
+    for path, said in list(gathered.said.items()):
+        info = _field_at(path)
+        if said.value == "" and info is not None and info.default is None:
+            del gathered.said[path]
+    return gathered.tree()
+
+
+def _complaints(error: ValidationError, gathered: Gathered) -> list[str]:
+    found = []
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        near = gathered.near(detail["loc"])
+        path, said = near or (tuple(map(str, detail["loc"])), None)
+        info = _field_at(path)
+        wanted = expected(info) if info is not None else str(detail["msg"])
+        found.append(f"{said or key_of(path)}: expected {wanted}")
+    return found

@@ -1,0 +1,192 @@
+"""One venue's settings, and what a venue of each name starts from."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+from arbit.config.fields import (
+    AMOUNTS,
+    AmountByAsset,
+    Bps,
+    BpsBySymbol,
+    Symbols,
+    Triangles,
+    VenueName,
+    setting,
+    within,
+)
+
+_DEPTHS = (10, 25, 100, 500, 1000)
+
+
+class Feed(enum.StrEnum):
+    """Where a venue's books come from."""
+
+    NATIVE = "native"
+    CCXT = "ccxt"
+    REST = "rest"
+
+
+class VenueSettings(BaseModel):
+    """One venue. `name` is its key in `Settings.venues`, never set by itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: VenueName
+    feed: Feed = setting(
+        Feed.CCXT,
+        "where books come from: our own feed, ccxt.pro, or REST polling",
+        why="native proves each book by checksum but knows only Kraken's protocol; "
+        "kraken and sandbox default to it, all others to ccxt",
+        expect="native (kraken and sandbox only), ccxt or rest",
+    )
+    ws_enabled: bool = setting(
+        True, "false polls over REST whatever `feed` says", why="a network may block WebSockets"
+    )
+    rest_url: str | None = setting(
+        None,
+        "base of the REST address; the sandbox starts its own server when unset",
+        why="unset means the venue's own address",
+        expect="an http:// or https:// address",
+    )
+    ws_url: str | None = setting(
+        None,
+        "WebSocket address",
+        why="unset means the venue's own address",
+        expect="a ws:// or wss:// address",
+    )
+    taker_fee_bps: Bps | None = setting(
+        None,
+        "taker fee of every market, over what the venue publishes",
+        unit="bps",
+        why="unset: the account's fee, else the venue's published ladder; never a guess",
+    )
+    taker_fee_bps_by_symbol: BpsBySymbol = setting(
+        {},
+        "taker fee of single markets, over `taker_fee_bps`",
+        unit="bps",
+        why="stablecoin and promotional pairs have fees of their own",
+        expect="a list such as USDC/USD=20,BTC/USD=40 (or a JSON object), each from 0 to 1000",
+    )
+    min_notional: AmountByAsset = setting(
+        {},
+        "smallest order worth sending, by quote asset, above the venue's own minimum",
+        unit="quote units",
+        why="empty: the venue's own minima alone decide",
+        expect=AMOUNTS,
+    )
+    max_book_age_ms: Annotated[int, within(100, 60_000)] = setting(
+        3000,
+        "a book unconfirmed for longer is not believed",
+        unit="ms",
+        why="Kraken beats once a second and our watchdog bites at 2.5 s, so 3 s survives one late "
+        "beat and no more; exchanges over plain ccxt get 5 s, their reads being slower",
+    )
+    max_skew_ms: Annotated[int, within(50, 60_000)] = setting(
+        3000,
+        "three legs confirmed further apart than this are not one market",
+        unit="ms",
+        why="no stricter than the age limit: legs of a quiet triangle are confirmed in turn",
+    )
+    book_depth: int = setting(
+        25,
+        "levels a side that are subscribed",
+        unit="levels",
+        why="enough to size a retail order, a quarter of the traffic of 100",
+        expect="one of 10, 25, 100, 500, 1000",
+    )
+    symbols: Symbols = setting(
+        (),
+        "markets to watch; empty means all that are in some triangle",
+        why="an edge may be on any market",
+        expect="all when empty, else a list such as BTC/USD,ETH/BTC,ETH/USD",
+    )
+    triangles: Triangles = setting(
+        (),
+        "triangles to watch, each as three markets; `auto` means every one there is",
+        why="discovery is cheap and forgets none",
+        expect="auto, or BTC/USD,ETH/BTC,ETH/USD with ; between triangles (or a JSON list)",
+    )
+    max_symbols: Annotated[int, within(3, 5000)] = setting(
+        1000,
+        "most markets watched at once; more is an error, not a silent cut",
+        unit="markets",
+        why="all of Kraken fits; exchanges over ccxt get 100, a task each",
+    )
+    symbols_per_socket: Annotated[int, within(1, 1000)] = setting(
+        200,
+        "markets on one WebSocket",
+        unit="markets",
+        why="a lost socket costs only a part, and few sockets spare connect attempts",
+    )
+    watchdog_ms: Annotated[int, within(500, 3000)] = setting(
+        2500,
+        "a socket on which nothing at all arrives for this long is dropped",
+        unit="ms",
+        why="Kraken beats every second; two missed beats and a half are no accident",
+    )
+    connect_attempts_per_10min: Annotated[int, within(1, 120)] = setting(
+        110,
+        "most connection attempts in any ten minutes",
+        unit="attempts",
+        why="Kraken's edge blocks an address for ten minutes at about 150",
+    )
+    backoff_cap_s: Annotated[float, within(0.1, 15)] = setting(
+        15,
+        "longest wait between two connection attempts",
+        unit="s",
+        why="long enough to stay under the connect limit, short enough to notice a recovery",
+    )
+    rest_calls_per_s: Annotated[float, within(0.05, 20)] = setting(
+        1.0,
+        "public REST calls",
+        unit="calls/s",
+        why="Kraken's public budget for one address; ask your exchange before raising it",
+    )
+
+    @property
+    def effective_feed(self) -> Feed:
+        """The feed to construct: REST when WebSockets are switched off."""
+        return self.feed if self.ws_enabled else Feed.REST
+
+    @field_validator("feed")
+    @classmethod
+    def _native_speaks_kraken(cls, feed: Feed, info: ValidationInfo) -> Feed:
+        if feed is Feed.NATIVE and info.data.get("name") not in BUILT_IN:
+            raise ValueError("native")
+        return feed
+
+    @field_validator("book_depth")
+    @classmethod
+    def _depth_offered(cls, depth: int) -> int:
+        if depth not in _DEPTHS:
+            raise ValueError("depth")
+        return depth
+
+    @field_validator("rest_url", "ws_url")
+    @classmethod
+    def _address(cls, url: str | None, info: ValidationInfo) -> str | None:
+        schemes = "http|https" if info.field_name == "rest_url" else "ws|wss"
+        if url is not None and not re.fullmatch(rf"({schemes})://[^\s/@]+(/\S*)?", url):
+            raise ValueError("address")
+        return url.rstrip("/") if url else url
+
+
+# What a venue of this name starts from; every other name is an exchange id of ccxt.
+BUILT_IN: Mapping[str, Mapping[str, object]] = {
+    "kraken": {"feed": Feed.NATIVE},
+    "sandbox": {"feed": Feed.NATIVE},
+}
+_OVER_CCXT: Mapping[str, object] = {"max_book_age_ms": 5000, "max_symbols": 100}
+
+
+def with_defaults(name: str, given: object) -> object:
+    """What was given, over what a venue of this name starts from."""
+    if isinstance(given, Mapping):
+        return {"name": name, **BUILT_IN.get(name, _OVER_CCXT), **given}
+    return given

@@ -1,0 +1,1 @@
+"""The vocabulary: frozen values, tables and pure arithmetic. Standard library only."""

@@ -1,0 +1,139 @@
+"""Everything the instrument can say happened. Frozen, small, and safe to log whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from arbit.domain.book import Disbelief
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConnected:
+    """A socket is open and its symbols are being subscribed. `epoch` counts from 1."""
+
+    venue: str
+    shard: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedDisconnected:
+    """A socket is gone; its books are not believed. `retry_ms` is the back-off before redial."""
+
+    venue: str
+    shard: int
+    why: str
+    retry_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookDisbelieved:
+    """A book stopped being believable, with the first reason and what was seen."""
+
+    venue: str
+    symbol: str
+    reason: Disbelief
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BookBelieved:
+    """A book is verified again after `after_ms` without it."""
+
+    venue: str
+    symbol: str
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStale:
+    """A stream is stale or absent for these symbols, and REST feeds their books meanwhile."""
+
+    venue: str
+    symbols: tuple[str, ...]
+    age_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBack:
+    """The stream serves these symbols again; REST has stopped."""
+
+    venue: str
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VenueStatusChanged:
+    """The venue, or one market of it, changed status."""
+
+    venue: str
+    symbol: str  # "*" for the venue as a whole
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class VenueSaid:
+    """The venue refused something, in its own words."""
+
+    venue: str
+    text: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeEnded:
+    """One episode of one directed triangle is over; `stage` is the furthest it reached."""
+
+    venue: str
+    path: str
+    stage: str
+    best_bps: float
+    gross_ms: float
+    net_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PaperCycleEnded:
+    """One paper cycle is over, with its profit in the start asset (exact digits as text)."""
+
+    venue: str
+    path: str
+    end: str
+    profit: str
+    asset: str
+
+
+Event = (
+    FeedConnected
+    | FeedDisconnected
+    | BookDisbelieved
+    | BookBelieved
+    | StreamStale
+    | StreamBack
+    | VenueStatusChanged
+    | VenueSaid
+    | EpisodeEnded
+    | PaperCycleEnded
+)
+
+
+@dataclass(slots=True)
+class FeedCounts:
+    """Running totals of one feed since it started; read by metrics, written by the feed alone."""
+
+    frames: int = 0
+    bytes: int = 0
+    verified: int = 0
+    failed: int = 0
+    padded: int = 0
+    resyncs: int = 0
+    connects: int = 0
+    reconnects: int = 0
+    ignored: int = 0
+    bad_frames: int = 0
+    rest_fallbacks: int = 0
+    rest_books: int = 0
+    confirmations: int = 0
+    divergences: int = 0
+    refusals: int = 0
+    by_symbol_failed: dict[str, int] = field(default_factory=dict)

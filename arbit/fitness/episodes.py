@@ -1,0 +1,153 @@
+"""Episodes: one gap is counted once, however many updates show it.
+
+An episode of a directed triangle opens when its gross edge turns positive on the last-known books
+and closes when the edge falls back to the level that opened it. It remembers the furthest stage
+it reached and how long it lived, gross and net.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from arbit.scanner import Scanner, Sighting
+
+KEPT_LIFETIMES = 2_048  # per directed triangle; beyond that every second one is dropped
+
+
+class Stage(enum.IntEnum):
+    """The funnel, in order. Reaching one implies all before it."""
+
+    RAW = 0
+    GROSS = 1
+    NET = 2
+    FITS = 3
+    SURVIVES = 4
+    FILLED = 5
+
+
+@dataclass(slots=True)
+class Episode:
+    """One gap. Times are monotonic nanoseconds; a since of None means not at present."""
+
+    directed: int
+    opened_ns: int
+    stage: Stage = Stage.RAW
+    best: float = 0.0
+    gross_since_ns: int | None = None
+    net_since_ns: int | None = None
+    gross_ns: int = 0
+    net_ns: int = 0
+    tried: bool = False
+    closed: bool = False
+
+    def reach(self, stage: Stage) -> None:
+        """Remember that it came this far."""
+        self.stage = max(self.stage, stage)
+
+
+@dataclass(slots=True)
+class History:
+    """What the closed episodes of one directed triangle add up to."""
+
+    episodes: int = 0
+    lifetimes_ms: list[float] = field(default_factory=list)
+    net_lifetimes_ms: list[float] = field(default_factory=list)
+
+    def add(self, episode: Episode) -> None:
+        """Add one that has closed, if it was ever real (gross on believable books)."""
+        if episode.stage < Stage.GROSS:
+            return
+        self.episodes += 1
+        _keep(self.lifetimes_ms, episode.gross_ns / 1e6)
+        if episode.net_ns:
+            _keep(self.net_lifetimes_ms, episode.net_ns / 1e6)
+
+
+def _keep(values: list[float], value: float) -> None:
+    if len(values) >= KEPT_LIFETIMES:
+        del values[1::2]
+    values.append(value)
+
+
+class Episodes:
+    """Every open episode of a scanner's triangles, and the history of the closed ones."""
+
+    def __init__(
+        self, scanner: Scanner, min_edge: float, on_closed: Callable[[Episode], None]
+    ) -> None:
+        self._scanner = scanner
+        self._min_edge = min_edge
+        self._on_closed = on_closed
+        self._open: dict[int, Episode] = {}
+        self.history = [History() for _ in scanner.directed]
+        self.reached = dict.fromkeys(Stage, 0)
+
+    @property
+    def open(self) -> int:
+        """How many are open now."""
+        return len(self._open)
+
+    def see(self, sighting: Sighting, now_ns: int) -> Episode | None:
+        """Open, update or close by one sighting; returns the episode while it stays open."""
+        episode = self._open.get(sighting.directed)
+        if sighting.edge <= 0.0:
+            if episode is not None:
+                self._close(episode, now_ns)
+            return None
+        if episode is None:
+            episode = Episode(sighting.directed, now_ns)
+            self._open[sighting.directed] = episode
+            self._scanner.open[sighting.directed] = 1
+            self.reached[Stage.RAW] += 1
+        real = sighting.why_not is None
+        if real:
+            episode.best = max(episode.best, sighting.edge)
+        net = real and sighting.net is not None and sighting.net > self._min_edge
+        _count(episode, now_ns, gross=real, net=net)
+        if real:
+            self.reach(episode, Stage.NET if net else Stage.GROSS)
+        return episode
+
+    def reach(self, episode: Episode, stage: Stage) -> None:
+        """The episode came this far; every stage up to it is counted once."""
+        for step in Stage:
+            if episode.stage < step <= stage:
+                self.reached[step] += 1
+        episode.reach(stage)
+
+    def is_net(self, sighting: Sighting) -> bool:
+        """True when this sighting is above the hurdle on believable books."""
+        return (
+            sighting.why_not is None
+            and sighting.net is not None
+            and sighting.net > self._min_edge
+        )
+
+    def finish(self, now_ns: int) -> None:
+        """Close what is open: the run is over."""
+        for episode in list(self._open.values()):
+            self._close(episode, now_ns)
+
+    def _close(self, episode: Episode, now_ns: int) -> None:
+        _count(episode, now_ns, gross=False, net=False)
+        episode.closed = True
+        del self._open[episode.directed]
+        self._scanner.open[episode.directed] = 0
+        self.history[episode.directed].add(episode)
+        self._on_closed(episode)
+
+
+def _count(episode: Episode, now_ns: int, *, gross: bool, net: bool) -> None:
+    """Start or stop the two clocks of an episode."""
+    if gross and episode.gross_since_ns is None:
+        episode.gross_since_ns = now_ns
+    elif not gross and episode.gross_since_ns is not None:
+        episode.gross_ns += now_ns - episode.gross_since_ns
+        episode.gross_since_ns = None
+    if net and episode.net_since_ns is None:
+        episode.net_since_ns = now_ns
+    elif not net and episode.net_since_ns is not None:
+        episode.net_ns += now_ns - episode.net_since_ns
+        episode.net_since_ns = None

@@ -1,0 +1,255 @@
+"""The honest funnel: what was seen, what of it was real, what of it fees leave, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from arbit.domain.events import FeedCounts
+from arbit.domain.fees import break_even_fee_bps
+from arbit.domain.histogram import Histogram, merged
+from arbit.domain.money import plain
+from arbit.domain.samples import percentile
+from arbit.domain.triangle import Triangle
+from arbit.fitness.episodes import Episodes, Stage
+from arbit.fitness.trial import Trial
+from arbit.scanner import Scanner
+
+BPS = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A triangle that was watched: its hurdle in bps (None: a fee is unknown), and tradability."""
+
+    triangle: Triangle
+    hurdle_bps: float | None
+    why_not_tradable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What was measured. `market` is synthetic, live or recorded."""
+
+    venue: str
+    market: str
+    symbols: int
+    listed: Sequence[Listed]
+    counts: FeedCounts
+    assumptions: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TriangleResult:
+    """One directed triangle's figures. Edges are gross, in bps; None when never evaluated."""
+
+    legs: Sequence[str]
+    path: str
+    hurdle_bps: float | None
+    best_edge_bps: float | None
+    median_edge_bps: float | None
+    episodes: int
+    lifetime_ms: Mapping[str, float | None]
+    net_lifetime_ms: Mapping[str, float | None]
+    break_even_fee_bps: float | None
+    tradable: bool
+    why_not_tradable: str | None
+
+    @property
+    def shortfall_bps(self) -> float:
+        """How far the best edge stayed below the hurdle; infinite when either is unknown."""
+        if self.best_edge_bps is None or self.hurdle_bps is None:
+            return float("inf")
+        return self.hurdle_bps - self.best_edge_bps
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything `arbit fitness` found on one venue."""
+
+    subject: Subject
+    seconds: float
+    evaluations: int
+    refused: Mapping[str, int]
+    ws_share: float | None
+    staleness_ms: Mapping[str, float | None]
+    funnel: Mapping[str, int]
+    unfit: Mapping[str, int]
+    triangles: Sequence[TriangleResult]
+    paper: Mapping[str, Any] | None
+    verdict: str = ""
+    notes: Sequence[str] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain data for `--json`."""
+        counts = self.subject.counts
+        return {
+            "venue": self.subject.venue,
+            "seconds": round(self.seconds, 3),
+            "market": self.subject.market,
+            "books": {
+                "symbols": self.subject.symbols,
+                "frames": counts.frames,
+                "verified": counts.verified,
+                "failed": counts.failed,
+                "resyncs": counts.resyncs,
+                "rest_fallbacks": counts.rest_fallbacks,
+            },
+            "evaluations": self.evaluations,
+            "refused_evaluations": dict(self.refused),
+            "ws_share": self.ws_share,
+            "staleness_ms": dict(self.staleness_ms),
+            "funnel": dict(self.funnel),
+            "unfit": dict(self.unfit),
+            "triangles": [_triangle_dict(result) for result in self.triangles],
+            "paper": self.paper,
+            "assumptions": list(self.subject.assumptions),
+            "verdict": self.verdict,
+        }
+
+
+def judge(
+    subject: Subject,
+    seconds: float,
+    scanner: Scanner,
+    episodes: Episodes,
+    unfit: Mapping[str, int],
+    trial: Trial | None,
+) -> Report:
+    """The report of a run that has ended (`episodes.finish` was called)."""
+    tally = scanner.tally
+    results = _results(subject, scanner, episodes)
+    funnel = {stage.name.lower(): episodes.reached[stage] for stage in Stage}
+    total = merged(tally.staleness_ms)
+    report = Report(
+        subject=subject,
+        seconds=seconds,
+        evaluations=tally.evaluations,
+        refused={why.value: n for why, n in tally.refused.items() if n},
+        ws_share=tally.from_ws / tally.evaluations if tally.evaluations else None,
+        staleness_ms={"p50": _quantile(total, 0.5), "p99": _quantile(total, 0.99)},
+        funnel=funnel,
+        unfit=dict(unfit),
+        triangles=results,
+        paper=None if trial is None else _paper(trial),
+    )
+    return _with_verdict(report)
+
+
+def _results(
+    subject: Subject, scanner: Scanner, episodes: Episodes
+) -> list[TriangleResult]:
+    results = []
+    for way, triangle in enumerate(scanner.directed):
+        listed = subject.listed[way // 2]
+        history = episodes.history[way]
+        best = scanner.best[way]
+        median = scanner.samples.median(way)
+        seen = best != float("-inf")
+        results.append(
+            TriangleResult(
+                legs=[str(leg) for leg in triangle.legs],
+                path=triangle.path,
+                hurdle_bps=listed.hurdle_bps,
+                best_edge_bps=best * BPS if seen else None,
+                median_edge_bps=None if median is None else median * BPS,
+                episodes=history.episodes,
+                lifetime_ms=_spread(history.lifetimes_ms),
+                net_lifetime_ms=_spread(history.net_lifetimes_ms),
+                break_even_fee_bps=break_even_fee_bps(best * BPS) if seen else None,
+                tradable=listed.why_not_tradable is None,
+                why_not_tradable=listed.why_not_tradable,
+            )
+        )
+    return sorted(results, key=lambda r: (r.shortfall_bps, -(r.best_edge_bps or -1e9), r.path))
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    ordered = sorted(values)
+    return {"p50": percentile(ordered, 0.5), "p90": percentile(ordered, 0.9)}
+
+
+def _quantile(histogram: Histogram, share: float) -> float | None:
+    return histogram.quantile(share)
+
+
+def _paper(trial: Trial) -> dict[str, Any]:
+    return {
+        "cycles": trial.cycles,
+        "pnl": {asset: plain(_trim(amount)) for asset, amount in sorted(trial.profit.items())},
+        "ends": {end.value: count for end, count in trial.ends.items()},
+        "left_over": {
+            asset: plain(_trim(amount)) for asset, amount in sorted(trial.residuals.items())
+        },
+        "not_started_busy": trial.skipped_busy,
+        "refused": dict(trial.refusals),
+    }
+
+
+def _trim(amount: Decimal) -> Decimal:
+    quantised = amount.quantize(Decimal("1e-10")).normalize()
+    return quantised if quantised else Decimal(0)
+
+
+def _triangle_dict(result: TriangleResult) -> dict[str, Any]:
+    return {
+        "legs": list(result.legs),
+        "path": result.path,
+        "hurdle_bps": _rounded(result.hurdle_bps),
+        "best_edge_bps": _rounded(result.best_edge_bps),
+        "median_edge_bps": _rounded(result.median_edge_bps),
+        "episodes": result.episodes,
+        "lifetime_ms": {key: _rounded(value) for key, value in result.lifetime_ms.items()},
+        "net_lifetime_ms": {key: _rounded(value) for key, value in result.net_lifetime_ms.items()},
+        "break_even_fee_bps": _rounded(result.break_even_fee_bps),
+        "tradable": result.tradable,
+        "why_not_tradable": result.why_not_tradable,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _with_verdict(report: Report) -> Report:
+    values = {name: getattr(report, name) for name in report.__slots__}
+    return Report(**{**values, "verdict": verdict_of(report)})
+
+
+def verdict_of(report: Report) -> str:
+    """One plain sentence: is there anything here, at these fees and this latency?"""
+    if not report.triangles:
+        return (
+            f"No triangle among the {report.subject.symbols} markets watched: "
+            "nothing to measure."
+        )
+    if not report.evaluations:
+        worst = max(report.refused, key=lambda why: report.refused[why], default="no book arrived")
+        return f"Nothing could be measured: three believable books never met ({worst})."
+    best = report.triangles[0]
+    if best.hurdle_bps is None:
+        return "No verdict on profit: the taker fees are unknown (give --fee-bps)."
+    edge = f"best gross edge {best.best_edge_bps:.1f} bps against a hurdle of " \
+           f"{best.hurdle_bps:.1f} bps ({best.path})"
+    funnel = report.funnel
+    if not funnel["net"]:
+        return f"{edge}: zero net episodes; at these fees nothing here is worth trading."
+    if not funnel["fits"]:
+        return f"{edge}: {funnel['net']} net, but none fits depth, lots and minima."
+    if not funnel["survives"]:
+        return f"{edge}: {funnel['net']} net, but none was still there after the latency."
+    return f"{edge}: {funnel['net']} net, {funnel['survives']} still there after the latency" + (
+        _paper_words(report) + "."
+    )
+
+
+def _paper_words(report: Report) -> str:
+    if report.paper is None:
+        return ""
+    pnl = ", ".join(f"{amount} {asset}" for asset, amount in report.paper["pnl"].items())
+    return (
+        f", {report.funnel['filled']} filled on paper; paper profit {pnl or 'none'} over "
+        f"{report.paper['cycles']} cycles, those that went wrong included"
+    )

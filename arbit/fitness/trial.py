@@ -1,0 +1,253 @@
+"""Paper cycles: what an opportunity would have become, leg by leg, one latency after the other.
+
+A cycle sends its first leg when the opportunity is seen; each next leg is sized from what the one
+before really delivered. When a leg falls short, what is held goes home to the start asset through
+the market that joins the two, at whatever the book gives; what no book takes stays behind and is
+reported as held. The profit counts every cycle, those that went wrong above all.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from arbit.domain.book import BookView
+from arbit.domain.market import Market
+from arbit.domain.money import floor_to
+from arbit.domain.order import OrderEnd, OrderIntent, OrderReport
+from arbit.domain.triangle import Leg, Side, Triangle
+
+HOME_ATTEMPTS = 3
+
+
+class CycleEnd(enum.StrEnum):
+    """How a paper cycle ended."""
+
+    DONE = "done"  # three legs filled
+    FLAT = "flat"  # nothing filled at all
+    UNWOUND = "unwound"  # a later leg fell short; everything came home
+    HELD = "held"  # something could not be brought home
+
+
+class Desk(Protocol):
+    """The paper exchange, as seen from here."""
+
+    def place(self, intent: OrderIntent, now_ns: int) -> OrderReport | None:
+        """Take an order; a report at once only when it is refused."""
+        ...
+
+    def due(self, now_ns: int) -> Sequence[OrderReport]:
+        """Every order whose time has come, executed."""
+        ...
+
+    @property
+    def next_due_ns(self) -> int | None:
+        """When the next order is executed; None when there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A cycle as sizing planned it: the triangle, the first quantity, a limit price a leg."""
+
+    triangle: Triangle
+    first_qty: Decimal
+    limits: tuple[Decimal, Decimal, Decimal]
+    fees: tuple[Decimal, Decimal, Decimal]
+
+
+@dataclass(slots=True)
+class PaperCycle:
+    """One cycle in flight or ended. Amounts of the start asset unless said otherwise."""
+
+    number: int
+    course: Course
+    started_ns: int
+    leg: int = 0
+    orders: int = 0
+    spent: Decimal = Decimal(0)
+    returned: Decimal = Decimal(0)
+    going_home: int = 0
+    short: bool = False
+    end: CycleEnd | None = None
+    holdings: dict[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def profit(self) -> Decimal:
+        """What came back minus what was spent; holdings count nothing."""
+        return self.returned - self.spent
+
+    def book(self, report: OrderReport) -> None:
+        """Move what one order moved."""
+        leg = report.intent.leg
+        start = self.course.triangle.start
+        for asset, amount in ((leg.spend, -report.spent), (leg.receive, report.received)):
+            if asset == start:
+                self.spent -= min(amount, Decimal(0))
+                self.returned += max(amount, Decimal(0))
+            else:
+                self.holdings[asset] = self.holdings.get(asset, Decimal(0)) + amount
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSetup:
+    """What cycles need: the markets' increments and minima, and the last book of a symbol."""
+
+    desk: Desk
+    markets: Mapping[str, Market]
+    view: Callable[[str], BookView | None]
+    on_end: Callable[[PaperCycle], None]
+    max_concurrent: int
+
+
+class Trial:
+    """All paper cycles of a lane. Synchronous: `pump` is called when time has passed."""
+
+    def __init__(self, setup: TrialSetup) -> None:
+        self._setup = setup
+        self._in_flight: dict[str, PaperCycle] = {}
+        self._started = 0
+        self.skipped_busy = 0
+        self.refusals: dict[str, int] = {}
+        self.ends = dict.fromkeys(CycleEnd, 0)
+        self.profit: dict[str, Decimal] = {}
+        self.residuals: dict[str, Decimal] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """How many cycles have an order out."""
+        return len(self._in_flight)
+
+    @property
+    def cycles(self) -> int:
+        """How many cycles have ended."""
+        return sum(self.ends.values())
+
+    @property
+    def next_due_ns(self) -> int | None:
+        """When `pump` has something to do."""
+        return self._setup.desk.next_due_ns
+
+    def start(self, course: Course, now_ns: int) -> PaperCycle | None:
+        """Send the first leg. None when as many cycles as allowed are already in flight."""
+        if len(self._in_flight) >= self._setup.max_concurrent:
+            self.skipped_busy += 1
+            return None
+        self._started += 1
+        cycle = PaperCycle(self._started, course, now_ns)
+        self._send(cycle, course.triangle.legs[0], course.first_qty, course.limits[0], now_ns)
+        return cycle
+
+    def pump(self, now_ns: int) -> None:
+        """Execute what is due and let each cycle take its next step."""
+        for report in self._setup.desk.due(now_ns):
+            self._take(report, now_ns)
+
+    def _take(self, report: OrderReport, now_ns: int) -> None:
+        cycle = self._in_flight.pop(report.intent.client_id)
+        cycle.book(report)
+        if report.end is OrderEnd.REJECTED:
+            self.refusals[report.reason] = self.refusals.get(report.reason, 0) + 1
+        if cycle.going_home:
+            self._bring_home(cycle, now_ns)
+            return
+        if report.end is not OrderEnd.FILLED:
+            cycle.short = True
+        if report.received <= 0:
+            self._bring_home(cycle, now_ns)
+        elif cycle.leg == 2:
+            cycle.leg = 3
+            self._bring_home(cycle, now_ns)
+        else:
+            cycle.leg += 1
+            self._next_leg(cycle, report.received, now_ns)
+
+    def _next_leg(self, cycle: PaperCycle, funds: Decimal, now_ns: int) -> None:
+        leg = cycle.course.triangle.legs[cycle.leg]
+        limit = cycle.course.limits[cycle.leg]
+        qty = self._quantity(leg, funds, limit)
+        if qty is None:
+            cycle.short = True
+            self._bring_home(cycle, now_ns)
+        else:
+            self._send(cycle, leg, qty, limit, now_ns)
+
+    def _bring_home(self, cycle: PaperCycle, now_ns: int) -> None:
+        """Send what is held back to the start asset; end the cycle when nothing more can be."""
+        for asset, amount in sorted(cycle.holdings.items()):
+            order = self._home_order(cycle, asset, amount)
+            if order is not None and cycle.going_home < HOME_ATTEMPTS:
+                leg, qty, limit = order
+                cycle.going_home += 1
+                self._send(cycle, leg, qty, limit, now_ns)
+                return
+        self._end(cycle)
+
+    def _home_order(
+        self, cycle: PaperCycle, asset: str, amount: Decimal
+    ) -> tuple[Leg, Decimal, Decimal] | None:
+        legs = cycle.course.triangle.legs
+        leg = legs[2] if asset == legs[2].spend else legs[0].reversed()
+        if amount <= 0 or leg.spend != asset:
+            return None
+        view = self._setup.view(leg.symbol)
+        levels = view.facing(leg.side) if view is not None else ()
+        if not levels:
+            return None
+        limit = levels[-1].price
+        qty = self._quantity(leg, amount, limit)
+        return None if qty is None else (leg, qty, limit)
+
+    def _quantity(self, leg: Leg, funds: Decimal, limit: Decimal) -> Decimal | None:
+        """The whole lots that `funds` pay for at the limit price; None when below the minima."""
+        market = self._setup.markets[leg.symbol]
+        step, least, cost = market.qty_increment, market.qty_min, market.cost_min
+        if step is None or least is None or cost is None:
+            return None
+        qty = floor_to(funds if leg.side is Side.SELL else funds / limit, step)
+        return qty if qty > 0 and qty >= least and qty * limit >= cost else None
+
+    def _send(
+        self, cycle: PaperCycle, leg: Leg, qty: Decimal, limit: Decimal, now_ns: int
+    ) -> None:
+        cycle.orders += 1
+        fees = {one.symbol: fee for one, fee in _fees(cycle.course)}
+        intent = OrderIntent(
+            f"P{cycle.number}-{cycle.orders}", leg, qty, limit, fees[leg.symbol]
+        )
+        self._in_flight[intent.client_id] = cycle
+        refused = self._setup.desk.place(intent, now_ns)
+        if refused is not None:
+            self._take(refused, now_ns)
+
+    def _end(self, cycle: PaperCycle) -> None:
+        left = {asset: amount for asset, amount in cycle.holdings.items() if amount > 0}
+        if cycle.spent == 0:
+            cycle.end = CycleEnd.FLAT
+        elif cycle.leg == 3 and not cycle.short:
+            cycle.end = CycleEnd.DONE
+        else:
+            cycle.end = CycleEnd.HELD if self._holds_more_than_dust(left) else CycleEnd.UNWOUND
+        self.ends[cycle.end] += 1
+        start = cycle.course.triangle.start
+        self.profit[start] = self.profit.get(start, Decimal(0)) + cycle.profit
+        for asset, amount in left.items():
+            self.residuals[asset] = self.residuals.get(asset, Decimal(0)) + amount
+        self._setup.on_end(cycle)
+
+    def _holds_more_than_dust(self, left: Mapping[str, Decimal]) -> bool:
+        """True when something left behind is worth an order of its own."""
+        for asset, amount in left.items():
+            for market in self._setup.markets.values():
+                if market.base == asset and market.qty_min is not None:
+                    if amount >= market.qty_min:
+                        return True
+                    break
+        return False
+
+
+def _fees(course: Course) -> list[tuple[Leg, Decimal]]:
+    return list(zip(course.triangle.legs, course.fees, strict=True))

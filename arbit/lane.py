@@ -1,0 +1,181 @@
+"""Takes the turn: what the books say now, into what is worth doing about it. One lane a venue.
+
+Synchronous and driven from outside with the time, so that sockets, recordings and simulated time
+all run the same code. A turn looks at every triangle whose books were touched since the last one.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arbit.books import BookCache
+from arbit.domain.book import BookView, Disbelief
+from arbit.domain.market import Market
+from arbit.domain.triangle import Triangle
+from arbit.fitness.episodes import Episode, Episodes, Stage
+from arbit.fitness.trial import Course, CycleEnd, PaperCycle, Trial
+from arbit.scanner import Scanner, Sighting
+from arbit.sizing import Plan, SizeLimits, Unfit, size
+
+RETRY_SIZE_NS = 5_000_000  # a triangle that did not fit is sized again no sooner than this
+MAX_AGENDA = 100_000
+
+
+class Agenda:
+    """Things to do at a time, run in order of time and then of entry."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Callable[[int], None]]] = []
+        self._entered = 0
+
+    def at(self, when_ns: int, action: Callable[[int], None]) -> None:
+        """Do `action(now_ns)` at `when_ns`. Beyond the limit the new entry is dropped."""
+        if len(self._heap) < MAX_AGENDA:
+            self._entered += 1
+            heapq.heappush(self._heap, (when_ns, self._entered, action))
+
+    def run(self, now_ns: int) -> None:
+        """Do everything that is due."""
+        while self._heap and self._heap[0][0] <= now_ns:
+            when_ns, _, action = heapq.heappop(self._heap)
+            action(when_ns)
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next thing is due; None when there is none."""
+        return self._heap[0][0] if self._heap else None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSetup:
+    """What a lane needs beside its books. Fees are fractions by symbol; missing means unknown."""
+
+    markets: Mapping[str, Market]
+    fees: Mapping[str, Decimal]
+    budgets: Callable[[str], Decimal | None]
+    max_age_ns: int
+    latency_ns: int
+    min_cost: Mapping[str, Decimal]
+    max_slippage_bps: Decimal | None = None
+
+
+class Lane:
+    """The deciding middle of one venue."""
+
+    def __init__(
+        self,
+        setup: LaneSetup,
+        cache: BookCache,
+        scanner: Scanner,
+        episodes: Episodes,
+        trial: Trial | None = None,
+    ) -> None:
+        self._setup = setup
+        self.cache = cache
+        self.scanner = scanner
+        self.episodes = episodes
+        self.trial = trial
+        self.unfit: dict[str, int] = {}
+        self.agenda = Agenda()
+        self.turns = 0
+        self.on_candidate: Callable[[Sequence[str]], None] = lambda _: None
+        self._next_try: dict[int, int] = {}
+        self._cycle_of: dict[int, Episode] = {}
+
+    def turn(self, now_ns: int) -> None:
+        """Look at everything touched since the last turn, at monotonic `now_ns`."""
+        self.turns += 1
+        self.agenda.run(now_ns)
+        if self.trial is not None:
+            self.trial.pump(now_ns)
+        self._look(self.cache.take_touched(), now_ns)
+
+    def pulse(self, now_ns: int) -> None:
+        """Once a second: observe every triangle's staleness, and doubt what has grown old."""
+        self.scanner.observe_all(now_ns)
+        for way, flag in enumerate(self.scanner.open):
+            if flag:
+                self.episodes.see(self.scanner.edge_now(way, now_ns), now_ns)
+        self.turn(now_ns)
+
+    def finish(self, now_ns: int) -> None:
+        """The run is over: close every episode."""
+        self.turn(now_ns)
+        self.episodes.finish(now_ns)
+
+    @property
+    def next_due_ns(self) -> int | None:
+        """When `turn` has something to do even if no book moves."""
+        times = [self.agenda.next_ns, self.trial.next_due_ns if self.trial else None]
+        return min((time for time in times if time is not None), default=None)
+
+    def cycle_ended(self, cycle: PaperCycle) -> None:
+        """A paper cycle is over; its episode remembers when all three legs filled."""
+        episode = self._cycle_of.pop(cycle.number, None)
+        if episode is not None and cycle.end is CycleEnd.DONE:
+            self.episodes.reach(episode, Stage.FILLED)
+
+    def _look(self, touched: Sequence[int], now_ns: int) -> None:
+        if not touched:
+            return
+        for sighting in self.scanner.scan(touched, now_ns):
+            episode = self.episodes.see(sighting, now_ns)
+            if episode is None:
+                continue
+            if self.episodes.is_net(sighting):
+                self._consider(episode, now_ns)
+            elif sighting.why_not is Disbelief.STALE and (sighting.net or 0.0) > 0.0:
+                self.on_candidate(self.scanner.directed[sighting.directed].symbols)
+
+    def _consider(self, episode: Episode, now_ns: int) -> None:
+        """Above the hurdle: does it fit depth and minima, and is it there after our latency?"""
+        way = episode.directed
+        if episode.tried or now_ns < self._next_try.get(way, 0):
+            return
+        plan = self._size(self.scanner.directed[way], now_ns)
+        if isinstance(plan, Unfit):
+            self.unfit[plan.reason.value] = self.unfit.get(plan.reason.value, 0) + 1
+            self._next_try[way] = now_ns + RETRY_SIZE_NS
+            return
+        episode.tried = True
+        self.episodes.reach(episode, Stage.FITS)
+        self.agenda.at(now_ns + self._setup.latency_ns, lambda at_ns: self._survive(episode, at_ns))
+        if self.trial is not None:
+            cycle = self.trial.start(_course(plan, self._setup.fees), now_ns)
+            if cycle is not None and cycle.end is None:
+                self._cycle_of[cycle.number] = episode
+
+    def _survive(self, episode: Episode, now_ns: int) -> None:
+        if episode.closed:
+            return
+        sighting = self.scanner.edge_now(episode.directed, now_ns)
+        if not self.episodes.is_net(sighting):
+            return
+        if isinstance(self._size(self.scanner.directed[episode.directed], now_ns), Plan):
+            self.episodes.reach(episode, Stage.SURVIVES)
+
+    def _size(self, triangle: Triangle, now_ns: int) -> Plan | Unfit:
+        views: dict[str, BookView] = {}
+        for symbol in triangle.symbols:
+            view = self.cache.fresh(symbol, now_ns, self._setup.max_age_ns)
+            if view is not None:
+                views[symbol] = view
+        limits = SizeLimits(
+            max_start=self._setup.budgets(triangle.start) or Decimal(0),
+            min_cost=self._setup.min_cost,
+            max_slippage_bps=self._setup.max_slippage_bps,
+        )
+        return size(triangle, views, self._setup.markets, self._setup.fees, limits)
+
+
+def _course(plan: Plan, fees: Mapping[str, Decimal]) -> Course:
+    one, two, three = plan.legs
+    return Course(
+        Triangle((one.leg, two.leg, three.leg)),
+        one.qty,
+        (one.limit_price, two.limit_price, three.limit_price),
+        (fees[one.leg.symbol], fees[two.leg.symbol], fees[three.leg.symbol]),
+    )

@@ -1,0 +1,124 @@
+"""``python -m arbit.sandbox``: the exchange as a process of its own.
+
+Prints one ready line of JSON on stdout (REST and WebSocket addresses, profile, seed,
+``synthetic: true``) and runs until SIGTERM, Ctrl-C or, with ``--ends-with-parent``, until its
+standard input ends. A wrong argument or a taken port: one line on stderr, exit status 2.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import NoReturn
+
+from arbit.sandbox.kraken.words import compact
+from arbit.sandbox.profiles import PROFILE_NAMES
+from arbit.sandbox.server import SandboxOptions, SandboxServer
+
+MISTAKE = 2
+MAX_PORT = 65_535
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line instead of a page of usage."""
+        sys.stderr.write(f"arbit sandbox: {message}\n")
+        raise SystemExit(MISTAKE)
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value
+
+
+def _port(text: str) -> int:
+    value = _whole(text)
+    if value > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: expected 0 to {MAX_PORT}")
+    return value
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="python -m arbit.sandbox", description="A synthetic exchange, loopback.")
+    add = parser.add_argument
+    add("--profile", choices=PROFILE_NAMES, default="calm", help="the market to play")
+    add("--seed", type=_whole, default=1, help="same seed, same market")
+    add("--port", type=_port, default=0, help="0 takes a free one")
+    add("--frozen", action="store_true", help="start with the market standing still")
+    add("--no-control", action="store_true", help="no /sandbox paths")
+    add("--connects", type=_whole, default=150, help="connects allowed per ten minutes")
+    add("--idle-close-s", type=_whole, default=60, help="close unsubscribed sockets; 0 never")
+    add("--ends-with-parent", action="store_true", help="end when standard input ends")
+    add("--json", action="store_true", help="nothing but the ready line, also on stderr")
+    return parser
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """End with the parent: its end of our standard input closes with it, on every system."""
+
+    def wait_for_end() -> None:
+        while sys.stdin.buffer.read(1024):
+            pass
+        with contextlib.suppress(RuntimeError):  # the loop has ended before the parent did
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait_for_end, name="parent", daemon=True).start()
+
+
+def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows: no loop handlers, but plain ones work
+
+            def on_signal(*_: object) -> None:
+                loop.call_soon_threadsafe(stop.set)
+
+            signal.signal(number, on_signal)
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    _stop_on_signals(loop, stop)
+    if options.ends_with_parent:
+        _watch_parent(loop, stop)
+    limits = SandboxOptions(
+        connects_per_window=options.connects,
+        idle_close_s=float(options.idle_close_s),
+        control=not options.no_control,
+        frozen=options.frozen,
+    )
+    async with SandboxServer(options.profile, options.seed, options.port, limits) as sandbox:
+        ready = {
+            "rest": sandbox.rest_url,
+            "ws": sandbox.ws_url,
+            "profile": options.profile,
+            "seed": options.seed,
+            "synthetic": True,
+        }
+        sys.stdout.write(compact(ready) + "\n")
+        sys.stdout.flush()
+        if not options.json:
+            sys.stderr.write("This market is synthetic: no price here is real. Ctrl-C ends it.\n")
+        await stop.wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until told to stop; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        asyncio.run(_serve(options))
+    except OSError as error:
+        sys.stderr.write(f"arbit sandbox: port {options.port} on 127.0.0.1: {error.strerror}\n")
+        return MISTAKE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

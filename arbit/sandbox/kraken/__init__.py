@@ -1,0 +1,1 @@
+"""The sandbox's Kraken public wire face: REST and WebSocket v2."""

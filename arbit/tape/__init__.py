@@ -1,0 +1,1 @@
+"""Recordings of real markets, read back line by line at their recorded times."""

@@ -1,0 +1,1 @@
+"""The left bank: the only rooms that know a wire."""

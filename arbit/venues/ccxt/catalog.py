@@ -1,0 +1,60 @@
+"""What a venue lists, through ccxt: Kraken from its own bodies, any other from unified markets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from arbit.domain.errors import FrameError
+from arbit.domain.market import Market
+from arbit.ports import MarketCatalog
+from arbit.venues.ccxt.client import RestClient
+from arbit.venues.ccxt.kraken_rest import Listing, parse_listing
+from arbit.venues.ccxt.unified import parse_markets
+
+
+class KrakenCatalog:
+    """AssetPairs. A missing `status` stays UNKNOWN: the instrument channel tells."""
+
+    def __init__(self, client: RestClient) -> None:
+        self._client = client
+        self._listing: Listing | None = None
+
+    async def markets(self) -> Mapping[str, Market]:
+        """Every spot market by v2 symbol, asked for anew. VenueError without a usable answer."""
+        return (await self._fetch()).markets
+
+    async def listing(self) -> Listing:
+        """The last listing, asked for when there is none yet."""
+        return self._listing or await self._fetch()
+
+    async def _fetch(self) -> Listing:
+        answer = await self._client.ask("publicGetAssetPairs", {})
+        self._listing = parse_listing(answer.body)
+        return self._listing
+
+
+class UnifiedCatalog:
+    """ccxt's unified markets, spot only."""
+
+    def __init__(self, client: RestClient) -> None:
+        self._client = client
+
+    async def markets(self) -> Mapping[str, Market]:
+        """Every spot market by ccxt symbol. VenueError without a usable answer."""
+        answer = await self._client.ask("load_markets", True)
+        if not isinstance(answer.body, Mapping):
+            raise FrameError(f"{self._client.settings.venue}: no markets in the answer")
+        return parse_markets(answer.body, _precision_mode(self._client.exchange))
+
+
+def catalog_for(client: RestClient) -> MarketCatalog:
+    """The catalog that reads this exchange best."""
+    if client.settings.exchange_id == "kraken":
+        return KrakenCatalog(client)
+    return UnifiedCatalog(client)
+
+
+def _precision_mode(exchange: Any) -> int:
+    mode = exchange.precisionMode
+    return mode if isinstance(mode, int) else 0

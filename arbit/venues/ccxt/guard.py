@@ -1,0 +1,98 @@
+"""Keeps ccxt's receive loop alive, and hears what ccxt hears.
+
+ccxt runs its message handlers in done-callbacks. An exception there is told to nobody: the loop is
+never rescheduled, and every watcher waits until a keep-alive fires some 18 s later (measured). So
+each client's `handle_message` is wrapped: a frame that raises is counted, and the loop goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from arbit.ports import Clock
+from arbit.venues.ccxt import loader
+
+# What a frame of an unforeseen shape was seen to raise in ccxt's handlers: a missing field, a null
+# where a number should be, text that is no JSON (both JSON parsers raise a ValueError), a number
+# that is none, nesting without end. ccxt's own BaseError is added when the classes are known:
+# handlers of error frames (Alpaca's, for one) raise it.
+FRAME_ERRORS: tuple[type[Exception], ...] = (
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    ArithmeticError,
+    RecursionError,
+    AssertionError,
+)
+
+
+class SocketListener(Protocol):
+    """Who is told about every frame of a socket."""
+
+    def heard(self, size: int) -> None:
+        """A frame of `size` characters or bytes arrived."""
+        ...
+
+    def choked(self, error: Exception) -> None:
+        """The last frame raised in ccxt's handler, and was left out."""
+        ...
+
+
+class GuardedSockets:
+    """A mixin before any ccxt.pro exchange class: every socket it makes is guarded."""
+
+    socket_listener: SocketListener
+
+    def client(self, url: str) -> Any:
+        """ccxt's factory of sockets, one a URL."""
+        above: Any = super()
+        made = above.client(url)
+        if "handle_message" not in vars(made):
+            made.handle_message = _guarded(made.handle_message, self.socket_listener)
+        return made
+
+
+def _guarded(handle: Callable[[Any], None], listener: SocketListener) -> Callable[[Any], None]:
+    caught = (*FRAME_ERRORS, loader.errors().BaseError)
+
+    def guarded(message: Any) -> None:
+        data = message.data
+        listener.heard(len(data) if isinstance(data, str | bytes) else 0)
+        try:
+            handle(message)
+        except caught as error:
+            listener.choked(error)
+
+    return guarded
+
+
+def guarded_class(base: Any, *mixins: type) -> Any:
+    """`base` with the guard (and other mixins, first ones first) before it."""
+    return type(f"Guarded{base.__name__.title()}", (*mixins, GuardedSockets, base), {})
+
+
+class Pulse:
+    """When any socket of an exchange was last heard, and how much it said."""
+
+    def __init__(self, clock: Clock, on_choke: Callable[[Exception], None]) -> None:
+        self._clock = clock
+        self._on_choke = on_choke
+        self.frames = 0
+        self.bytes = 0
+        self.heard_ns = clock.monotonic_ns()
+
+    def heard(self, size: int) -> None:
+        """A frame arrived."""
+        self.heard_ns = self._clock.monotonic_ns()
+        self.frames += 1
+        self.bytes += size
+
+    def choked(self, error: Exception) -> None:
+        """A frame raised."""
+        self._on_choke(error)
+
+    def silent_ns(self) -> int:
+        """How long nothing at all has been heard."""
+        return self._clock.monotonic_ns() - self.heard_ns

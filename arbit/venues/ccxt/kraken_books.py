@@ -1,0 +1,210 @@
+"""Kraken's checksum on top of ccxt.pro: the digits are gone, so they are made again.
+
+ccxt parses a frame into floats before any of our code sees it. A float and the market's number of
+decimals give back the venue's digits exactly as long as the number has no more than some 15 of
+them, and Kraken pads its numbers to the market's decimals; so the checksum can still be computed
+over our own integer book. ccxt's own check is off by default and breaks when switched on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from arbit.domain.book import OrderBook
+from arbit.domain.errors import FrameError
+from arbit.domain.market import Market
+from arbit.venues.kraken.checksum import padded_checksum
+
+LARGEST_EXACT = 2**52
+
+Row = tuple[int, int, bytes]
+
+
+class ChecksumMismatch(FrameError):
+    """Our book is not the venue's."""
+
+
+class KrakenBooks:
+    """Our own books of the symbols of one connection, checked after every message."""
+
+    def __init__(self, markets: Mapping[str, Market], depth: int) -> None:
+        self._markets = markets
+        self._depth = depth
+        self._books: dict[str, OrderBook] = {}
+
+    def forget(self, symbol: str) -> None:
+        """Deltas of this symbol mean nothing until its next snapshot."""
+        self._books.pop(symbol, None)
+
+    def apply(self, kind: str, item: Mapping[str, Any]) -> OrderBook | None:
+        """One entry of a book message: the verified book, or None for a delta before a snapshot.
+
+        FrameError (ChecksumMismatch among them) when it cannot be believed; the book is forgotten.
+        """
+        symbol = item.get("symbol")
+        if not isinstance(symbol, str) or symbol not in self._markets:
+            raise FrameError(f"a book of {symbol!r}, which nobody watches")
+        if kind not in ("snapshot", "update"):
+            raise FrameError(f"{symbol}: a book message of type {kind!r}", symbol)
+        book = self._books.pop(symbol, None)
+        if kind == "snapshot":
+            book = self._new(symbol)
+        if book is None:
+            return None
+        prices, qtys = book.price_decimals, book.qty_decimals
+        try:
+            bids = _rows(item.get("bids"), prices, qtys)
+            asks = _rows(item.get("asks"), prices, qtys)
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise FrameError(f"{symbol}: {error}", symbol) from None
+        book.apply(bids, asks)
+        if padded_checksum(book) != item.get("checksum"):
+            raise ChecksumMismatch(f"{symbol}: checksum {item.get('checksum')!r}", symbol)
+        self._books[symbol] = book
+        return book
+
+    def _new(self, symbol: str) -> OrderBook:
+        market = self._markets[symbol]
+        if market.price_decimals is None or market.qty_decimals is None:
+            raise FrameError(f"{symbol}: the venue states no decimals to pad with", symbol)
+        return OrderBook(
+            symbol,
+            depth=self._depth,
+            price_decimals=market.price_decimals,
+            qty_decimals=market.qty_decimals,
+        )
+
+
+def _rows(levels: Any, price_decimals: int, qty_decimals: int) -> list[Row]:
+    if not isinstance(levels, list):
+        raise TypeError(f"levels are {type(levels).__name__}")
+    rows = []
+    for level in levels:
+        price = units(level["price"], price_decimals)
+        if price <= 0:
+            raise ValueError(f"a price of {level['price']!r}")
+        rows.append((price, units(level["qty"], qty_decimals), b""))
+    return rows
+
+
+def units(value: Any, decimals: int) -> int:
+    """A float as the integer of its digits at `decimals`. ValueError when they do not fit.
+
+    Refused as well: what is no number, is negative, or is too large for a double to be exact.
+    """
+    if isinstance(value, bool) or not isinstance(value, float | int):
+        raise TypeError(f"{value!r} is no number")
+    scaled = value * 10**decimals
+    if not 0 <= scaled < LARGEST_EXACT:
+        raise ValueError(f"{value!r} is out of range")
+    whole = round(scaled)
+    if abs(scaled - whole) > 0.01 + scaled * 2**-51:
+        raise ValueError(f"{value!r} has more than {decimals} decimals")
+    return whole
+
+
+class KrakenListener(Protocol):
+    """Who is told what the guarded Kraken exchange hears."""
+
+    def book_message(self, kind: str, items: Sequence[Any]) -> Iterable[str]:
+        """A book message; returns the symbols whose book it verified."""
+        ...
+
+    def refused(self, text: str, symbols: Sequence[str]) -> None:
+        """A request about these symbols was refused in these words."""
+        ...
+
+    def venue_status(self, system: str) -> None:
+        """The engine's state."""
+        ...
+
+    def market_statuses(self, statuses: Mapping[str, str]) -> None:
+        """States of markets by symbol."""
+        ...
+
+
+class _Verified:
+    """What a watcher is woken with: ccxt calls `limit` on it before handing it over."""
+
+    def limit(self) -> _Verified:
+        return self
+
+
+VERIFIED = _Verified()
+
+
+class KrakenStreams:
+    """A mixin before ccxt.pro's Kraken: books go to our handler, words of refusal to us."""
+
+    kraken_listener: KrakenListener
+
+    def __init__(self, *arguments: Any) -> None:
+        above: Any = super()
+        above.__init__(*arguments)
+        self._asked: dict[str, Sequence[str]] = {}
+
+    async def watch_multi_helper(
+        self,
+        unifiedName: str,  # noqa: N803  ccxt calls it by this name
+        channelName: str,  # noqa: N803
+        symbols: Sequence[str] | None = None,
+        subscriptionArgs: Any = None,  # noqa: N803
+        params: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """ccxt's subscription helper, but with the venue's own symbols and without its markets.
+
+        ccxt's unified names differ from WebSocket v2's for some assets, and loading its markets
+        costs two whole-venue bodies that nobody here reads.
+        """
+        me: Any = self
+        wanted = list(symbols or ())
+        hashes = [me.get_message_hash(unifiedName, None, symbol) for symbol in wanted]
+        number = me.request_id()
+        request = {
+            "method": "subscribe",
+            "params": {"channel": channelName, "symbol": wanted, **(params or {})},
+            "req_id": number,
+        }
+        self._asked[str(number)] = wanted
+        while len(self._asked) > 4096:  # answered ones are of no use any more
+            del self._asked[next(iter(self._asked))]
+        url = me.urls["api"]["ws"]["publicV2"]
+        return await me.watch_multiple(url, hashes, request, hashes, subscriptionArgs)
+
+    def handle_order_book(self, client: Any, message: Mapping[str, Any]) -> None:
+        """In place of ccxt's: every entry of the message, verified by us."""
+        me: Any = self
+        items = message.get("data")
+        if not isinstance(items, list):
+            raise TypeError("a book message without data")
+        for symbol in self.kraken_listener.book_message(str(message.get("type")), items):
+            client.resolve(VERIFIED, me.get_message_hash("orderbook", None, symbol))
+
+    def handle_error_message(self, client: Any, message: Mapping[str, Any]) -> bool:
+        """In place of ccxt's, which files the refusal where no watcher looks. True: no error."""
+        text = message.get("error") or message.get("errorMessage")
+        if text is None:
+            return True
+        named = message.get("symbol")
+        asked = self._asked.get(str(message.get("req_id")), ())
+        self.kraken_listener.refused(str(text), [named] if isinstance(named, str) else asked)
+        return False
+
+    def handle_message(self, client: Any, message: Any) -> None:
+        """Reads the two channels ccxt passes over, then goes on as ccxt does."""
+        channel = message.get("channel")
+        if channel == "status":
+            for entry in message["data"]:
+                self.kraken_listener.venue_status(str(entry["system"]))
+        elif channel == "instrument":
+            pairs = message["data"]["pairs"]
+            self.kraken_listener.market_statuses({p["symbol"]: str(p["status"]) for p in pairs})
+        above: Any = super()
+        above.handle_message(client, message)
+
+
+def subscription_frame(method: str, symbol: str, depth: int, number: int) -> dict[str, Any]:
+    """A book request about one symbol; unsubscribing must repeat the depth."""
+    params = {"channel": "book", "symbol": [symbol], "depth": depth}
+    return {"method": method, "params": params, "req_id": number}

@@ -1,0 +1,149 @@
+"""Opens WebSockets with picows, and hides everything about it but bytes in and bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from arbit.domain.errors import VenueUnreachable
+
+CONNECT_TIMEOUT_S = 8.0
+
+
+class FrameHandler(Protocol):
+    """Who hears a socket. Called on the event loop; must not raise."""
+
+    def on_frame(self, payload: bytes) -> None:
+        """One whole message."""
+        ...
+
+    def on_drained(self) -> None:
+        """Every message that had arrived has been handed over: a good moment to decide."""
+        ...
+
+    def on_lost(self, why: str) -> None:
+        """The socket is gone, for this reason. Called once."""
+        ...
+
+
+class Connection(Protocol):
+    """An open socket."""
+
+    def send(self, payload: bytes) -> None:
+        """Queue one text message. Does nothing on a socket that is gone."""
+        ...
+
+    def close(self) -> None:
+        """Close politely."""
+        ...
+
+    def abort(self) -> None:
+        """Drop it now: the peer no longer answers."""
+        ...
+
+
+class Dialer(Protocol):
+    """Opens a socket to a URL, or raises VenueUnreachable with the reason."""
+
+    async def __call__(self, url: str, handler: FrameHandler) -> Connection:
+        """Dial."""
+        ...
+
+
+class _Listener(WSListener):
+    """Joins fragments, forwards messages, and remembers how the socket ended."""
+
+    def __init__(self, handler: FrameHandler, max_bytes: int) -> None:
+        self._handler = handler
+        self._max_bytes = max_bytes
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._why = ""
+        self.transport: WSTransport | None = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Keep the transport."""
+        self.transport = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Forward a message, or note the close."""
+        kind = frame.msg_type
+        if kind == WSMsgType.TEXT and frame.fin and not self._parts:
+            self._handler.on_frame(frame.get_payload_as_bytes())
+        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._join(transport, frame)
+        elif kind == WSMsgType.CLOSE:
+            self._why = f"closed by the venue with code {_close_code(frame)}"
+            transport.disconnect()
+        if frame.last_in_buffer:
+            self._handler.on_drained()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Tell the handler, unless the socket never opened (then the dial itself failed)."""
+        if self.transport is None:
+            return
+        self._handler.on_lost(self._why or "connection lost")
+
+    def _join(self, transport: WSTransport, frame: WSFrame) -> None:
+        self._parts.append(frame.get_payload_as_bytes())
+        self._held += len(self._parts[-1])
+        if self._held > self._max_bytes:
+            self._why = f"a message of more than {self._max_bytes} bytes"
+            self._parts, self._held = [], 0
+            transport.disconnect(graceful=False)
+        elif frame.fin:
+            payload, self._parts, self._held = b"".join(self._parts), [], 0
+            self._handler.on_frame(payload)
+
+
+def _close_code(frame: WSFrame) -> int:
+    payload = frame.get_payload_as_bytes()
+    return int.from_bytes(payload[:2], "big") if len(payload) >= 2 else 1005
+
+
+class _Socket:
+    """A picows transport as a Connection."""
+
+    def __init__(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def send(self, payload: bytes) -> None:
+        """Queue one text message."""
+        if not self._transport.is_disconnected:
+            self._transport.send(WSMsgType.TEXT, payload)
+
+    def close(self) -> None:
+        """Close politely."""
+        if not self._transport.is_disconnected:
+            self._transport.send_close()
+            self._transport.disconnect()
+
+    def abort(self) -> None:
+        """Drop it now."""
+        self._transport.disconnect(graceful=False)
+
+
+class PicowsDialer:
+    """Dials with picows. `max_bytes` bounds one message."""
+
+    def __init__(self, max_bytes: int = 8 * 1024 * 1024) -> None:
+        self._max_bytes = max_bytes
+
+    async def __call__(self, url: str, handler: FrameHandler) -> Connection:
+        """Dial. VenueUnreachable when refused, timed out or answered with anything but 101."""
+        listener = _Listener(handler, self._max_bytes)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                transport, _ = await ws_connect(
+                    lambda: listener,
+                    url,
+                    websocket_handshake_timeout=CONNECT_TIMEOUT_S,
+                    max_frame_size=self._max_bytes,
+                    max_redirects=0,
+                    disconnect_on_exception=True,
+                )
+        except (OSError, WSError, TimeoutError, asyncio.InvalidStateError) as error:
+            raise VenueUnreachable(f"{url}: {str(error) or type(error).__name__}") from None
+        return _Socket(transport)

@@ -1,0 +1,1 @@
+"""Kraken spot: our own verified WebSocket v2 book feed."""
