@@ -21,7 +21,7 @@ class BookCache:
     """
 
     def __init__(self, on_touched: Callable[[], None] | None = None) -> None:
-        self._on_touched = on_touched
+        self.on_touched = on_touched
         self._index: dict[str, int] = {}
         self._books: list[OrderBook | None] = []
         self._views: list[BookView | None] = []
@@ -140,8 +140,8 @@ class BookCache:
         return touched
 
     def _touch(self, i: int) -> None:
-        if not self._touched and self._on_touched is not None:
+        if not self._touched and self.on_touched is not None:
             self._touched.add(i)
-            self._on_touched()
+            self.on_touched()
         else:
             self._touched.add(i)

@@ -88,10 +88,13 @@ class Lane:
     def turn(self, now_ns: int) -> None:
         """Look at everything touched since the last turn, at monotonic `now_ns`."""
         self.turns += 1
-        self.agenda.run(now_ns)
+        touched = self.cache.take_touched()
         if self.trial is not None:
+            for symbol in touched:
+                self.trial.books_moved(self.cache.symbols[symbol], now_ns)
             self.trial.pump(now_ns)
-        self._look(self.cache.take_touched(), now_ns)
+        self.agenda.run(now_ns)
+        self._look(touched, now_ns)
 
     def pulse(self, now_ns: int) -> None:
         """Once a second: observe every triangle's staleness, and doubt what has grown old."""

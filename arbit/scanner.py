@@ -31,7 +31,7 @@ def discover(markets: Mapping[str, Market]) -> list[Triangle]:
         if market.base != market.quote:
             joined[market.base][market.quote].append(market)
             joined[market.quote][market.base].append(market)
-    found = []
+    found: list[Triangle] = []
     for a in sorted(joined):
         for b in sorted(other for other in joined[a] if other > a):
             for c in sorted(other for other in joined[b] if other > b and other in joined[a]):
@@ -199,9 +199,7 @@ class Scanner:
         wanted = {t for symbol in touched for t in self._by_symbol[symbol]}
         return [self._rows[t] for t in sorted(wanted)]
 
-    def _sighting(
-        self, way: int, edge: float, why: Disbelief | None, oldest_ns: int
-    ) -> Sighting:
+    def _sighting(self, way: int, edge: float, why: Disbelief | None, oldest_ns: int) -> Sighting:
         kept = self._kept[way // 2]
         net = None if kept is None else (1.0 + edge) * kept - 1.0
         return Sighting(way, edge, net, why, oldest_ns)

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         why="our own exchange needs no network, no keys and no trust",
         expect="a list of one or more venues such as kraken,binance",
     )
-    venues: Mapping[VenueName, VenueSettings] = Field({}, validate_default=True)
+    venues: Mapping[VenueName, VenueSettings] = Field(default={}, validate_default=True)
     scan: ScanSettings = ScanSettings()
     metrics_allow_remote: bool = setting(
         False,

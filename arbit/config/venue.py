@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
@@ -84,8 +85,8 @@ class VenueSettings(BaseModel):
         3000,
         "a book unconfirmed for longer is not believed",
         unit="ms",
-        why="Kraken beats once a second and our watchdog bites at 2.5 s, so 3 s survives one late "
-        "beat and no more; exchanges over plain ccxt get 5 s, their reads being slower",
+        why="quiet books are asked for again at half of this, so 3 s leaves room for one slow "
+        "answer; exchanges over plain ccxt get 5 s, their reads being slower",
     )
     max_skew_ms: Annotated[int, within(50, 60_000)] = setting(
         3000,
@@ -137,7 +138,7 @@ class VenueSettings(BaseModel):
         why="Kraken's edge blocks an address for ten minutes at about 150",
     )
     backoff_cap_s: Annotated[float, within(0.1, 15)] = setting(
-        15,
+        15.0,
         "longest wait between two connection attempts",
         unit="s",
         why="long enough to stay under the connect limit, short enough to notice a recovery",
@@ -153,6 +154,10 @@ class VenueSettings(BaseModel):
     def effective_feed(self) -> Feed:
         """The feed to construct: REST when WebSockets are switched off."""
         return self.feed if self.ws_enabled else Feed.REST
+
+    def fee_override_bps(self, symbol: str) -> Decimal | None:
+        """The taker fee the user states for this market, in bps; None when none is stated."""
+        return self.taker_fee_bps_by_symbol.get(symbol, self.taker_fee_bps)
 
     @field_validator("feed")
     @classmethod

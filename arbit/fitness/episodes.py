@@ -120,9 +120,7 @@ class Episodes:
     def is_net(self, sighting: Sighting) -> bool:
         """True when this sighting is above the hurdle on believable books."""
         return (
-            sighting.why_not is None
-            and sighting.net is not None
-            and sighting.net > self._min_edge
+            sighting.why_not is None and sighting.net is not None and sighting.net > self._min_edge
         )
 
     def finish(self, now_ns: int) -> None:

@@ -138,9 +138,7 @@ def judge(
     return _with_verdict(report)
 
 
-def _results(
-    subject: Subject, scanner: Scanner, episodes: Episodes
-) -> list[TriangleResult]:
+def _results(subject: Subject, scanner: Scanner, episodes: Episodes) -> list[TriangleResult]:
     results = []
     for way, triangle in enumerate(scanner.directed):
         listed = subject.listed[way // 2]
@@ -231,8 +229,10 @@ def verdict_of(report: Report) -> str:
     best = report.triangles[0]
     if best.hurdle_bps is None:
         return "No verdict on profit: the taker fees are unknown (give --fee-bps)."
-    edge = f"best gross edge {best.best_edge_bps:.1f} bps against a hurdle of " \
-           f"{best.hurdle_bps:.1f} bps ({best.path})"
+    edge = (
+        f"best gross edge {best.best_edge_bps:.1f} bps against a hurdle of "
+        f"{best.hurdle_bps:.1f} bps ({best.path})"
+    )
     funnel = report.funnel
     if not funnel["net"]:
         return f"{edge}: zero net episodes; at these fees nothing here is worth trading."

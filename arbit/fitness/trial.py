@@ -43,6 +43,10 @@ class Desk(Protocol):
         """Every order whose time has come, executed."""
         ...
 
+    def books_moved(self, symbol: str, now_ns: int) -> None:
+        """The symbol's book changed: forget what was taken of levels that are gone."""
+        ...
+
     @property
     def next_due_ns(self) -> int | None:
         """When the next order is executed; None when there is none."""
@@ -141,6 +145,10 @@ class Trial:
         self._send(cycle, course.triangle.legs[0], course.first_qty, course.limits[0], now_ns)
         return cycle
 
+    def books_moved(self, symbol: str, now_ns: int) -> None:
+        """The symbol's book changed."""
+        self._setup.desk.books_moved(symbol, now_ns)
+
     def pump(self, now_ns: int) -> None:
         """Execute what is due and let each cycle take its next step."""
         for report in self._setup.desk.due(now_ns):
@@ -210,14 +218,10 @@ class Trial:
         qty = floor_to(funds if leg.side is Side.SELL else funds / limit, step)
         return qty if qty > 0 and qty >= least and qty * limit >= cost else None
 
-    def _send(
-        self, cycle: PaperCycle, leg: Leg, qty: Decimal, limit: Decimal, now_ns: int
-    ) -> None:
+    def _send(self, cycle: PaperCycle, leg: Leg, qty: Decimal, limit: Decimal, now_ns: int) -> None:
         cycle.orders += 1
         fees = {one.symbol: fee for one, fee in _fees(cycle.course)}
-        intent = OrderIntent(
-            f"P{cycle.number}-{cycle.orders}", leg, qty, limit, fees[leg.symbol]
-        )
+        intent = OrderIntent(f"P{cycle.number}-{cycle.orders}", leg, qty, limit, fees[leg.symbol])
         self._in_flight[intent.client_id] = cycle
         refused = self._setup.desk.place(intent, now_ns)
         if refused is not None:

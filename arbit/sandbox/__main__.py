@@ -8,6 +8,7 @@ standard input ends. A wrong argument or a taken port: one line on stderr, exit 
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -62,7 +63,8 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     """End with the parent: its end of our standard input closes with it, on every system."""
 
     def wait_for_end() -> None:
-        while sys.stdin.buffer.read(1024):
+        # Unbuffered: a thread holding the buffer's lock would spoil the interpreter's exit.
+        while os.read(0, 1024):
             pass
         with contextlib.suppress(RuntimeError):  # the loop has ended before the parent did
             loop.call_soon_threadsafe(stop.set)

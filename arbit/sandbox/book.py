@@ -79,7 +79,7 @@ class Book:
         """How many price levels a side has."""
         return len(self._keys[side])
 
-    def submit(self, owner: str, side: int, price: int, qty: int, rests: bool) -> Submission:
+    def submit(self, owner: str, side: int, price: int, qty: int, *, rests: bool) -> Submission:
         """Match a limit order by price then time; the rest stays only if ``rests`` (else IOC)."""
         fills = self._match(side, price, qty)
         left = qty - sum(fill.qty for fill in fills)

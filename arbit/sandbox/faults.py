@@ -41,7 +41,9 @@ FAULT_KINDS: Final[dict[str, FaultKind]] = {
         FaultKind(
             "mute_symbol",
             "symbol",
-            "book frames of the symbol are not sent; heartbeats go on, the venue's book moves on",
+            "book frames of the symbol are not sent; heartbeats go on, the venue's book moves on; "
+            "with until_resubscribe a new subscription hears again",
+            {"until_resubscribe": False},
         ),
         FaultKind(
             "drop_delta", "symbol", "the nth next book update of the symbol is lost", {"nth": 1}, 1
@@ -148,6 +150,7 @@ class Fault:
     params: dict[str, Param]
     hits: int = 0
     seen: int = 0  # frames looked at, for the nth
+    healed: set[tuple[int, str]] = field(default_factory=set)  # (connection, symbol)
 
     def hits_symbol(self, symbol: str) -> bool:
         """Whether this fault is about the symbol."""
@@ -185,7 +188,7 @@ class Faults:
         self.active: list[Fault] = []
         self.version = 0
         self.on_change: Callable[[], None] = lambda: None
-        self.known_symbol: Callable[[str], bool] = lambda symbol: True
+        self.known_symbol: Callable[[str], bool] = lambda _: True
         self._next_id = 1
 
     def set(
@@ -232,9 +235,10 @@ class Faults:
     ) -> Fault | None:
         """The first active fault of a name that is about this symbol and this connection."""
         for fault in self.active:
-            if fault.kind.name == name and fault.hits_connection(connection):
-                if symbol is None or fault.hits_symbol(symbol):
-                    return fault
+            if fault.kind.name != name or not fault.hits_connection(connection):
+                continue
+            if symbol is None or fault.hits_symbol(symbol):
+                return fault
         return None
 
     def rest(self, name: str, path: str) -> Fault | None:

@@ -174,7 +174,9 @@ class Digits:
     step: int = 1
 
 
-def instrument(base: Asset, quote: Asset, digits: Digits, rest_status_listed: bool) -> Instrument:
+def instrument(
+    base: Asset, quote: Asset, digits: Digits, *, rest_status_listed: bool
+) -> Instrument:
     """Make a pair with the venue's naming habits and a minimum worth about four dollars."""
     symbol = f"{base.code}/{quote.code}"
     legacy = base.rest_id[0] in "XZ" and quote.rest_id[0] in "XZ" and len(base.rest_id) == 4

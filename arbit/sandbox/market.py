@@ -154,7 +154,7 @@ class Market:
             self.pairs[symbol].frozen = False
 
     def skip(self, idle_ns: int) -> None:
-        """Leave out ``idle_ns`` of outside time, for a host that was asleep and will not catch up."""
+        """Leave out outside time, for a host that was asleep and will not catch up."""
         self._held_ns += idle_ns
 
     def set_status(self, symbol: str, status: str) -> None:

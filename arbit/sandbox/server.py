@@ -126,8 +126,10 @@ class SandboxServer:
             await self._runner.cleanup()
 
     def _tick(self) -> None:
-        """Play the market up to now and send what changed. Rearmed first: a bug in one turn is
-        reported by the loop and does not stop the exchange."""
+        """Play the market up to now and send what changed.
+
+        Rearmed first: a bug in one turn is reported by the loop and does not stop the exchange.
+        """
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self.options.tick_ms / 1000.0, self._tick)
         now_ns = self._clock.elapsed_ns()
@@ -257,7 +259,8 @@ class SandboxServer:
         session.muted = mute is not None
         session.pongs = mute is None or bool(mute.params["pongs"])
         session.delay_ns = 0 if slow is None else int(slow.number("delay_ms") * MS)
-        session.set_half_open(self.faults.find("half_open", connection=number) is not None)
+        half_open = self.faults.find("half_open", connection=number) is not None
+        session.set_half_open(half_open=half_open)
 
     def _apply_closes(self) -> None:
         for fault in [one for one in self.faults.active if one.kind.name == "close"]:

@@ -71,7 +71,7 @@ class Session:
             self._outbox.append(self._delayed.popleft()[1])
             self._wake.set()
 
-    def set_half_open(self, half_open: bool) -> None:
+    def set_half_open(self, *, half_open: bool) -> None:
         """Stop or resume reading the socket at the transport, and writing with it."""
         if half_open == self.half_open or self._transport.is_closing():
             return
@@ -120,7 +120,7 @@ class Session:
             )
             return
         self._waiting_bytes -= len(frame)
-        if self._socket.closed:
+        if self._socket.closed or self.half_open or self.muted:  # handed in before the fault
             return
         self._stats.frames_sent += 1
         if isinstance(frame, bytes):

@@ -145,13 +145,16 @@ class QuietBooks:
         """Forget a question, answered or not."""
         self._windows = [other for other in self._windows if other is not window]
 
-    def judge_tops(self, window: Window, look: TopsLook) -> None:
-        """Compare every top of the answer with what was held meanwhile."""
+    def judge_tops(self, window: Window, look: TopsLook) -> tuple[str, ...]:
+        """Compare every top of the answer with what was held meanwhile; the unequal symbols."""
+        unequal = []
         for symbol in window.faces:
             top = look.tops.get(symbol)
             if top is not None:
                 same = partial(_same_prices, bid=top[0], ask=top[1])
-                self._judge(window, symbol, look.sent_ns, same, f"venue {top[0]}/{top[1]}")
+                if not self._judge(window, symbol, look.sent_ns, same, f"venue {top[0]}/{top[1]}"):
+                    unequal.append(symbol)
+        return tuple(unequal)
 
     def judge_depth(self, window: Window, symbol: str, look: DepthLook) -> None:
         """Compare one market's top, quantities included, with what was held meanwhile."""
@@ -178,19 +181,22 @@ class QuietBooks:
 
     def _judge(
         self, window: Window, symbol: str, sent_ns: int, same: Callable[[Face], bool], detail: str
-    ) -> None:
+    ) -> bool:
+        """False when an answer about a book that we hold was unequal."""
         held = self._held[symbol]
         if held.book is None:
-            return
+            return True
         if any(same(face) for face in _held_since(window.faces[symbol], sent_ns)):
             self.confirm(symbol, sent_ns)
-        elif held.puts != window.puts[symbol]:
+            return True
+        if held.puts != window.puts[symbol]:
             held.doubted_ns = None  # its stream spoke meanwhile: alive, and only out of step
         elif held.doubted_ns is None or held.doubted_puts != held.puts:
             held.doubted_ns, held.doubted_puts = sent_ns, held.puts
         elif sent_ns - held.doubted_ns >= MIN_GAP_NS and held.source is not Source.REST:
             held.doubted_ns = None
             self._diverged(symbol, f"{detail}, ours {_words(window.faces[symbol][-1][1])}")
+        return False
 
 
 def _held_since(faces: Sequence[tuple[int, Face]], sent_ns: int) -> list[Face]:

@@ -42,9 +42,7 @@ class Delivery:
 
     def snapshot(self, session: Session, frame: BookFrame, now_ns: int) -> None:
         """Send a snapshot, unless the symbol is mute on this socket."""
-        mute = self.faults.find("mute_symbol", frame.pair.symbol, session.number)
-        if mute is not None:
-            self._use(mute)
+        if self._muted(frame.pair.symbol, session.number):
             self.stats.frames_withheld += 1
             return
         self.stats.snapshots_sent += 1
@@ -54,10 +52,21 @@ class Delivery:
         self.stats.faults_used += 1
         self.faults.use(fault)
 
-    def _withheld(self, symbol: str, number: int) -> bool:
+    def subscribed(self, session: Session, symbol: str) -> None:
+        """A new subscription: it ends a silence that was only until then."""
+        mute = self.faults.find("mute_symbol", symbol, session.number)
+        if mute is not None and mute.params["until_resubscribe"]:
+            mute.healed.add((session.number, symbol))
+
+    def _muted(self, symbol: str, number: int) -> bool:
         mute = self.faults.find("mute_symbol", symbol, number)
-        if mute is not None:
-            self._use(mute)
+        if mute is None or (number, symbol) in mute.healed:
+            return False
+        self._use(mute)
+        return True
+
+    def _withheld(self, symbol: str, number: int) -> bool:
+        if self._muted(symbol, number):
             return True
         drop = self.faults.find("drop_delta", symbol, number)
         if drop is None:

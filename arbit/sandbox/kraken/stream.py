@@ -147,7 +147,7 @@ class StreamFace:
             result["snapshot"] = request.snapshot
             result["warnings"] = ["tick_size is deprecated, use price_increment"]
         self._send(client, reply.done(result, self._clock.wall_ns()))
-        self._count(client, subscribing)
+        self._count(client, subscribing=subscribing)
         if subscribing and request.snapshot:
             pairs = self._market.pairs.values()
             self._send(client, words.instrument_frame("snapshot", self._market.assets, pairs))
@@ -168,9 +168,9 @@ class StreamFace:
             result["snapshot"] = request.snapshot
         result["symbol"] = symbol
         self._send(client, reply.done(result, self._clock.wall_ns()))
-        self._count(client, subscribing)
+        self._count(client, subscribing=subscribing)
         if request.channel == "book" and subscribing:
-            self._read_book(client, (symbol, request.depth), request.snapshot)
+            self._read_book(client, (symbol, request.depth), snapshot=request.snapshot)
         elif request.channel == "book":
             self._forget_book(client, (symbol, request.depth))
         elif subscribing:
@@ -200,7 +200,7 @@ class StreamFace:
         self._faults.use(fault)
         return fault.text("error") or words.pair_unknown(symbol)
 
-    def _count(self, client: Client, subscribing: bool) -> None:
+    def _count(self, client: Client, *, subscribing: bool) -> None:
         if subscribing:
             self._stats.subscriptions += 1
         else:
@@ -208,7 +208,7 @@ class StreamFace:
         client.since_ns = self._clock.elapsed_ns()
         client.next_heartbeat_ns = client.next_heartbeat_ns or client.since_ns + HEARTBEAT_NS
 
-    def _read_book(self, client: Client, key: BookKey, snapshot: bool) -> None:
+    def _read_book(self, client: Client, key: BookKey, *, snapshot: bool) -> None:
         now_ns, wall_ns = self._clock.elapsed_ns(), self._clock.wall_ns()
         channel = self._channels.get(key)
         if channel is None:
@@ -220,6 +220,7 @@ class StreamFace:
         else:  # bring the others up to date first: the snapshot is the picture they all hold
             self._publish_book(key, now_ns, wall_ns)
         client.books[key] = None
+        self._delivery.subscribed(client.session, key[0])
         self._readers[key][client.session.number] = client
         if not snapshot:
             return

@@ -6,7 +6,6 @@ Only questions go through here. Retrying them is safe; an order must never come 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -71,9 +70,11 @@ def _redirected(urls: Any, rest_url: str, ws_url: str) -> Any:
     """The same tree of URLs, with every REST leaf (and, where given, stream leaf) replaced."""
     if isinstance(urls, dict):
         return {
-            key: _redirected(value, ws_url or _any_leaf(value), ws_url)
-            if key == "ws"
-            else _redirected(value, rest_url, ws_url)
+            key: (
+                _redirected(value, ws_url or _any_leaf(value), ws_url)
+                if key == "ws"
+                else _redirected(value, rest_url, ws_url)
+            )
             for key, value in urls.items()
         }
     return rest_url if isinstance(urls, str) else urls

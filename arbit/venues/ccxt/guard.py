@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from arbit.domain.events import FeedCounts
 from arbit.ports import Clock
 from arbit.venues.ccxt import loader
 
@@ -46,7 +47,7 @@ class GuardedSockets:
     socket_listener: SocketListener
 
     def client(self, url: str) -> Any:
-        """ccxt's factory of sockets, one a URL."""
+        """The factory of sockets, one a URL."""
         above: Any = super()
         made = above.client(url)
         if "handle_message" not in vars(made):
@@ -74,24 +75,30 @@ def guarded_class(base: Any, *mixins: type) -> Any:
 
 
 class Pulse:
-    """When any socket of an exchange was last heard, and how much it said."""
+    """When any socket of an exchange was last heard; counts frames into the feed's totals."""
 
-    def __init__(self, clock: Clock, on_choke: Callable[[Exception], None]) -> None:
+    def __init__(self, clock: Clock, counts: FeedCounts) -> None:
         self._clock = clock
-        self._on_choke = on_choke
+        self._counts = counts
+        self.frames = 0  # of this life
+        self.heard_ns = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """A new life: silence is counted from now."""
         self.frames = 0
-        self.bytes = 0
-        self.heard_ns = clock.monotonic_ns()
+        self.heard_ns = self._clock.monotonic_ns()
 
     def heard(self, size: int) -> None:
         """A frame arrived."""
         self.heard_ns = self._clock.monotonic_ns()
         self.frames += 1
-        self.bytes += size
+        self._counts.frames += 1
+        self._counts.bytes += size
 
-    def choked(self, error: Exception) -> None:
+    def choked(self, _error: Exception) -> None:
         """A frame raised."""
-        self._on_choke(error)
+        self._counts.bad_frames += 1
 
     def silent_ns(self) -> int:
         """How long nothing at all has been heard."""

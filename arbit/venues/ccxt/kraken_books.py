@@ -95,7 +95,7 @@ def units(value: Any, decimals: int) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, float | int):
         raise TypeError(f"{value!r} is no number")
-    scaled = value * 10**decimals
+    scaled = value * 10.0**decimals
     if not 0 <= scaled < LARGEST_EXACT:
         raise ValueError(f"{value!r} is out of range")
     whole = round(scaled)
@@ -152,7 +152,7 @@ class KrakenStreams:
         subscriptionArgs: Any = None,  # noqa: N803
         params: Mapping[str, Any] | None = None,
     ) -> Any:
-        """ccxt's subscription helper, but with the venue's own symbols and without its markets.
+        """As in ccxt, but with the venue's own symbols and without loading markets.
 
         ccxt's unified names differ from WebSocket v2's for some assets, and loading its markets
         costs two whole-venue bodies that nobody here reads.
@@ -181,7 +181,7 @@ class KrakenStreams:
         for symbol in self.kraken_listener.book_message(str(message.get("type")), items):
             client.resolve(VERIFIED, me.get_message_hash("orderbook", None, symbol))
 
-    def handle_error_message(self, client: Any, message: Mapping[str, Any]) -> bool:
+    def handle_error_message(self, _client: Any, message: Mapping[str, Any]) -> bool:
         """In place of ccxt's, which files the refusal where no watcher looks. True: no error."""
         text = message.get("error") or message.get("errorMessage")
         if text is None:
@@ -200,6 +200,7 @@ class KrakenStreams:
         elif channel == "instrument":
             pairs = message["data"]["pairs"]
             self.kraken_listener.market_statuses({p["symbol"]: str(p["status"]) for p in pairs})
+            client.resolve(True, "instrument")
         above: Any = super()
         above.handle_message(client, message)
 

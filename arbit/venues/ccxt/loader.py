@@ -14,9 +14,9 @@ import importlib
 import importlib.machinery
 import importlib.util
 import logging
-import os
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 from arbit.domain.errors import BrokenRule, UserError
@@ -34,6 +34,12 @@ class _LazyPackage(types.ModuleType):
         setattr(self, name, value)
         return value
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """An import leaves the submodule under its name; ccxt's packages have its class there."""
+        if isinstance(value, types.ModuleType) and isinstance(getattr(value, name, None), type):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
     def _find(self, name: str) -> Any:
         homes: tuple[str, ...] = ()
         if self.__name__ == "ccxt":
@@ -47,7 +53,6 @@ class _LazyPackage(types.ModuleType):
         full = f"{self.__name__}.{name}"
         if importlib.util.find_spec(full) is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        # The import leaves the submodule under this name; ccxt's packages have the class there.
         return getattr(importlib.import_module(full), name)
 
 
@@ -61,7 +66,7 @@ def _prepare() -> None:
     root = next(iter(spec.submodule_search_locations))
     for name in PACKAGES:
         package = _LazyPackage(name)
-        package.__path__ = [os.path.join(root, *name.split(".")[1:])]
+        package.__path__ = [str(Path(root, *name.split(".")[1:]))]
         package.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
         sys.modules[name] = package
     for name in PACKAGES[1:]:
@@ -69,7 +74,7 @@ def _prepare() -> None:
 
 
 def _silence() -> None:
-    """ccxt logs whole requests, signatures included, at DEBUG: that must never reach a log."""
+    """Silence ccxt: it logs whole requests, signatures included, at DEBUG."""
     logging.getLogger("ccxt").setLevel(logging.WARNING)
 
 
@@ -77,8 +82,8 @@ def known(package: str) -> list[str]:
     """Ids of the exchanges of `async_support` (REST) or `pro` (streams)."""
     _prepare()
     path = importlib.import_module(f"ccxt.{package}").__path__
-    names = (entry.name for entry in os.scandir(path[0]) if entry.is_file())
-    return sorted(name[:-3] for name in names if name.endswith(".py") and name[0].isalpha())
+    names = (entry.stem for entry in Path(path[0]).glob("*.py"))
+    return sorted(name for name in names if name[0].isalpha())
 
 
 def exchange_class(exchange_id: str, *, streams: bool) -> Any:

@@ -63,7 +63,10 @@ class UnifiedReader:
     async def look_tops(self) -> TopsLook:
         """Every market's top, where the exchange gives all in one call; VenueRefused where not."""
         has = self._client.exchange.has
-        for method, name in (("fetch_bids_asks", "fetchBidsAsks"), ("fetch_tickers", "fetchTickers")):
+        for method, name in (
+            ("fetch_bids_asks", "fetchBidsAsks"),
+            ("fetch_tickers", "fetchTickers"),
+        ):
             if has.get(name) is True:
                 answer = await self._client.ask(method)
                 if not isinstance(answer.body, Mapping):

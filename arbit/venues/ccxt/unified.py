@@ -1,7 +1,7 @@
 """ccxt's unified markets, tops and books as our own values, for exchanges without a reader.
 
-ccxt gives floats; `Decimal(repr(x))` brings back the shortest digits that mean the same float, which
-are the venue's own for any number of up to 15 digits.
+The numbers are floats; `Decimal(repr(x))` brings back the shortest digits that mean the same float,
+which are the venue's own for any number of up to 15 digits.
 """
 
 from __future__ import annotations
@@ -52,9 +52,11 @@ def _market(symbol: str, entry: Mapping[str, Any], mode: int) -> Market | None:
         qty_min=_positive(_mapping(limits, "amount").get("min")),
         cost_min=_positive(_mapping(limits, "cost").get("min")),
         taker_fee=_fee(entry.get("taker")),
-        status=STATUS.get(active, MarketStatus.UNKNOWN)
-        if isinstance(active, bool)
-        else MarketStatus.UNKNOWN,
+        status=(
+            STATUS.get(active, MarketStatus.UNKNOWN)
+            if isinstance(active, bool)
+            else MarketStatus.UNKNOWN
+        ),
     )
 
 
@@ -82,9 +84,9 @@ def parse_book(book: Any, symbol: str) -> tuple[Sequence[Level], Sequence[Level]
 
 
 def number(value: Any) -> Decimal:
-    """A number of ccxt's as the shortest digits that mean it. ValueError when it is none."""
+    """A number of ccxt's as its shortest digits. TypeError or ValueError when it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError(f"{value!r} is no number")
+        raise TypeError(f"{value!r} is no number")
     exact = Decimal(str(value))
     if not exact.is_finite():
         raise ValueError(f"{value!r} is not finite")
@@ -103,7 +105,7 @@ def _step(value: Any, mode: int) -> Decimal | None:
         return None
     try:
         exact = number(value)
-    except (ValueError, InvalidOperation):
+    except (TypeError, ValueError, InvalidOperation):
         return None
     if mode == TICK_SIZE:
         return exact if exact > 0 else None
@@ -115,7 +117,7 @@ def _step(value: Any, mode: int) -> Decimal | None:
 def _positive(value: Any) -> Decimal | None:
     try:
         exact = number(value)
-    except (ValueError, InvalidOperation):
+    except (TypeError, ValueError, InvalidOperation):
         return None
     return exact if exact > 0 else None
 
@@ -123,7 +125,7 @@ def _positive(value: Any) -> Decimal | None:
 def _fee(value: Any) -> Decimal | None:
     try:
         exact = number(value)
-    except (ValueError, InvalidOperation):
+    except (TypeError, ValueError, InvalidOperation):
         return None
     return exact if 0 <= exact < 1 else None
 

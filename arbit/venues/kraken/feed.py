@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from arbit.domain.book import BookView, Disbelief, Integrity
 from arbit.domain.errors import VenueUnreachable
 from arbit.domain.events import FeedConnected, FeedCounts, FeedDisconnected
-from arbit.domain.market import Market
+from arbit.domain.market import Market, MarketStatus
 from arbit.ports import BookSink, Clock, Listener
 from arbit.venues.backoff import ConnectBudget, backoff_ms
 from arbit.venues.confirm import Confirmer, QuietBooks
@@ -145,8 +145,8 @@ class _Shard:
     def _end(self, connection: Connection) -> None:
         """Leave nothing behind: on a stop the venue hears a clean unsubscribe."""
         if not self._gone.is_set():
+            self._gone.set()
             self.session.farewell()
-            self.on_lost("stopped")
         connection.close()
         self._connection = None
 
@@ -179,6 +179,7 @@ class KrakenFeed:
             sink, max_age_ns=self._max_age_ns, counts=self.counts, diverged=self.diverged
         )
         self._tap = StreamTap(quiet)
+        self._markets = around.markets
         self._confirmer: Confirmer | None = None
         self._fallback: RestFallback | None = None
         if around.reader is not None:
@@ -210,6 +211,10 @@ class KrakenFeed:
     async def run(self, symbols: Sequence[str]) -> None:
         """Feed these symbols until cancelled; then unsubscribe and close."""
         size, now_ns = self.setup.symbols_per_socket, self.clock.monotonic_ns()
+        for symbol in symbols:  # until the instrument channel says otherwise
+            market = self._markets.get(symbol)
+            if market is not None and market.status is not MarketStatus.ONLINE:
+                self._tap.set_status(symbol, Disbelief.MARKET_STATUS)
         self._shards = [
             _Shard(n, KrakenSession(self._session_setup, symbols[at : at + size], now_ns), self)
             for n, at in enumerate(range(0, len(symbols), size))

@@ -73,12 +73,13 @@ class SystemStatus:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The venue accepted a request. `symbol` and `channel` are empty where it named none."""
+    """The venue accepted a request. Empty (or 0) where it named no channel, symbol or depth."""
 
     method: str
     channel: str
     symbol: str
     req_id: int | None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class _WireTop(Struct):
 class _WireResult(Struct):
     channel: str = ""
     symbol: str = ""
+    depth: int = 0
 
 
 class _WireReply(Struct):
@@ -242,7 +244,7 @@ def _reply(payload: bytes) -> Message:
         return Pong(reply.req_id or 0)
     if reply.method in ("subscribe", "unsubscribe"):
         result = msgspec.convert(reply.result or {}, _WireResult)
-        return Ack(reply.method, result.channel, result.symbol, reply.req_id)
+        return Ack(reply.method, result.channel, result.symbol, reply.req_id, result.depth)
     if reply.method in IGNORED_METHODS:
         return Ignored(reply.method)
     raise FrameError(f"unknown method {reply.method!r}")

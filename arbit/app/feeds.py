@@ -1,0 +1,112 @@
+"""Builds the feed a venue's settings ask for. ccxt is imported only when one needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from arbit.config import Feed, VenueSettings
+from arbit.domain.market import Market
+from arbit.ports import BookSink, Clock, Listener, MarketCatalog, MarketFeed
+from arbit.venues.ccxt.catalog import catalog_for
+from arbit.venues.ccxt.client import RestClient
+from arbit.venues.ccxt.feed import CcxtFeed
+from arbit.venues.ccxt.kraken_feed import KrakenCcxtFeed
+from arbit.venues.ccxt.reader import reader_for
+from arbit.venues.ccxt.rest_feed import RestFeed
+from arbit.venues.ccxt.settings import CcxtSettings
+from arbit.venues.kraken.feed import KrakenFeed, KrakenFeedSetup, Surroundings
+from arbit.venues.kraken.parse import Instrument
+from arbit.venues.looks import LookingReader
+
+KRAKEN_WS_URL = "wss://ws.kraken.com/v2"
+SPEAKS_KRAKEN = frozenset({"kraken", "sandbox"})
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a venue is reached; empty means its own public address."""
+
+    rest_url: str = ""
+    ws_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RestSide:
+    """The questions one can ask a venue, and the client that must be closed at the end."""
+
+    client: RestClient
+    catalog: MarketCatalog
+    reader: LookingReader
+    settings: CcxtSettings
+
+
+def rest_side(venue: VenueSettings, at: Addresses, clock: Clock) -> RestSide:
+    """The REST side of a venue. UserError for an exchange id that ccxt does not know."""
+    settings = CcxtSettings(
+        venue=venue.name,
+        exchange_id="kraken" if venue.name in SPEAKS_KRAKEN else venue.name,
+        rest_url=at.rest_url,
+        ws_url=at.ws_url,
+        depth=venue.book_depth,
+        max_book_age_ms=venue.max_book_age_ms,
+        watchdog_ms=venue.watchdog_ms,
+        backoff_cap_ms=int(venue.backoff_cap_s * 1000),
+        connects_per_10min=venue.connect_attempts_per_10min,
+        rest_calls_per_s=venue.rest_calls_per_s,
+    )
+    client = RestClient(settings, clock)
+    catalog = catalog_for(client)
+    return RestSide(client, catalog, reader_for(client, catalog), settings)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedParts:
+    """What any feed is given."""
+
+    venue: VenueSettings
+    at: Addresses
+    rest: RestSide
+    sink: BookSink
+    clock: Clock
+    publish: Listener
+    markets: Mapping[str, Market]
+    learn: Callable[[Instrument], None]
+
+
+def make_feed(parts: FeedParts) -> MarketFeed:
+    """The feed of the venue's `effective_feed`."""
+    kind = parts.venue.effective_feed
+    if kind is Feed.NATIVE:
+        return native_feed(parts)
+    made = RestFeed if kind is Feed.REST else _ccxt_feed(parts.rest.settings)
+    return made(
+        parts.rest.settings,
+        parts.sink,
+        parts.clock,
+        parts.publish,
+        parts.markets,
+        parts.rest.reader,
+    )
+
+
+def _ccxt_feed(settings: CcxtSettings) -> type[CcxtFeed]:
+    """Kraken's checksum is verified over ccxt.pro as well; no other exchange offers one."""
+    return KrakenCcxtFeed if settings.exchange_id == "kraken" else CcxtFeed
+
+
+def native_feed(parts: FeedParts) -> KrakenFeed:
+    """Our own Kraken feed."""
+    venue = parts.venue
+    setup = KrakenFeedSetup(
+        venue=venue.name,
+        ws_url=parts.at.ws_url or KRAKEN_WS_URL,
+        depth=venue.book_depth,
+        max_book_age_ms=venue.max_book_age_ms,
+        symbols_per_socket=venue.symbols_per_socket,
+        watchdog_ms=venue.watchdog_ms,
+        backoff_cap_ms=int(venue.backoff_cap_s * 1000),
+        connects_per_10min=venue.connect_attempts_per_10min,
+    )
+    around = Surroundings(parts.rest.reader, parts.markets, parts.learn)
+    return KrakenFeed(setup, parts.sink, parts.clock, parts.publish, around)

@@ -1,0 +1,139 @@
+"""Runs `arbit fitness` on live or synthetic venues: build, watch, stop, judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from arbit.app.child import SandboxChild
+from arbit.app.feeds import Addresses, FeedParts, make_feed, rest_side
+from arbit.app.venue import Desk, DeskSetup, VenueRun
+from arbit.app.watchlist import watchlist
+from arbit.books import BookCache
+from arbit.config import Settings, VenueSettings
+from arbit.domain.errors import UserError
+from arbit.fitness.report import Report
+from arbit.ports import Clock, Listener
+from arbit.venues.kraken.feed import KrakenFeed
+
+SANDBOX = "sandbox"
+SYNTHETIC, LIVE = "synthetic", "live"
+
+
+@dataclass(frozen=True, slots=True)
+class FitnessOptions:
+    """What the command line adds to the settings. `seconds` None runs until stopped."""
+
+    venues: Sequence[str]
+    simulate: bool
+    seconds: float | None
+    profile: str = "calm"
+    seed: int = 1
+
+
+class Screen(Protocol):
+    """Shows the runs while they last: entered when they are built, left when they stop."""
+
+    def __call__(self, runs: Sequence[VenueRun], /) -> AbstractAsyncContextManager[None]:
+        """The context in which the runs are shown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Who listens: the witness of every event, and the screen."""
+
+    publish: Listener
+    screen: Screen
+
+
+class FitnessRun:
+    """The venues of one command, from the first question to the report."""
+
+    def __init__(
+        self, settings: Settings, options: FitnessOptions, clock: Clock, hooks: Hooks
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._clock = clock
+        self._hooks = hooks
+        self.runs: list[VenueRun] = []
+
+    async def __call__(self) -> list[Report]:
+        """Run for the time given or until cancelled; either way the reports come out."""
+        async with AsyncExitStack() as stack:
+            for name in self._options.venues:
+                self.runs.append(await self._build(name, stack))
+            await stack.enter_async_context(self._hooks.screen(self.runs))
+            await self._watch()
+            return [run.report() for run in self.runs]
+
+    async def _watch(self) -> None:
+        """Feed every venue until the time is up. Ctrl-C ends the watching, not the report."""
+        me = asyncio.current_task()
+        try:
+            async with asyncio.timeout(self._options.seconds):
+                async with asyncio.TaskGroup() as group:
+                    for run in self.runs:
+                        group.create_task(run.run(), name=f"{run.desk.setup.venue.name}-lane")
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:
+            if me is None or me.uncancel() > 0:  # asked twice: stop at once
+                raise
+
+    async def _build(self, name: str, stack: AsyncExitStack) -> VenueRun:
+        venue = self._settings.venue(name)
+        at = await self._reach(venue, stack)
+        rest = rest_side(venue, at, self._clock)
+        stack.push_async_callback(rest.client.close)
+        markets = dict(await rest.catalog.markets())
+        scan = self._settings.scan
+        watch = watchlist(venue, markets, scan.start_assets, scan.min_edge_bps)
+        if not watch.symbols:
+            raise UserError(f"venue {name!r}: no triangle among its {len(markets)} markets")
+        desk = Desk(
+            DeskSetup(
+                venue=venue,
+                scan=scan,
+                watch=watch,
+                markets=markets,
+                publish=self._hooks.publish,
+                clock_ns=self._clock.monotonic_ns,
+                simulate=self._options.simulate,
+            )
+        )
+        feed = make_feed(
+            FeedParts(
+                venue=venue,
+                at=at,
+                rest=rest,
+                sink=desk.cache,
+                clock=self._clock,
+                publish=self._hooks.publish,
+                markets=markets,
+                learn=desk.learn,
+            )
+        )
+        run = VenueRun(desk, feed, self._clock, SYNTHETIC if name == SANDBOX else LIVE)
+        _take_turns(feed, desk.cache, run)
+        return run
+
+    async def _reach(self, venue: VenueSettings, stack: AsyncExitStack) -> Addresses:
+        """The venue's addresses; the sandbox's own server is started when none is configured."""
+        if venue.name != SANDBOX or venue.rest_url:
+            return Addresses(venue.rest_url or "", venue.ws_url or "")
+        child = SandboxChild(self._options.profile, self._options.seed)
+        address = (await stack.enter_async_context(child)).address
+        return Addresses(address.rest_url, address.ws_url)
+
+
+def _take_turns(feed: object, cache: BookCache, run: VenueRun) -> None:
+    """Our own feed says when its buffer is drained; the others wake the loop once per batch."""
+    if isinstance(feed, KrakenFeed):
+        feed.on_drained = run.drained
+    else:
+        cache.on_touched = run.soon

@@ -1,0 +1,245 @@
+"""One venue, built and run: its feed, its books, its lane and the clockwork between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from arbit.app.budget import Budget
+from arbit.app.watchlist import Watchlist
+from arbit.books import BookCache
+from arbit.config import ScanSettings, VenueSettings
+from arbit.domain.events import EpisodeEnded, FeedCounts, PaperCycleEnded
+from arbit.domain.market import Market
+from arbit.domain.money import BPS, plain
+from arbit.fitness.episodes import Episode, Episodes
+from arbit.fitness.report import Report, Subject, judge
+from arbit.fitness.trial import PaperCycle, Trial, TrialSetup
+from arbit.lane import Lane, LaneSetup
+from arbit.ports import Clock, Listener, MarketFeed
+from arbit.scanner import Freshness, Scanner
+from arbit.venues.kraken.parse import Instrument
+from arbit.venues.paper import PaperExchange
+
+MS = 1_000_000
+PULSE_S = 0.05
+SECOND_NS = 1_000 * MS
+MAX_CANDIDATES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSetup:
+    """What the deciding side of one venue is built from; the same live, recorded or simulated."""
+
+    venue: VenueSettings
+    scan: ScanSettings
+    watch: Watchlist
+    markets: dict[str, Market]
+    publish: Listener
+    clock_ns: Callable[[], int]
+    simulate: bool
+
+
+class Desk:
+    """The deciding side of one venue: books, scanner, episodes, paper, and the lane over them.
+
+    `markets` is shared and kept current by `learn`, so that sizing sees a changed increment at
+    once. Synchronous: whoever owns the time calls the lane.
+    """
+
+    def __init__(self, setup: DeskSetup) -> None:
+        self.setup = setup
+        max_age_ns = setup.venue.max_book_age_ms * MS
+        self.cache = BookCache()
+        self.cache.watch(setup.watch.symbols, setup.clock_ns())
+        self.scanner = Scanner(
+            self.cache,
+            setup.watch.triangles,
+            [setup.watch.kept(triangle) for triangle in setup.watch.triangles],
+            Freshness(max_age_ns, setup.venue.max_skew_ms * MS),
+        )
+        self.episodes = Episodes(
+            self.scanner, float(setup.scan.min_edge_bps / BPS), self._episode_ended
+        )
+        self.budget = Budget(setup.scan, self.cache, setup.markets, setup.clock_ns, max_age_ns)
+        self.trial = self._trial(max_age_ns) if setup.simulate else None
+        self.lane = Lane(
+            LaneSetup(
+                markets=setup.markets,
+                fees=setup.watch.rates,
+                budgets=self.budget,
+                max_age_ns=max_age_ns,
+                latency_ns=setup.scan.latency_ms * MS,
+                min_cost=setup.venue.min_notional,
+            ),
+            self.cache,
+            self.scanner,
+            self.episodes,
+            self.trial,
+        )
+
+    def learn(self, pair: Instrument) -> None:
+        """The venue stated a market anew: what it says replaces what we knew."""
+        known = self.setup.markets.get(pair.symbol)
+        if known is not None:
+            self.setup.markets[pair.symbol] = _merged(known, pair)
+
+    def report(
+        self, market: str, counts: FeedCounts, seconds: float, notes: Sequence[str]
+    ) -> Report:
+        """The report of a run that is over."""
+        subject = Subject(
+            venue=self.setup.venue.name,
+            market=market,
+            symbols=len(self.setup.watch.symbols),
+            listed=self.setup.watch.listed,
+            counts=counts,
+            assumptions=(*notes, *self._assumptions()),
+        )
+        return judge(subject, seconds, self.scanner, self.episodes, self.lane.unfit, self.trial)
+
+    def _assumptions(self) -> list[str]:
+        scan = self.setup.scan
+        said = [f"latency {scan.latency_ms} ms for each leg"]
+        said += [
+            f"{asset} is priced by no book of ours: its paper balance alone bounds a cycle"
+            for asset in sorted(self.budget.unpriced)
+        ]
+        return said
+
+    def _trial(self, max_age_ns: int) -> Trial:
+        exchange = PaperExchange(
+            self.cache,
+            self.setup.markets,
+            self.setup.watch.rates,
+            self.setup.scan.paper_balances,
+            latency_ns=self.setup.scan.latency_ms * MS,
+            max_age_ns=max_age_ns,
+        )
+        return Trial(
+            TrialSetup(
+                desk=exchange,
+                markets=self.setup.markets,
+                view=self.cache.last_known,
+                on_end=self._cycle_ended,
+                max_concurrent=self.setup.scan.max_concurrent_cycles,
+            )
+        )
+
+    def _cycle_ended(self, cycle: PaperCycle) -> None:
+        self.lane.cycle_ended(cycle)
+        triangle = cycle.course.triangle
+        end = cycle.end.value if cycle.end is not None else ""
+        self.setup.publish(
+            PaperCycleEnded(
+                self.setup.venue.name, triangle.path, end, plain(cycle.profit), triangle.start
+            )
+        )
+
+    def _episode_ended(self, episode: Episode) -> None:
+        self.setup.publish(
+            EpisodeEnded(
+                venue=self.setup.venue.name,
+                path=self.scanner.directed[episode.directed].path,
+                stage=episode.stage.name.lower(),
+                best_bps=episode.best * float(BPS),
+                gross_ms=episode.gross_ns / MS,
+                net_ms=episode.net_ns / MS,
+            )
+        )
+
+
+def _merged(known: Market, pair: Instrument) -> Market:
+    stated = {
+        name: value
+        for name in (
+            *("price_decimals", "qty_decimals", "price_increment", "qty_increment"),
+            *("qty_min", "cost_min"),
+        )
+        if (value := getattr(pair, name)) is not None
+    }
+    return replace(known, status=pair.status, **stated)
+
+
+class VenueRun:
+    """A desk driven by a live feed: one turn when a buffer is drained, a pulse for the rest."""
+
+    def __init__(self, desk: Desk, feed: MarketFeed, clock: Clock, market: str) -> None:
+        self.desk = desk
+        self.feed = feed
+        self.market = market
+        self.started_ns = 0
+        self._clock = clock
+        self._wanted: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._cancel_timer: Callable[[], None] | None = None
+        self._timer_ns: int | None = None
+        desk.lane.on_candidate = self._candidate
+
+    def drained(self) -> None:
+        """Everything that had arrived is in the books: take a turn."""
+        self.desk.lane.turn(self._clock.monotonic_ns())
+        self._arm()
+
+    def soon(self) -> None:
+        """A book was touched: take a turn in the next round of the loop, with all that came."""
+        asyncio.get_running_loop().call_soon(self.drained)
+
+    async def run(self) -> None:
+        """Feed and decide until cancelled."""
+        self.started_ns = self._clock.monotonic_ns()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.feed.run(self.desk.setup.watch.symbols))
+            group.create_task(self._pulse())
+            group.create_task(self._confirm_candidates())
+
+    def report(self, notes: Sequence[str] = ()) -> Report:
+        """Close every episode and judge."""
+        now_ns = self._clock.monotonic_ns()
+        self.desk.lane.finish(now_ns)
+        seconds = (now_ns - self.started_ns) / SECOND_NS
+        return self.desk.report(self.market, self.feed.counts, seconds, notes)
+
+    async def _pulse(self) -> None:
+        """Take the turns that no buffer asked for, and look at everything once a second."""
+        next_ns = self._clock.monotonic_ns() + SECOND_NS
+        while True:
+            await self._clock.sleep(PULSE_S)
+            now_ns = self._clock.monotonic_ns()
+            if now_ns >= next_ns:
+                next_ns = now_ns + SECOND_NS
+                self.desk.lane.pulse(now_ns)
+            else:
+                self.desk.lane.turn(now_ns)
+            self._arm()
+
+    async def _confirm_candidates(self) -> None:
+        """An independent look at the legs of a triangle that would pay but for a book's age."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            symbols, self._wanted = list(self._wanted), {}
+            await self.feed.confirm(symbols)
+
+    def _candidate(self, symbols: Sequence[str]) -> None:
+        if len(self._wanted) < MAX_CANDIDATES:
+            self._wanted.update(dict.fromkeys(symbols))
+            self._wake.set()
+
+    def _arm(self) -> None:
+        """Wake for the next paper fill or latency check, to the millisecond."""
+        due_ns = self.desk.lane.next_due_ns
+        if due_ns == self._timer_ns:
+            return
+        if self._cancel_timer is not None:
+            self._cancel_timer()
+            self._cancel_timer = None
+        self._timer_ns = due_ns
+        if due_ns is not None:
+            self._cancel_timer = self._clock.call_at(due_ns, self._timer)
+
+    def _timer(self) -> None:
+        self._timer_ns = None
+        self._cancel_timer = None
+        self.drained()

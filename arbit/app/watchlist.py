@@ -1,0 +1,104 @@
+"""What to watch on a venue, at which fees: chosen and checked before any book is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arbit.config import VenueSettings
+from arbit.domain.errors import UserError
+from arbit.domain.fees import Fee, FeeSource, hurdle_bps, kept
+from arbit.domain.market import Market, MarketStatus
+from arbit.domain.money import BPS
+from arbit.domain.triangle import Triangle, triangle_of
+from arbit.fitness.report import Listed
+from arbit.scanner import discover, why_not_tradable
+
+
+@dataclass(frozen=True, slots=True)
+class Watchlist:
+    """Symbols and triangles of one venue. `fees` lacks a symbol whose fee nobody states."""
+
+    symbols: Sequence[str]
+    triangles: Sequence[Triangle]
+    listed: Sequence[Listed]
+    fees: Mapping[str, Fee]
+
+    @property
+    def rates(self) -> dict[str, Decimal]:
+        """Fees as fractions by symbol."""
+        return {symbol: fee.rate for symbol, fee in self.fees.items()}
+
+    def kept(self, triangle: Triangle) -> float | None:
+        """prod(1 - fee) of a triangle; None when one of its fees is unknown."""
+        rates = self.rates_of(triangle)
+        return None if rates is None else float(kept(rates))
+
+    def rates_of(self, triangle: Triangle) -> list[Decimal] | None:
+        """The three fees as fractions; None when one is unknown."""
+        found = [self.fees[symbol] for symbol in triangle.symbols if symbol in self.fees]
+        return [fee.rate for fee in found] if len(found) == len(triangle.legs) else None
+
+
+def watchlist(
+    venue: VenueSettings,
+    markets: Mapping[str, Market],
+    start_assets: Sequence[str],
+    min_edge_bps: Decimal,
+) -> Watchlist:
+    """The venue's triangles as configured, or every one there is. UserError for a wrong name."""
+    triangles = [_oriented(t, start_assets) for t in _triangles(venue, markets)]
+    symbols = sorted({symbol for triangle in triangles for symbol in triangle.symbols})
+    symbols = symbols or list(venue.symbols)
+    if len(symbols) > venue.max_symbols:
+        raise UserError(
+            f"ARBIT_VENUES__{venue.name.upper()}__MAX_SYMBOLS: {len(symbols)} markets would be "
+            f"watched, expected at most {venue.max_symbols}; name fewer symbols or raise it"
+        )
+    fees = {symbol: fee for symbol in symbols if (fee := _fee(venue, markets[symbol]))}
+    bare = Watchlist(symbols, triangles, (), fees)
+    listed = [_listed(bare, triangle, markets, min_edge_bps) for triangle in triangles]
+    return Watchlist(symbols, triangles, listed, fees)
+
+
+def _triangles(venue: VenueSettings, markets: Mapping[str, Market]) -> list[Triangle]:
+    for symbol in venue.symbols:
+        if symbol not in markets:
+            raise UserError(f"symbol {symbol!r}: {venue.name} lists no such market")
+    if venue.triangles:
+        return [triangle_of(names, markets) for names in venue.triangles]
+    chosen = {name: markets[name] for name in venue.symbols} if venue.symbols else _open(markets)
+    return discover(chosen)
+
+
+def _open(markets: Mapping[str, Market]) -> dict[str, Market]:
+    """Markets worth a subscription: all but those the venue has taken off its list."""
+    gone = (MarketStatus.DELISTED, MarketStatus.WORK_IN_PROGRESS)
+    return {symbol: market for symbol, market in markets.items() if market.status not in gone}
+
+
+def _oriented(triangle: Triangle, start_assets: Sequence[str]) -> Triangle:
+    held = {leg.spend for leg in triangle.legs}
+    for asset in start_assets:
+        if asset in held:
+            return triangle.starting_at(asset)
+    return triangle
+
+
+def _fee(venue: VenueSettings, market: Market) -> Fee | None:
+    """Override, else (with keys) the account's, else the published ladder; never a guess."""
+    override = venue.taker_fee_bps_by_symbol.get(market.symbol, venue.taker_fee_bps)
+    if override is not None:
+        return Fee(override / BPS, FeeSource.OVERRIDE)
+    if market.taker_fee is not None:
+        return Fee(market.taker_fee, FeeSource.LADDER)
+    return None
+
+
+def _listed(
+    watch: Watchlist, triangle: Triangle, markets: Mapping[str, Market], min_edge_bps: Decimal
+) -> Listed:
+    rates = watch.rates_of(triangle)
+    hurdle = None if rates is None else float(hurdle_bps(rates, min_edge_bps))
+    return Listed(triangle, hurdle, why_not_tradable(triangle, markets))

@@ -1,0 +1,67 @@
+"""`arbit sandbox`: our own exchange as a long-running server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+Profile = Annotated[str, typer.Option(help="calm, volatile, thin or whole-venue.")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same market.")]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free port.")]
+Frozen = Annotated[bool, typer.Option("--frozen", help="Start with the market standing still.")]
+Json = Annotated[bool, typer.Option("--json", help="Nothing but one JSON line.")]
+
+
+def sandbox(
+    profile: Profile = "calm",
+    seed: Seed = 1,
+    port: Port = 0,
+    frozen: Frozen = False,
+    as_json: Json = False,
+) -> None:
+    """Serve a synthetic exchange that speaks Kraken's REST and WebSocket v2 on 127.0.0.1.
+
+    Point any Kraken client at it: nothing it shows is a real market.
+
+    Example: arbit sandbox --profile volatile --port 8770
+    """
+    arguments = ["--profile", profile, "--seed", str(seed), "--port", str(port), "--json"]
+    raise SystemExit(asyncio.run(_serve([*arguments, *(["--frozen"] if frozen else [])], as_json)))
+
+
+async def _serve(arguments: list[str], as_json: bool) -> int:
+    """Run the exchange as a child, so that this process shares no code with it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "arbit.sandbox", "--ends-with-parent"),
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    if process.stdout is None:
+        return 1
+    line = await process.stdout.readline()
+    if line:
+        _announce(json.loads(line), line.decode().strip(), as_json)
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        if process.stdin is not None:
+            process.stdin.close()
+        await process.wait()
+        return 0
+
+
+def _announce(ready: dict[str, object], line: str, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(line + "\n")
+    else:
+        sys.stdout.write(
+            f"SYNTHETIC MARKET: nothing here is real (profile {ready['profile']}, "
+            f"seed {ready['seed']}).\nREST      {ready['rest']}\nWebSocket {ready['ws']}\n"
+            "Stop with Ctrl-C.\n"
+        )
+    sys.stdout.flush()

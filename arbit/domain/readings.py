@@ -1,0 +1,27 @@
+"""What one venue's instruments show at a moment: filled in by the app, told by telemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from arbit.domain.events import FeedCounts
+from arbit.domain.histogram import Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class VenueReading:
+    """Running totals of one venue since its start. Read them when asked; nothing is copied.
+
+    `evaluations` is by source of the books, `refused` by reason, `episodes` by furthest stage,
+    `feed_states` a word for each connection. `staleness_ms` is by symbol of the oldest leg: now
+    minus its last confirmation, in milliseconds, one observation an evaluation.
+    """
+
+    venue: str
+    counts: FeedCounts
+    evaluations: Mapping[str, int]
+    refused: Mapping[str, int]
+    episodes: Mapping[str, int]
+    feed_states: Mapping[str, str]
+    staleness_ms: Mapping[str, Histogram]

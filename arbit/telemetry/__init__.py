@@ -1,0 +1,1 @@
+"""The gallery: looks, tells, and never touches."""

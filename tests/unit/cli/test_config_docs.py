@@ -1,0 +1,39 @@
+"""The tables in the docs are the settings themselves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from arbit.cli.config_docs import CONFIGURATION, ENV_EXAMPLE, configuration_md, env_example
+from arbit.config import Settings, load_settings
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_configuration_page_is_what_the_settings_say() -> None:
+    assert (ROOT / CONFIGURATION).read_text("utf-8") == configuration_md()
+
+
+def test_the_env_example_is_what_the_settings_say() -> None:
+    assert (ROOT / ENV_EXAMPLE).read_text("utf-8") == env_example()
+
+
+def test_every_line_of_the_env_example_may_be_uncommented(tmp_path: Path) -> None:
+    text = re.sub(r"^#(?=ARBIT_)", "", env_example(), flags=re.MULTILINE)
+    env_file = tmp_path / "settings.env"
+    env_file.write_text(text, "utf-8")
+    assert text.count("\nARBIT_") >= 30
+    assert load_settings(env_file, {}) == Settings()
+
+
+def test_every_setting_has_a_meaning_a_bound_and_a_reason() -> None:
+    rows = [line for line in configuration_md().splitlines() if line.startswith("| `ARBIT_")]
+    for row in rows:
+        key, default, accepts, what, why = (cell.strip() for cell in row.strip("| ").split(" | "))
+        assert key.startswith("`ARBIT_")
+        assert default
+        assert accepts
+        assert "None" not in accepts
+        assert len(what) > 10
+        assert len(why) > 10

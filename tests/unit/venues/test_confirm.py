@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from arbit.domain.book import Disbelief, OrderBook, Source
+from arbit.domain.errors import VenueUnreachable
+from arbit.domain.events import Event, FeedCounts, VenueSaid
+from arbit.venues.confirm import MAX_WINDOWS, Confirmer, QuietBooks
+from tests.unit.venues.virtual import SECOND, ScriptedReader, Sink, VirtualClock, book, levels
+
+PAIR = "BTC/USD"
+MAX_AGE_NS = 3 * SECOND
+
+
+@dataclass
+class Scene:
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    sink: Sink = field(default_factory=Sink)
+    counts: FeedCounts = field(default_factory=FeedCounts)
+    dead: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reader = ScriptedReader(self.clock)
+        self.books = QuietBooks(
+            self.sink,
+            max_age_ns=MAX_AGE_NS,
+            counts=self.counts,
+            diverged=lambda symbol, _: self.dead.append(symbol),
+        )
+        self.confirmer = Confirmer("v", self.books, self.reader, self.clock, self.events.append)
+
+    def put(self, made: OrderBook, source: Source = Source.WS) -> None:
+        now_ns = self.clock.now_ns
+        self.books.put(made, seen_ns=now_ns, confirmed_ns=now_ns, source=source)
+
+    def venue_shows(self, bid: str, ask: str, qty: str = "0.500") -> None:
+        self.reader.answer[PAIR] = (levels((bid, qty)), levels((ask, qty)))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.confirmer.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_a_book_that_proves_itself_is_never_asked_about(scene: Scene) -> None:
+    async with scene.running():
+        for _ in range(20):
+            scene.put(book(PAIR, 1000, 1001))
+            await scene.clock.advance(0.5)
+    assert scene.reader.asked == []
+
+
+async def test_a_quiet_book_equal_at_the_venue_stays_young_for_thirty_seconds(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.0", "100.1")
+    scene.reader.delay_s = 0.2
+    oldest_ns = 0
+    async with scene.running():
+        for _ in range(300):
+            await scene.clock.advance(0.1)
+            oldest_ns = max(oldest_ns, scene.clock.now_ns - scene.sink.confirmed[PAIR])
+    assert oldest_ns < MAX_AGE_NS
+    assert scene.counts.confirmations >= 10
+    assert scene.dead == []
+    assert len(scene.reader.asked) <= 30
+
+
+async def test_a_confirmation_counts_from_the_sending_of_the_question(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.0", "100.1")
+    scene.reader.wait_s, scene.reader.delay_s = 0.5, 0.7
+    started_ns = scene.clock.now_ns
+    look = asyncio.create_task(scene.confirmer.look())
+    await scene.clock.advance(2)
+    assert await look
+    assert scene.sink.confirmed[PAIR] == started_ns + SECOND // 2
+
+
+async def test_a_top_held_between_sending_and_reply_confirms(scene: Scene) -> None:
+    ours = book(PAIR, 1000, 1001)
+    scene.put(ours)
+    scene.venue_shows("100.2", "100.3")
+    scene.reader.delay_s = 1.0
+    look = asyncio.create_task(scene.confirmer.look())
+    await scene.clock.advance(0.3)
+    scene.put(book(PAIR, 1002, 1003))  # the venue answered from here
+    await scene.clock.advance(0.3)
+    scene.put(book(PAIR, 1004, 1005))
+    await scene.clock.advance(1)
+    assert await look
+    assert ("confirm", PAIR) in scene.sink.calls
+
+
+async def test_a_top_replaced_before_the_question_left_does_not_confirm(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.0", "100.1")
+    scene.reader.wait_s, scene.reader.delay_s = 1.0, 0.5
+    look = asyncio.create_task(scene.confirmer.look())
+    await scene.clock.advance(0.2)
+    scene.put(book(PAIR, 1002, 1003))
+    await scene.clock.advance(3)
+    assert await look
+    assert ("confirm", PAIR) not in scene.sink.calls
+
+
+async def test_a_moved_venue_and_a_silent_stream_are_found_dead_at_the_second_look(
+    scene: Scene,
+) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.4", "100.5")
+    async with scene.running():
+        await scene.clock.advance(1.8)
+        assert len(scene.reader.asked) == 1
+        assert scene.dead == []
+        await scene.clock.advance(1.3)
+    assert scene.dead == [PAIR]
+    assert ("confirm", PAIR) not in scene.sink.calls
+
+
+async def test_two_unequal_looks_within_a_second_are_one_look(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.4", "100.5")
+    await scene.confirmer.look()
+    await scene.clock.advance(0.9)
+    await scene.confirmer.look()
+    assert scene.dead == []
+    await scene.clock.advance(0.2)
+    await scene.confirmer.look()
+    assert scene.dead == [PAIR]
+
+
+async def test_an_update_between_two_unequal_looks_proves_the_stream_alive(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.4", "100.5")
+    for _ in range(5):
+        await scene.confirmer.look()
+        await scene.clock.advance(1.5)
+        scene.put(book(PAIR, 1000, 1001))
+    assert scene.dead == []
+
+
+async def test_an_update_during_an_unequal_look_proves_the_stream_alive(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.4", "100.5")
+    scene.reader.delay_s = 0.5
+    for _ in range(4):
+        look = asyncio.create_task(scene.confirmer.look())
+        await scene.clock.advance(0.1)
+        scene.put(book(PAIR, 1000, 1001))
+        await scene.clock.advance(1.5)
+        await look
+    assert scene.dead == []
+
+
+async def test_an_equal_look_forgives_an_unequal_one(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    for bid, ask in (("100.4", "100.5"), ("100.0", "100.1"), ("100.4", "100.5")):
+        scene.venue_shows(bid, ask)
+        await scene.confirmer.look()
+        await scene.clock.advance(1.5)
+    assert scene.dead == []
+
+
+async def test_a_disbelieved_book_is_neither_asked_about_nor_confirmed(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.0", "100.1")
+    scene.books.disbelieve(PAIR, Disbelief.CHECKSUM)
+    async with scene.running():
+        await scene.clock.advance(10)
+    assert scene.reader.asked == []
+    assert scene.counts.confirmations == 0
+
+
+async def test_a_book_lost_while_the_question_was_out_is_not_confirmed(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.0", "100.1")
+    scene.reader.delay_s = 0.5
+    look = asyncio.create_task(scene.confirmer.look())
+    await scene.clock.advance(0.1)
+    scene.books.disbelieve(PAIR, Disbelief.CHECKSUM)
+    await scene.clock.advance(1)
+    await look
+    assert ("confirm", PAIR) not in scene.sink.calls
+
+
+async def test_a_candidate_is_confirmed_by_its_own_depth_quantities_included(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001, qty=512))
+    scene.venue_shows("100.0", "100.1", qty="0.512")
+    await scene.confirmer.confirm([PAIR, PAIR])
+    assert scene.reader.asked == [PAIR]
+    assert scene.counts.confirmations == 1
+
+
+async def test_another_quantity_at_the_same_price_does_not_confirm_a_candidate(
+    scene: Scene,
+) -> None:
+    scene.put(book(PAIR, 1000, 1001, qty=512))
+    scene.venue_shows("100.0", "100.1", qty="0.513")
+    await scene.confirmer.confirm([PAIR])
+    assert scene.counts.confirmations == 0
+
+
+@pytest.mark.parametrize(
+    ("stated", "equal"), [("2.059", True), ("2.060", True), ("2.061", False), ("2.058", False)]
+)
+async def test_a_quantity_cut_to_three_decimals_is_compared_in_three_decimals(
+    scene: Scene, stated: str, equal: bool
+) -> None:
+    ours = OrderBook(PAIR, depth=10, price_decimals=1, qty_decimals=8)
+    ours.replace([(1000, 205_934_567, b"")], [(1001, 205_934_567, b"")])
+    scene.put(ours)
+    scene.venue_shows("100.0", "100.1", qty=stated)
+    await scene.confirmer.confirm([PAIR])
+    assert (scene.counts.confirmations == 1) is equal
+
+
+async def test_an_unreachable_venue_confirms_nothing_is_told_once_and_asked_less_often(
+    scene: Scene,
+) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.reader.error = VenueUnreachable("nobody there")
+    async with scene.running():
+        await scene.clock.advance(60)
+    assert scene.counts.confirmations == 0
+    assert [type(event) for event in scene.events] == [VenueSaid]
+    assert len(scene.reader.asked) < 15
+
+
+async def test_a_rest_fed_book_is_never_found_dead(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001), source=Source.REST)
+    scene.venue_shows("100.4", "100.5")
+    for _ in range(3):
+        await scene.confirmer.look()
+        await scene.clock.advance(1.5)
+    assert scene.dead == []
+
+
+def test_open_questions_are_bounded(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    opened = [scene.books.open_window(0) for _ in range(MAX_WINDOWS)]
+    assert all(window is not None for window in opened)
+    assert scene.books.open_window(0) is None
+    assert opened[0] is not None
+    scene.books.close_window(opened[0])
+    assert scene.books.open_window(0) is not None
