@@ -14,11 +14,11 @@ from arbit.domain.events import EpisodeEnded, FeedCounts, PaperCycleEnded
 from arbit.domain.market import Market
 from arbit.domain.money import BPS, plain
 from arbit.fitness.episodes import Episode, Episodes
-from arbit.fitness.report import Report, Subject, judge
+from arbit.fitness.report import Listed, Report, Subject, judge
 from arbit.fitness.trial import PaperCycle, Trial, TrialSetup
 from arbit.lane import Lane, LaneSetup
 from arbit.ports import Clock, Listener, MarketFeed
-from arbit.scanner import Freshness, Scanner
+from arbit.scanner import Freshness, Scanner, why_not_tradable
 from arbit.venues.kraken.parse import Instrument
 from arbit.venues.paper import PaperExchange
 
@@ -93,11 +93,16 @@ class Desk:
             venue=self.setup.venue.name,
             market=market,
             symbols=len(self.setup.watch.symbols),
-            listed=self.setup.watch.listed,
+            listed=[self._relisted(listed) for listed in self.setup.watch.listed],
             counts=counts,
             assumptions=(*notes, *self._assumptions()),
         )
         return judge(subject, seconds, self.scanner, self.episodes, self.lane.unfit, self.trial)
+
+    def _relisted(self, listed: Listed) -> Listed:
+        """Tradability as the venue stated it last: a status that REST left out may have come."""
+        reason = why_not_tradable(listed.triangle, self.setup.markets)
+        return replace(listed, why_not_tradable=reason)
 
     def _assumptions(self) -> list[str]:
         scan = self.setup.scan

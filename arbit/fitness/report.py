@@ -226,13 +226,10 @@ def verdict_of(report: Report) -> str:
     if not report.evaluations:
         worst = max(report.refused, key=lambda why: report.refused[why], default="no book arrived")
         return f"Nothing could be measured: three believable books never met ({worst})."
-    best = report.triangles[0]
-    if best.hurdle_bps is None:
+    near = report.triangles[0]
+    if near.hurdle_bps is None:
         return "No verdict on profit: the taker fees are unknown (give --fee-bps)."
-    edge = (
-        f"best gross edge {best.best_edge_bps:.1f} bps against a hurdle of "
-        f"{best.hurdle_bps:.1f} bps ({best.path})"
-    )
+    edge = _edge_words(report.triangles)
     funnel = report.funnel
     if not funnel["net"]:
         return f"{edge}: zero net episodes; at these fees nothing here is worth trading."
@@ -243,6 +240,22 @@ def verdict_of(report: Report) -> str:
     return f"{edge}: {funnel['net']} net, {funnel['survives']} still there after the latency" + (
         _paper_words(report) + "."
     )
+
+
+def _edge_words(triangles: Sequence[TriangleResult]) -> str:
+    """The best gross edge of all against its own hurdle, and who came nearest to theirs."""
+    near = triangles[0]
+    best = max(triangles, key=lambda row: -1e9 if row.best_edge_bps is None else row.best_edge_bps)
+    words = f"best gross edge {_against(best)}"
+    return words if best is near else f"{words}, nearest to its hurdle {_against(near)}"
+
+
+def _against(row: TriangleResult) -> str:
+    edge = "none" if row.best_edge_bps is None else f"{row.best_edge_bps:.1f} bps"
+    hurdle = (
+        "an unknown hurdle" if row.hurdle_bps is None else f"a hurdle of {row.hurdle_bps:.1f} bps"
+    )
+    return f"{edge} against {hurdle} ({row.path})"
 
 
 def _paper_words(report: Report) -> str:

@@ -120,7 +120,8 @@ class Session:
             )
             return
         self._waiting_bytes -= len(frame)
-        if self._socket.closed or self.half_open or self.muted:  # handed in before the fault
+        silent = self.half_open or (self.muted and not self.pongs)
+        if self._socket.closed or silent:  # handed in before the fault
             return
         self._stats.frames_sent += 1
         if isinstance(frame, bytes):

@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Callable
 
 from arbit.domain.events import Event
-from arbit.ports import Listener
+from arbit.ports import Clock, Listener
 
 MAX_QUEUED = 10_000
 MAX_A_TURN = 500
+MAX_TURNS_AT_END = 1_000
 
 
 class Hub:
@@ -45,10 +46,12 @@ class Hub:
         self._queue.append(event)
         self._schedule()
 
-    @property
-    def is_empty(self) -> bool:
-        """True when every event published has been heard."""
-        return not self._queue
+    async def heard(self, clock: Clock) -> None:
+        """Wait, a bounded number of turns, until everything published has been heard."""
+        for _ in range(MAX_TURNS_AT_END):
+            if not self._queue:
+                return
+            await clock.sleep(0)
 
     def _schedule(self) -> None:
         if not self._scheduled:

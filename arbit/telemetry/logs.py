@@ -100,7 +100,7 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Write the event, or count it."""
-        level = _LEVELS[type(event)]
+        level = _LEVELS.get(type(event), logging.INFO)
         if not self._logger.isEnabledFor(level):
             return
         now_ns = self._now_ns()

@@ -96,18 +96,18 @@ class MetricsPage:
         self._registry.register(VenueCollector(read, hub))
         ProcessCollector(registry=self._registry)
         self._lock = asyncio.Lock()
-        self._bytes = b""
+        self._body = b""
         self._made_ns: int | None = None
         self.renders = 0
 
-    async def bytes(self) -> bytes:
+    async def body(self) -> bytes:
         """The page, at most a second old."""
         async with self._lock:
             now_ns = self._clock.monotonic_ns()
             if self._made_ns is None or now_ns - self._made_ns >= RENDER_NS:
-                self._bytes = await self._render()
+                self._body = await self._render()
                 self._made_ns = now_ns
-            return self._bytes
+            return self._body
 
     async def _render(self) -> bytes:
         self.renders += 1

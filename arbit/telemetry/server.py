@@ -56,5 +56,5 @@ class MetricsServer:
         return app
 
     async def _serve(self, _request: web.Request) -> web.Response:
-        body = await self._page.bytes()
+        body = await self._page.body()
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
