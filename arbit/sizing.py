@@ -343,7 +343,8 @@ def _below(ladder: Ladder, lots: int, rung: int) -> Unfit:
     facts = ladder.facts
     qty = _WIDE.multiply(Decimal(lots), facts.lot)
     if lots < ladder.qty_low:
-        detail = f"{facts.leg.symbol}: {qty} is below the minimum {facts.qty_min}"
+        least = _WIDE.multiply(Decimal(ladder.qty_low), facts.lot)
+        detail = f"{facts.leg.symbol}: {qty} is below the least that may be sent, {least}"
         return Unfit(UnfitReason.BELOW_QTY_MIN, detail)
     cost = _WIDE.multiply(qty, ladder.price[rung])
     detail = f"{facts.leg.symbol}: {cost} is below the minimum cost {facts.cost_min}"

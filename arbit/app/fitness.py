@@ -11,6 +11,7 @@ from typing import Protocol
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import Addresses, FeedParts, make_feed, rest_side
 from arbit.app.venue import Desk, DeskSetup, VenueRun
+from arbit.app.watching import Telemetry
 from arbit.app.watchlist import watchlist
 from arbit.books import BookCache
 from arbit.config import Settings, VenueSettings
@@ -42,33 +43,28 @@ class Screen(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """Who listens: the witness of every event, and the screen."""
-
-    publish: Listener
-    screen: Screen
-
-
 class FitnessRun:
     """The venues of one command, from the first question to the report."""
 
     def __init__(
-        self, settings: Settings, options: FitnessOptions, clock: Clock, hooks: Hooks
+        self, settings: Settings, options: FitnessOptions, clock: Clock, screen: Screen
     ) -> None:
         self._settings = settings
         self._options = options
         self._clock = clock
-        self._hooks = hooks
+        self._screen = screen
         self.runs: list[VenueRun] = []
 
     async def __call__(self) -> list[Report]:
         """Run for the time given or until cancelled; either way the reports come out."""
         async with AsyncExitStack() as stack:
+            telemetry = Telemetry(self._settings, self._clock)
+            await stack.enter_async_context(telemetry.serve())
             for name in self._options.venues:
-                self.runs.append(await self._build(name, stack))
-            await stack.enter_async_context(self._hooks.screen(self.runs))
-            await self._watch()
+                self.runs.append(await self._build(name, telemetry.hub.publish, stack))
+            telemetry.show(self.runs)
+            async with self._screen(self.runs):
+                await self._watch()
             return [run.report() for run in self.runs]
 
     async def _watch(self) -> None:
@@ -85,7 +81,7 @@ class FitnessRun:
             if me is None or me.uncancel() > 0:  # asked twice: stop at once
                 raise
 
-    async def _build(self, name: str, stack: AsyncExitStack) -> VenueRun:
+    async def _build(self, name: str, publish: Listener, stack: AsyncExitStack) -> VenueRun:
         venue = self._settings.venue(name)
         at = await self._reach(venue, stack)
         rest = rest_side(venue, at, self._clock)
@@ -101,7 +97,7 @@ class FitnessRun:
                 scan=scan,
                 watch=watch,
                 markets=markets,
-                publish=self._hooks.publish,
+                publish=publish,
                 clock_ns=self._clock.monotonic_ns,
                 simulate=self._options.simulate,
             )
@@ -113,7 +109,7 @@ class FitnessRun:
                 rest=rest,
                 sink=desk.cache,
                 clock=self._clock,
-                publish=self._hooks.publish,
+                publish=publish,
                 markets=markets,
                 learn=desk.learn,
             )

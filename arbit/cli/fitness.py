@@ -167,17 +167,15 @@ def _replay(settings: Settings, path: Path, simulate: bool, as_json: bool) -> No
 
 
 def _run(settings: Settings, options: _Options) -> None:
-    from arbit.app.fitness import FitnessOptions, FitnessRun, Hooks
+    from arbit.app.fitness import FitnessOptions, FitnessRun
     from arbit.app.loop import run_on_best_loop
     from arbit.clock import SystemClock
 
-    clock = SystemClock()
     what = FitnessOptions(
         options.venues, options.simulate, options.seconds, options.profile, options.seed
     )
     screen = _screen(options)
-    run = FitnessRun(settings, what, clock, Hooks(lambda _: None, screen))
-    reports = run_on_best_loop(run())
+    reports = run_on_best_loop(FitnessRun(settings, what, SystemClock(), screen)())
     _print(reports, options.as_json)
 
 

@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Callable
 
 from arbit.domain.events import Event
-from arbit.ports import Clock, Listener
+from arbit.ports import Clock
+
+Witness = Callable[[Event], None]
 
 MAX_QUEUED = 10_000
 MAX_A_TURN = 500
@@ -25,7 +27,7 @@ class Hub:
 
     def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
         self._soon = soon
-        self._listeners: list[Listener] = []
+        self._listeners: list[Witness] = []
         self._queue: deque[Event] = deque()
         self._next = 0
         self._scheduled = False
@@ -33,7 +35,7 @@ class Hub:
         self.lost_events = 0
         self.dropped_listeners = 0
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: Witness) -> None:
         """Tell `listener` every event published from now on, until it raises."""
         self._listeners.append(listener)
 

@@ -29,26 +29,26 @@ from tests.property.sizing_reference import (
 D = Decimal
 repeatable = settings(max_examples=250, deadline=None, derandomize=True, database=None)
 
-COARSE = ("0.1", "0.25", "0.5", "1", "2")
+COARSE = ("0.2", "0.2", "0.25", "0.5", "1")
 FINE = ("0.00000001", "0.0000001")
 TICK = D("0.002")
 
 
 def world_of(seed: int, *, coarse: bool) -> World:
-    """Three markets of any orientation whose tops return -2 to +60 % before fees.
+    """Three markets of any orientation whose tops return -2 to +160 % before fees.
 
     A seed and not a strategy of parts: worlds that can trade at all are rare among simple ones.
     Coarse worlds have few lots, minima, slippage bounds; the others up to five levels of fine lots.
     """
     chance = Random(seed)
     names = ("A", "B", "C")
-    edge = D(chance.choice((-2, 5, 10, 20, 35, 60))) / 100
+    edge = D(chance.choice((-2, 10, 30, 60, 100, 160))) / 100
     earlier = D(1)
     legs, books, markets, fees = [], {}, {}, {}
     for i in range(3):
         market = market_of(chance, names[i], names[(i + 1) % 3], coarse=coarse)
         leg = Leg.through(market, names[i])
-        rate = D(chance.randint(30, 300)) / 100 if i < 2 else (1 + edge) / earlier
+        rate = D(chance.randint(60, 170)) / 100 if i < 2 else (1 + edge) / earlier
         earlier *= rate
         top = 1 / rate if leg.side is Side.BUY else rate
         levels = side_of(chance, top, leg.side, market.qty_increment or D(0))
@@ -73,23 +73,23 @@ def market_of(chance: Random, spend: str, receive: str, *, coarse: bool) -> Mark
         quote,
         price_increment=TICK,
         qty_increment=D(chance.choice(COARSE if coarse else FINE)),
-        qty_min=D(chance.choice(("0", "0", "0", "0.5", "1"))) if coarse else D(0),
-        cost_min=D(chance.choice(("0", "0", "0", "0.5", "1.01"))) if coarse else D(0),
+        qty_min=D(chance.choice(("0", "0", "0", "0.3", "1"))) if coarse else D(0),
+        cost_min=D(chance.choice(("0", "0", "0", "0.3", "0.51"))) if coarse else D(0),
     )
 
 
 def side_of(chance: Random, top: Decimal, side: Side, lot: Decimal) -> tuple[Level, ...]:
     """Levels worsening from `top`; quantities need not be whole lots, few prices are off tick."""
-    coarse = lot >= D("0.05")
+    coarse = lot >= D("0.1")
     away = TICK if side is Side.BUY else -TICK
     price = max(TICK, (top / TICK).to_integral_value() * TICK)
     found: list[Level] = []
     for _ in range(chance.randint(1, 3 if coarse else 5)):
-        off_tick = D("0.001") if chance.random() < 0.1 else D(0)
-        qty = lot / 10 * chance.randint(1, 90) if coarse else D(chance.randint(1, 6000)) / 1000
+        off_tick = D("0.001") if chance.random() < 0.07 else D(0)
+        qty = D(chance.randint(5, 120)) / 40 if coarse else D(chance.randint(1, 6000)) / 1000
         if price > 0:
             found.append(Level(price + off_tick, qty))
-        price += away * chance.randint(1, 8)
+        price += away * chance.randint(1, 5)
     return tuple(found)
 
 

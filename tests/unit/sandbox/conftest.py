@@ -87,7 +87,9 @@ class Client:
         await self.ask({"method": "unsubscribe", "params": params, "req_id": 2})
 
     async def raw(self, within_s: float = GUARD_S) -> aiohttp.WSMessage:
-        return await asyncio.wait_for(self.socket.receive(), within_s)
+        # Not wait_for: on Python 3.11 it can swallow the cancellation of a timeout around it.
+        async with asyncio.timeout(within_s):
+            return await self.socket.receive()
 
     async def next(self, within_s: float = GUARD_S) -> Json:
         """The next frame that is a JSON object; books are kept and checked on the way."""

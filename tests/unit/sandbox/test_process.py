@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from arbit.sandbox import SandboxOptions, SandboxServer
+from arbit.sandbox.__main__ import main
 from tests.unit.sandbox.conftest import is_book, watching
 
 GUARD_S = 15.0
@@ -79,12 +80,15 @@ async def test_a_signal_ends_it_cleanly(arguments: list[str]) -> None:
         (["--wrong"], "--wrong"),
     ],
 )
-async def test_a_wrong_argument_is_one_line_and_status_2(arguments: list[str], named: str) -> None:
-    async with child(*arguments) as process:
-        out, err = await asyncio.wait_for(process.communicate(), GUARD_S)
-        assert (process.returncode, out) == (2, b"")
-        assert len(err.splitlines()) == 1
-        assert named in err.decode()
+def test_a_wrong_argument_is_one_line_and_status_2(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (2, "")
+    assert len(told.err.splitlines()) == 1
+    assert named in told.err
 
 
 async def test_a_taken_port_is_one_line_and_status_2() -> None:

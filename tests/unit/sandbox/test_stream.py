@@ -28,11 +28,11 @@ async def test_every_frame_of_every_book_carries_the_checksum_a_client_computes(
     async with SandboxServer(profile="volatile", seed=3) as sandbox:
         symbols = list(sandbox.market.pairs)
         async with watching(sandbox, *symbols, depth=depth) as client:
-            frames = await client.listen(2.5)
+            frames = await client.listen(1.3)
         updates = [frame for frame in frames if is_book(frame)]
-        assert len(updates) > 300
+        assert len(updates) > 150
         assert client.mismatches == []
-        assert sum(book.reentries for book in client.books.values()) > 10
+        assert sum(book.reentries for book in client.books.values()) > 3
         assert all(RFC3339.fullmatch(frame["data"][0]["timestamp"]) for frame in updates)
 
 
@@ -48,7 +48,7 @@ async def test_a_level_pushed_out_of_scope_is_never_removed_by_name() -> None:
     async with SandboxServer(profile="volatile", seed=5) as sandbox:
         symbols = list(sandbox.market.pairs)
         async with watching(sandbox, *symbols, depth=10) as client:
-            for frame in await client.listen(1.5):
+            for frame in await client.listen(0.8):
                 if not is_book(frame):
                     continue
                 entry = frame["data"][0]

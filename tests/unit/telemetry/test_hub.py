@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import pytest
-
 from arbit.clock import SystemClock
 from arbit.domain.events import Event, VenueSaid
 from arbit.telemetry.hub import MAX_A_TURN, MAX_QUEUED, Hub
@@ -51,7 +49,9 @@ def fails_at(number: int, heard: list[Event]) -> Callable[[Event], None]:
 
 
 def test_everybody_hears_everything_in_order_and_only_in_a_later_turn() -> None:
-    turns, first, second = Turns(), [], []  # type: ignore[var-annotated] # lists of Event
+    turns = Turns()
+    first: list[Event] = []
+    second: list[Event] = []
     hub = Hub(turns.soon)
     hub.listen(first.append)
     hub.listen(second.append)
@@ -140,5 +140,4 @@ async def test_waiting_to_be_heard_ends_even_if_nobody_runs_the_turns() -> None:
     hub = Hub(lambda _: None)
     hub.publish(said(0))
     await asyncio.wait_for(hub.heard(SystemClock()), timeout=30)
-    with pytest.raises(IndexError):
-        [][hub.dropped_listeners]
+    assert hub.lost_events == 0

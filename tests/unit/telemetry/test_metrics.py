@@ -40,7 +40,9 @@ def histogram(*values_ms: float) -> Histogram:
     return made
 
 
-def reading(venue: str = "kraken", **staleness_ms: Histogram) -> VenueReading:
+def reading(
+    venue: str = "kraken", staleness_ms: dict[str, Histogram] | None = None
+) -> VenueReading:
     return VenueReading(
         venue=venue,
         counts=FeedCounts(frames=7, failed=2, resyncs=3, reconnects=1, rest_fallbacks=4),
@@ -103,7 +105,7 @@ async def test_staleness_is_told_in_milliseconds_and_in_seconds() -> None:
 
 async def test_every_venue_has_its_own_series_and_a_silent_symbol_none() -> None:
     samples = await page_of(
-        reading("kraken"), reading("mexc", **{"ETH/USDT": histogram(5.0), "X/USDT": histogram()})
+        reading("kraken"), reading("mexc", {"ETH/USDT": histogram(5.0), "X/USDT": histogram()})
     )
     assert at(samples, "market_data_staleness_ms_count", venue="kraken", symbol="BTC/USD") == 4
     assert at(samples, "market_data_staleness_ms_count", venue="mexc", symbol="ETH/USDT") == 1
@@ -113,13 +115,13 @@ async def test_every_venue_has_its_own_series_and_a_silent_symbol_none() -> None
 def test_a_label_cannot_break_out_of_its_quotes() -> None:
     awkward = 'a"b\\c\nd'
     family = Family("x", "Help.", 1.0)
-    text = "".join(family.slices([reading(**{awkward: histogram(2.0)})]))
+    text = "".join(family.slices([reading(staleness_ms={awkward: histogram(2.0)})]))
     assert at(parsed(text), "x_count", venue="kraken", symbol=awkward) == 1
 
 
 def test_the_label_set_is_bounded_and_loses_no_observation() -> None:
     many = {f"S{number}/USD": histogram(2.0) for number in range(MAX_SYMBOLS + 50)}
-    text = "".join(Family("x", "Help.", 1.0).slices([reading(**many)]))
+    text = "".join(Family("x", "Help.", 1.0).slices([reading(staleness_ms=many)]))
     counts = {labels: value for (name, labels), value in parsed(text).items() if name == "x_count"}
     assert len(counts) == MAX_SYMBOLS
     assert sum(counts.values()) == MAX_SYMBOLS + 50
@@ -142,7 +144,7 @@ async def test_a_scrape_storm_renders_once_a_second() -> None:
 
 async def test_rendering_lets_other_work_in_between() -> None:
     many = {f"S{number}/USD": histogram(2.0) for number in range(600)}
-    page = MetricsPage(lambda: [reading(**many)], SystemClock())
+    page = MetricsPage(lambda: [reading(staleness_ms=many)], SystemClock())
     turns = 0
 
     async def other_work() -> None:

@@ -1,0 +1,81 @@
+"""Every setting as a row of a table: what docs and `.env.example` are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from arbit.config.fields import expected, inner_model, is_setting
+from arbit.config.settings import ScanSettings, Settings
+from arbit.config.text import key_of
+from arbit.config.venue import VenueSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting, ready to print. An empty default means unset."""
+
+    key: str
+    default: str
+    accepts: str
+    what: str
+    why: str
+
+
+def general_rows() -> Iterator[Row]:
+    """The settings that belong to no group."""
+    return _rows(Settings, ())
+
+
+def scan_rows() -> Iterator[Row]:
+    """The settings of `ScanSettings`."""
+    return _rows(ScanSettings, ("scan",))
+
+
+def venue_rows() -> Iterator[Row]:
+    """The settings of a venue, with the defaults that Kraken starts from."""
+    return _rows(VenueSettings, ("venues", "kraken"))
+
+
+def _rows(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Row]:
+    slice_of_kraken = Settings().venues["kraken"]
+    for name, info in model.model_fields.items():
+        if is_setting(info) and inner_model(info)[0] is None:
+            default = info.get_default()
+            if model is VenueSettings:
+                default = getattr(slice_of_kraken, name)
+            key = key_of((*above, name))
+            what = info.description or ""
+            yield Row(key, _default(name, default), expected(info), what, _why(info))
+
+
+def _why(info: FieldInfo) -> str:
+    extra = info.json_schema_extra
+    return str(extra["why"]) if isinstance(extra, dict) else ""
+
+
+def _default(name: str, value: object) -> str:
+    if name == "triangles" and not value:
+        return "auto"
+    return "" if value is None else _text(value)
+
+
+def _text(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Mapping():
+            return ",".join(f"{name}={_text(inner)}" for name, inner in value.items())
+        case tuple():  # of names
+            return ",".join(map(_text, value))
+        case Decimal():
+            return format(value, "f")
+        case Enum():
+            return str(value.value)
+        case _:
+            return f"{value:g}" if isinstance(value, float) else str(value)
