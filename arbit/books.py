@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from arbit.domain.book import BookView, Disbelief, OrderBook, Source
 
+# Rates beyond these are no prices, and three of them would not multiply to a finite number.
+_LEAST, _MOST = 1e-90, 1e90
+
 
 class BookCache:
     """The books of one venue. Feeds write through the `BookSink` methods; everybody else reads.
@@ -61,7 +64,8 @@ class BookCache:
     def put(self, book: OrderBook, *, seen_ns: int, confirmed_ns: int, source: Source) -> None:
         """This book is verified as of `confirmed_ns` (monotonic); its symbol is touched.
 
-        A crossed or one-sided book is kept and looked at, but not believed.
+        A crossed or one-sided book is kept and looked at, but not believed; nor is one whose
+        prices make no sense, and its rates stay what they were.
         """
         i = self._index[book.symbol]
         self.puts += 1
@@ -78,8 +82,14 @@ class BookCache:
             if bid >= ask:
                 flaw = Disbelief.CROSSED
             scale = 10.0**-book.price_decimals
-            self.rates[2 * i] = bid * scale
-            self.rates[2 * i + 1] = 1.0 / (ask * scale)
+            try:
+                sold, bought = bid * scale, 1.0 / (ask * scale)
+            except ArithmeticError:  # a price of zero, or one that no float can hold
+                sold = bought = 0.0
+            if _LEAST < sold < _MOST and _LEAST < bought < _MOST:
+                self.rates[2 * i], self.rates[2 * i + 1] = sold, bought
+            else:
+                flaw = Disbelief.BAD_FRAME
         else:
             flaw = Disbelief.ONE_SIDED
         self._stream_reason[i] = flaw

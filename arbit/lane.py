@@ -22,6 +22,8 @@ from arbit.sizing import Plan, SizeLimits, Unfit, size
 
 RETRY_SIZE_NS = 5_000_000  # a triangle that did not fit is sized again no sooner than this
 MAX_AGENDA = 100_000
+# Reasons that go away when an independent look confirms the book in question.
+_MENDED_BY_A_LOOK = frozenset({Disbelief.STALE, Disbelief.SKEW})
 
 
 class Agenda:
@@ -31,11 +33,13 @@ class Agenda:
         self._heap: list[tuple[int, int, Callable[[int], None]]] = []
         self._entered = 0
 
-    def at(self, when_ns: int, action: Callable[[int], None]) -> None:
-        """Do `action(now_ns)` at `when_ns`. Beyond the limit the new entry is dropped."""
-        if len(self._heap) < MAX_AGENDA:
-            self._entered += 1
-            heapq.heappush(self._heap, (when_ns, self._entered, action))
+    def at(self, when_ns: int, action: Callable[[int], None]) -> bool:
+        """Do `action(when_ns)` at `when_ns`. False, and not entered, when the agenda is full."""
+        if len(self._heap) >= MAX_AGENDA:
+            return False
+        self._entered += 1
+        heapq.heappush(self._heap, (when_ns, self._entered, action))
+        return True
 
     def run(self, now_ns: int) -> None:
         """Do everything that is due."""
@@ -99,14 +103,26 @@ class Lane:
     def pulse(self, now_ns: int) -> None:
         """Once a second: observe every triangle's staleness, and doubt what has grown old."""
         self.scanner.observe_all(now_ns)
-        for way, flag in enumerate(self.scanner.open):
-            if flag:
-                self.episodes.see(self.scanner.edge_now(way, now_ns), now_ns)
+        self._look_again(now_ns)
         self.turn(now_ns)
 
+    def close(self) -> None:
+        """Begin no new paper cycle; those under way go on. Turns until `idle` let them end."""
+        if self.trial is not None:
+            self.trial.closed = True
+
+    @property
+    def idle(self) -> bool:
+        """True when no paper cycle is under way and no look after a latency is to come."""
+        return self.next_due_ns is None
+
     def finish(self, now_ns: int) -> None:
-        """The run is over: close every episode."""
+        """The run is over: end every cycle where it stands, and close every episode."""
+        self.close()
         self.turn(now_ns)
+        self._look_again(now_ns)
+        if self.trial is not None:
+            self.trial.finish()
         self.episodes.finish(now_ns)
 
     @property
@@ -118,8 +134,17 @@ class Lane:
     def cycle_ended(self, cycle: PaperCycle) -> None:
         """A paper cycle is over; its episode remembers when all three legs filled."""
         episode = self._cycle_of.pop(cycle.number, None)
-        if episode is not None and cycle.end is CycleEnd.DONE:
+        if episode is None:
+            return
+        if cycle.end is CycleEnd.DONE:
             self.episodes.reach(episode, Stage.FILLED)
+        self.episodes.release(episode)
+
+    def _look_again(self, now_ns: int) -> None:
+        """See every open episode as of now: a book may have grown too old without a word."""
+        for way, flag in enumerate(self.scanner.open):
+            if flag:
+                self.episodes.see(self.scanner.edge_now(way, now_ns), now_ns)
 
     def _look(self, touched: Sequence[int], now_ns: int) -> None:
         if not touched:
@@ -130,7 +155,7 @@ class Lane:
                 continue
             if self.episodes.is_net(sighting):
                 self._consider(episode, now_ns)
-            elif sighting.why_not is Disbelief.STALE and (sighting.net or 0.0) > 0.0:
+            elif sighting.why_not in _MENDED_BY_A_LOOK and (sighting.net or 0.0) > 0.0:
                 self.on_candidate(self.scanner.directed[sighting.directed].symbols)
 
     def _consider(self, episode: Episode, now_ns: int) -> None:
@@ -145,20 +170,25 @@ class Lane:
             return
         episode.tried = True
         self.episodes.reach(episode, Stage.FITS)
-        self.agenda.at(now_ns + self._setup.latency_ns, lambda at_ns: self._survive(episode, at_ns))
+        due_ns = now_ns + self._setup.latency_ns
+        if self.agenda.at(due_ns, lambda at_ns: self._survive(episode, at_ns)):
+            self.episodes.hold(episode)
         if self.trial is not None:
             cycle = self.trial.start(_course(plan, self._setup.fees), now_ns)
             if cycle is not None and cycle.end is None:
                 self._cycle_of[cycle.number] = episode
+                self.episodes.hold(episode)
 
     def _survive(self, episode: Episode, now_ns: int) -> None:
-        if episode.closed:
-            return
-        sighting = self.scanner.edge_now(episode.directed, now_ns)
-        if not self.episodes.is_net(sighting):
-            return
-        if isinstance(self._size(self.scanner.directed[episode.directed], now_ns), Plan):
+        """The look after the latency. A gap that closed has not survived, whatever opened since."""
+        if not episode.closed and self._still_fits(episode.directed, now_ns):
             self.episodes.reach(episode, Stage.SURVIVES)
+        self.episodes.release(episode)
+
+    def _still_fits(self, way: int, now_ns: int) -> bool:
+        if not self.episodes.is_net(self.scanner.edge_now(way, now_ns)):
+            return False
+        return isinstance(self._size(self.scanner.directed[way], now_ns), Plan)
 
     def _size(self, triangle: Triangle, now_ns: int) -> Plan | Unfit:
         views: dict[str, BookView] = {}
@@ -181,4 +211,5 @@ def _course(plan: Plan, fees: Mapping[str, Decimal]) -> Course:
         one.qty,
         (one.limit_price, two.limit_price, three.limit_price),
         (fees[one.leg.symbol], fees[two.leg.symbol], fees[three.leg.symbol]),
+        (one.qty, two.qty, three.qty),
     )

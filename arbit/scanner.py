@@ -118,7 +118,7 @@ class Scanner:
         freshness: Freshness,
     ) -> None:
         self._cache = cache
-        self._freshness = freshness
+        self.freshness = freshness
         self._kept = kept
         self.directed = [way for t in triangles for way in (t, t.reversed())]
         self.open = bytearray(len(self.directed))
@@ -136,7 +136,7 @@ class Scanner:
         cache, tally, samples = self._cache, self.tally, self.samples
         rates, confirmed, reasons = cache.rates, cache.confirmed_ns, cache.reason
         from_rest, is_open, best = cache.from_rest, self.open, self.best
-        max_age_ns, max_skew_ns = self._freshness.max_age_ns, self._freshness.max_skew_ns
+        max_age_ns, max_skew_ns = self.freshness.max_age_ns, self.freshness.max_skew_ns
         sightings: list[Sighting] = []
         for row in self._touching(touched):
             way, a, b, c, i, j, k = row
@@ -180,9 +180,9 @@ class Scanner:
         ages = [self._cache.confirmed_ns[leg] for leg in (i, j, k)]
         reasons = self._cache.reason
         why = reasons[i] or reasons[j] or reasons[k]
-        if why is None and now_ns - min(ages) > self._freshness.max_age_ns:
+        if why is None and now_ns - min(ages) > self.freshness.max_age_ns:
             why = Disbelief.STALE
-        if why is None and max(ages) - min(ages) > self._freshness.max_skew_ns:
+        if why is None and max(ages) - min(ages) > self.freshness.max_skew_ns:
             why = Disbelief.SKEW
         return self._sighting(way + flip, edge, why, min(ages))
 

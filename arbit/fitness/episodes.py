@@ -3,6 +3,10 @@
 An episode of a directed triangle opens when its gross edge turns positive on the last-known books
 and closes when the edge falls back to the level that opened it. It remembers the furthest stage
 it reached and how long it lived, gross and net.
+
+A gap can be gone before its outcome is known: the look after the latency, and the three orders of
+a paper cycle, come later. Whoever is still to say something about an episode `hold`s it; it is
+reported once it has closed and nobody holds it any more.
 """
 
 from __future__ import annotations
@@ -11,13 +15,19 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from arbit.domain.book import Disbelief
 from arbit.scanner import Scanner, Sighting
 
 KEPT_LIFETIMES = 2_048  # per directed triangle; beyond that every second one is dropped
 
 
 class Stage(enum.IntEnum):
-    """The funnel, in order. Reaching one implies all before it."""
+    """The funnel, in order. Reaching one implies all before it.
+
+    SURVIVES is the look after one latency: the same gap still open and a size still fits. FILLED
+    is all three orders filled at their planned limits or better, which proves as much and more,
+    even when the gap blinked at the very moment of that look.
+    """
 
     RAW = 0
     GROSS = 1
@@ -27,9 +37,12 @@ class Stage(enum.IntEnum):
     FILLED = 5
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Episode:
-    """One gap. Times are monotonic nanoseconds; a since of None means not at present."""
+    """One gap. Times are monotonic nanoseconds; a since of None means not at present.
+
+    `holds` counts those who are still to say something about it (`Episodes.hold`).
+    """
 
     directed: int
     opened_ns: int
@@ -41,6 +54,7 @@ class Episode:
     net_ns: int = 0
     tried: bool = False
     closed: bool = False
+    holds: int = 0
 
     def reach(self, stage: Stage) -> None:
         """Remember that it came this far."""
@@ -81,6 +95,7 @@ class Episodes:
         self._min_edge = min_edge
         self._on_closed = on_closed
         self._open: dict[int, Episode] = {}
+        self._awaited: list[Episode] = []
         self.history = [History() for _ in scanner.directed]
         self.reached = dict.fromkeys(Stage, 0)
 
@@ -94,7 +109,7 @@ class Episodes:
         episode = self._open.get(sighting.directed)
         if sighting.edge <= 0.0:
             if episode is not None:
-                self._close(episode, now_ns)
+                self._close(episode, self._believed_until(sighting, now_ns))
             return None
         if episode is None:
             episode = Episode(sighting.directed, now_ns)
@@ -105,7 +120,7 @@ class Episodes:
         if real:
             episode.best = max(episode.best, sighting.edge)
         net = real and sighting.net is not None and sighting.net > self._min_edge
-        _count(episode, now_ns, gross=real, net=net)
+        _count(episode, self._believed_until(sighting, now_ns), gross=real, net=net)
         if real:
             self.reach(episode, Stage.NET if net else Stage.GROSS)
         return episode
@@ -123,10 +138,24 @@ class Episodes:
             sighting.why_not is None and sighting.net is not None and sighting.net > self._min_edge
         )
 
+    def hold(self, episode: Episode) -> None:
+        """Its outcome is not all known yet: `release` follows."""
+        episode.holds += 1
+
+    def release(self, episode: Episode) -> None:
+        """What was awaited has come; an episode that closed meanwhile is reported now."""
+        episode.holds -= 1
+        if episode.closed and not episode.holds and episode in self._awaited:
+            self._awaited.remove(episode)
+            self._on_closed(episode)
+
     def finish(self, now_ns: int) -> None:
-        """Close what is open: the run is over."""
+        """The run is over: close what is open, report what was still awaited as far as it came."""
         for episode in list(self._open.values()):
             self._close(episode, now_ns)
+        awaited, self._awaited = self._awaited, []
+        for episode in awaited:
+            self._on_closed(episode)
 
     def _close(self, episode: Episode, now_ns: int) -> None:
         _count(episode, now_ns, gross=False, net=False)
@@ -134,7 +163,16 @@ class Episodes:
         del self._open[episode.directed]
         self._scanner.open[episode.directed] = 0
         self.history[episode.directed].add(episode)
-        self._on_closed(episode)
+        if episode.holds:
+            self._awaited.append(episode)
+        else:
+            self._on_closed(episode)
+
+    def _believed_until(self, sighting: Sighting, now_ns: int) -> int:
+        """When the clocks stop: a book that aged out stopped counting then, not when looked at."""
+        if sighting.why_not is not Disbelief.STALE:
+            return now_ns
+        return min(now_ns, sighting.oldest_ns + self._scanner.freshness.max_age_ns)
 
 
 def _count(episode: Episode, now_ns: int, *, gross: bool, net: bool) -> None:
@@ -142,10 +180,10 @@ def _count(episode: Episode, now_ns: int, *, gross: bool, net: bool) -> None:
     if gross and episode.gross_since_ns is None:
         episode.gross_since_ns = now_ns
     elif not gross and episode.gross_since_ns is not None:
-        episode.gross_ns += now_ns - episode.gross_since_ns
+        episode.gross_ns += max(0, now_ns - episode.gross_since_ns)
         episode.gross_since_ns = None
     if net and episode.net_since_ns is None:
         episode.net_since_ns = now_ns
     elif not net and episode.net_since_ns is not None:
-        episode.net_ns += now_ns - episode.net_since_ns
+        episode.net_ns += max(0, now_ns - episode.net_since_ns)
         episode.net_since_ns = None

@@ -10,12 +10,12 @@ from typing import Any
 from arbit.domain.events import FeedCounts
 from arbit.domain.fees import break_even_fee_bps
 from arbit.domain.histogram import Histogram, merged
-from arbit.domain.money import plain
+from arbit.domain.money import EXACT, plain
 from arbit.domain.samples import percentile
 from arbit.domain.triangle import Triangle
 from arbit.fitness.episodes import Episodes, Stage
 from arbit.fitness.trial import Trial
-from arbit.scanner import Scanner
+from arbit.scanner import STALENESS_MS, Scanner
 
 BPS = 10_000.0
 
@@ -59,7 +59,10 @@ class TriangleResult:
 
     @property
     def shortfall_bps(self) -> float:
-        """How far the best edge stayed below the hurdle; infinite when either is unknown."""
+        """How far the best edge stayed below the hurdle; infinite when either is unknown.
+
+        Negative by as much as the best edge was above it.
+        """
         if self.best_edge_bps is None or self.hurdle_bps is None:
             return float("inf")
         return self.hurdle_bps - self.best_edge_bps
@@ -83,7 +86,10 @@ class Report:
     notes: Sequence[str] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain data for `--json`."""
+        """The same as plain data for `--json`: finite numbers, text, lists, null for unknown.
+
+        A leg is written `buy ETH/USD`: side and market, one space between.
+        """
         counts = self.subject.counts
         return {
             "venue": self.subject.venue,
@@ -96,15 +102,17 @@ class Report:
                 "failed": counts.failed,
                 "resyncs": counts.resyncs,
                 "rest_fallbacks": counts.rest_fallbacks,
+                "bad_frames": counts.bad_frames,
             },
             "evaluations": self.evaluations,
             "refused_evaluations": dict(self.refused),
             "ws_share": self.ws_share,
-            "staleness_ms": dict(self.staleness_ms),
+            "staleness_ms": {key: _rounded(value) for key, value in self.staleness_ms.items()},
             "funnel": dict(self.funnel),
             "unfit": dict(self.unfit),
             "triangles": [_triangle_dict(result) for result in self.triangles],
-            "paper": self.paper,
+            "simulated": self.paper is not None,
+            "paper": self.paper if self.paper is not None else {"cycles": 0, "pnl": {}},
             "assumptions": list(self.subject.assumptions),
             "verdict": self.verdict,
         }
@@ -122,14 +130,14 @@ def judge(
     tally = scanner.tally
     results = _results(subject, scanner, episodes)
     funnel = {stage.name.lower(): episodes.reached[stage] for stage in Stage}
-    total = merged(tally.staleness_ms)
+    total = merged([Histogram(STALENESS_MS), *tally.staleness_ms])
     report = Report(
         subject=subject,
         seconds=seconds,
         evaluations=tally.evaluations,
         refused={why.value: n for why, n in tally.refused.items() if n},
         ws_share=tally.from_ws / tally.evaluations if tally.evaluations else None,
-        staleness_ms={"p50": _quantile(total, 0.5), "p99": _quantile(total, 0.99)},
+        staleness_ms={"p50": total.quantile(0.5), "p99": total.quantile(0.99)},
         funnel=funnel,
         unfit=dict(unfit),
         triangles=results,
@@ -161,16 +169,18 @@ def _results(subject: Subject, scanner: Scanner, episodes: Episodes) -> list[Tri
                 why_not_tradable=listed.why_not_tradable,
             )
         )
-    return sorted(results, key=lambda r: (r.shortfall_bps, -(r.best_edge_bps or -1e9), r.path))
+    return sorted(results, key=_nearest_first)
+
+
+def _nearest_first(result: TriangleResult) -> tuple[float, float, str]:
+    """Least short of its hurdle first; where that is unknown, the best edge first."""
+    best = result.best_edge_bps
+    return result.shortfall_bps, float("inf") if best is None else -best, result.path
 
 
 def _spread(values: Sequence[float]) -> dict[str, float | None]:
     ordered = sorted(values)
     return {"p50": percentile(ordered, 0.5), "p90": percentile(ordered, 0.9)}
-
-
-def _quantile(histogram: Histogram, share: float) -> float | None:
-    return histogram.quantile(share)
 
 
 def _paper(trial: Trial) -> dict[str, Any]:
@@ -187,7 +197,7 @@ def _paper(trial: Trial) -> dict[str, Any]:
 
 
 def _trim(amount: Decimal) -> Decimal:
-    quantised = amount.quantize(Decimal("1e-10")).normalize()
+    quantised = amount.quantize(Decimal("1e-10"), context=EXACT).normalize(EXACT)
     return quantised if quantised else Decimal(0)
 
 
@@ -227,7 +237,7 @@ def verdict_of(report: Report) -> str:
         worst = max(report.refused, key=lambda why: report.refused[why], default="no book arrived")
         return f"Nothing could be measured: three believable books never met ({worst})."
     near = report.triangles[0]
-    if near.hurdle_bps is None:
+    if near.hurdle_bps is None or near.best_edge_bps is None:
         return "No verdict on profit: the taker fees are unknown (give --fee-bps)."
     edge = _edge_words(report.triangles)
     funnel = report.funnel

@@ -1,9 +1,10 @@
 """Paper cycles: what an opportunity would have become, leg by leg, one latency after the other.
 
 A cycle sends its first leg when the opportunity is seen; each next leg is sized from what the one
-before really delivered. When a leg falls short, what is held goes home to the start asset through
-the market that joins the two, at whatever the book gives; what no book takes stays behind and is
-reported as held. The profit counts every cycle, those that went wrong above all.
+before really delivered, and never above what sizing found depth for. When a leg falls short, what
+is held goes home to the start asset through the market that joins the two, at whatever the book
+gives; what no book takes stays behind and is reported as held. The profit counts every cycle, those
+that went wrong above all.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Protocol
 
 from arbit.domain.book import BookView
 from arbit.domain.market import Market
-from arbit.domain.money import floor_to
+from arbit.domain.money import EXACT, ZERO, floor_to
 from arbit.domain.order import OrderEnd, OrderIntent, OrderReport
 from arbit.domain.triangle import Leg, Side, Triangle
 
-HOME_ATTEMPTS = 3
+HOME_ATTEMPTS = 3  # for each asset, a latency apart; then it is held
+# What an amount pays for is rounded down: one digit up would be an order beyond our funds.
+_DOWN = Context(prec=60, rounding=ROUND_FLOOR)
 
 
 class CycleEnd(enum.StrEnum):
@@ -29,7 +32,7 @@ class CycleEnd(enum.StrEnum):
     DONE = "done"  # three legs filled
     FLAT = "flat"  # nothing filled at all
     UNWOUND = "unwound"  # a later leg fell short; everything came home
-    HELD = "held"  # something could not be brought home
+    HELD = "held"  # something could not be brought home, or the run ended before it was
 
 
 class Desk(Protocol):
@@ -55,17 +58,25 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A cycle as sizing planned it: the triangle, the first quantity, a limit price a leg."""
+    """A cycle as sizing planned it: the triangle, the first quantity, a limit price a leg.
+
+    `most` is the largest quantity of each leg, in base units; None leaves that to the funds.
+    """
 
     triangle: Triangle
     first_qty: Decimal
     limits: tuple[Decimal, Decimal, Decimal]
     fees: tuple[Decimal, Decimal, Decimal]
+    most: tuple[Decimal, Decimal, Decimal] | None = None
 
 
 @dataclass(slots=True)
 class PaperCycle:
-    """One cycle in flight or ended. Amounts of the start asset unless said otherwise."""
+    """One cycle in flight or ended. Amounts of the start asset unless said otherwise.
+
+    `leg` counts the planned legs that delivered anything, `short` says that one of them fell short.
+    `attempts` counts the orders that tried to bring each held asset home.
+    """
 
     number: int
     course: Course
@@ -74,26 +85,37 @@ class PaperCycle:
     orders: int = 0
     spent: Decimal = Decimal(0)
     returned: Decimal = Decimal(0)
-    going_home: int = 0
+    going_home: bool = False
     short: bool = False
     end: CycleEnd | None = None
     holdings: dict[str, Decimal] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
 
     @property
     def profit(self) -> Decimal:
         """What came back minus what was spent; holdings count nothing."""
-        return self.returned - self.spent
+        return EXACT.subtract(self.returned, self.spent)
 
     def book(self, report: OrderReport) -> None:
         """Move what one order moved."""
         leg = report.intent.leg
         start = self.course.triangle.start
-        for asset, amount in ((leg.spend, -report.spent), (leg.receive, report.received)):
-            if asset == start:
-                self.spent -= min(amount, Decimal(0))
-                self.returned += max(amount, Decimal(0))
-            else:
-                self.holdings[asset] = self.holdings.get(asset, Decimal(0)) + amount
+        if leg.spend == start:
+            self.spent = EXACT.add(self.spent, report.spent)
+        else:
+            _add(self.holdings, leg.spend, EXACT.minus(report.spent))
+        if leg.receive == start:
+            self.returned = EXACT.add(self.returned, report.received)
+        else:
+            _add(self.holdings, leg.receive, report.received)
+
+    def home_leg(self, asset: str) -> Leg | None:
+        """The leg that turns a held asset into the start asset; None for a stranger to the cycle."""
+        first, _, last = self.course.triangle.legs
+        for leg in (last, first.reversed()):
+            if leg.spend == asset:
+                return leg
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +130,16 @@ class TrialSetup:
 
 
 class Trial:
-    """All paper cycles of a lane. Synchronous: `pump` is called when time has passed."""
+    """All paper cycles of a lane. Synchronous: `pump` is called when time has passed.
+
+    `closed` is set from outside when no new cycle may begin.
+    """
 
     def __init__(self, setup: TrialSetup) -> None:
         self._setup = setup
         self._in_flight: dict[str, PaperCycle] = {}
         self._started = 0
+        self.closed = False
         self.skipped_busy = 0
         self.refusals: dict[str, int] = {}
         self.ends = dict.fromkeys(CycleEnd, 0)
@@ -136,7 +162,9 @@ class Trial:
         return self._setup.desk.next_due_ns
 
     def start(self, course: Course, now_ns: int) -> PaperCycle | None:
-        """Send the first leg. None when as many cycles as allowed are already in flight."""
+        """Send the first leg. None when closed, or when as many cycles as allowed are in flight."""
+        if self.closed:
+            return None
         if len(self._in_flight) >= self._setup.max_concurrent:
             self.skipped_busy += 1
             return None
@@ -154,12 +182,21 @@ class Trial:
         for report in self._setup.desk.due(now_ns):
             self._take(report, now_ns)
 
+    def finish(self) -> None:
+        """The run is over: every cycle under way ends where it stands, counted with the others."""
+        under_way, self._in_flight = list(self._in_flight.values()), {}
+        for cycle in under_way:
+            cycle.short = cycle.short or cycle.leg < len(cycle.course.triangle.legs)
+            self._end(cycle)
+
     def _take(self, report: OrderReport, now_ns: int) -> None:
         cycle = self._in_flight.pop(report.intent.client_id)
         cycle.book(report)
         if report.end is OrderEnd.REJECTED:
             self.refusals[report.reason] = self.refusals.get(report.reason, 0) + 1
         if cycle.going_home:
+            if report.end is OrderEnd.REJECTED:  # refused at once; the same would be refused again
+                cycle.attempts[report.intent.leg.spend] = HOME_ATTEMPTS
             self._bring_home(cycle, now_ns)
             return
         if report.end is not OrderEnd.FILLED:
@@ -176,7 +213,8 @@ class Trial:
     def _next_leg(self, cycle: PaperCycle, funds: Decimal, now_ns: int) -> None:
         leg = cycle.course.triangle.legs[cycle.leg]
         limit = cycle.course.limits[cycle.leg]
-        qty = self._quantity(leg, funds, limit)
+        most = cycle.course.most
+        qty = self._quantity(leg, funds, limit, most[cycle.leg] if most is not None else None)
         if qty is None:
             cycle.short = True
             self._bring_home(cycle, now_ns)
@@ -185,11 +223,13 @@ class Trial:
 
     def _bring_home(self, cycle: PaperCycle, now_ns: int) -> None:
         """Send what is held back to the start asset; end the cycle when nothing more can be."""
+        cycle.going_home = True
         for asset, amount in sorted(cycle.holdings.items()):
-            order = self._home_order(cycle, asset, amount)
-            if order is not None and cycle.going_home < HOME_ATTEMPTS:
+            tried = cycle.attempts.get(asset, 0)
+            order = self._home_order(cycle, asset, amount) if tried < HOME_ATTEMPTS else None
+            if order is not None:
                 leg, qty, limit = order
-                cycle.going_home += 1
+                cycle.attempts[asset] = tried + 1
                 self._send(cycle, leg, qty, limit, now_ns)
                 return
         self._end(cycle)
@@ -197,26 +237,30 @@ class Trial:
     def _home_order(
         self, cycle: PaperCycle, asset: str, amount: Decimal
     ) -> tuple[Leg, Decimal, Decimal] | None:
-        legs = cycle.course.triangle.legs
-        leg = legs[2] if asset == legs[2].spend else legs[0].reversed()
-        if amount <= 0 or leg.spend != asset:
+        leg = cycle.home_leg(asset)
+        limit = self._worst_price(leg) if leg is not None and amount > 0 else None
+        if leg is None or limit is None:
             return None
-        view = self._setup.view(leg.symbol)
-        levels = view.facing(leg.side) if view is not None else ()
-        if not levels:
-            return None
-        limit = levels[-1].price
         qty = self._quantity(leg, amount, limit)
         return None if qty is None else (leg, qty, limit)
 
-    def _quantity(self, leg: Leg, funds: Decimal, limit: Decimal) -> Decimal | None:
+    def _worst_price(self, leg: Leg) -> Decimal | None:
+        """The last price displayed that the leg would trade with; None without a book."""
+        view = self._setup.view(leg.symbol)
+        levels = view.facing(leg.side) if view is not None else ()
+        return levels[-1].price if levels else None
+
+    def _quantity(
+        self, leg: Leg, funds: Decimal, limit: Decimal, most: Decimal | None = None
+    ) -> Decimal | None:
         """The whole lots that `funds` pay for at the limit price; None when below the minima."""
         market = self._setup.markets[leg.symbol]
         step, least, cost = market.qty_increment, market.qty_min, market.cost_min
         if step is None or least is None or cost is None:
             return None
-        qty = floor_to(funds if leg.side is Side.SELL else funds / limit, step)
-        return qty if qty > 0 and qty >= least and qty * limit >= cost else None
+        qty = floor_to(funds if leg.side is Side.SELL else _DOWN.divide(funds, limit), step)
+        qty = qty if most is None else min(qty, most)
+        return qty if qty > 0 and qty >= least and EXACT.multiply(qty, limit) >= cost else None
 
     def _send(self, cycle: PaperCycle, leg: Leg, qty: Decimal, limit: Decimal, now_ns: int) -> None:
         cycle.orders += 1
@@ -234,23 +278,33 @@ class Trial:
         elif cycle.leg == 3 and not cycle.short:
             cycle.end = CycleEnd.DONE
         else:
-            cycle.end = CycleEnd.HELD if self._holds_more_than_dust(left) else CycleEnd.UNWOUND
+            held = any(self._is_more_than_dust(cycle, asset, left[asset]) for asset in left)
+            cycle.end = CycleEnd.HELD if held else CycleEnd.UNWOUND
         self.ends[cycle.end] += 1
         start = cycle.course.triangle.start
-        self.profit[start] = self.profit.get(start, Decimal(0)) + cycle.profit
+        _add(self.profit, start, cycle.profit)
         for asset, amount in left.items():
-            self.residuals[asset] = self.residuals.get(asset, Decimal(0)) + amount
+            _add(self.residuals, asset, amount)
         self._setup.on_end(cycle)
 
-    def _holds_more_than_dust(self, left: Mapping[str, Decimal]) -> bool:
-        """True when something left behind is worth an order of its own."""
-        for asset, amount in left.items():
-            for market in self._setup.markets.values():
-                if market.base == asset and market.qty_min is not None:
-                    if amount >= market.qty_min:
-                        return True
-                    break
-        return False
+    def _is_more_than_dust(self, cycle: PaperCycle, asset: str, amount: Decimal) -> bool:
+        """True unless the way home is known to take no order as small as this."""
+        leg = cycle.home_leg(asset)
+        if leg is None:
+            return True
+        market = self._setup.markets[leg.symbol]
+        if market.qty_increment is None or market.qty_min is None or market.cost_min is None:
+            return True
+        limit = self._worst_price(leg)
+        if limit is not None:
+            return self._quantity(leg, amount, limit) is not None
+        if leg.side is Side.SELL:
+            return floor_to(amount, market.qty_increment) >= max(market.qty_min, market.qty_increment)
+        return amount >= market.cost_min
+
+
+def _add(amounts: dict[str, Decimal], asset: str, amount: Decimal) -> None:
+    amounts[asset] = EXACT.add(amounts.get(asset, ZERO), amount)
 
 
 def _fees(course: Course) -> list[tuple[Leg, Decimal]]:

@@ -82,7 +82,7 @@ class Book:
     def submit(self, owner: str, side: int, price: int, qty: int, *, rests: bool) -> Submission:
         """Match a limit order by price then time; the rest stays only if ``rests`` (else IOC)."""
         fills = self._match(side, price, qty)
-        left = qty - sum(fill.qty for fill in fills)
+        left = qty - sum([fill.qty for fill in fills]) if fills else qty
         if left == 0 or not rests:
             return Submission(fills, None)
         order = Order(owner, side, price, left)

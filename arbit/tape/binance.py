@@ -11,6 +11,7 @@ from typing import Any
 from arbit.domain.book import OrderBook, scaled
 from arbit.domain.errors import FrameError
 
+MAX_DIGITS = 30  # of a price or a quantity, before and after the point together
 # The quote assets Binance lists, longest first: its symbols are written without a separator.
 QUOTES = (
     *("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDP", "BIDR", "IDRT", "DAI"),
@@ -37,6 +38,8 @@ def book_of(frame: Mapping[str, Any]) -> OrderBook:
         raise FrameError(f"not a partial-depth frame: {error!r}") from None
     symbol = symbol_of(str(stream))
     rows = bids + asks
+    for digits in (digits for row in rows for digits in row if len(digits) > MAX_DIGITS):
+        raise FrameError(f"not a partial-depth frame: {digits[:MAX_DIGITS]}...", symbol)
     book = OrderBook(
         symbol,
         depth=max(len(bids), len(asks), 1),
@@ -47,6 +50,8 @@ def book_of(frame: Mapping[str, Any]) -> OrderBook:
         book.replace(_levels(book, bids), _levels(book, asks))
     except ValueError as error:
         raise FrameError(f"not a partial-depth frame: {error}", symbol) from None
+    if 0 in book.bids.keys or 0 in book.asks.keys:
+        raise FrameError("not a partial-depth frame: a price of 0", symbol)
     return book
 
 

@@ -15,15 +15,20 @@ from __future__ import annotations
 
 import enum
 import json
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from arbit.domain.errors import RecordingError, UserError
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
+MAX_UNTIMED_LINES = 10_000  # held back at the start, until the first time is known
+MAX_NS = 2**63 - 1  # the year 2262: a later time is a mistake
 
 
 class Format(enum.StrEnum):
@@ -45,6 +50,7 @@ class RecordedFrame:
 
 def format_of(path: Path) -> Format:
     """Which format a recording is in, by its first line. UserError when it is none we know."""
+    _must_be_a_file(path)
     for line_number, line in _lines(path):
         fields = _decode(path, line_number, line)
         inner = fields.get("frame", fields)
@@ -64,14 +70,17 @@ def frames(path: Path) -> Iterator[RecordedFrame]:
     early: list[tuple[int, bytes, Mapping[str, Any]]] = []
     for line_number, line in _lines(path):
         fields = _decode(path, line_number, line)
-        stamp_ns = _received_ns(path, line_number, fields)
         inner = fields.get("frame", fields)
         if not isinstance(inner, dict):
             raise RecordingError(str(path), line_number, "expected an object under 'frame'")
-        payload = line if inner is fields else json.dumps(inner).encode()
-        if inner is not fields and "channel" in inner:
-            payload = _inner_bytes(line)
+        stamp_ns = _received_ns(path, line_number, fields)
+        if stamp_ns is None:
+            stamp_ns = _venue_ns(path, line_number, inner)
+        payload = line if inner is fields else _inner_bytes(path, line_number, line)
         if stamp_ns is None and last_ns is None:
+            if len(early) >= MAX_UNTIMED_LINES:
+                why = f"no time in the first {MAX_UNTIMED_LINES} lines; expected received_ns"
+                raise RecordingError(str(path), line_number, why)
             early.append((line_number, payload, inner))  # before the first time that is known
             continue
         last_ns = max(last_ns or 0, stamp_ns or 0)
@@ -84,14 +93,31 @@ def frames(path: Path) -> Iterator[RecordedFrame]:
 
 
 def nanoseconds(stamp: str) -> int:
-    """An RFC 3339 time as nanoseconds since 1970. ValueError when it is none."""
-    head, dot, tail = stamp.partition(".")
-    if not dot:
-        return int(datetime.fromisoformat(stamp).timestamp()) * 1_000_000_000
+    """An RFC 3339 time, UTC unless it says otherwise, as nanoseconds since 1970.
+
+    ValueError when it is none, or lies before 1970 or after 2262.
+    """
+    head, _, tail = stamp.partition(".")
     digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
     whole = datetime.fromisoformat(head + tail[len(digits) :])
     whole = whole if whole.tzinfo is not None else whole.replace(tzinfo=UTC)
-    return int(whole.timestamp()) * 1_000_000_000 + int(digits[:9].ljust(9, "0"))
+    since_1970 = whole - datetime(1970, 1, 1, tzinfo=UTC)
+    seconds = since_1970.days * 86_400 + since_1970.seconds
+    nanos = seconds * 1_000_000_000 + int(digits[:9].ljust(9, "0"))
+    if not 0 < nanos <= MAX_NS:
+        raise ValueError("expected a time between 1970 and 2262")
+    return nanos
+
+
+def _must_be_a_file(path: Path) -> None:
+    """A recording is read more than once: a pipe or a device would not stand that."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise UserError(f"--replay {path}: cannot be read: {why or error}") from None
+    if not stat.S_ISREG(mode):
+        raise UserError(f"--replay {path}: expected a file of recorded frames")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -113,20 +139,32 @@ def _decode(path: Path, line_number: int, line: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
-        why = f"expected one JSON object, got {line[:60]!r} ({error})"
+        flaw = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        place = f" at byte {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        why = f"expected one JSON object, got {_shown(line)} ({flaw}{place} of {len(line)})"
         raise RecordingError(str(path), line_number, why) from None
     if not isinstance(fields, dict):
-        raise RecordingError(str(path), line_number, f"expected a JSON object, got {line[:60]!r}")
+        raise RecordingError(str(path), line_number, f"expected one JSON object: {_shown(line)}")
     return fields
+
+
+def _shown(line: bytes) -> str:
+    """The beginning of a line as printable text."""
+    return repr(line[:60].decode(errors="replace")) + ("..." if len(line) > 60 else "")
 
 
 def _received_ns(path: Path, line_number: int, fields: Mapping[str, Any]) -> int | None:
     stamp = fields.get("received_ns")
-    if stamp is not None:
-        if not isinstance(stamp, int) or stamp <= 0:
-            why = f"received_ns is {stamp!r}; expected nanoseconds since 1970"
-            raise RecordingError(str(path), line_number, why)
+    if stamp is None:
+        return None
+    if isinstance(stamp, int) and stamp is not True and 0 < stamp <= MAX_NS:
         return stamp
+    why = f"received_ns is {str(stamp)[:60]!r}; expected nanoseconds since 1970, a whole number"
+    raise RecordingError(str(path), line_number, why)
+
+
+def _venue_ns(path: Path, line_number: int, fields: Mapping[str, Any]) -> int | None:
+    """The venue's own time of a Kraken frame; None when it carries none."""
     data = fields.get("data")
     row = data[0] if isinstance(data, list) and data else None
     text = row.get("timestamp") if isinstance(row, dict) else fields.get("time_out")
@@ -134,14 +172,21 @@ def _received_ns(path: Path, line_number: int, fields: Mapping[str, Any]) -> int
         return None
     try:
         return nanoseconds(text)
-    except ValueError as error:
-        raise RecordingError(str(path), line_number, f"bad time {text!r} ({error})") from None
+    except (ValueError, OverflowError) as error:
+        raise RecordingError(str(path), line_number, f"bad time {text[:60]!r} ({error})") from None
 
 
-def _inner_bytes(line: bytes) -> bytes:
+class _Wrapped(msgspec.Struct):
+    frame: msgspec.Raw
+
+
+_wrapped = msgspec.json.Decoder(_Wrapped)
+
+
+def _inner_bytes(path: Path, line_number: int, line: bytes) -> bytes:
     """The wrapped frame's own bytes: its digits matter to the checksum and must not be redone."""
-    start = line.index(b'"frame"') + len(b'"frame"')
-    start = line.index(b"{", start)
-    text = line[start:].decode()
-    _, end = json.JSONDecoder().raw_decode(text)
-    return text[:end].encode()
+    try:
+        return bytes(_wrapped.decode(line).frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = f"expected one JSON object, got {_shown(line)} ({error})"
+        raise RecordingError(str(path), line_number, why) from None

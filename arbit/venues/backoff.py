@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
 from collections.abc import Callable
 
-WINDOW_NS = 600 * 1_000_000_000
+from arbit.ports import Clock
+
+MS = 1_000_000
+WINDOW_NS = 600 * 1_000 * MS
 
 
 def backoff_ms(attempt: int, cap_ms: int, jitter: Callable[[], float]) -> int:
@@ -20,20 +23,76 @@ def backoff_ms(attempt: int, cap_ms: int, jitter: Callable[[], float]) -> int:
 class ConnectBudget:
     """At most `limit` connects in any rolling ten minutes, shared by every socket of a venue.
 
+    Half of them may be made at once; the other half comes back evenly, one every few seconds. So
+    a long outage never uses the budget up and leaves the feed without a connect for minutes.
     Kraken's edge allows about 150 per address (docs.kraken.com, WebSocket considerations) and
     then shuts the address out for ten minutes; we stay well below.
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._taken: deque[int] = deque(maxlen=limit)
+        burst = max(1, limit // 2)
+        self._refill_ns = -(-WINDOW_NS // max(1, limit - burst))
+        self._slack_ns = (burst - 1) * self._refill_ns
+        self._full_ns = 0  # when the budget will be whole again
 
     def wait_ns(self, now_ns: int) -> int:
         """How long until the next connect is allowed; 0 when it is allowed now."""
-        if len(self._taken) < self._limit:
-            return 0
-        return max(0, self._taken[0] + WINDOW_NS - now_ns)
+        return max(0, self._full_ns - self._slack_ns - now_ns)
 
     def take(self, now_ns: int) -> None:
         """Note a connect made at `now_ns`."""
-        self._taken.append(now_ns)
+        self._full_ns = max(self._full_ns, now_ns) + self._refill_ns
+
+
+class DialGate:
+    """Who of a venue's sockets may dial, and when.
+
+    While nobody gets through, one socket at a time tries for all of them, each in turn, under one
+    back-off. So an outage costs the same few attempts however many sockets wait, and when one
+    gets through the others follow at once instead of sitting out pauses of their own.
+    """
+
+    def __init__(self, budget: ConnectBudget, cap_ms: int, clock: Clock) -> None:
+        self._budget = budget
+        self._cap_ms = cap_ms
+        self._clock = clock
+        self._turn = asyncio.Lock()  # first come, first served
+        self._trier: int | None = None
+        self._not_before_ns = 0
+        self.failures = 0  # in a row, of all sockets together
+
+    async def enter(self, socket: int) -> None:
+        """Wait until this socket may dial; one connect is taken off the budget."""
+        await self._turn.acquire()
+        if self.failures:
+            self._trier = socket
+            await self._sleep_until(self._not_before_ns)
+        else:
+            self._turn.release()
+        while wait_ns := self._budget.wait_ns(self._clock.monotonic_ns()):
+            await self._clock.sleep(wait_ns / 1e9)
+        self._budget.take(self._clock.monotonic_ns())
+
+    def through(self, socket: int) -> None:
+        """This socket hears the venue: whoever waits may go."""
+        self.failures = 0
+        self._release(socket)
+
+    def failed(self, socket: int) -> int:
+        """This socket did not get through; the pause in ms before the next attempt of any."""
+        if self._trier == socket or not self.failures:  # those who dialled together count once
+            self.failures += 1
+        pause_ms = backoff_ms(self.failures - 1, self._cap_ms, self._clock.jitter)
+        self._not_before_ns = self._clock.monotonic_ns() + pause_ms * MS
+        self._release(socket)
+        return pause_ms
+
+    def _release(self, socket: int) -> None:
+        if self._trier == socket:
+            self._trier = None
+            self._turn.release()
+
+    async def _sleep_until(self, when_ns: int) -> None:
+        wait_ns = when_ns - self._clock.monotonic_ns()
+        if wait_ns > 0:
+            await self._clock.sleep(wait_ns / 1e9)

@@ -51,22 +51,27 @@ class Scene:
     def of(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 
+    def about(self, symbol: str, kind: type[Event]) -> list[Any]:
+        return [event for event in self.of(kind) if event.symbol == symbol]
+
     async def until(self, true: Callable[[], bool], why: str = "") -> None:
         """Wait for a condition, under a generous guard."""
         try:
             async with asyncio.timeout(GUARD_S):
-                while not true():
+                while not true():  # noqa: ASYNC110  conditions of many parts, none has an event
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise AssertionError(
                 f"never: {why}; {self.feed.states()} {self.feed.counts} {self.events[-5:]}"
             ) from None
 
-    def venue_top_ten(self) -> dict[str, tuple[list[tuple[Decimal, Decimal]], ...]]:
+    def venue_top_ten(self) -> Tops:
         books = cast("dict[str, Any]", self.server.control.state(10)["books"])
-        return {symbol: tuple(pairs(books[symbol][side]) for side in SIDES) for symbol in books}
+        return {
+            symbol: (pairs(books[symbol]["bids"]), pairs(books[symbol]["asks"])) for symbol in books
+        }
 
-    def venue_top_ten_of_ours(self) -> dict[str, tuple[list[tuple[Decimal, Decimal]], ...]]:
+    def venue_top_ten_of_ours(self) -> Tops:
         venue = self.venue_top_ten()
         return {symbol: venue[symbol] for symbol in self.markets}
 
@@ -77,7 +82,7 @@ class Scene:
     def source(self, symbol: str) -> Source:
         return self.cache.source[self.cache.index(symbol)]
 
-    def our_top_ten(self) -> dict[str, tuple[list[tuple[Decimal, Decimal]], ...]]:
+    def our_top_ten(self) -> Tops:
         found = {}
         for symbol in self.markets:
             view = self.cache.last_known(symbol)
@@ -86,14 +91,15 @@ class Scene:
         return found
 
 
-SIDES = ("bids", "asks")
+Row = tuple[Decimal, Decimal]
+Tops = dict[str, tuple[list[Row], list[Row]]]
 
 
-def pairs(tokens: list[list[str]]) -> list[tuple[Decimal, Decimal]]:
+def pairs(tokens: list[list[str]]) -> list[Row]:
     return [(Decimal(price), Decimal(qty)) for price, qty in tokens]
 
 
-def rows(levels: tuple[Level, ...]) -> list[tuple[Decimal, Decimal]]:
+def rows(levels: tuple[Level, ...]) -> list[Row]:
     return [(level.price, level.qty) for level in levels]
 
 
@@ -101,7 +107,7 @@ def rows(levels: tuple[Level, ...]) -> list[tuple[Decimal, Decimal]]:
 async def connected(
     make: Maker = ccxt_feed, *, frozen: bool = False, count: int = 6, **changes: Any
 ) -> AsyncIterator[Scene]:
-    """The sandbox with its first `count` markets fed by `make`; the feed's failure is the test's."""
+    """The sandbox with its first `count` markets fed by `make`; its failure is the test's."""
     clock = SystemClock(seed=1)
     async with SandboxServer("calm", 7, options=SandboxOptions(frozen=frozen)) as server:
         settings = replace(
@@ -124,7 +130,11 @@ async def connected(
             cache.watch(markets)
             events: list[Event] = []
             reader = reader_for(client, catalog)
-            feed = make(settings, cache, clock, events.append, markets, reader)
+
+            def told(event: Event) -> None:
+                events.append(event)
+
+            feed = make(settings, cache, clock, told, markets, reader)
             running = asyncio.create_task(feed.run(list(markets)))
             try:
                 yield Scene(server, settings, clock, cache, markets, feed, events)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -54,20 +55,28 @@ async def test_each_feed_ends_with_the_venues_top_ten_when_the_market_freezes(ma
     ],
 )
 async def test_a_book_that_is_not_the_venues_is_dropped_alone_and_comes_back(
-    fault: str, params: dict[str, str]
+    fault: str, params: dict[str, Any]
 ) -> None:
     async with connected() as scene:
         await live(scene)
         scene.server.faults.set(fault, symbol=VICTIM, **params)
-        doubts = lambda: [e for e in scene.of(BookDisbelieved) if e.symbol == VICTIM]  # noqa: E731
-        await scene.until(lambda: bool(doubts()), "disbelieved")
-        assert doubts()[0].reason is Disbelief.CHECKSUM
-        believed = lambda: [e for e in scene.of(BookBelieved) if e.symbol == VICTIM]  # noqa: E731
-        await scene.until(lambda: len(believed()) == 2, "believed again")
-        assert believed()[1].after_ms < 2000
+        await scene.until(lambda: bool(scene.about(VICTIM, BookDisbelieved)), "disbelieved")
+        assert scene.about(VICTIM, BookDisbelieved)[0].reason is Disbelief.CHECKSUM
+        await scene.until(lambda: len(scene.about(VICTIM, BookBelieved)) == 2, "believed again")
+        assert scene.about(VICTIM, BookBelieved)[1].after_ms < 2000
         assert scene.feed.counts.by_symbol_failed == {VICTIM: scene.feed.counts.failed}
         assert {event.symbol for event in scene.of(BookDisbelieved)} == {VICTIM}
         assert scene.feed.counts.reconnects == 0
+
+
+async def test_a_book_that_never_comes_right_is_fed_over_rest_meanwhile() -> None:
+    async with connected() as scene:
+        await live(scene)
+        scene.server.faults.set("wrong_checksum", symbol=VICTIM, times=1000)
+        await scene.until(lambda: scene.source(VICTIM) is Source.REST, "fed over REST")
+        assert scene.why_not(OTHER) is None
+        scene.server.faults.clear()
+        await scene.until(lambda: scene.source(VICTIM) is Source.WS, "verified again")
 
 
 @pytest.mark.parametrize("shape", POISON_SHAPES)
@@ -199,8 +208,10 @@ async def test_a_symbol_that_went_silent_while_its_venue_book_moved_is_found_dea
         await scene.until(lambda: scene.feed.counts.divergences > 0, "found dead")
         doubts = [event for event in scene.of(BookDisbelieved) if event.symbol == VICTIM]
         assert doubts[0].reason is Disbelief.DIVERGED
+        assert scene.why_not(OTHER) is None
         scene.server.faults.clear()
-        await live(scene)
+        await scene.until(lambda: scene.why_not(VICTIM) is None, "believed again")
+        assert scene.source(VICTIM) is Source.WS
         assert scene.feed.counts.reconnects == 0
 
 

@@ -1,54 +1,20 @@
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from arbit.domain.book import BookView, Level, Source
+from arbit.domain.book import BookView
 from arbit.domain.market import Market
 from arbit.domain.order import OrderIntent
-from arbit.domain.triangle import Triangle, triangle_of
-from arbit.sizing import Plan, SizeLimits, Unfit, UnfitReason, average_price, gross_rates, size
+from arbit.domain.triangle import Triangle
+from arbit.sizing import Plan, SizeLimits, Unfit, UnfitReason, size
+from tests.unit.sizing_world import BOOKS, MARKETS, TRIANGLE, D, Pairs, market, view
 
-D = Decimal
-Pairs = list[tuple[str, str]]
-
-
-def levels(pairs: Pairs) -> tuple[Level, ...]:
-    return tuple(Level(D(price), D(qty)) for price, qty in pairs)
-
-
-def view(symbol: str, bids: Pairs, asks: Pairs) -> BookView:
-    return BookView(symbol, levels(bids), levels(asks), 1, Source.WS, 0, 0)
-
-
-def market(symbol: str, **facts: Any) -> Market:
-    base, quote = symbol.split("/")
-    usual: dict[str, Any] = {
-        "price_increment": D("0.01"),
-        "qty_increment": D("0.001"),
-        "qty_min": D("0.001"),
-        "cost_min": D("0.01"),
-    }
-    return Market(symbol, base, quote, **(usual | facts))
-
-
-MARKETS = {symbol: market(symbol) for symbol in ("BTC/USD", "ETH/BTC", "ETH/USD")}
-TRIANGLE = triangle_of(["BTC/USD", "ETH/BTC", "ETH/USD"], MARKETS)
 FREE = dict.fromkeys(MARKETS, D(0))
 RICH = SizeLimits(max_start=D(1_000_000))
-
-# 100 USD buy 1 BTC, 1 BTC buys 10 ETH, 10 ETH sell for 110 USD.
-BOOKS = {
-    "BTC/USD": view("BTC/USD", [("99", "5")], [("100", "2"), ("101", "3")]),
-    "ETH/BTC": view("ETH/BTC", [("0.09", "50")], [("0.10", "15"), ("0.11", "100")]),
-    "ETH/USD": view("ETH/USD", [("11", "20"), ("10.50", "100")], [("12", "50")]),
-}
 
 
 def sized(
@@ -296,6 +262,31 @@ def test_a_chain_is_bought_up_to_a_minimum_when_that_still_pays() -> None:
     assert plan.profit == 5
 
 
+def test_a_minimum_cost_never_stretches_a_limit_beyond_the_level_it_needs() -> None:
+    # 1 BTC would do. At 100 it costs less than 101; at 101 it would not, but 1 needs no such limit.
+    markets = MARKETS | {"BTC/USD": market("BTC/USD", cost_min=D(101))}
+    books = BOOKS | {
+        "BTC/USD": view("BTC/USD", [("99", "5")], [("100", "1"), ("101", "3")]),
+        "ETH/BTC": view("ETH/BTC", [("0.09", "50")], [("0.10", "10")]),
+    }
+
+    first = planned(markets=markets, books=books).legs[0]
+
+    assert (first.qty, first.limit_price) == (D("1.001"), D(101))
+
+
+def test_a_smaller_size_is_chosen_when_only_that_keeps_the_least_profit_at_the_limits() -> None:
+    # 1 BTC at 100: 10 expected and 10 proved. 1.5 BTC up to 109: 10.5 expected, 1.5 proved.
+    asks = [("100", "1"), ("109", "3")]
+    books = BOOKS | {"BTC/USD": view("BTC/USD", [("99", "5")], asks)}
+
+    bold = planned(books=books, limits=SizeLimits(D(10_000), min_profit=D("1.5")))
+    careful = planned(books=books, limits=SizeLimits(D(10_000), min_profit=D("1.51")))
+
+    assert (bold.profit, bold.profit_at_limits) == (D("10.5"), D("1.5"))
+    assert (careful.profit, careful.profit_at_limits) == (D(10), D(10))
+
+
 def test_lots_that_eat_the_profit_are_named_as_the_reason() -> None:
     # 1 BTC buys 10 ETH, but ETH sells only by 9: 99 USD for 90.1 at best, when BTC comes by 1.
     markets = MARKETS | {
@@ -335,67 +326,6 @@ def test_amounts_far_finer_than_a_machine_number_stay_exact() -> None:
     plan = planned(fees=fees)
 
     assert plan.legs[0].expected_receive + plan.legs[0].fee == plan.legs[0].qty
-
-
-def test_the_average_price_walks_depth_and_knows_its_end() -> None:
-    asks = BOOKS["BTC/USD"].asks
-
-    assert average_price(asks, D(2)) == 100
-    assert average_price(asks, D(4)) == D("100.5")
-    assert average_price(asks, D("5.001")) is None
-    assert average_price(asks, D(0)) is None
-    assert average_price((), D(1)) is None
-
-
-def test_gross_rates_spend_all_that_the_leg_before_brought() -> None:
-    # 403 USD: 2 BTC at 100 leave 203 USD for the level at 101; 15 ETH at 0.10 leave the rest.
-    rates = gross_rates(TRIANGLE, BOOKS, D(403))
-
-    assert rates is not None
-    bought = D(2) + D(203) / D(101)
-    assert float(rates[0]) == pytest.approx(float(bought / 403), rel=1e-12)
-    assert float(rates[1]) == pytest.approx(
-        float((15 + (bought - D("1.5")) / D("0.11")) / bought), rel=1e-12
-    )
-
-
-def test_gross_rates_of_a_short_or_missing_book_do_not_exist() -> None:
-    assert gross_rates(TRIANGLE, BOOKS, D(504)) is None
-    assert gross_rates(TRIANGLE, BOOKS, D(0)) is None
-    assert gross_rates(TRIANGLE, {}, D(1)) is None
-
-
-def recording() -> Iterator[dict[str, Any]]:
-    shared = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    path = shared / "binance" / "triangle-btc-eth-usdt-2025-08-31.ndjson"
-    if not path.exists():
-        pytest.skip(f"the Binance recording is not in {shared} (set SHARED_DATA)")
-    with path.open() as lines:
-        for line in lines:
-            yield json.loads(line)
-
-
-def test_gross_rates_agree_with_the_recorders_own_on_every_row_it_reckoned() -> None:
-    names = {"btcusdt": "BTC/USDT", "ethusdt": "ETH/USDT", "ethbtc": "ETH/BTC"}
-    markets = {symbol: market(symbol) for symbol in names.values()}
-    triangle = triangle_of(["BTC/USDT", "ETH/USDT", "ETH/BTC"], markets, start="BTC")
-    books: dict[str, BookView] = {}
-    compared = 0
-    for row in recording():
-        symbol = names[row["frame"]["stream"].split("@")[0]]
-        data = row["frame"]["data"]
-        books[symbol] = view(symbol, data["bids"], data["asks"])
-        expected = row.get("expected")
-        if expected is None or len(books) < 3:
-            continue
-        rates = gross_rates(triangle, books, D(str(expected["tradedNotional"])))
-        assert rates is not None
-        for rate, name in zip(rates, ("rate1", "rate2", "rate3"), strict=True):
-            assert abs(float(rate) - expected[name]) < 1e-8
-        edge = rates[0] * rates[1] * rates[2] - 1
-        assert (edge > 0) == (expected["unrealisedPnl"] > 0)
-        compared += 1
-    assert compared == 598
 
 
 def test_a_leg_is_named_by_side_and_symbol_in_a_refusal() -> None:

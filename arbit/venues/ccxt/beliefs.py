@@ -74,14 +74,17 @@ class Beliefs:
             return
         belief.reason = None
         if belief.told:
-            after_ms = (self._clock.monotonic_ns() - belief.doubted_ns) // 1_000_000
-            self._publish(BookBelieved(self._venue, symbol, after_ms))
+            self._publish(BookBelieved(self._venue, symbol, self.doubted_ms(symbol)))
         if self._fallback is not None:
             self._fallback.back(symbol)
 
     def trusts(self, symbol: str) -> bool:
         """True while the symbol is believed."""
         return self._of[symbol].reason is None
+
+    def doubted_ms(self, symbol: str) -> int:
+        """How long the symbol has not been believed."""
+        return (self._clock.monotonic_ns() - self._of[symbol].doubted_ns) // 1_000_000
 
     def outdated(self, symbol: str) -> None:
         """A polled book is known to be old: STALE until the next poll, and nothing to tell."""

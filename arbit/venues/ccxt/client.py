@@ -20,7 +20,7 @@ from arbit.venues.ccxt.limits import TokenBucket
 from arbit.venues.ccxt.settings import CcxtSettings
 
 RETRY_CAP_MS = 4_000
-CLOSE_S = 3.0
+CLOSE_S = 1.0
 
 # What ccxt's own parsing raises on a reply of a shape it did not expect.
 SHAPE_ERRORS = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)

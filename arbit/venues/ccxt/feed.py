@@ -92,7 +92,7 @@ class CcxtFeed:
         self._fallback = RestFallback(parts)
         self.beliefs = Beliefs(settings.venue, self._quiet, clock, publish, self._fallback)
         self._budget = ConnectBudget(settings.connects_per_10min)
-        self._pulse = Pulse(clock, self.counts)
+        self._pulse = Pulse(clock, self.counts, self._tell_open)
         self._state = "idle"
         self._epoch = 0
         self._end_life: SocketLost | None = None
@@ -180,6 +180,9 @@ class CcxtFeed:
             self.refuse(symbol, str(error))
         await self.pause(self.beliefs.fail(symbol))
 
+    async def unanswered(self, _exchange: Any, _symbol: str) -> None:
+        """A wait was over without a book. Plain ccxt has no way to ask again but a new life."""
+
     def refuse(self, symbol: str, text: str) -> None:
         """The venue refused this symbol, or never began to serve it."""
         self.counts.refusals += 1
@@ -204,7 +207,7 @@ class CcxtFeed:
                 attempt = 0
             pause_ms = backoff_ms(attempt, self.settings.backoff_cap_ms, self.clock.jitter)
             attempt += 1
-            self._tell_lost(lost, symbols, pause_ms)
+            self._tell_lost(lost, pause_ms)
             await self.clock.sleep(pause_ms / 1e3)
 
     async def _one_life(self, symbols: Sequence[str]) -> SocketLost:
@@ -218,6 +221,10 @@ class CcxtFeed:
             await self.prepare(exchange)
             await self._live(exchange, symbols)
         except SocketLost as lost:
+            # Before the closing, which a mute peer can draw out: nothing of it is believed now.
+            exchange.retired = True
+            self.beliefs.lose(lost.reason)
+            self._fallback.stale(symbols, self._pulse.silent_ns() // MS)
             return lost
         finally:
             self._state = "closing"
@@ -236,25 +243,23 @@ class CcxtFeed:
         except* SocketLost as lost:
             raise _first(lost) from None
 
-    def _tell_lost(self, lost: SocketLost, symbols: Sequence[str], pause_ms: int) -> None:
-        silent_ms = self._pulse.silent_ns() // MS
+    def _tell_open(self) -> None:
+        self._state = "open"
+        self._publish(FeedConnected(self.settings.venue, 0, self._epoch))
+
+    def _tell_lost(self, lost: SocketLost, pause_ms: int) -> None:
         self._state = "waiting"
         self.counts.reconnects += 1
-        self.beliefs.lose(lost.reason)
         self._publish(FeedDisconnected(self.settings.venue, 0, str(lost), pause_ms))
-        self._fallback.stale(symbols, silent_ms)
 
     async def _watchdog(self) -> None:
-        limit_ms, told = max(DIAL_MS, self.settings.watchdog_ms), False
         while True:
             await self.clock.sleep(TICK_S)
-            if self._pulse.frames and not told:
-                told, limit_ms, self._state = True, self.settings.watchdog_ms, "open"
-                self._publish(FeedConnected(self.settings.venue, 0, self._epoch))
             if self._end_life is not None:
                 raise self._end_life
             silent_ms = self._pulse.silent_ns() // MS
-            if silent_ms > limit_ms:
+            dialling_ms = 0 if self._pulse.frames else DIAL_MS
+            if silent_ms > max(self.settings.watchdog_ms, dialling_ms):
                 raise SocketLost(f"nothing heard for {silent_ms} ms", Disbelief.FEED_SILENT)
 
     async def _watch(self, exchange: Any, symbol: str, stagger_s: float) -> None:
@@ -265,7 +270,9 @@ class CcxtFeed:
                 book = await self.bounded(
                     lambda: exchange.watch_order_book(symbol, self.settings.depth), symbol
                 )
-                if book is not None:
+                if book is None:
+                    await self.unanswered(exchange, symbol)
+                else:
                     self.take(symbol, book)
                     asked_ns = 0
             except VenueUnreachable as error:

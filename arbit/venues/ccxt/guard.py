@@ -29,6 +29,9 @@ FRAME_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
+CONTENT = (1, 2)  # the opcodes of text and binary frames (RFC 6455); the others go on as they are
+
+
 class SocketListener(Protocol):
     """Who is told about every frame of a socket."""
 
@@ -45,28 +48,31 @@ class GuardedSockets:
     """A mixin before any ccxt.pro exchange class: every socket it makes is guarded."""
 
     socket_listener: SocketListener
+    retired = False  # True from the moment its books are given up, while it is being closed
 
     def client(self, url: str) -> Any:
         """The factory of sockets, one a URL."""
         above: Any = super()
         made = above.client(url)
         if "handle_message" not in vars(made):
-            made.handle_message = _guarded(made.handle_message, self.socket_listener)
+            made.handle_message = self._guarded(made.handle_message)
         return made
 
+    def _guarded(self, handle: Callable[[Any], None]) -> Callable[[Any], None]:
+        caught = (*FRAME_ERRORS, loader.errors().BaseError)
+        listener = self.socket_listener
 
-def _guarded(handle: Callable[[Any], None], listener: SocketListener) -> Callable[[Any], None]:
-    caught = (*FRAME_ERRORS, loader.errors().BaseError)
+        def guarded(message: Any) -> None:
+            if self.retired and message.type in CONTENT:
+                return
+            data = message.data
+            listener.heard(len(data) if isinstance(data, str | bytes) else 0)
+            try:
+                handle(message)
+            except caught as error:
+                listener.choked(error)
 
-    def guarded(message: Any) -> None:
-        data = message.data
-        listener.heard(len(data) if isinstance(data, str | bytes) else 0)
-        try:
-            handle(message)
-        except caught as error:
-            listener.choked(error)
-
-    return guarded
+        return guarded
 
 
 def guarded_class(base: Any, *mixins: type) -> Any:
@@ -75,11 +81,15 @@ def guarded_class(base: Any, *mixins: type) -> Any:
 
 
 class Pulse:
-    """When any socket of an exchange was last heard; counts frames into the feed's totals."""
+    """When any socket of an exchange was last heard; counts frames into the feed's totals.
 
-    def __init__(self, clock: Clock, counts: FeedCounts) -> None:
+    `on_first` is called at the first frame of a life: the socket is open and speaks.
+    """
+
+    def __init__(self, clock: Clock, counts: FeedCounts, on_first: Callable[[], None]) -> None:
         self._clock = clock
         self._counts = counts
+        self._on_first = on_first
         self.frames = 0  # of this life
         self.heard_ns = 0
         self.begin()
@@ -92,6 +102,8 @@ class Pulse:
     def heard(self, size: int) -> None:
         """A frame arrived."""
         self.heard_ns = self._clock.monotonic_ns()
+        if self.frames == 0:
+            self._on_first()
         self.frames += 1
         self._counts.frames += 1
         self._counts.bytes += size

@@ -16,7 +16,8 @@ from arbit.domain.errors import FrameError
 from arbit.domain.market import Market
 from arbit.venues.kraken.checksum import padded_checksum
 
-LARGEST_EXACT = 2**52
+SURELY_EXACT = 2**45  # below, the product with a power of ten rounds to the right integer
+LARGEST_EXACT = 2**53  # from here on, a double no longer tells neighbouring integers apart
 
 Row = tuple[int, int, bytes]
 
@@ -32,6 +33,10 @@ class KrakenBooks:
         self._markets = markets
         self._depth = depth
         self._books: dict[str, OrderBook] = {}
+
+    def holds(self, symbol: str) -> bool:
+        """True while there is a verified book of this symbol."""
+        return symbol in self._books
 
     def forget(self, symbol: str) -> None:
         """Deltas of this symbol mean nothing until its next snapshot."""
@@ -97,8 +102,11 @@ def units(value: Any, decimals: int) -> int:
         raise TypeError(f"{value!r} is no number")
     scaled = value * 10.0**decimals
     if not 0 <= scaled < LARGEST_EXACT:
-        raise ValueError(f"{value!r} is out of range")
-    whole = round(scaled)
+        raise ValueError(f"{value!r} is out of the range in which ccxt's floats keep their digits")
+    if scaled < SURELY_EXACT:
+        whole = round(scaled)
+    else:
+        whole = int(f"{value:.{decimals}f}".replace(".", ""))
     if abs(scaled - whole) > 0.01 + scaled * 2**-51:
         raise ValueError(f"{value!r} has more than {decimals} decimals")
     return whole

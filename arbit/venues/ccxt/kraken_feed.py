@@ -124,6 +124,7 @@ class KrakenCcxtFeed(CcxtFeed):
             self.refuse(symbol, error.text)
             await self.pause(before + 1)
         elif before >= FREE_RESYNCS:
+            self._fallback.stale([symbol], self.beliefs.doubted_ms(symbol))
             await self.pause(before - FREE_RESYNCS)
         self._books.forget(symbol)
         client = self._client()
@@ -134,6 +135,12 @@ class KrakenCcxtFeed(CcxtFeed):
             )
             if client.subscriptions.pop(self._hash(symbol), None) is not None:
                 await self._send(client, frame)
+
+    async def unanswered(self, exchange: Any, symbol: str) -> None:
+        """A wait was over without a book: with none held, the snapshot was lost; ask again."""
+        if not self._books.holds(symbol):
+            self.counts.resyncs += 1
+            await self.recover(exchange, symbol, Resync(f"{symbol}: no snapshot", symbol))
 
     def _one_message(self, kind: str, item: Any) -> str | None:
         if not isinstance(item, Mapping):

@@ -11,7 +11,8 @@ class CcxtSettings:
 
     `watchdog_ms` without any message on a socket drops it; it must exceed the exchange's heartbeat
     (Kraken: one a second). `first_book_ms` without a first book counts as a refused subscription,
-    because ccxt never reports one. `rest_burst` questions may leave at once, then
+    because ccxt never reports one; `watch_timeout_ms` bounds each single wait (Kraken's snapshot is
+    asked for again after it). `rest_burst` questions may leave at once, then
     `rest_calls_per_s`; `rest_queue` is how many may wait.
     """
 
@@ -22,7 +23,7 @@ class CcxtSettings:
     depth: int = 25
     max_book_age_ms: int = 3_000
     watchdog_ms: int = 2_500
-    watch_timeout_ms: int = 3_000
+    watch_timeout_ms: int = 1_500
     first_book_ms: int = 8_000
     backoff_cap_ms: int = 15_000
     connects_per_10min: int = 110

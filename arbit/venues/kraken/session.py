@@ -6,28 +6,26 @@ simulation drive it alike. Its rules:
 - A book is believed only after a message of its own whose checksum agrees. Any disagreement drops
   that symbol alone: it is unsubscribed, asked for again, and nothing uses it before a verified
   snapshot.
-- A frame that cannot be understood costs at most the symbol it names; the stream goes on.
+- A snapshot that contradicts what its own subscription said before is as good as a wrong checksum:
+  it was true once, and is late.
+- A frame that cannot be understood costs at most the symbols it names; the stream goes on.
 - Every symbol that is waited for has a time by which it is asked again.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from arbit.domain.book import Disbelief, OrderBook, Source
 from arbit.domain.errors import FrameError
-from arbit.domain.events import (
-    BookBelieved,
-    BookDisbelieved,
-    FeedCounts,
-    VenueSaid,
-    VenueStatusChanged,
-)
+from arbit.domain.events import BookBelieved, BookDisbelieved, FeedCounts, VenueSaid
 from arbit.domain.market import MarketStatus
 from arbit.ports import BookSink, Listener
+from arbit.venues.kraken.asks import Asks
 from arbit.venues.kraken.checksum import checksum, padded_checksum
+from arbit.venues.kraken.levels import apply, book_for, plausible
 from arbit.venues.kraken.parse import (
     Ack,
     BookMessage,
@@ -41,21 +39,26 @@ from arbit.venues.kraken.parse import (
     SystemStatus,
     Top,
     WireBook,
-    WireLevel,
-    decimals_of,
-    level_of,
     parse,
 )
-from arbit.venues.kraken.subscription import State, Subscription, Trigger
+from arbit.venues.kraken.statuses import Statuses
+from arbit.venues.kraken.subscription import (
+    MS,
+    RETRY_CAP_NS,
+    RETRY_NS,
+    State,
+    Subscription,
+    Trigger,
+)
 
-MS = 1_000_000
-SNAPSHOT_WAIT_NS = 1_500 * MS  # a snapshot takes a round trip; twice a bad one still fits in 2 s
+__all__ = ["KrakenSession", "SessionSetup", "book_for"]
+
+INSTRUMENTS_WAIT_NS = 5_000 * MS  # by far the largest frame
 HEALTHY_AFTER_NS = 10_000 * MS  # a book verified this long forgets its earlier failures
-FREE_RESYNCS = 2  # asked again at once; from then on with a doubling pause
-RETRY_NS = 500 * MS
-RETRY_CAP_NS = 15_000 * MS
-SYMBOLS_PER_REQUEST = 100
 CROSSED_LIMIT = 2  # this many crossed messages in a row, checksum good or not, ask for a resync
+MAX_WORDS = 300  # of the venue's text that we repeat
+_NAMES = re.compile(rb'"symbol"\s*:\s*"([^"\\]{1,40})"')
+_NAMES_WITHIN = 65_536  # bytes of a broken frame that are searched for names
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +76,26 @@ class SessionSetup:
 
 
 class KrakenSession:
-    """The symbols of one socket. `send` is given by `opened` and taken away by `lost`."""
+    """The symbols of one socket. `send` is given by `opened` and taken away by `lost`.
+
+    `heard_ns` is when the venue last said something of its own accord (an answer to our ping
+    shows that somebody is there, not that the stream is), `opened_ns` when the socket opened.
+    """
 
     def __init__(self, setup: SessionSetup, symbols: Sequence[str], now_ns: int = 1) -> None:
         self._setup = setup
         self._counts = setup.counts
         self._sink = setup.sink
         self._subs = {symbol: Subscription(symbol, doubted_ns=now_ns) for symbol in symbols}
-        self._send: Callable[[bytes], None] | None = None
-        self._requests: dict[int, tuple[str, ...]] = {}
-        self._next_id = 0
-        self._system_online = True
-        self._statuses: dict[str, MarketStatus] = {}
+        self._asks = Asks(setup.depth)
+        self._statuses = Statuses(setup.venue, setup.sink, setup.publish, symbols)
         self._decimals: dict[str, tuple[int, int]] = {}
+        self._instruments_id = 0
+        self._instruments_tries = 0
+        self._instruments_due_ns = 0  # when they are asked for again; 0 once they were heard
+        self._ping_id = 0
+        self._pinged_ns = 0  # 0 while no ping is out
+        self._answers = False  # whether this socket ever answered a ping
         self.heard_ns = 0
         self.opened_ns = 0
 
@@ -99,17 +109,22 @@ class KrakenSession:
         """How many symbols are believed as of their last message."""
         return sum(sub.state is State.LIVE for sub in self._subs.values())
 
+    def assume(self, symbol: str, status: MarketStatus) -> None:
+        """The status of a market by its listing, until the instrument channel states it."""
+        self._statuses.market(symbol, status, quietly=True)
+
     def opened(self, send: Callable[[bytes], None], now_ns: int) -> None:
         """A socket is open: ask for the instruments and every book."""
-        self._send = send
+        self._asks.opened(send)
         self.heard_ns = self.opened_ns = now_ns
-        self._requests.clear()
-        self._ask({"channel": "instrument", "snapshot": True})
+        self._pinged_ns, self._answers = 0, False
+        self._instruments_tries = 0
+        self._ask_instruments(now_ns)
         self._subscribe(list(self._subs.values()), now_ns)
 
     def lost(self, reason: Disbelief, now_ns: int) -> None:
         """The socket is gone or mute: nothing it told us is believed any more."""
-        self._send = None
+        self._asks.closed()
         for sub in self._subs.values():
             sub.move(Trigger.LOST, now_ns)
             sub.held = False
@@ -118,51 +133,61 @@ class KrakenSession:
 
     def farewell(self) -> None:
         """Unsubscribe from everything, before a polite close."""
-        held = [sub.symbol for sub in self._subs.values() if sub.held]
-        for part in _parts(held):
-            self._ask(self._book_params(part), method="unsubscribe")
+        self._asks.unsubscribe([sub.symbol for sub in self._subs.values() if sub.held])
+        self._asks.no_instruments()
 
-    def ping(self) -> None:
-        """Ask for a sign of life."""
-        if self._send is not None:
-            self._send(b'{"method":"ping","req_id":%d}' % self._take_id())
+    def ping(self, now_ns: int) -> None:
+        """Ask for a sign of life, one question at a time."""
+        if not self._pinged_ns:
+            self._ping_id = self._asks.ping()
+            self._pinged_ns = now_ns
+
+    def lag_ns(self, now_ns: int) -> int:
+        """For how long a ping has waited for its answer: everything heard may be as old as that.
+
+        0 on a socket that never answered one; such a venue cannot be judged by it.
+        """
+        return now_ns - self._pinged_ns if self._pinged_ns and self._answers else 0
 
     def frame(self, payload: bytes, now_ns: int) -> None:
         """One message, received at `now_ns`. Never raises for anything the venue may send."""
-        self.heard_ns = now_ns
         counts = self._counts
         counts.frames += 1
         counts.bytes += len(payload)
         try:
             message = parse(payload)
         except FrameError as error:
+            self.heard_ns = now_ns
             counts.bad_frames += 1
-            self._broken_frame(error, now_ns)
+            self._broken_frame(payload, str(error), now_ns)
             return
         if type(message) is BookMessage:
+            self.heard_ns = now_ns
             snapshot = message.type == "snapshot"
             if not message.data:
                 counts.ignored += 1
             for wire in message.data:
-                self._book(wire, snapshot, now_ns)
+                self._book(wire, now_ns, snapshot=snapshot)
         else:
             self._other(message, now_ns)
 
     def tick(self, now_ns: int) -> None:
         """Ask again for whatever is overdue. Call a few times a second."""
-        if self._send is None:
+        if not self._asks.is_open:
             return
         again = []
         for sub in self._subs.values():
-            waiting = sub.state is State.AWAITING and now_ns - sub.since_ns > SNAPSHOT_WAIT_NS
-            if waiting:
+            if sub.state is State.AWAITING and now_ns - sub.since_ns > sub.patience_ns:
                 sub.move(Trigger.FAILED, now_ns)
                 sub.failures += 1
-                sub.retry_ns = now_ns + self._pause_ns(sub)
-            if sub.state in (State.BROKEN, State.REFUSED) and now_ns >= sub.retry_ns:
+                again.append(sub)
+            elif sub.state in (State.BROKEN, State.REFUSED) and now_ns >= sub.retry_ns:
                 again.append(sub)
         if again:
             self._resubscribe(again, now_ns)
+        if self._instruments_due_ns and now_ns >= self._instruments_due_ns:
+            self._asks.no_instruments()
+            self._ask_instruments(now_ns)
 
     def overdue(self, now_ns: int, limit_ns: int) -> list[str]:
         """Symbols whose stream has shown no verified book for longer than `limit_ns`."""
@@ -179,29 +204,43 @@ class KrakenSession:
             self._counts.divergences += 1
             self._fail(sub, Disbelief.DIVERGED, now_ns, detail)
 
-    def _book(self, wire: WireBook, snapshot: bool, now_ns: int) -> None:
+    def _book(self, wire: WireBook, now_ns: int, *, snapshot: bool) -> None:
         sub = self._subs.get(wire.symbol)
         if sub is None or sub.state not in _TAKES[snapshot]:
             self._counts.ignored += 1
+            if sub is not None and sub.acked:
+                sub.told = wire.checksum  # an update ahead of its snapshot: see `_late`
+            return
+        if snapshot and self._late(sub, wire):
+            self._mismatch(sub, "a snapshot that contradicts the updates before it", now_ns)
             return
         try:
             book = self._fresh_book(sub, wire) if snapshot else sub.book
             if book is None:
                 self._counts.ignored += 1
                 return
-            _apply(book, wire)
+            apply(book, wire)
         except ValueError as error:
             self._counts.bad_frames += 1
             self._fail(sub, Disbelief.BAD_FRAME, now_ns, str(error))
             return
         if not self._agrees(book, wire.checksum):
-            failed = self._counts.by_symbol_failed
-            failed[sub.symbol] = failed.get(sub.symbol, 0) + 1
-            self._counts.failed += 1
-            self._fail(sub, Disbelief.CHECKSUM, now_ns, f"venue says {wire.checksum}")
+            self._mismatch(sub, f"venue says {wire.checksum}", now_ns)
             return
         self._counts.verified += 1
+        sub.told = wire.checksum
+        if snapshot:
+            sub.acked = False
         self._believe(sub, book, now_ns)
+
+    def _late(self, sub: Subscription, wire: WireBook) -> bool:
+        """Whether a snapshot shows an older book than its subscription has already told of.
+
+        A snapshot comes first (channel book); one that follows updates must at least agree with
+        the last of them. A recording is exempt: it may have been cut, and cannot be asked again.
+        """
+        recorded = self._setup.source is Source.RECORDED
+        return sub.told is not None and sub.told != wire.checksum and not recorded
 
     def _fresh_book(self, sub: Subscription, wire: WireBook) -> OrderBook:
         """A new book at the wire's own precision: a changed precision would mean other prices."""
@@ -216,6 +255,12 @@ class KrakenSession:
             self._counts.padded += 1
             return True
         return False
+
+    def _mismatch(self, sub: Subscription, detail: str, now_ns: int) -> None:
+        failed = self._counts.by_symbol_failed
+        failed[sub.symbol] = failed.get(sub.symbol, 0) + 1
+        self._counts.failed += 1
+        self._fail(sub, Disbelief.CHECKSUM, now_ns, detail)
 
     def _believe(self, sub: Subscription, book: OrderBook, now_ns: int) -> None:
         sub.move(Trigger.VERIFIED, now_ns)
@@ -242,146 +287,111 @@ class KrakenSession:
         sub.crossed = 0
         sub.failures += 1
         self._doubt(sub, reason, now_ns, detail)
-        sub.retry_ns = now_ns + self._pause_ns(sub)
+        sub.retry_ns = now_ns + sub.pause_ns
         if sub.retry_ns <= now_ns:
             self._resubscribe([sub], now_ns)
-
-    def _pause_ns(self, sub: Subscription) -> int:
-        if sub.failures <= FREE_RESYNCS:
-            return 0
-        return min(RETRY_CAP_NS, RETRY_NS << min(sub.failures - FREE_RESYNCS - 1, 10))
 
     def _doubt(self, sub: Subscription, reason: Disbelief, now_ns: int, detail: str = "") -> None:
         self._sink.disbelieve(sub.symbol, reason)
         if not sub.doubted_ns or sub.reason is not reason:
             sub.doubted_ns = sub.doubted_ns or now_ns
-            self._setup.publish(BookDisbelieved(self._setup.venue, sub.symbol, reason, detail))
+            said = detail[:MAX_WORDS]
+            self._setup.publish(BookDisbelieved(self._setup.venue, sub.symbol, reason, said))
         sub.reason = reason
 
-    def _broken_frame(self, error: FrameError, now_ns: int) -> None:
-        sub = self._subs.get(error.symbol or "")
-        if sub is not None and sub.state in (State.LIVE, State.AWAITING):
-            self._fail(sub, Disbelief.BAD_FRAME, now_ns, str(error))
+    def _broken_frame(self, payload: bytes, why: str, now_ns: int) -> None:
+        """A frame that is no message: its part of the books it names is lost, so they are too."""
+        head = payload[:_NAMES_WITHIN]
+        if b'"instrument"' in head[:64]:  # it may have held a change of status
+            due_ns = self._instruments_due_ns or now_ns + RETRY_NS
+            self._instruments_due_ns = min(due_ns, now_ns + RETRY_NS)
+        if b'"book"' not in head[:64]:
+            return
+        for name in dict.fromkeys(_NAMES.findall(head)):
+            sub = self._subs.get(name.decode(errors="replace"))
+            if sub is not None and sub.state in (State.LIVE, State.AWAITING):
+                self._fail(sub, Disbelief.BAD_FRAME, now_ns, why)
 
     def _other(self, message: Message, now_ns: int) -> None:
+        if isinstance(message, Pong):
+            if message.req_id == self._ping_id:
+                self._pinged_ns, self._answers = 0, True
+            return
+        self.heard_ns = now_ns
         match message:
-            case Heartbeat() | Pong() | Top():
+            case Heartbeat() | Top():
                 pass
             case SystemStatus():
-                self._system(message)
+                self._statuses.system(message)
             case Instruments():
                 self._instruments(message)
             case Refusal():
                 self._refused(message, now_ns)
             case Ack():
-                self._requests.pop(message.req_id or -1, None) if not message.symbol else None
+                self._acked(message)
             case Ignored() | BookMessage():
                 self._counts.ignored += 1
 
-    def _system(self, status: SystemStatus) -> None:
-        if status.online is not self._system_online:
-            self._setup.publish(VenueStatusChanged(self._setup.venue, "*", status.system))
-        self._system_online = status.online
-        for symbol in self._subs:
-            self._tell_status(symbol)
+    def _acked(self, ack: Ack) -> None:
+        sub = self._subs.get(ack.symbol)
+        if sub is None or (ack.method, ack.channel) != ("subscribe", "book"):
+            return
+        if ack.req_id in (None, sub.request_id):
+            sub.acked, sub.told = True, None
 
     def _instruments(self, message: Instruments) -> None:
+        if message.snapshot:
+            self._instruments_due_ns = 0
+            self._instruments_tries = 0
         for pair in message.pairs:
-            if pair.symbol not in self._subs:
-                continue
-            before = self._statuses.get(pair.symbol, MarketStatus.ONLINE)
-            self._statuses[pair.symbol] = pair.status
-            self._tell_status(pair.symbol)
-            if before is not pair.status:
-                change = VenueStatusChanged(self._setup.venue, pair.symbol, pair.status.value)
-                self._setup.publish(change)
-            if pair.price_decimals is not None and pair.qty_decimals is not None:
-                self._decimals[pair.symbol] = (pair.price_decimals, pair.qty_decimals)
-            self._setup.learn(pair)
+            if pair.symbol in self._subs:
+                self._statuses.market(pair.symbol, pair.status)
+                prices, qtys = pair.price_decimals, pair.qty_decimals
+                if prices is not None and qtys is not None and plausible(prices, qtys):
+                    self._decimals[pair.symbol] = (prices, qtys)
+                self._setup.learn(pair)
 
-    def _tell_status(self, symbol: str) -> None:
-        if not self._system_online:
-            self._sink.set_status(symbol, Disbelief.VENUE_STATUS)
-        elif symbol in self._statuses:
-            online = self._statuses[symbol] is MarketStatus.ONLINE
-            self._sink.set_status(symbol, None if online else Disbelief.MARKET_STATUS)
+    def _ask_instruments(self, now_ns: int) -> None:
+        self._instruments_id = self._asks.instruments()
+        wait_ns = min(RETRY_CAP_NS, INSTRUMENTS_WAIT_NS << min(self._instruments_tries, 10))
+        self._instruments_due_ns = now_ns + wait_ns
+        self._instruments_tries += 1
 
     def _refused(self, refusal: Refusal, now_ns: int) -> None:
         error = refusal.error
+        text = error.text[:MAX_WORDS]
         self._counts.refusals += 1
-        self._setup.publish(VenueSaid(self._setup.venue, error.text, error.symbol or ""))
+        self._setup.publish(VenueSaid(self._setup.venue, text, (error.symbol or "")[:MAX_WORDS]))
         if error.method != "subscribe":
             return
-        symbols = (error.symbol,) if error.symbol else self._requests.get(refusal.req_id or -1, ())
-        for symbol in symbols:
+        for symbol in (error.symbol,) if error.symbol else self._asks.about(refusal.req_id):
             sub = self._subs.get(symbol)
-            if sub is not None and sub.state is State.AWAITING:
-                sub.move(Trigger.DENIED, now_ns)
-                sub.failures += 1
-                sub.retry_ns = now_ns + max(RETRY_NS, self._pause_ns(sub))
-                self._doubt(sub, Disbelief.REFUSED, now_ns, error.text)
+            if sub is None or sub.state is not State.AWAITING:
+                continue
+            if refusal.req_id not in (None, sub.request_id):
+                continue  # the answer to an earlier request
+            sub.move(Trigger.DENIED, now_ns)
+            sub.failures += 1
+            sub.held = "already" in text.lower()  # then it is there, and must be given up first
+            sub.retry_ns = now_ns + max(RETRY_NS, sub.pause_ns)
+            self._doubt(sub, Disbelief.REFUSED, now_ns, text)
 
     def _resubscribe(self, subs: Sequence[Subscription], now_ns: int) -> None:
         self._counts.resyncs += len(subs)
-        for part in _parts([sub.symbol for sub in subs if sub.held]):
-            self._ask(self._book_params(part), method="unsubscribe")
+        self._asks.unsubscribe([sub.symbol for sub in subs if sub.held])
         self._subscribe(subs, now_ns)
 
     def _subscribe(self, subs: Sequence[Subscription], now_ns: int) -> None:
+        asked = self._asks.subscribe([sub.symbol for sub in subs])
         for sub in subs:
             sub.move(Trigger.ASKED, now_ns)
             sub.since_ns = now_ns
             sub.held = True
-        for part in _parts([sub.symbol for sub in subs]):
-            params = {**self._book_params(part), "snapshot": True}
-            self._requests[self._ask(params)] = tuple(part)
-
-    def _book_params(self, symbols: Sequence[str]) -> dict[str, object]:
-        return {"channel": "book", "symbol": list(symbols), "depth": self._setup.depth}
-
-    def _ask(self, params: dict[str, object], method: str = "subscribe") -> int:
-        request_id = self._take_id()
-        if self._send is not None:
-            request = {"method": method, "params": params, "req_id": request_id}
-            self._send(json.dumps(request, separators=(",", ":")).encode())
-        if len(self._requests) > 256:  # a venue that never answers must not grow our memory
-            self._requests.pop(next(iter(self._requests)))
-        return request_id
-
-    def _take_id(self) -> int:
-        self._next_id += 1
-        return self._next_id
+            sub.request_id = asked[sub.symbol]
+            sub.acked, sub.told = False, None
 
 
 _TAKES = {
     True: frozenset({State.AWAITING, State.LIVE}),
     False: frozenset({State.LIVE}),
 }
-
-
-def book_for(wire: WireBook, depth: int, known: tuple[int, int] = (0, 0)) -> OrderBook:
-    """An empty book at the precision of the wire's own digits, at least the `known` one."""
-    price_decimals, qty_decimals = known
-    for level in (*wire.bids, *wire.asks):
-        price_digits, qty_digits = decimals_of(level)
-        price_decimals = max(price_decimals, price_digits)
-        qty_decimals = max(qty_decimals, qty_digits)
-    return OrderBook(
-        wire.symbol, depth=depth, price_decimals=price_decimals, qty_decimals=qty_decimals
-    )
-
-
-def _apply(book: OrderBook, wire: WireBook) -> None:
-    prices, qtys = book.price_decimals, book.qty_decimals
-    book.apply(_levels(wire.bids, prices, qtys), _levels(wire.asks, prices, qtys))
-
-
-def _levels(levels: Iterable[WireLevel], prices: int, qtys: int) -> list[tuple[int, int, bytes]]:
-    return [level_of(level, prices, qtys) for level in levels]
-
-
-def _parts(symbols: Sequence[str]) -> list[Sequence[str]]:
-    return [
-        symbols[start : start + SYMBOLS_PER_REQUEST]
-        for start in range(0, len(symbols), SYMBOLS_PER_REQUEST)
-    ]

@@ -13,6 +13,12 @@ from dataclasses import dataclass
 from arbit.domain.book import Disbelief, OrderBook
 from arbit.domain.errors import BrokenRule
 
+MS = 1_000_000
+SNAPSHOT_WAIT_NS = 1_500 * MS  # a snapshot takes a round trip; one bad one still fits in 2 s
+FREE_RESYNCS = 2  # asked again at once; from then on with a doubling pause
+RETRY_NS = 500 * MS
+RETRY_CAP_NS = 15_000 * MS
+
 
 class State(enum.StrEnum):
     """Where a subscription stands."""
@@ -59,7 +65,9 @@ class Subscription:
 
     `failures` counts resyncs in a row; it is forgiven after a while of health (see Session).
     `held` is True while something of it may still be open at the venue, so that asking again must
-    first unsubscribe. `doubted_ns` is when belief was lost, 0 while believed.
+    first unsubscribe. `doubted_ns` is when belief was lost, 0 while believed. `request_id` is the
+    last request for it, `acked` whether the venue accepted that one, and `told` the checksum that
+    its last message since then carried (None before the first).
     """
 
     symbol: str
@@ -71,6 +79,9 @@ class Subscription:
     retry_ns: int = 0
     doubted_ns: int = 0
     crossed: int = 0
+    request_id: int = 0
+    acked: bool = False
+    told: int | None = None
     reason: Disbelief = Disbelief.NO_BOOK
 
     def move(self, trigger: Trigger, now_ns: int) -> None:
@@ -81,3 +92,18 @@ class Subscription:
         if after is not self.state:
             self.since_ns = now_ns
         self.state = after
+
+    @property
+    def pause_ns(self) -> int:
+        """How long to leave the symbol alone after its latest failure."""
+        if self.failures <= FREE_RESYNCS:
+            return 0
+        return min(RETRY_CAP_NS, RETRY_NS << min(self.failures - FREE_RESYNCS - 1, 10))
+
+    @property
+    def patience_ns(self) -> int:
+        """How long to wait for a snapshot: ever longer, unless its updates show it went missing.
+
+        While we wait we listen: on a slow socket the answer to an earlier request still counts.
+        """
+        return SNAPSHOT_WAIT_NS if self.told is not None else max(SNAPSHOT_WAIT_NS, self.pause_ns)

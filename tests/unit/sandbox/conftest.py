@@ -30,6 +30,8 @@ class WireBook:
         self.sides: dict[str, dict[Decimal, tuple[str, str]]] = {"bids": {}, "asks": {}}
         self.snapshots = 0
         self.reentries = 0
+        self.removals = 0
+        self.removals_out_of_scope = 0
         self._cut: set[tuple[str, Decimal]] = set()
 
     def apply(self, entry: Json, *, snapshot: bool) -> None:
@@ -37,10 +39,12 @@ class WireBook:
             self.sides = {"bids": {}, "asks": {}}
             self.snapshots += 1
         for name, side in self.sides.items():
+            removed: list[Decimal] = []
             for level in entry[name]:
                 price = Decimal(level["price"])
                 if Decimal(level["qty"]) == 0:
                     side.pop(price, None)
+                    removed.append(price)
                 else:
                     side[price] = (level["price"], level["qty"])
                     self.reentries += (name, price) in self._cut
@@ -48,6 +52,11 @@ class WireBook:
             for price in self.ordered(name)[self.depth :]:
                 del side[price]
                 self._cut.add((name, price))
+            self.removals += len(removed)
+            self.removals_out_of_scope += sum(
+                sorted([price, *side], reverse=name == "bids").index(price) >= self.depth
+                for price in removed
+            )
 
     def ordered(self, name: str) -> list[Decimal]:
         return sorted(self.sides[name], reverse=name == "bids")

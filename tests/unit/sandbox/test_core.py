@@ -99,7 +99,7 @@ def test_random_orders_agree_with_a_plain_reference_book() -> None:
 
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
 def test_the_same_seed_plays_the_same_market_and_another_seed_does_not(profile: str) -> None:
-    seconds = 0.2 if profile == "whole-venue" else 3.0
+    seconds = 0.1 if profile == "whole-venue" else 2.0
     first = play(profile, 4, seconds)
     assert first == play(profile, 4, seconds)
     assert first != play(profile, 5, seconds)
@@ -120,7 +120,7 @@ def test_no_book_is_crossed_or_locked_after_any_event(profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
-def test_replaying_the_changes_rebuilds_every_book(profile: str) -> None:
+def test_the_changes_rebuild_every_book_in_whole_increments(profile: str) -> None:
     market = Market(profile, 8)
     held = {
         symbol: {"bid": dict(pair.book.top(BID, 1000)), "ask": dict(pair.book.top(ASK, 1000))}
@@ -132,18 +132,8 @@ def test_replaying_the_changes_rebuilds_every_book(profile: str) -> None:
         for name, side in (("bid", BID), ("ask", ASK)):
             left = {price: qty for price, qty in held[symbol][name].items() if qty}
             assert left == dict(pair.book.top(side, 1000))
-
-
-@pytest.mark.parametrize("profile", PROFILE_NAMES)
-def test_every_price_and_quantity_is_a_whole_number_of_increments(profile: str) -> None:
-    market = Market(profile, 3)
-    market.advance(SECOND // 2)
-    for pair in market.pairs.values():
-        for side in (BID, ASK):
-            for price, qty in pair.book.top(side, 1000):
-                assert price > 0
-                assert price % pair.instrument.price_tick == 0
-                assert qty % pair.instrument.qty_step == 0
+            assert all(price > 0 == price % pair.instrument.price_tick for price in left)
+            assert all(qty % pair.instrument.qty_step == 0 for qty in left.values())
 
 
 @pytest.mark.parametrize("profile", ["calm", "volatile"])
@@ -175,7 +165,7 @@ def test_the_whole_venue_is_large_busy_and_full_of_triangles() -> None:
     assert len(market.pairs) >= 600
     assert len(triangles(market)) // 2 > 1_000
     assert len({pair.instrument.rest_id for pair in market.pairs.values()}) == len(market.pairs)
-    assert len(market.advance(2 * SECOND)) > 2 * 3_000
+    assert len(market.advance(SECOND)) > 3_000
 
 
 def triangles(market: Market) -> list[tuple[Leg, Leg, Leg]]:
@@ -228,10 +218,10 @@ def episodes(profile: str, seed: int, seconds: int) -> list[tuple[float, float]]
 
 
 def test_a_calm_market_has_small_gaps_with_a_spread_of_lifetimes() -> None:
-    gaps = episodes("calm", 7, 60)
+    gaps = episodes("calm", 7, 40)
     lifetimes = sorted(lifetime for lifetime, _ in gaps)
     edges = sorted(edge for _, edge in gaps)
-    assert len(gaps) > 60
+    assert len(gaps) > 50
     assert lifetimes[len(gaps) // 10] < 20.0
     assert lifetimes[-len(gaps) // 10] > 100.0
     assert edges[len(gaps) // 2] < 15.0
@@ -239,7 +229,7 @@ def test_a_calm_market_has_small_gaps_with_a_spread_of_lifetimes() -> None:
 
 
 def test_a_volatile_market_crosses_the_retail_hurdle_rarely_but_really() -> None:
-    gaps = episodes("volatile", 7, 60)
+    gaps = episodes("volatile", 7, 40)
     beyond = [edge for _, edge in gaps if edge > 121.0]
     assert 1 <= len(beyond) < len(gaps) / 10
     assert max(beyond) > 150.0
@@ -273,11 +263,11 @@ def test_an_outside_ioc_trades_against_the_makers_and_its_changes_are_told() -> 
     assert BookChange("BTC/USD", "ask", ask[0], 0, told[0].at_ns) in told
 
 
-def test_prices_stay_on_their_scale_for_twenty_minutes() -> None:
+def test_prices_stay_on_their_scale_for_ten_minutes() -> None:
     market = Market("thin", 13)
     before = {symbol: pair.book.best(BID) for symbol, pair in market.pairs.items()}
     queued = len(market._queue)
-    market.advance(1_200 * SECOND)
+    market.advance(600 * SECOND)
     assert len(market._queue) < queued + len(market.pairs) * 4  # nothing piles up
     for symbol, pair in market.pairs.items():
         now, then = pair.book.best(BID), before[symbol]

@@ -78,7 +78,7 @@ async def test_a_half_open_socket_neither_reads_nor_writes(calm: SandboxServer) 
         asked = calm.stats.requests
         await client.ask({"method": "ping"})
         await client.socket.ping()
-        assert await client.listen(1.2) == []
+        assert await client.listen(0.5) == []
         assert calm.stats.requests == asked
         calm.faults.clear()
         await client.until(lambda frame: frame.get("method") == "pong")
@@ -129,10 +129,10 @@ async def test_a_late_snapshot_comes_after_updates_and_only_a_stale_one_is_of_no
     async with watching(calm, BTC) as client:
         await client.unsubscribe([BTC])
         await client.until(is_reply)
-        calm.faults.set("late_snapshot", symbol=BTC, delay_ms=400, stale=stale)
+        calm.faults.set("late_snapshot", symbol=BTC, delay_ms=250, stale=stale)
         client.books[BTC].snapshots = 0
         await client.subscribe([BTC])
-        kinds = [frame["type"] for frame in await client.listen(0.9) if is_book_of(frame, BTC)]
+        kinds = [frame["type"] for frame in await client.listen(0.5) if is_book_of(frame, BTC)]
         assert kinds[0] == "update"
         assert kinds.count("snapshot") == 1
         assert bool(client.mismatches) is stale
@@ -236,7 +236,7 @@ async def test_a_slow_socket_is_late_but_in_order(calm: SandboxServer) -> None:
         await client.until(lambda frame: frame.get("method") == "pong")
         assert loop.time() - asked_s >= 0.3
         calm.faults.clear()
-        await client.listen(0.5)
+        await client.listen(0.3)
         assert client.mismatches == []
 
 

@@ -33,7 +33,10 @@ class Scene:
             counts=self.counts,
             diverged=lambda symbol, _: self.dead.append(symbol),
         )
-        self.confirmer = Confirmer("v", self.books, self.reader, self.clock, self.events.append)
+        self.confirmer = Confirmer("v", self.books, self.reader, self.clock, self.told)
+
+    def told(self, event: Event) -> None:
+        self.events.append(event)
 
     def put(self, made: OrderBook, source: Source = Source.WS) -> None:
         now_ns = self.clock.now_ns
@@ -165,6 +168,22 @@ async def test_an_update_during_an_unequal_look_proves_the_stream_alive(scene: S
         await scene.clock.advance(1.5)
         await look
     assert scene.dead == []
+
+
+async def test_an_unequal_look_during_which_the_stream_spoke_does_not_count(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.4", "100.5")
+    scene.reader.delay_s = 0.5
+    spoken = asyncio.create_task(scene.confirmer.look())
+    await scene.clock.advance(0.1)
+    scene.put(book(PAIR, 1000, 1001))
+    await scene.clock.advance(1.5)
+    await spoken
+    for expected in ([], [PAIR]):
+        look = asyncio.create_task(scene.confirmer.look())
+        await scene.clock.advance(1.5)
+        await look
+        assert scene.dead == expected
 
 
 async def test_an_equal_look_forgives_an_unequal_one(scene: Scene) -> None:

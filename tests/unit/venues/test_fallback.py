@@ -28,10 +28,11 @@ class Scene:
         self.reader.answer = {A: SIDES, B: SIDES}
         self.events: list[Event] = []
         self.counts = FeedCounts()
-        parts = RestParts(
-            "v", self.reader, self.sink, self.clock, self.events.append, self.counts, {}
-        )
+        parts = RestParts("v", self.reader, self.sink, self.clock, self.told, self.counts, {})
         self.fallback = RestFallback(parts)
+
+    def told(self, event: Event) -> None:
+        self.events.append(event)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -127,6 +127,7 @@ def test_a_delta_before_any_snapshot_is_ignored() -> None:
         {"bids": [{"price": 1.0, "qty": True}]},
         {"bids": [{"price": 1.05, "qty": 1.0}]},
         {"bids": [{"price": 1e15, "qty": 1.0}]},
+        {"bids": [{"price": 1.0, "qty": 90071992.54740993}]},
         {"checksum": None},
         {"checksum": "3310070434"},
     ],
@@ -151,6 +152,8 @@ def test_a_market_without_stated_decimals_cannot_be_verified() -> None:
     ("value", "decimals", "expected"),
     [
         (255965.95133811, 8, 25596595133811),
+        (57243433.97814443, 8, 5724343397814443),
+        (90071992.54740991, 8, 9007199254740991),
         (0.00000012, 8, 12),
         (45285.2, 1, 452852),
         (0.05, 5, 5000),
@@ -173,7 +176,9 @@ def test_every_recorded_checksum_holds_although_the_digits_went_through_floats()
             (item,) = exact["data"]
             level = item["asks"][0]
             digits[item["symbol"]] = (_decimals(level["price"]), _decimals(level["qty"]))
-    markets = {s: Market(s, "", "", price_decimals=p, qty_decimals=q) for s, (p, q) in digits.items()}
+    markets = {
+        s: Market(s, "", "", price_decimals=p, qty_decimals=q) for s, (p, q) in digits.items()
+    }
     held, verified = KrakenBooks(markets, 10), 0
     for line in lines:
         frame = json.loads(line)

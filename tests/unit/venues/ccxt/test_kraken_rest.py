@@ -19,9 +19,7 @@ from arbit.venues.ccxt.kraken_rest import (
 )
 
 BESIDE = Path(__file__).resolve().parents[4].parent / "shared" / "data"
-RECORDING = (
-    Path(os.environ.get("SHARED_DATA", BESIDE)) / "kraken" / "asset_pairs-2021-04-17.json"
-)
+RECORDING = Path(os.environ.get("SHARED_DATA", BESIDE)) / "kraken" / "asset_pairs-2021-04-17.json"
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def test_where_all_of_ccxt_is_imported_already_it_is_used_as_it_is() -> None:
 
 @pytest.mark.parametrize("streams", [True, False])
 def test_an_unknown_exchange_is_a_mistake_of_the_user_with_a_hint(streams: bool) -> None:
-    with pytest.raises(UserError, match="'krakn'.*kraken"):
+    with pytest.raises(UserError, match=r"'krakn'.*kraken"):
         loader.exchange_class("krakn", streams=streams)
 
 

@@ -1,0 +1,47 @@
+"""From the levels on the wire to an `OrderBook` of integers, within what any market could hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from arbit.domain.book import OrderBook
+from arbit.venues.kraken.parse import WireBook, WireLevel, decimals_of, level_of
+
+MAX_DECIMALS = 20
+MAX_UNITS = 10**24  # no price and no quantity of this world, and beyond what exact views keep
+
+
+def book_for(wire: WireBook, depth: int, known: tuple[int, int] = (0, 0)) -> OrderBook:
+    """An empty book at the precision of the wire's own digits, at least the `known` one.
+
+    Raises ValueError for more digits than any price has.
+    """
+    price_decimals, qty_decimals = known
+    for level in (*wire.bids, *wire.asks):
+        price_digits, qty_digits = decimals_of(level)
+        price_decimals = max(price_decimals, price_digits)
+        qty_decimals = max(qty_decimals, qty_digits)
+    if not plausible(price_decimals, qty_decimals):
+        raise ValueError(f"{price_decimals} and {qty_decimals} decimals")
+    return OrderBook(
+        wire.symbol, depth=depth, price_decimals=price_decimals, qty_decimals=qty_decimals
+    )
+
+
+def plausible(price_decimals: int, qty_decimals: int) -> bool:
+    """Whether a market could have this many digits after the point."""
+    return 0 <= price_decimals <= MAX_DECIMALS and 0 <= qty_decimals <= MAX_DECIMALS
+
+
+def apply(book: OrderBook, wire: WireBook) -> None:
+    """Apply one message. ValueError for a number that is none, and then the book is as before."""
+    prices, qtys = book.price_decimals, book.qty_decimals
+    book.apply(_levels(wire.bids, prices, qtys), _levels(wire.asks, prices, qtys))
+
+
+def _levels(levels: Iterable[WireLevel], prices: int, qtys: int) -> list[tuple[int, int, bytes]]:
+    rows = [level_of(level, prices, qtys) for level in levels]
+    for price, qty, _ in rows:
+        if price >= MAX_UNITS or qty >= MAX_UNITS:
+            raise ValueError("a number beyond any price or quantity")
+    return rows

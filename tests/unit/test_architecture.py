@@ -1,0 +1,202 @@
+"""Rules of the house that no linter has."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MAX_FUNCTION_LINES = 60
+MAX_FILE_LINES = 400
+
+# Where waiting is allowed. The ports only sign for it; of the sandbox only its faces wait.
+ASYNC_ROOMS = ("app/", "clock.py", "ports.py", "telemetry/", "tape/", "venues/")
+ASYNC_SANDBOX = ("__main__.py", "control.py", "server.py", "session.py")
+NOT_AT_TOP = {"fcntl", "uvloop"}  # fitness runs on Windows and macOS too
+
+
+def modules(folder: str = "arbit") -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), filename=str(path))
+
+
+def imports_of(nodes: list[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+def at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node that runs when the module is imported: all but the bodies of functions."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from at_import(node)
+
+
+def waits(tree: ast.Module) -> bool:
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    return any(isinstance(node, kinds) for node in ast.walk(tree))
+
+
+def test_only_the_edges_wait() -> None:
+    allowed = (
+        *(f"arbit/{room}" for room in ASYNC_ROOMS),
+        *(f"arbit/sandbox/{name}" for name in ASYNC_SANDBOX),
+    )
+    waiting = [name_of(path) for path in modules() if waits(parsed(path))]
+    assert [name for name in waiting if not name.startswith(allowed)] == []
+    assert "arbit/clock.py" in waiting
+
+
+def test_functions_are_short_enough_to_read() -> None:
+    long = [
+        f"{name_of(path)}:{node.name} has {length} lines"
+        for path in [*modules(), *modules("tests")]
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
+    ]
+    assert long == []
+
+
+def test_files_are_short_enough_to_read() -> None:
+    lengths = {
+        name_of(path): len(path.read_text("utf-8").splitlines())
+        for path in [*modules(), *modules("tests")]
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
+
+
+def test_only_the_command_line_loads_settings() -> None:
+    callers = {
+        name_of(path)
+        for path in modules()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in {"Settings", "load_settings"}
+    }
+    assert [name for name in callers if not name.startswith(("arbit/cli/", "arbit/config/"))] == []
+    assert any(name.startswith("arbit/cli/") for name in callers)
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {
+        name_of(path)
+        for path in modules()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+    }
+    assert readers == {"arbit/config/load.py"}
+
+
+def test_the_sandbox_shares_no_code_with_the_daemon() -> None:
+    sandbox = modules("arbit/sandbox")
+    assert sandbox
+    for path in sandbox:
+        for name in imports_of(list(ast.walk(parsed(path)))):
+            ours = name.split(".")[0] == "arbit"
+            assert not ours or name.startswith("arbit.sandbox"), f"{name_of(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_nothing_that_windows_lacks_is_needed_to_import(path: Path) -> None:
+    nodes = list(at_import(parsed(path)))
+    assert not NOT_AT_TOP & {name.split(".")[0] for name in imports_of(nodes)}
+    assert not [n for n in nodes if isinstance(n, ast.Attribute) and n.attr == "AF_UNIX"]
+
+
+def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
+    code = "import sys, arbit.cli; print(*sorted(m for m in sys.modules if '.' not in m))"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    loaded = set(run.stdout.split())
+    assert "typer" in loaded
+    assert not loaded & {"ccxt", "aiohttp", "picows", "prometheus_client", "uvloop"}
+
+
+def test_every_exemption_says_why() -> None:
+    exemption = re.compile(
+        r"#\s*(type: ignore|noqa|pragma: no cover|fmt: off)(\[[\w, -]+\]|: [\w, ]+?\d+)?(.*)"
+    )
+    bare = [
+        f"{name_of(path)}:{number}: {line.strip()}"
+        for path in [*modules(), *modules("tests")]
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if (found := exemption.search(line)) and len(found[3].strip(" #-:")) < 8
+    ]
+    assert [line for line in bare if "test_architecture.py" not in line] == []
+
+
+def tracked() -> list[Path]:
+    run = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if run.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in run.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_machine() -> None:
+    places = ("work", "root", "home", "Users", "opt", "mnt")
+    machine = re.compile(rf"(?<![\w.)}}*/-])/({'|'.join(places)})/\w")
+    for path in tracked():
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            assert not machine.search(line), f"{name_of(path)}:{number}: {line.strip()}"
+
+
+def test_the_readme_has_one_line_to_run_and_one_line_to_test() -> None:
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    commands = [line for line in lines if line.startswith("python3 -m venv ")]
+    assert len(commands) == 2
+    assert commands[0].endswith(".venv/bin/arbit fitness --simulate --secs 20")
+    assert commands[1].endswith(".venv/bin/pytest -q")
+    for command in commands:
+        assert "--require-hashes" in command
+        lock = re.search(r"-r (\S+)", command)
+        assert lock
+        assert (ROOT / lock[1]).is_file()
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_the_locks_pin_everything_by_hash_and_name_no_index(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    assert "://" not in text
+    assert "index-url" not in text
+    pins = re.findall(r"^[a-z0-9][\w.-]*==\S+.*\\\n    --hash=sha256:", text, re.MULTILINE)
+    names = re.findall(r"^[a-z0-9][\w.-]*==", text, re.MULTILINE)
+    assert len(pins) == len(names) >= 30
+
+
+def test_the_locks_agree_on_what_runs() -> None:
+    pins = [
+        set(
+            re.findall(
+                r"^([a-z0-9][\w.-]*==[^\s;]+)", (ROOT / name).read_text("utf-8"), re.MULTILINE
+            )
+        )
+        for name in ("requirements.lock", "requirements-dev.lock")
+    ]
+    assert pins[0] < pins[1]
