@@ -110,6 +110,6 @@ class OrderGateway(Protocol):
 class Listener(Protocol):
     """A witness of events. It must not block; if it raises it is counted and dropped."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event, /) -> None:
         """Take note."""
         ...

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import Addresses, FeedParts, make_feed, rest_side
+from arbit.app.loop import run_on_best_loop
 from arbit.app.venue import Desk, DeskSetup, VenueRun
 from arbit.app.watching import Telemetry
 from arbit.app.watchlist import watchlist
 from arbit.books import BookCache
+from arbit.clock import SystemClock
 from arbit.config import Settings, VenueSettings
 from arbit.domain.errors import UserError
 from arbit.fitness.report import Report
@@ -36,10 +38,23 @@ class FitnessOptions:
 
 
 class Screen(Protocol):
-    """Shows the runs while they last: entered when they are built, left when they stop."""
+    """Shows the runs while they last. `refresh` is called every `every_s` seconds."""
 
-    def __call__(self, runs: Sequence[VenueRun], /) -> AbstractAsyncContextManager[None]:
-        """The context in which the runs are shown."""
+    @property
+    def every_s(self) -> float:
+        """Seconds between two refreshes."""
+        ...
+
+    def begin(self, runs: Sequence[VenueRun]) -> None:
+        """The runs are built and about to start."""
+        ...
+
+    def refresh(self, elapsed_s: float) -> None:
+        """So long have they run."""
+        ...
+
+    def end(self) -> None:
+        """They have stopped; the report follows."""
         ...
 
 
@@ -63,8 +78,11 @@ class FitnessRun:
             for name in self._options.venues:
                 self.runs.append(await self._build(name, telemetry.hub.publish, stack))
             telemetry.show(self.runs)
-            async with self._screen(self.runs):
+            self._screen.begin(self.runs)
+            try:
                 await self._watch()
+            finally:
+                self._screen.end()
             return [run.report() for run in self.runs]
 
     async def _watch(self) -> None:
@@ -75,11 +93,19 @@ class FitnessRun:
                 async with asyncio.TaskGroup() as group:
                     for run in self.runs:
                         group.create_task(run.run(), name=f"{run.desk.setup.venue.name}-lane")
+                    group.create_task(self._show())
         except TimeoutError:
             pass
         except asyncio.CancelledError:
             if me is None or me.uncancel() > 0:  # asked twice: stop at once
                 raise
+
+    async def _show(self) -> None:
+        """Refresh the screen, for as long as the runs last."""
+        started_ns = self._clock.monotonic_ns()
+        while True:
+            await self._clock.sleep(self._screen.every_s)
+            self._screen.refresh((self._clock.monotonic_ns() - started_ns) / 1e9)
 
     async def _build(self, name: str, publish: Listener, stack: AsyncExitStack) -> VenueRun:
         venue = self._settings.venue(name)
@@ -133,3 +159,8 @@ def _take_turns(feed: object, cache: BookCache, run: VenueRun) -> None:
         feed.on_drained = run.drained
     else:
         cache.on_touched = run.soon
+
+
+def run_fitness(settings: Settings, options: FitnessOptions, screen: Screen) -> list[Report]:
+    """The whole command on real time: build, watch, stop, judge."""
+    return run_on_best_loop(FitnessRun(settings, options, SystemClock(), screen)())

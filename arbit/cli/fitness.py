@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,7 @@ import typer
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
-    from arbit.app.venue import VenueRun
+    from arbit.app.fitness import Screen
     from arbit.config import Settings
     from arbit.fitness.report import Report
 
@@ -167,26 +166,21 @@ def _replay(settings: Settings, path: Path, simulate: bool, as_json: bool) -> No
 
 
 def _run(settings: Settings, options: _Options) -> None:
-    from arbit.app.fitness import FitnessOptions, FitnessRun
-    from arbit.app.loop import run_on_best_loop
-    from arbit.clock import SystemClock
+    from arbit.app.fitness import FitnessOptions, run_fitness
 
     what = FitnessOptions(
         options.venues, options.simulate, options.seconds, options.profile, options.seed
     )
-    screen = _screen(options)
-    reports = run_on_best_loop(FitnessRun(settings, what, SystemClock(), screen)())
-    _print(reports, options.as_json)
+    _print(run_fitness(settings, what, _screen(options)), options.as_json)
 
 
-def _screen(options: _Options) -> Callable[[Sequence[VenueRun]], AbstractAsyncContextManager[None]]:
+def _screen(options: _Options) -> Screen:
     """A live table on a terminal, a plain line now and then elsewhere, nothing with --json."""
-    from arbit.cli.progress import live_table, plain_lines, silence
+    from arbit.cli.progress import LiveTable, PlainLines, Silence
 
     if options.as_json:
-        return silence
-    shown = live_table if sys.stdout.isatty() else plain_lines
-    return lambda runs: shown(runs, options.seconds)
+        return Silence()
+    return LiveTable(options.seconds) if sys.stdout.isatty() else PlainLines()
 
 
 def _print(reports: Sequence[Report], as_json: bool) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.live import Live
@@ -13,62 +11,74 @@ from rich.live import Live
 from arbit.app.venue import VenueRun
 from arbit.cli.screen import live_view, plain_line
 
-REFRESH_S = 0.25
-PLAIN_EVERY_S = 5.0
+
+class Silence:
+    """Shows nothing: for `--json`."""
+
+    every_s = 3600.0
+
+    def begin(self, runs: Sequence[VenueRun]) -> None:
+        """Nothing."""
+
+    def refresh(self, elapsed_s: float) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
 
 
-@contextlib.asynccontextmanager
-async def silence(_runs: Sequence[VenueRun]) -> AsyncIterator[None]:
-    """Show nothing."""
-    yield
-
-
-@contextlib.asynccontextmanager
-async def live_table(runs: Sequence[VenueRun], total_s: float | None) -> AsyncIterator[None]:
+class LiveTable:
     """A table redrawn a few times a second, gone when the run is over."""
-    started = asyncio.get_running_loop().time()
 
-    def draw() -> None:
-        elapsed_s = asyncio.get_running_loop().time() - started
-        live.update(live_view(runs, elapsed_s, total_s), refresh=True)
+    every_s = 0.25
 
-    with Live(console=Console(), refresh_per_second=4, transient=True, auto_refresh=False) as live:
-        async with _every(REFRESH_S, draw):
-            yield
+    def __init__(self, total_s: float | None) -> None:
+        self._total_s = total_s
+        self._runs: Sequence[VenueRun] = ()
+        self._live = Live(console=Console(), transient=True, auto_refresh=False)
+
+    def begin(self, runs: Sequence[VenueRun]) -> None:
+        """Take over the terminal; log lines appear above the table."""
+        self._runs = runs
+        self._live.start()
+
+    def refresh(self, elapsed_s: float) -> None:
+        """Draw anew."""
+        self._live.update(live_view(self._runs, elapsed_s, self._total_s), refresh=True)
+
+    def end(self) -> None:
+        """Give the terminal back."""
+        self._live.stop()
 
 
-@contextlib.asynccontextmanager
-async def plain_lines(runs: Sequence[VenueRun], _total_s: float | None) -> AsyncIterator[None]:
-    """A line at the start and every few seconds."""
-    started = asyncio.get_running_loop().time()
-    for run in runs:
-        note = "SYNTHETIC MARKET, nothing here is real" if run.market == "synthetic" else run.market
-        watch = run.desk.setup.watch
-        sys.stdout.write(
-            f"{run.desk.setup.venue.name}: {note}; {len(watch.symbols)} books, "
-            f"{len(watch.triangles)} triangles\n"
-        )
+class PlainLines:
+    """A line at the start and every few seconds, for pipes, logs and service managers."""
+
+    every_s = 5.0
+
+    def __init__(self) -> None:
+        self._runs: Sequence[VenueRun] = ()
+
+    def begin(self, runs: Sequence[VenueRun]) -> None:
+        """Say what is watched."""
+        self._runs = runs
+        for run in runs:
+            synthetic = run.market == "synthetic"
+            note = "SYNTHETIC MARKET, nothing here is real" if synthetic else run.market
+            watch = run.desk.setup.watch
+            _say(
+                f"{run.desk.setup.venue.name}: {note}; {len(watch.symbols)} books, "
+                f"{len(watch.triangles)} triangles"
+            )
+
+    def refresh(self, elapsed_s: float) -> None:
+        """Say how it goes."""
+        _say(plain_line(self._runs, elapsed_s))
+
+    def end(self) -> None:
+        """Nothing more to say; the report follows."""
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-    def tell() -> None:
-        elapsed_s = asyncio.get_running_loop().time() - started
-        sys.stdout.write(plain_line(runs, elapsed_s) + "\n")
-        sys.stdout.flush()
-
-    async with _every(PLAIN_EVERY_S, tell):
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _every(seconds: float, action: Callable[[], object]) -> AsyncIterator[None]:
-    async def repeat() -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            action()
-
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(repeat())
-        try:
-            yield
-        finally:
-            task.cancel()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import subprocess
 import sys
 from typing import Annotated
 
@@ -30,29 +30,23 @@ def sandbox(
     Example: arbit sandbox --profile volatile --port 8770
     """
     arguments = ["--profile", profile, "--seed", str(seed), "--port", str(port), "--json"]
-    raise SystemExit(asyncio.run(_serve([*arguments, *(["--frozen"] if frozen else [])], as_json)))
+    raise SystemExit(_serve([*arguments, *(["--frozen"] if frozen else [])], as_json))
 
 
-async def _serve(arguments: list[str], as_json: bool) -> int:
+def _serve(arguments: list[str], as_json: bool) -> int:
     """Run the exchange as a child, so that this process shares no code with it."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "arbit.sandbox", "--ends-with-parent"),
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    if process.stdout is None:
-        return 1
-    line = await process.stdout.readline()
-    if line:
-        _announce(json.loads(line), line.decode().strip(), as_json)
-    try:
-        return await process.wait()
-    except asyncio.CancelledError:
-        if process.stdin is not None:
-            process.stdin.close()
-        await process.wait()
-        return 0
+    command = [sys.executable, "-m", "arbit.sandbox", "--ends-with-parent", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        try:
+            line = child.stdout.readline() if child.stdout is not None else b""
+            if line:
+                _announce(json.loads(line), line.decode().strip(), as_json)
+            return child.wait()
+        except KeyboardInterrupt:  # the child heard it too, and is leaving
+            if child.stdin is not None:
+                child.stdin.close()
+            child.wait()
+            return 0
 
 
 def _announce(ready: dict[str, object], line: str, as_json: bool) -> None:

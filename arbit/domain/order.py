@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from decimal import Decimal
 
+from arbit.domain.money import EXACT
 from arbit.domain.triangle import Leg
 
 
@@ -75,5 +76,6 @@ def _moved(report: OrderReport, *, spent: bool) -> Decimal:
     in_base = asset == leg.symbol_base
     amount = fill.base_qty if in_base else fill.quote_qty
     if fill.fee_asset == asset:
-        return amount + fill.fee if spent else amount - fill.fee
+        change = EXACT.add if spent else EXACT.subtract
+        return change(amount, fill.fee)
     return amount

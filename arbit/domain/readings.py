@@ -13,7 +13,8 @@ from arbit.domain.histogram import Histogram
 class VenueReading:
     """Running totals of one venue since its start. Read them when asked; nothing is copied.
 
-    `evaluations` is by source of the books, `refused` by reason, `episodes` by furthest stage,
+    `evaluations` is by source of the books, `refused` by reason, `episodes` by stage reached
+    (one that filled counts in every stage before),
     `feed_states` a word for each connection. `staleness_ms` is by symbol of the oldest leg: now
     minus its last confirmation, in milliseconds, one observation an evaluation.
     """

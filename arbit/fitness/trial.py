@@ -299,7 +299,9 @@ class Trial:
         if limit is not None:
             return self._quantity(leg, amount, limit) is not None
         if leg.side is Side.SELL:
-            return floor_to(amount, market.qty_increment) >= max(market.qty_min, market.qty_increment)
+            return floor_to(amount, market.qty_increment) >= max(
+                market.qty_min, market.qty_increment
+            )
         return amount >= market.cost_min
 
 

@@ -74,7 +74,10 @@ class VenueCollector(Collector):
             _of(readings, "refused"),
         )
         yield _labelled(
-            "episodes", "Episodes over, by furthest stage.", "stage", _of(readings, "episodes")
+            "episodes",
+            "Episodes that came at least as far as this stage.",
+            "stage",
+            _of(readings, "episodes"),
         )
         yield _states(readings)
         if self._hub is not None:

@@ -14,7 +14,7 @@ from arbit.clock import SystemClock
 from arbit.domain.book import BookView, Disbelief, Level, Source
 from arbit.domain.events import Event
 from arbit.domain.market import Market
-from arbit.sandbox.server import SandboxOptions, SandboxServer
+from arbit.sandbox.server import SandboxServer
 from arbit.venues.ccxt.catalog import catalog_for
 from arbit.venues.ccxt.client import RestClient
 from arbit.venues.ccxt.feed import CcxtFeed
@@ -58,7 +58,7 @@ class Scene:
         """Wait for a condition, under a generous guard."""
         try:
             async with asyncio.timeout(GUARD_S):
-                while not true():  # noqa: ASYNC110  conditions of many parts, none has an event
+                while not true():
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise AssertionError(
@@ -105,11 +105,11 @@ def rows(levels: tuple[Level, ...]) -> list[Row]:
 
 @asynccontextmanager
 async def connected(
-    make: Maker = ccxt_feed, *, frozen: bool = False, count: int = 6, **changes: Any
+    make: Maker = ccxt_feed, *, count: int = 6, **changes: Any
 ) -> AsyncIterator[Scene]:
     """The sandbox with its first `count` markets fed by `make`; its failure is the test's."""
     clock = SystemClock(seed=1)
-    async with SandboxServer("calm", 7, options=SandboxOptions(frozen=frozen)) as server:
+    async with SandboxServer("calm", 7) as server:
         settings = replace(
             CcxtSettings(
                 "sandbox",

@@ -215,6 +215,18 @@ async def test_a_symbol_that_went_silent_while_its_venue_book_moved_is_found_dea
         assert scene.feed.counts.reconnects == 0
 
 
+async def test_a_stream_of_plain_ccxt_that_is_found_dead_begins_anew() -> None:
+    async with connected(plain_feed, max_book_age_ms=1200) as scene:
+        await live(scene)
+        scene.server.faults.set("mute_symbol", symbol=VICTIM)
+        await scene.until(lambda: scene.feed.counts.divergences > 0, "found dead")
+        scene.server.faults.clear()
+        await scene.until(lambda: scene.feed.counts.connects > 1, "a new life")
+        await scene.until(lambda: {v.source for v in scene.views()} == {Source.WS}, "stream back")
+        await live(scene)
+        assert "must be subscribed anew" in scene.of(FeedDisconnected)[0].why
+
+
 async def test_a_candidate_is_confirmed_by_its_own_depth() -> None:
     async with connected() as scene:
         await live(scene)
