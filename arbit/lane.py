@@ -17,7 +17,7 @@ from arbit.domain.market import Market
 from arbit.domain.triangle import Triangle
 from arbit.fitness.episodes import Episode, Episodes, Stage
 from arbit.fitness.trial import Course, CycleEnd, PaperCycle, Trial
-from arbit.scanner import Scanner, Sighting
+from arbit.scanner import Scanner
 from arbit.sizing import Plan, SizeLimits, Unfit, size
 
 RETRY_SIZE_NS = 5_000_000  # a triangle that did not fit is sized again no sooner than this

@@ -15,8 +15,8 @@ from arbit.books import BookCache
 from arbit.domain.book import Disbelief
 from arbit.domain.histogram import Histogram
 from arbit.domain.market import Market
-from arbit.domain.triangle import Leg, Side, Triangle
 from arbit.domain.samples import EdgeSamples
+from arbit.domain.triangle import Leg, Side, Triangle
 
 
 def discover(markets: Mapping[str, Market]) -> list[Triangle]:

@@ -6,37 +6,28 @@ increments, minima) is assumed out loud: every assumption is printed and part of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
+from arbit.app.survey import Survey, survey_of
 from arbit.app.venue import Desk, DeskSetup
 from arbit.app.watchlist import Watchlist, watchlist
 from arbit.config import Settings, VenueSettings
 from arbit.domain.book import Source
 from arbit.domain.errors import FrameError, RecordingError
 from arbit.domain.events import FeedCounts
-from arbit.domain.market import Market, MarketStatus
 from arbit.fitness.report import Report
 from arbit.ports import Listener
 from arbit.tape.binance import book_of
 from arbit.tape.reader import Format, RecordedFrame, format_of, frames
-from arbit.venues.kraken.parse import (
-    Ack,
-    BookMessage,
-    Instruments,
-    Message,
-    WireBook,
-    parse,
-)
-from arbit.venues.kraken.session import KrakenSession, SessionSetup, book_for
+from arbit.venues.kraken.session import RETRY_NS, KrakenSession, SessionSetup
+from arbit.venues.kraken.subscription import Subscription
 
 SECOND_NS = 1_000_000_000
 # Entry-tier taker fees as the venues published them; used only for a recording, and said aloud.
 PUBLISHED_TAKER_BPS = {Format.KRAKEN: Decimal(40), Format.BINANCE: Decimal(10)}
-KRAKEN_DEPTHS = (10, 25, 100, 500, 1000)
 PROGRESS_EVERY = 500
 
 
@@ -50,33 +41,13 @@ class ReplayOptions:
     on_progress: Callable[[int], None] = lambda _: None
 
 
-@dataclass(slots=True)
-class Survey:
-    """What a first look through a recording finds: markets at the wire's precision, and depth."""
-
-    markets: dict[str, Market] = field(default_factory=dict)
-    stated: set[str] = field(default_factory=set)
-    depth: int = 10
-    first_ns: int | None = None
-    error: RecordingError | None = None
-
-    def add(self, symbol: str, price_decimals: int, qty_decimals: int) -> None:
-        """A symbol was seen with this many digits."""
-        known = self.markets.get(symbol)
-        if known is not None and symbol not in self.stated:
-            price_decimals = max(price_decimals, known.price_decimals or 0)
-            qty_decimals = max(qty_decimals, known.qty_decimals or 0)
-        if symbol not in self.stated:
-            self.markets[symbol] = _assumed(symbol, price_decimals, qty_decimals)
-
-
 def replay(settings: Settings, options: ReplayOptions) -> tuple[Report, RecordingError | None]:
     """The report of a recording, and the error that cut it short, if one did.
 
     UserError when the file cannot be opened or is in no format we know.
     """
     kind = format_of(options.path)
-    survey = _survey(options.path, kind)
+    survey = survey_of(options.path, kind)
     venue = _venue(settings, kind)
     watch = watchlist(venue, survey.markets, settings.scan.start_assets, settings.scan.min_edge_bps)
     player = _Player(settings, options, kind, survey, watch)
@@ -90,6 +61,32 @@ def _venue(settings: Settings, kind: Format) -> VenueSettings:
     if venue.taker_fee_bps is None:
         venue = venue.model_copy(update={"taker_fee_bps": PUBLISHED_TAKER_BPS[kind]})
     return venue
+
+
+class _RecordedSession(KrakenSession):
+    """Nobody answers what a recording asks: a symbol is simply waited for, however long."""
+
+    def expect(self, now_ns: int) -> None:
+        """A snapshot is next, of whichever symbol: none is given up or sulking. No resync."""
+        resyncs = self._counts.resyncs
+        self.tick(now_ns + RETRY_NS)
+        self._counts.resyncs = resyncs
+
+    def _pause_ns(self, sub: Subscription) -> int:
+        del sub
+        return 0
+
+
+@dataclass(slots=True)
+class _Spoiled:
+    """Frames that could not be used, and the line of the first."""
+
+    frames: int = 0
+    first_line: int = 0
+
+    def add(self, line_number: int) -> None:
+        self.frames += 1
+        self.first_line = self.first_line or line_number
 
 
 class _Player:
@@ -112,6 +109,7 @@ class _Player:
         self._counts = FeedCounts()
         venue = _venue(settings, kind)
         self._notes = _assumptions(settings, kind, survey, venue)
+        self._not_understood, self._failed = _Spoiled(), _Spoiled()
         self._desk = Desk(
             DeskSetup(
                 venue=venue,
@@ -140,11 +138,36 @@ class _Player:
 
     def report(self) -> Report:
         """What was seen up to where the reading stopped."""
-        self._desk.lane.finish(self._now_ns)
-        seconds = (self._now_ns - self._started_ns) / SECOND_NS
-        return self._desk.report("recorded", self._counts, seconds, self._notes)
+        ended_ns = self._now_ns
+        notes = [*self._notes, *self._spoiled_words(), *self._let_cycles_end()]
+        self._desk.lane.finish(ended_ns)
+        seconds = (ended_ns - self._started_ns) / SECOND_NS
+        return self._desk.report("recorded", self._counts, seconds, notes)
 
-    def _open_session(self) -> KrakenSession:
+    def _let_cycles_end(self) -> list[str]:
+        """Orders that still travel when the recording ends meet its last books."""
+        lane, trial = self._desk.lane, self._desk.trial
+        under_way = trial.in_flight if trial is not None else 0
+        lane.close()
+        while under_way and (due_ns := lane.next_due_ns) is not None:
+            self._now_ns = max(self._now_ns, due_ns)
+            lane.turn(self._now_ns)
+        if not under_way:
+            return []
+        return [f"{under_way} paper cycles under way at the end were traded on its last books"]
+
+    def _spoiled_words(self) -> list[str]:
+        said = []
+        for spoiled, what in (
+            (self._not_understood, "could not be understood and was passed over"),
+            (self._failed, "failed the venue's checksum: its book was dropped until a snapshot"),
+        ):
+            if spoiled.frames:
+                more = f" (and {spoiled.frames - 1} more)" if spoiled.frames > 1 else ""
+                said.append(f"the frame in line {spoiled.first_line}{more} {what}")
+        return said
+
+    def _open_session(self) -> _RecordedSession:
         setup = SessionSetup(
             venue=self._kind.value,
             depth=self._survey.depth,
@@ -154,14 +177,13 @@ class _Player:
             learn=self._desk.learn,
             source=Source.RECORDED,
         )
-        session = KrakenSession(setup, self._desk.cache.symbols, self._now_ns)
+        session = _RecordedSession(setup, self._desk.cache.symbols, self._now_ns)
         session.opened(lambda _: None, self._now_ns)
         return session
 
     def _take(self, frame: RecordedFrame) -> None:
         if self._session is not None:
-            self._session.tick(self._now_ns)
-            self._session.frame(frame.payload, self._now_ns)
+            self._take_kraken(self._session, frame)
             return
         self._counts.frames += 1
         self._counts.bytes += len(frame.payload)
@@ -173,6 +195,17 @@ class _Player:
             raise RecordingError(str(self._options.path), frame.line_number, why) from None
         now_ns = self._now_ns
         self._desk.cache.put(book, seen_ns=now_ns, confirmed_ns=now_ns, source=Source.RECORDED)
+
+    def _take_kraken(self, session: _RecordedSession, frame: RecordedFrame) -> None:
+        counts = self._counts
+        bad, failed = counts.bad_frames, counts.failed
+        if frame.fields.get("type") == "snapshot":
+            session.expect(self._now_ns)
+        session.frame(frame.payload, self._now_ns)
+        if counts.bad_frames > bad:
+            self._not_understood.add(frame.line_number)
+        if counts.failed > failed:
+            self._failed.add(frame.line_number)
 
     def _advance(self, at_ns: int) -> None:
         """Let recorded time pass: paper fills and pulses happen when they are due."""
@@ -202,82 +235,6 @@ def _all_symbols(watch: Watchlist, survey: Survey) -> Watchlist:
     return Watchlist(symbols, watch.triangles, watch.listed, watch.fees)
 
 
-def _survey(path: Path, kind: Format) -> Survey:
-    survey = Survey()
-    try:
-        for frame in frames(path):
-            survey.first_ns = survey.first_ns or frame.at_ns
-            if kind is Format.KRAKEN:
-                _survey_kraken(survey, frame.payload)
-            else:
-                _survey_binance(survey, frame.fields)
-    except RecordingError as error:
-        survey.error = error  # met again, and reported, when the frames are played
-    return survey
-
-
-def _survey_kraken(survey: Survey, payload: bytes) -> None:
-    try:
-        message: Message = parse(payload)
-        for wire in _snapshots(message):
-            book = book_for(wire, survey.depth)
-            survey.add(wire.symbol, book.price_decimals, book.qty_decimals)
-            deepest = max(len(wire.bids), len(wire.asks))
-            survey.depth = max(survey.depth, _offered_depth(deepest))
-    except (FrameError, ValueError):
-        return  # counted when the frame is played
-    if isinstance(message, Instruments):
-        for pair in message.pairs:
-            survey.markets[pair.symbol] = Market(
-                symbol=pair.symbol,
-                base=pair.base,
-                quote=pair.quote,
-                price_decimals=pair.price_decimals,
-                qty_decimals=pair.qty_decimals,
-                price_increment=pair.price_increment,
-                qty_increment=pair.qty_increment,
-                qty_min=pair.qty_min,
-                cost_min=pair.cost_min,
-                status=pair.status,
-            )
-            survey.stated.add(pair.symbol)
-    elif isinstance(message, Ack) and message.depth:
-        survey.depth = max(survey.depth, message.depth)
-
-
-def _snapshots(message: Message) -> Iterator[WireBook]:
-    if isinstance(message, BookMessage) and message.type == "snapshot":
-        yield from message.data
-
-
-def _offered_depth(levels: int) -> int:
-    return next((depth for depth in KRAKEN_DEPTHS if depth >= levels), KRAKEN_DEPTHS[-1])
-
-
-def _survey_binance(survey: Survey, fields: Mapping[str, Any]) -> None:
-    try:
-        book = book_of(fields)
-    except FrameError:
-        return  # named, with its line, when the frame is played
-    survey.add(book.symbol, book.price_decimals, book.qty_decimals)
-
-
-def _assumed(symbol: str, price_decimals: int, qty_decimals: int) -> Market:
-    base, _, quote = symbol.partition("/")
-    return Market(
-        symbol=symbol,
-        base=base,
-        quote=quote,
-        price_decimals=price_decimals,
-        qty_decimals=qty_decimals,
-        price_increment=Decimal(1).scaleb(-price_decimals),
-        qty_increment=Decimal(1).scaleb(-qty_decimals),
-        qty_min=Decimal(0),
-        cost_min=Decimal(0),
-        status=MarketStatus.ONLINE,
-    )
-
-
 def _assumptions(
     settings: Settings, kind: Format, survey: Survey, venue: VenueSettings
 ) -> list[str]:
@@ -295,6 +252,8 @@ def _assumptions(
             f"increments of {', '.join(guessed[:6])}{' ...' if len(guessed) > 6 else ''} from the "
             "digits on the wire, no minimum size or cost, always online: the recording has none"
         )
+    if not survey.received:
+        said.append("frames without a receive time arrived at the venue's own time, in file order")
     if kind is Format.BINANCE:
         said.append("books without checksum or sequence: believed as recorded")
     return said

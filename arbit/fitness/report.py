@@ -198,7 +198,7 @@ def _paper(trial: Trial) -> dict[str, Any]:
 
 def _trim(amount: Decimal) -> Decimal:
     quantised = amount.quantize(Decimal("1e-10"), context=EXACT).normalize(EXACT)
-    return quantised if quantised else Decimal(0)
+    return quantised or Decimal(0)
 
 
 def _triangle_dict(result: TriangleResult) -> dict[str, Any]:

@@ -40,12 +40,16 @@ class Format(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordedFrame:
-    """One line: when it was received (ns since 1970), its bytes, and the same decoded."""
+    """One line: when it was received (ns since 1970), its bytes, and the same decoded.
+
+    `received` is False when the venue's own time stands in, or the time of the frame before.
+    """
 
     line_number: int
     at_ns: int
     payload: bytes
     fields: Mapping[str, Any]
+    received: bool = True
 
 
 def format_of(path: Path) -> Format:
@@ -73,7 +77,7 @@ def frames(path: Path) -> Iterator[RecordedFrame]:
         inner = fields.get("frame", fields)
         if not isinstance(inner, dict):
             raise RecordingError(str(path), line_number, "expected an object under 'frame'")
-        stamp_ns = _received_ns(path, line_number, fields)
+        stamp_ns = received_ns = _received_ns(path, line_number, fields)
         if stamp_ns is None:
             stamp_ns = _venue_ns(path, line_number, inner)
         payload = line if inner is fields else _inner_bytes(path, line_number, line)
@@ -85,11 +89,11 @@ def frames(path: Path) -> Iterator[RecordedFrame]:
             continue
         last_ns = max(last_ns or 0, stamp_ns or 0)
         for number, earlier, what in early:
-            yield RecordedFrame(number, last_ns, earlier, what)
+            yield RecordedFrame(number, last_ns, earlier, what, received=False)
         early.clear()
-        yield RecordedFrame(line_number, last_ns, payload, inner)
+        yield RecordedFrame(line_number, last_ns, payload, inner, received_ns is not None)
     for number, earlier, what in early:  # a recording without any time at all
-        yield RecordedFrame(number, 1, earlier, what)
+        yield RecordedFrame(number, 1, earlier, what, received=False)
 
 
 def nanoseconds(stamp: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import io
 import logging
 import re
 import sys
@@ -45,7 +46,7 @@ def set_up_logs(
 
     Libraries below WARNING stay silent: ccxt's debug lines show signed requests.
     """
-    into = stream or sys.stderr
+    into = stream or CurrentStderr()
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         _timestamp(wall_ns),
@@ -79,6 +80,22 @@ def set_up_logs(
     )
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("arbit")
     return logger
+
+
+class CurrentStderr(io.TextIOBase):
+    """Whatever `sys.stderr` is when a line is written: a live table on screen stands in for it."""
+
+    def write(self, text: str) -> int:
+        """Write to it."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush it."""
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return sys.stderr.isatty()
 
 
 class EventLog:

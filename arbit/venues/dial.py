@@ -10,6 +10,11 @@ from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_conn
 from arbit.domain.errors import VenueUnreachable
 
 CONNECT_TIMEOUT_S = 8.0
+# A port or a host name that cannot be is a ValueError or an OverflowError of the socket module.
+_NO_SOCKET = (
+    *(OSError, WSError, TimeoutError, asyncio.InvalidStateError),
+    *(ValueError, OverflowError),
+)
 
 
 class FrameHandler(Protocol):
@@ -29,7 +34,7 @@ class FrameHandler(Protocol):
 
 
 class Connection(Protocol):
-    """An open socket."""
+    """An open socket. After `close` or `abort` its handler hears nothing more, whatever arrives."""
 
     def send(self, payload: bytes) -> None:
         """Queue one text message. Does nothing on a socket that is gone."""
@@ -52,50 +57,67 @@ class Dialer(Protocol):
         ...
 
 
+class _Nobody:
+    """Hears what arrives after the end."""
+
+    def on_frame(self, payload: bytes) -> None:
+        """Nothing."""
+
+    def on_drained(self) -> None:
+        """Nothing."""
+
+    def on_lost(self, why: str) -> None:
+        """Nothing."""
+
+
 class _Listener(WSListener):
-    """Joins fragments, forwards messages, and remembers how the socket ended."""
+    """Joins fragments, forwards messages, and tells the end of the socket once."""
 
     def __init__(self, handler: FrameHandler, max_bytes: int) -> None:
         self._handler = handler
         self._max_bytes = max_bytes
-        self._parts: list[bytes] = []
-        self._held = 0
-        self._why = ""
-        self.transport: WSTransport | None = None
+        self._parts: bytearray | None = None  # a message of which more is to come
+        self._transport: WSTransport | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """Keep the transport."""
-        self.transport = transport
+        """The handshake is done."""
+        self._transport = transport
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Forward a message, or note the close."""
         kind = frame.msg_type
-        if kind == WSMsgType.TEXT and frame.fin and not self._parts:
+        if kind == WSMsgType.TEXT and frame.fin and self._parts is None:
             self._handler.on_frame(frame.get_payload_as_bytes())
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._join(transport, frame)
         elif kind == WSMsgType.CLOSE:
-            self._why = f"closed by the venue with code {_close_code(frame)}"
+            self.end(f"closed by the venue with code {_close_code(frame)}")
+            transport.send_close()
             transport.disconnect()
         if frame.last_in_buffer:
             self._handler.on_drained()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Tell the handler, unless the socket never opened (then the dial itself failed)."""
-        if self.transport is None:
-            return
-        self._handler.on_lost(self._why or "connection lost")
+        if self._transport is transport:
+            self.end("connection lost")
+
+    def end(self, why: str = "") -> None:
+        """The handler hears nothing from here on; with a reason it is told that first."""
+        handler, self._handler = self._handler, _Nobody()
+        if why:
+            handler.on_lost(why)
 
     def _join(self, transport: WSTransport, frame: WSFrame) -> None:
-        self._parts.append(frame.get_payload_as_bytes())
-        self._held += len(self._parts[-1])
-        if self._held > self._max_bytes:
-            self._why = f"a message of more than {self._max_bytes} bytes"
-            self._parts, self._held = [], 0
+        whole = self._parts if self._parts is not None else bytearray()
+        whole += frame.get_payload_as_bytes()
+        self._parts = None if frame.fin else whole
+        if len(whole) > self._max_bytes:
+            self._parts = None
+            self.end(f"a message of more than {self._max_bytes} bytes")
             transport.disconnect(graceful=False)
         elif frame.fin:
-            payload, self._parts, self._held = b"".join(self._parts), [], 0
-            self._handler.on_frame(payload)
+            self._handler.on_frame(bytes(whole))
 
 
 def _close_code(frame: WSFrame) -> int:
@@ -106,8 +128,9 @@ def _close_code(frame: WSFrame) -> int:
 class _Socket:
     """A picows transport as a Connection."""
 
-    def __init__(self, transport: WSTransport) -> None:
+    def __init__(self, transport: WSTransport, listener: _Listener) -> None:
         self._transport = transport
+        self._listener = listener
 
     def send(self, payload: bytes) -> None:
         """Queue one text message."""
@@ -116,12 +139,14 @@ class _Socket:
 
     def close(self) -> None:
         """Close politely."""
+        self._listener.end()
         if not self._transport.is_disconnected:
             self._transport.send_close()
             self._transport.disconnect()
 
     def abort(self) -> None:
         """Drop it now."""
+        self._listener.end()
         self._transport.disconnect(graceful=False)
 
 
@@ -144,6 +169,6 @@ class PicowsDialer:
                     max_redirects=0,
                     disconnect_on_exception=True,
                 )
-        except (OSError, WSError, TimeoutError, asyncio.InvalidStateError) as error:
+        except _NO_SOCKET as error:
             raise VenueUnreachable(f"{url}: {str(error) or type(error).__name__}") from None
-        return _Socket(transport)
+        return _Socket(transport, listener)
