@@ -81,9 +81,9 @@ class BookCache:
             bid, ask = -bids[0], asks[0]
             if bid >= ask:
                 flaw = Disbelief.CROSSED
-            scale = 10.0**-book.price_decimals
             try:
-                sold, bought = bid * scale, 1.0 / (ask * scale)
+                unit = 10.0**book.price_decimals  # dividing rounds once: a price of 1 is exactly 1.0
+                sold, bought = bid / unit, unit / ask
             except ArithmeticError:  # a price of zero, or one that no float can hold
                 sold = bought = 0.0
             if _LEAST < sold < _MOST and _LEAST < bought < _MOST:

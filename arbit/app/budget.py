@@ -14,8 +14,9 @@ from arbit.domain.market import Market
 class Budget:
     """The start budget by asset: the paper balance, and the notional cap where it can be priced.
 
-    An asset without a paper balance has no budget. An asset that no believable book of ours
-    prices in the reference currency is bounded by its balance alone and noted in `unpriced`.
+    An asset without a paper balance has no budget. An asset that none of our markets prices in
+    the reference currency is bounded by its balance alone and noted in `unpriced`; one whose
+    pricing book is not believable now has no budget now, for the cap could not be kept.
     """
 
     def __init__(
@@ -38,11 +39,11 @@ class Budget:
         balance = self._scan.paper_balances.get(asset)
         if balance is None or balance <= 0:
             return None
-        price = self.price(asset)
-        if price is None:
+        if asset != self._scan.reference_currency and asset not in self._prices:
             self.unpriced.add(asset)
             return balance
-        return min(balance, self._scan.max_notional_per_cycle / price)
+        price = self.price(asset)
+        return min(balance, self._scan.max_notional_per_cycle / price) if price else None
 
     def price(self, asset: str) -> Decimal | None:
         """Reference units for one unit of `asset`, or None when no believable book says."""

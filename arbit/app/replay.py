@@ -22,8 +22,8 @@ from arbit.fitness.report import Report
 from arbit.ports import Listener
 from arbit.tape.binance import book_of
 from arbit.tape.reader import Format, RecordedFrame, format_of, frames
-from arbit.venues.kraken.session import RETRY_NS, KrakenSession, SessionSetup
-from arbit.venues.kraken.subscription import Subscription
+from arbit.venues.kraken.session import KrakenSession, SessionSetup
+from arbit.venues.kraken.subscription import RETRY_CAP_NS
 
 SECOND_NS = 1_000_000_000
 # Entry-tier taker fees as the venues published them; used only for a recording, and said aloud.
@@ -61,20 +61,6 @@ def _venue(settings: Settings, kind: Format) -> VenueSettings:
     if venue.taker_fee_bps is None:
         venue = venue.model_copy(update={"taker_fee_bps": PUBLISHED_TAKER_BPS[kind]})
     return venue
-
-
-class _RecordedSession(KrakenSession):
-    """Nobody answers what a recording asks: a symbol is simply waited for, however long."""
-
-    def expect(self, now_ns: int) -> None:
-        """A snapshot is next, of whichever symbol: none is given up or sulking. No resync."""
-        resyncs = self._counts.resyncs
-        self.tick(now_ns + RETRY_NS)
-        self._counts.resyncs = resyncs
-
-    def _pause_ns(self, sub: Subscription) -> int:
-        del sub
-        return 0
 
 
 @dataclass(slots=True)
@@ -167,7 +153,7 @@ class _Player:
                 said.append(f"the frame in line {spoiled.first_line}{more} {what}")
         return said
 
-    def _open_session(self) -> _RecordedSession:
+    def _open_session(self) -> KrakenSession:
         setup = SessionSetup(
             venue=self._kind.value,
             depth=self._survey.depth,
@@ -177,7 +163,7 @@ class _Player:
             learn=self._desk.learn,
             source=Source.RECORDED,
         )
-        session = _RecordedSession(setup, self._desk.cache.symbols, self._now_ns)
+        session = KrakenSession(setup, self._desk.cache.symbols, self._now_ns)
         session.opened(lambda _: None, self._now_ns)
         return session
 
@@ -196,16 +182,25 @@ class _Player:
         now_ns = self._now_ns
         self._desk.cache.put(book, seen_ns=now_ns, confirmed_ns=now_ns, source=Source.RECORDED)
 
-    def _take_kraken(self, session: _RecordedSession, frame: RecordedFrame) -> None:
+    def _take_kraken(self, session: KrakenSession, frame: RecordedFrame) -> None:
         counts = self._counts
         bad, failed = counts.bad_frames, counts.failed
         if frame.fields.get("type") == "snapshot":
-            session.expect(self._now_ns)
+            self._expect(session)
         session.frame(frame.payload, self._now_ns)
         if counts.bad_frames > bad:
             self._not_understood.add(frame.line_number)
         if counts.failed > failed:
             self._failed.add(frame.line_number)
+
+    def _expect(self, session: KrakenSession) -> None:
+        """A snapshot is next: whatever was given up is waited for again.
+
+        Nobody answers what a replay asks, so no pause makes sense and no such request is a resync.
+        """
+        resyncs = self._counts.resyncs
+        session.tick(self._now_ns + RETRY_CAP_NS)
+        self._counts.resyncs = resyncs
 
     def _advance(self, at_ns: int) -> None:
         """Let recorded time pass: paper fills and pulses happen when they are due."""

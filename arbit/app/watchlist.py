@@ -50,7 +50,7 @@ def watchlist(
     """The venue's triangles as configured, or every one there is. UserError for a wrong name."""
     triangles = [_oriented(t, start_assets) for t in _triangles(venue, markets)]
     symbols = sorted({symbol for triangle in triangles for symbol in triangle.symbols})
-    symbols = symbols or list(venue.symbols)
+    symbols = symbols or list(dict.fromkeys(venue.symbols))
     if len(symbols) > venue.max_symbols:
         raise UserError(
             f"ARBIT_VENUES__{venue.name.upper()}__MAX_SYMBOLS: {len(symbols)} markets would be "
@@ -67,9 +67,25 @@ def _triangles(venue: VenueSettings, markets: Mapping[str, Market]) -> list[Tria
         if symbol not in markets:
             raise UserError(f"symbol {symbol!r}: {venue.name} lists no such market")
     if venue.triangles:
-        return [triangle_of(names, markets) for names in venue.triangles]
+        return _configured(venue, markets)
     chosen = {name: markets[name] for name in venue.symbols} if venue.symbols else _open(markets)
     return discover(chosen)
+
+
+def _configured(venue: VenueSettings, markets: Mapping[str, Market]) -> list[Triangle]:
+    """The triangles that were named, each once: both directions of it are watched anyway."""
+    found: dict[frozenset[str], str] = {}
+    triangles = []
+    for names in venue.triangles:
+        triangle, label = triangle_of(names, markets), ",".join(names)
+        if first := found.get(frozenset(names)):
+            raise UserError(
+                f"triangle {label!r}: expected each triangle once, but {first!r} is the same "
+                "three markets (both directions are watched)"
+            )
+        found[frozenset(names)] = label
+        triangles.append(triangle)
+    return triangles
 
 
 def _open(markets: Mapping[str, Market]) -> dict[str, Market]:

@@ -110,7 +110,7 @@ class PaperCycle:
             _add(self.holdings, leg.receive, report.received)
 
     def home_leg(self, asset: str) -> Leg | None:
-        """The leg that turns a held asset into the start asset; None for a stranger to the cycle."""
+        """The leg that turns a held asset into the start asset; None where there is none."""
         first, _, last = self.course.triangle.legs
         for leg in (last, first.reversed()):
             if leg.spend == asset:
@@ -140,6 +140,7 @@ class Trial:
         self._in_flight: dict[str, PaperCycle] = {}
         self._started = 0
         self.closed = False
+        self._over = False
         self.skipped_busy = 0
         self.refusals: dict[str, int] = {}
         self.ends = dict.fromkeys(CycleEnd, 0)
@@ -159,7 +160,7 @@ class Trial:
     @property
     def next_due_ns(self) -> int | None:
         """When `pump` has something to do."""
-        return self._setup.desk.next_due_ns
+        return None if self._over else self._setup.desk.next_due_ns
 
     def start(self, course: Course, now_ns: int) -> PaperCycle | None:
         """Send the first leg. None when closed, or when as many cycles as allowed are in flight."""
@@ -179,11 +180,14 @@ class Trial:
 
     def pump(self, now_ns: int) -> None:
         """Execute what is due and let each cycle take its next step."""
+        if self._over:
+            return
         for report in self._setup.desk.due(now_ns):
             self._take(report, now_ns)
 
     def finish(self) -> None:
         """The run is over: every cycle under way ends where it stands, counted with the others."""
+        self.closed = self._over = True
         under_way, self._in_flight = list(self._in_flight.values()), {}
         for cycle in under_way:
             cycle.short = cycle.short or cycle.leg < len(cycle.course.triangle.legs)

@@ -264,9 +264,9 @@ async def test_connects_are_within_the_budget_however_long_the_venue_refuses() -
     async with connected(connects_per_10min=4, backoff_cap_ms=50) as scene:
         scene.server.faults.set("refuse_connects")
         scene.server.faults.set("close")
-        await scene.until(lambda: scene.feed.counts.connects == 4, "budget used")
-        await asyncio.sleep(1)
-        assert scene.feed.counts.connects == 4
+        await scene.until(lambda: scene.feed.counts.connects >= 2, "dialled again")
+        await asyncio.sleep(1.5)  # thirty pauses of the shortest kind
+        assert scene.feed.counts.connects <= 4
 
 
 async def test_each_feed_says_what_it_can_prove() -> None:

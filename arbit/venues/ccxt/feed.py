@@ -40,6 +40,8 @@ from arbit.venues.stream import BookStream, StreamTap
 MS = 1_000_000
 TICK_S = 0.1
 DIAL_MS = 8_000  # until the first frame of a life, a socket may be silent this long
+HEARTBEATS = frozenset({"kraken"})  # these speak every second, whatever the market does
+QUIET_MS = 60_000  # others may be silent this long, if their ping is no more frequent
 STEADY_NS = 10_000 * MS  # a life this long starts the back-off anew
 STAGGER_S = 0.002  # between two first subscriptions: a whole venue is not asked in one burst
 
@@ -235,7 +237,7 @@ class CcxtFeed:
         """Every task of one life, until the first of them loses the socket."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._watchdog())
+                group.create_task(self._watchdog(self.silence_ms(exchange)))
                 for companion in self.companions(exchange):
                     group.create_task(companion)
                 for turn, symbol in enumerate(symbols):
@@ -252,14 +254,24 @@ class CcxtFeed:
         self.counts.reconnects += 1
         self._publish(FeedDisconnected(self.settings.venue, 0, str(lost), pause_ms))
 
-    async def _watchdog(self) -> None:
+    def silence_ms(self, exchange: Any) -> int:
+        """How long a socket may be silent: `watchdog_ms` where a heartbeat is known, else longer.
+
+        Elsewhere only the answers to ccxt's own pings (every `keepAlive` ms) are sure to come.
+        """
+        if self.settings.exchange_id in HEARTBEATS:
+            return self.settings.watchdog_ms
+        pings_ms = 2.5 * exchange.streaming.get("keepAlive", QUIET_MS)
+        return max(self.settings.watchdog_ms, int(min(pings_ms, QUIET_MS)))
+
+    async def _watchdog(self, limit_ms: int) -> None:
         while True:
             await self.clock.sleep(TICK_S)
             if self._end_life is not None:
                 raise self._end_life
             silent_ms = self._pulse.silent_ns() // MS
             dialling_ms = 0 if self._pulse.frames else DIAL_MS
-            if silent_ms > max(self.settings.watchdog_ms, dialling_ms):
+            if silent_ms > max(limit_ms, dialling_ms):
                 raise SocketLost(f"nothing heard for {silent_ms} ms", Disbelief.FEED_SILENT)
 
     async def _watch(self, exchange: Any, symbol: str, stagger_s: float) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 class CcxtSettings:
     """One venue through ccxt. An empty URL means the exchange's own.
 
-    `watchdog_ms` without any message on a socket drops it; it must exceed the exchange's heartbeat
-    (Kraken: one a second). `first_book_ms` without a first book counts as a refused subscription,
-    because ccxt never reports one; `watch_timeout_ms` bounds each single wait (Kraken's snapshot is
-    asked for again after it). `rest_burst` questions may leave at once, then
-    `rest_calls_per_s`; `rest_queue` is how many may wait.
+    `watchdog_ms` without any message on a socket drops it where the exchange has a heartbeat
+    (Kraken: one a second); an exchange without one is given longer. `watch_timeout_ms` bounds each
+    single wait for a book (Kraken's snapshot is asked for again after it). `first_book_ms` without
+    a first book counts as a refused subscription, because ccxt never reports one. `rest_burst`
+    questions may leave at once, then `rest_calls_per_s`; `rest_queue` is how many may wait.
     """
 
     venue: str

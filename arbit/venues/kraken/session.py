@@ -51,7 +51,7 @@ from arbit.venues.kraken.subscription import (
     Trigger,
 )
 
-__all__ = ["KrakenSession", "SessionSetup", "book_for"]
+__all__ = ["RETRY_NS", "KrakenSession", "SessionSetup", "book_for"]
 
 INSTRUMENTS_WAIT_NS = 5_000 * MS  # by far the largest frame
 HEALTHY_AFTER_NS = 10_000 * MS  # a book verified this long forgets its earlier failures
@@ -90,7 +90,6 @@ class KrakenSession:
         self._asks = Asks(setup.depth)
         self._statuses = Statuses(setup.venue, setup.sink, setup.publish, symbols)
         self._decimals: dict[str, tuple[int, int]] = {}
-        self._instruments_id = 0
         self._instruments_tries = 0
         self._instruments_due_ns = 0  # when they are asked for again; 0 once they were heard
         self._ping_id = 0
@@ -352,7 +351,7 @@ class KrakenSession:
                 self._setup.learn(pair)
 
     def _ask_instruments(self, now_ns: int) -> None:
-        self._instruments_id = self._asks.instruments()
+        self._asks.instruments()
         wait_ns = min(RETRY_CAP_NS, INSTRUMENTS_WAIT_NS << min(self._instruments_tries, 10))
         self._instruments_due_ns = now_ns + wait_ns
         self._instruments_tries += 1
