@@ -25,7 +25,7 @@ from arbit.venues.kraken.parse import (
     parse,
 )
 from tests.unit.venues.kraken.desk import OTHER, PAIR, Desk
-from tests.unit.venues.kraken.wire import Reference, instruments, reply, system
+from tests.unit.venues.kraken.wire import Reference, digits, instruments, reply, system
 
 VALUES = (BookMessage, Heartbeat, Pong, SystemStatus, Ack, Refusal, Instruments, Top, Ignored)
 
@@ -154,8 +154,11 @@ def test_twenty_thousand_mutated_frames_never_raise_and_never_show_an_unproved_b
         if desk.reason() is None:
             bids, asks = _tops(desk)
             # A frame that lost its name or its channel is a lost update: shown by the next frame.
-            assert bids[0] in (("100.0", qty), ("100.0", f"{turn}.000"))
-            assert (bids[1:], asks) == (reference.best_bids[1:3], reference.best_asks[:3])
+            assert bids[0] in (bare(("100.0", qty)), bare(("100.0", f"{turn}.000")))
+            assert (bids[1:], asks) == (
+                [bare(row) for row in reference.best_bids[1:3]],
+                [bare(row) for row in reference.best_asks[:3]],
+            )
         else:
             desk.tick(after_ms=16_000)
             desk.hear(reference.again())
@@ -163,13 +166,16 @@ def test_twenty_thousand_mutated_frames_never_raise_and_never_show_an_unproved_b
     assert desk.counts.failed + desk.counts.bad_frames > 5_000
 
 
+def bare(row: tuple[str, str]) -> tuple[str, str]:
+    """What the venue's checksum covers of a level: its digits, but not where the point stands."""
+    return digits(row[0]).rstrip("0"), digits(row[1]).rstrip("0")
+
+
 def _tops(desk: Desk) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     view = desk.cache.last_known(PAIR)
     assert view is not None
-    return (
-        [(str(level.price), str(level.qty)) for level in view.bids[:3]],
-        [(str(level.price), str(level.qty)) for level in view.asks[:3]],
-    )
+    bids = [bare((str(level.price), str(level.qty))) for level in view.bids[:3]]
+    return bids, [bare((str(level.price), str(level.qty))) for level in view.asks[:3]]
 
 
 @pytest.mark.parametrize("shape", shapes(PAIR))

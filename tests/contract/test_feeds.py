@@ -1,0 +1,122 @@
+"""One suite for every feed: whatever brings the books, they end as the venue's own books."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from arbit.app.feeds import Addresses, FeedParts, make_feed, rest_side
+from arbit.books import BookCache
+from arbit.clock import SystemClock
+from arbit.config import Settings
+from arbit.domain.book import BookView, Integrity, Level, Source
+from arbit.domain.events import Event
+from arbit.ports import MarketFeed
+from arbit.sandbox.server import SandboxServer
+from tests.contract.feed_settings import venue_with
+
+TOP = 10
+PATIENCE_S = 60.0
+
+FEEDS = ("native", "ccxt", "rest")
+
+
+def witness(heard: list[Event]) -> Any:
+    def note(event: Event, /) -> None:
+        heard.append(event)
+
+    return note
+
+
+def top_of(view: BookView | None) -> tuple[list[tuple[Decimal, Decimal]], ...] | None:
+    if view is None:
+        return None
+    return tuple(
+        [(level.price, level.qty) for level in side[:TOP]] for side in (view.bids, view.asks)
+    )
+
+
+def truth_of(state: Mapping[str, Any]) -> tuple[list[tuple[Decimal, Decimal]], ...]:
+    return tuple(
+        [(Decimal(price), Decimal(qty)) for price, qty in state[side][:TOP]]
+        for side in ("bids", "asks")
+    )
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+async def test_when_the_market_freezes_every_symbol_ends_with_the_venues_top_ten(kind: str) -> None:
+    async with SandboxServer(profile="calm", seed=11) as server:
+        clock, cache = SystemClock(seed=1), BookCache()
+        symbols = sorted(server.market.pairs)
+        async with running(kind, server, cache, clock) as feed:
+            await until(lambda: not any(cache.reason), "every book is believed")
+            before = truths(server)
+            await until(lambda: truths(server) != before, "the market has moved since")
+            server.market.freeze()
+            await until(lambda: held(cache, symbols) == truths(server), "ours are the venue's")
+        assert len(symbols) >= 12
+        assert feed.integrity is (Integrity.NONE if kind == "rest" else Integrity.CHECKSUM)
+        assert set(cache.source) == {Source.REST if kind == "rest" else Source.WS}
+
+
+def truths(server: SandboxServer) -> dict[str, Any]:
+    books = server.control.state(TOP, None)["books"]
+    assert isinstance(books, dict)
+    return {symbol: truth_of(book) for symbol, book in books.items()}
+
+
+def held(cache: BookCache, symbols: list[str]) -> dict[str, Any]:
+    return {symbol: top_of(cache.last_known(symbol)) for symbol in symbols}
+
+
+async def until(holds: Callable[[], bool], what: str) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds():
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pytest.fail(f"not within {PATIENCE_S:.0f} s: {what}")
+
+
+@asynccontextmanager
+async def running(
+    kind: str, server: SandboxServer, cache: BookCache, clock: SystemClock
+) -> AsyncIterator[MarketFeed]:
+    """The feed of this kind over real sockets, feeding every listed market."""
+    heard: list[Event] = []
+    venue = venue_with(Settings(), kind)
+    rest = rest_side(venue, Addresses(server.rest_url, server.ws_url), clock)
+    try:
+        markets = dict(await rest.catalog.markets())
+        cache.watch(sorted(markets), clock.monotonic_ns())
+        parts = FeedParts(
+            venue=venue,
+            at=Addresses(server.rest_url, server.ws_url),
+            rest=rest,
+            sink=cache,
+            clock=clock,
+            publish=witness(heard),
+            markets=markets,
+            learn=lambda _: None,
+        )
+        feed = make_feed(parts)
+        task = asyncio.ensure_future(feed.run(sorted(markets)))
+        try:
+            yield feed
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    finally:
+        await rest.client.close()
+
+
+def test_the_comparison_notices_a_single_changed_digit() -> None:
+    level = Level(Decimal("1.00"), Decimal("2.000"))
+    other = Level(Decimal("1.00"), Decimal("2.001"))
+    views = [BookView("A/B", (one,), (one,), 1, Source.WS, 1, 1) for one in (level, other)]
+    assert top_of(views[0]) != top_of(views[1])
