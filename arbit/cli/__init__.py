@@ -11,6 +11,7 @@ from arbit.domain.errors import UserError, VenueError
 
 USER_MISTAKE = 2
 VENUE_UNREACHABLE = 4
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="arbit",
@@ -33,10 +34,19 @@ def _root() -> None:
 def main() -> None:
     """Run the command. A user's mistake is one clear line and exit code 2, never a traceback."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except UserError as error:
-        sys.stderr.write(f"arbit: {error}\n")
-        raise SystemExit(USER_MISTAKE) from None
+        _leave(str(error), USER_MISTAKE)
     except VenueError as error:
-        sys.stderr.write(f"arbit: {error}\n")
-        raise SystemExit(VENUE_UNREACHABLE) from None
+        _leave(str(error), VENUE_UNREACHABLE)
+    except typer.Abort:
+        raise SystemExit(INTERRUPTED) from None
+    except typer.exceptions.TyperException as error:  # an option or argument it cannot read
+        _leave(error.format_message().replace("\n", " "), USER_MISTAKE)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _leave(line: str, code: int) -> None:
+    if line.strip():  # empty when the help was printed instead
+        sys.stderr.write(f"arbit: {line}\n")
+    raise SystemExit(code) from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ Venues = Annotated[
 Simulate = Annotated[
     bool, typer.Option("--simulate/--no-simulate", help="Trade opportunities on paper as well.")
 ]
-Secs = Annotated[float | None, typer.Option("--secs", help="Seconds to watch; else until Ctrl-C.")]
+Secs = Annotated[str | None, typer.Option("--secs", help="Seconds to watch; else until Ctrl-C.")]
 Ws = Annotated[
     bool | None, typer.Option("--ws/--no-ws", help="WebSocket books, or REST polling alone.")
 ]
-MetricsPort = Annotated[int | None, typer.Option(help="Serve /metrics on this loopback port.")]
+MetricsPort = Annotated[str | None, typer.Option(help="Serve /metrics on this loopback port.")]
 Symbols = Annotated[
     str | None, typer.Option(help="Markets to watch, e.g. BTC/USD,ETH/BTC,ETH/USD.")
 ]
@@ -42,7 +43,7 @@ Triangles = Annotated[
 LatencyMs = Annotated[str | None, typer.Option(help="Latency of each paper order, in ms.")]
 FeeBps = Annotated[str | None, typer.Option(help="Taker fee of every leg, in bps.")]
 ProfileName = Annotated[str, typer.Option("--profile", help="The sandbox's market.")]
-Seed = Annotated[int, typer.Option(min=0, help="The sandbox's seed: same seed, same market.")]
+Seed = Annotated[str, typer.Option(help="The sandbox's seed: same seed, same market.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Log lines as JSON.")]
 Replay = Annotated[
@@ -61,7 +62,7 @@ def fitness(
     latency_ms: LatencyMs = None,
     fee_bps: FeeBps = None,
     profile: ProfileName = "calm",
-    seed: Seed = 1,
+    seed: Seed = "1",
     as_json: Json = False,
     log_json: LogJson = False,
     replay: Replay = None,
@@ -73,7 +74,10 @@ def fitness(
     Examples: arbit fitness --simulate --secs 20;  arbit fitness --venue kraken --secs 300;
     arbit fitness --replay recording.ndjson --fee-bps 10
     """
-    _check(secs, profile)
+    seconds = None if secs is None else number("--secs", secs, 0.001, MAX_SECONDS, "s")
+    if profile not in PROFILES:
+        raise UserError(f"--profile {profile!r}: expected one of {', '.join(PROFILES)}")
+    seeded = whole("--seed", seed, 0, 2**63 - 1)
     said = _Said(
         venues=tuple(venue or ()),
         for_scan={"LATENCY_MS": latency_ms},
@@ -90,7 +94,7 @@ def fitness(
         _replay(_settings(said, ("kraken", "binance")), replay, simulate, as_json)
     else:
         names = said.venues or _settings(said, ()).default_venues
-        options = _Options(tuple(dict.fromkeys(names)), simulate, secs, profile, seed, as_json)
+        options = _Options(tuple(dict.fromkeys(names)), simulate, seconds, profile, seeded, as_json)
         _run(_settings(said, options.venues), options)
 
 
@@ -101,7 +105,7 @@ class _Said:
     venues: tuple[str, ...]
     for_scan: Mapping[str, str | None]
     for_venues: Mapping[str, str | None]
-    metrics_port: int | None
+    metrics_port: str | None
     log_json: bool
 
 
@@ -115,13 +119,6 @@ class _Options:
     profile: str
     seed: int
     as_json: bool
-
-
-def _check(seconds: float | None, profile: str) -> None:
-    if seconds is not None and not 0 < seconds <= MAX_SECONDS:
-        raise UserError(f"--secs {seconds:g}: expected more than 0 and at most {MAX_SECONDS}")
-    if profile not in PROFILES:
-        raise UserError(f"--profile {profile!r}: expected one of {', '.join(PROFILES)}")
 
 
 def _settings(said: _Said, venues: Sequence[str]) -> Settings:
@@ -140,7 +137,7 @@ def _settings(said: _Said, venues: Sequence[str]) -> Settings:
         for key, text in said.for_venues.items():
             lay(_option(key), f"ARBIT_VENUES__{name.upper()}__{key}", text)
     if said.metrics_port is not None:
-        lay("--metrics-port", "ARBIT_METRICS_PORT", str(said.metrics_port))
+        lay("--metrics-port", "ARBIT_METRICS_PORT", said.metrics_port)
     if said.log_json:
         lay("--log-json", "ARBIT_LOG_JSON", "true")
     return load_settings(overrides=overrides)

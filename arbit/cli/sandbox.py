@@ -9,17 +9,19 @@ from typing import Annotated
 
 import typer
 
+from arbit.cli.numbers import whole
+
 Profile = Annotated[str, typer.Option(help="calm, volatile, thin or whole-venue.")]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same market.")]
-Port = Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free port.")]
+Seed = Annotated[str, typer.Option(help="Same seed, same market.")]
+Port = Annotated[str, typer.Option(help="0 takes a free port.")]
 Frozen = Annotated[bool, typer.Option("--frozen", help="Start with the market standing still.")]
 Json = Annotated[bool, typer.Option("--json", help="Nothing but one JSON line.")]
 
 
 def sandbox(
     profile: Profile = "calm",
-    seed: Seed = 1,
-    port: Port = 0,
+    seed: Seed = "1",
+    port: Port = "0",
     frozen: Frozen = False,
     as_json: Json = False,
 ) -> None:
@@ -29,7 +31,8 @@ def sandbox(
 
     Example: arbit sandbox --profile volatile --port 8770
     """
-    arguments = ["--profile", profile, "--seed", str(seed), "--port", str(port), "--json"]
+    seeded, where = whole("--seed", seed, 0, 2**63 - 1), whole("--port", port, 0, 65_535)
+    arguments = ["--profile", profile, "--seed", f"{seeded}", "--port", f"{where}", "--json"]
     raise SystemExit(_serve([*arguments, *(["--frozen"] if frozen else [])], as_json))
 
 

@@ -59,13 +59,20 @@ class ScanSettings(BaseModel):
         unit="reference units",
         why="a retail amount; small enough that a top-25 book is the whole market",
     )
+    max_slippage_bps: Bps = setting(
+        Decimal(50),
+        "how far a leg's limit price may be from the top of the book it trades with",
+        unit="bps",
+        why="deeper than that is another market; three legs of it would eat any edge on record",
+    )
     latency_ms: Annotated[int, within(0, 60_000)] = setting(
         60,
-        "how long paper orders travel, each leg",
+        "round trip of an order: from our decision on a leg to the report of its fills",
         unit="ms",
-        why="a home line to London, one way and the engine; measure your own",
+        why="New York to London and back; books reach us one way late, so an order meets the "
+        "venue's book that we see one round trip after deciding. Measure your own",
     )
-    max_concurrent_cycles: Annotated[int, within(1, 100)] = setting(
+    max_concurrent_cycles: Annotated[int, within(1, 64)] = setting(
         4,
         "paper cycles under way at once",
         unit="cycles",

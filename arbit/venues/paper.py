@@ -4,18 +4,11 @@
 executes each one against the book that is believable when its time has come. An order that would
 not have filled does not fill. `PaperGateway` waits, and is an `OrderGateway` of `ports`.
 
-**Displayed liquidity is filled once.** What paper takes stays on display, because the real book
-never noticed. So the exchange remembers how much it took at each (symbol, side, price) and offers
-only what is displayed beyond that:
+**Displayed liquidity is filled once**; `arbit.venues.takes` holds the rules.
 
-- a level that grows offers its growth: that is new liquidity;
-- a level that shrinks below what was taken has that memory cut to what is left of it: no more than
-  all of it can be ours, and what is added later is new;
-- a level that leaves the book is forgotten. It has left when it is absent although a worse price
-  is displayed: a level deeper than all that is displayed may merely be out of sight.
-
-Each rule only ever frees liquidity that the book was seen to renew, so a change that nobody
-reported (`books_moved`) makes paper more careful, never more generous.
+**An order meets the book as it was when the order arrived, or later.** A streamed book is the
+venue's book of that moment. One polled over REST is a look from before, perhaps the very look that
+prompted the order; so the order waits for the next look, and if none comes it has not filled.
 """
 
 from __future__ import annotations
@@ -28,13 +21,14 @@ from decimal import Context, Decimal, Inexact
 from types import MappingProxyType
 from typing import Protocol
 
-from arbit.domain.book import BookView, Level
+from arbit.domain.book import BookView, Source
 from arbit.domain.errors import BrokenRule
 from arbit.domain.market import Market
-from arbit.domain.money import ONE, ZERO, floor_to, is_multiple
+from arbit.domain.money import ONE, ZERO, is_multiple
 from arbit.domain.order import Fill, OrderEnd, OrderIntent, OrderReport
 from arbit.domain.triangle import Leg, Side
 from arbit.ports import Clock
+from arbit.venues.takes import Takes
 
 # Balances are exact: a digit that did not fit would be an error here, not a rounding.
 _BOOKS = Context(prec=400, traps=[Inexact])
@@ -53,6 +47,13 @@ TOO_MANY_ORDERS = "EOrder:Orders limit exceeded"
 NO_SPEC = "paper:an increment or a minimum is unknown"
 NO_FEE = "paper:the fee is unknown"
 
+NO_BOOK = "the book was not believable"
+NO_LATER_LOOK = "no look at the book after the order arrived"
+NOTHING_WITHIN = "nothing within the limit"
+TOO_MANY_TAKES = "paper:too many levels are remembered as taken"
+
+LOOK_AGAIN_NS = 50_000_000  # how often an order asks whether a later look has come
+
 
 class BookReaderLike(Protocol):
     """What paper needs of a book cache."""
@@ -62,15 +63,19 @@ class BookReaderLike(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pending:
-    """An accepted order on its way, and what is held for it until it is executed."""
+    """An accepted order on its way, and what is held for it until it is executed.
+
+    It arrives at `due_ns`; `attempt_ns` is when it next looks for a book to meet.
+    """
 
     intent: OrderIntent
     due_ns: int
     lot: Decimal
     fee_rate: Decimal
     hold: Decimal
+    attempt_ns: int
 
 
 class PaperExchange:
@@ -124,9 +129,9 @@ class PaperExchange:
         return self._queue[0][0] if self._queue else None
 
     def due_of(self, client_id: str) -> int | None:
-        """When this order meets the book; None when it is not on its way."""
+        """When this order looks for a book to meet; None when it is not on its way."""
         pending = self._pending.get(client_id)
-        return None if pending is None else pending.due_ns
+        return None if pending is None else pending.attempt_ns
 
     def place(self, intent: OrderIntent, now_ns: int) -> OrderReport | None:
         """Accept the order and hold its funds (None), or refuse it in Kraken's words (a report)."""
@@ -143,6 +148,7 @@ class PaperExchange:
             lot=market.qty_increment,
             fee_rate=self._fees[leg.symbol],
             hold=_most_spent(intent),
+            attempt_ns=now_ns + self.latency_ns,
         )
         self._remember(intent.client_id)
         self._pending[intent.client_id] = pending
@@ -159,16 +165,28 @@ class PaperExchange:
         """
         reports = []
         while self._queue and self._queue[0][0] <= now_ns:
-            _, _, client_id = heapq.heappop(self._queue)
-            reports.append(self._execute(self._pending.pop(client_id), now_ns))
+            _, arrival, client_id = heapq.heappop(self._queue)
+            pending = self._pending[client_id]
+            symbol = pending.intent.leg.symbol
+            book = self._books.fresh(symbol, now_ns, self._max_age_ns)
+            if self._must_wait(pending, book, now_ns):
+                pending.attempt_ns = now_ns + LOOK_AGAIN_NS
+                heapq.heappush(self._queue, (pending.attempt_ns, arrival, client_id))
+            else:
+                reports.append(self._execute(self._pending.pop(client_id), book, now_ns))
         return reports
+
+    def _must_wait(self, pending: _Pending, book: BookView | None, now_ns: int) -> bool:
+        """Whether the book at hand was polled before the order arrived, and a later may come."""
+        late = now_ns - pending.due_ns > self._max_age_ns
+        return book is not None and _seen_before(book, pending.due_ns) and not late
 
     def books_moved(self, symbol: str, now_ns: int) -> None:
         """This symbol's book changed: let go of takes that it outlived. Cheap without any."""
         if self._takes.has(symbol):
             book = self._books.fresh(symbol, now_ns, self._max_age_ns)
             if book is not None:
-                self._takes.settle(book)
+                self._takes.settle(book, now_ns)
 
     def _refusal(self, intent: OrderIntent) -> str:
         """The first reason to refuse the order; empty when there is none."""
@@ -192,17 +210,19 @@ class PaperExchange:
         while len(self._ids) > self.MAX_IDS:
             self._ids.popitem(last=False)
 
-    def _execute(self, pending: _Pending, now_ns: int) -> OrderReport:
+    def _execute(self, pending: _Pending, book: BookView | None, now_ns: int) -> OrderReport:
         """Release the hold, fill what the book offers, move both assets."""
         intent, leg = pending.intent, pending.intent.leg
         self._held[leg.spend] = _BOOKS.subtract(self._held[leg.spend], pending.hold)
-        book = self._books.fresh(leg.symbol, now_ns, self._max_age_ns)
         if book is None:
-            return OrderReport(intent, OrderEnd.EMPTY, now_ns, reason="book not believable")
-        self._takes.settle(book)
+            return OrderReport(intent, OrderEnd.EMPTY, now_ns, reason=NO_BOOK)
+        if _seen_before(book, pending.due_ns):
+            return OrderReport(intent, OrderEnd.EMPTY, now_ns, reason=NO_LATER_LOOK)
+        self._takes.settle(book, now_ns)
         base, quote = self._takes.take(book, pending.intent, pending.lot)
         if not base:
-            return OrderReport(intent, OrderEnd.EMPTY, now_ns, reason="nothing within the limit")
+            reason = TOO_MANY_TAKES if self._takes.full else NOTHING_WITHIN
+            return OrderReport(intent, OrderEnd.EMPTY, now_ns, reason=reason)
         gross = base if leg.side is Side.BUY else quote
         fee = _BOOKS.multiply(gross, pending.fee_rate)
         self._move(leg.spend, _BOOKS.minus(quote if leg.side is Side.BUY else base))
@@ -212,68 +232,6 @@ class PaperExchange:
 
     def _move(self, asset: str, amount: Decimal) -> None:
         self._balances[asset] = _BOOKS.add(self._balances.get(asset, ZERO), amount)
-
-
-class Takes:
-    """How much was taken at each displayed level, by (symbol, side) and price. See the top."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._count = 0
-        self._taken: dict[tuple[str, Side], dict[Decimal, Decimal]] = {}
-
-    def __len__(self) -> int:
-        return self._count
-
-    def has(self, symbol: str) -> bool:
-        """Whether anything taken on this symbol is still remembered."""
-        return (symbol, Side.BUY) in self._taken or (symbol, Side.SELL) in self._taken
-
-    def settle(self, book: BookView) -> None:
-        """Adjust what is remembered of this symbol to the book as it is displayed now."""
-        for side in Side:
-            taken = self._taken.get((book.symbol, side))
-            if taken is not None:
-                kept = _still_taken(taken, book.facing(side), side)
-                self._count -= len(taken) - len(kept)
-                if kept:
-                    self._taken[book.symbol, side] = kept
-                else:
-                    del self._taken[book.symbol, side]
-
-    def take(self, book: BookView, intent: OrderIntent, lot: Decimal) -> tuple[Decimal, Decimal]:
-        """Take up to the order's quantity within its limit: the base and the quote units traded.
-
-        Less than the whole order is cut down to whole lots, as an order on a venue would be.
-        """
-        side = intent.leg.side
-        taken = self._taken.get((book.symbol, side), {})
-        offered: list[Level] = []
-        for level in book.facing(side):
-            if not _within_limit(level.price, intent):
-                break
-            left = _BOOKS.subtract(level.qty, taken.get(level.price, ZERO))
-            if left > 0 and (level.price in taken or self._count + len(offered) < self._most):
-                offered.append(Level(level.price, left))
-        depth = ZERO
-        for level in offered:
-            depth = _BOOKS.add(depth, level.qty)
-        wanted = intent.qty if depth >= intent.qty else floor_to(depth, lot)
-        return wanted, self._mark(book.symbol, side, offered, wanted)
-
-    def _mark(self, symbol: str, side: Side, offered: list[Level], wanted: Decimal) -> Decimal:
-        """Remember `wanted` as taken from these levels; returns what it trades for."""
-        quote, left = ZERO, wanted
-        for level in offered:
-            if not left:
-                break
-            part = min(left, level.qty)
-            taken = self._taken.setdefault((symbol, side), {})
-            self._count += level.price not in taken
-            taken[level.price] = _BOOKS.add(taken.get(level.price, ZERO), part)
-            quote = _BOOKS.fma(part, level.price, quote)
-            left = _BOOKS.subtract(left, part)
-        return quote
 
 
 class PaperGateway:
@@ -302,9 +260,10 @@ class PaperGateway:
         self._waiting.add(client_id)
         try:
             await self._wait_until(sent_ns + self._exchange.latency_ns)
-            for report in self._exchange.due(clock.monotonic_ns()):
-                if report.intent.client_id in self._waiting:
-                    self._reports[report.intent.client_id] = report
+            self._pump()
+            while (again_ns := self._exchange.due_of(client_id)) is not None:
+                await self._wait_until(again_ns)
+                self._pump()
             if client_id not in self._reports:
                 raise BrokenRule(f"paper: the report of {client_id} was taken by somebody else")
             return self._reports[client_id]
@@ -312,10 +271,20 @@ class PaperGateway:
             self._waiting.discard(client_id)
             self._reports.pop(client_id, None)
 
+    def _pump(self) -> None:
+        for report in self._exchange.due(self._clock.monotonic_ns()):
+            if report.intent.client_id in self._waiting:
+                self._reports[report.intent.client_id] = report
+
     async def _wait_until(self, when_ns: int) -> None:
         """Sleep until then; a timer that wakes early is sent back to sleep."""
         while (left_ns := when_ns - self._clock.monotonic_ns()) > 0:
             await self._clock.sleep(left_ns / 1e9)
+
+
+def _seen_before(book: BookView, arrived_ns: int) -> bool:
+    """Whether this is a polled look from before the order arrived."""
+    return book.source is Source.REST and book.confirmed_ns < arrived_ns
 
 
 def _trades(market: Market, leg: Leg) -> bool:
@@ -343,29 +312,3 @@ def _most_spent(intent: OrderIntent) -> Decimal:
     if intent.leg.side is Side.SELL:
         return intent.qty
     return _BOOKS.multiply(intent.qty, intent.limit_price)
-
-
-def _within_limit(price: Decimal, intent: OrderIntent) -> bool:
-    if intent.leg.side is Side.BUY:
-        return price <= intent.limit_price
-    return price >= intent.limit_price
-
-
-def _still_taken(
-    taken: Mapping[Decimal, Decimal], levels: tuple[Level, ...], side: Side
-) -> dict[Decimal, Decimal]:
-    """What stays taken on a side that displays these levels."""
-    displayed = {level.price: level.qty for level in levels}
-    kept = {}
-    for price, qty in taken.items():
-        left = displayed.get(price)
-        if left is not None:
-            kept[price] = min(qty, left)
-        elif not levels or _beyond(price, levels[-1].price, side):
-            kept[price] = qty
-    return kept
-
-
-def _beyond(price: Decimal, deepest: Decimal, side: Side) -> bool:
-    """Whether the price is deeper than all that is displayed on the side a taker of `side` eats."""
-    return price > deepest if side is Side.BUY else price < deepest
