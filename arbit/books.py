@@ -82,7 +82,7 @@ class BookCache:
             if bid >= ask:
                 flaw = Disbelief.CROSSED
             try:
-                unit = 10.0**book.price_decimals  # dividing rounds once: a price of 1 is exactly 1.0
+                unit = 10.0**book.price_decimals  # dividing rounds once: a price of 1 is 1.0
                 sold, bought = bid / unit, unit / ask
             except ArithmeticError:  # a price of zero, or one that no float can hold
                 sold = bought = 0.0

@@ -17,11 +17,13 @@ from arbit.domain.market import Market
 from arbit.domain.triangle import Triangle
 from arbit.fitness.episodes import Episode, Episodes, Stage
 from arbit.fitness.trial import Course, CycleEnd, PaperCycle, Trial
-from arbit.scanner import Scanner
-from arbit.sizing import Plan, SizeLimits, Unfit, size
+from arbit.scanner import Scanner, why_not_tradable
+from arbit.sizing import Plan, SizeLimits, Unfit, UnfitReason, size
 
-RETRY_SIZE_NS = 5_000_000  # a triangle that did not fit is sized again no sooner than this
+RETRY_SIZE_NS = 20_000_000  # a triangle that did not fit is sized again no sooner than this
+LOOK_AGAIN_NS = 50_000_000  # how often a look after the latency asks for a later polled book
 MAX_AGENDA = 100_000
+SMALLER_SIZES = 8  # halvings tried for a size that keeps the edge demanded
 # Reasons that go away when an independent look confirms the book in question.
 _MENDED_BY_A_LOOK = frozenset({Disbelief.STALE, Disbelief.SKEW})
 
@@ -34,7 +36,7 @@ class Agenda:
         self._entered = 0
 
     def at(self, when_ns: int, action: Callable[[int], None]) -> bool:
-        """Do `action(when_ns)` at `when_ns`. False, and not entered, when the agenda is full."""
+        """Do `action(now_ns)` from `when_ns` on. False, and not entered, when the agenda is full."""
         if len(self._heap) >= MAX_AGENDA:
             return False
         self._entered += 1
@@ -44,8 +46,8 @@ class Agenda:
     def run(self, now_ns: int) -> None:
         """Do everything that is due."""
         while self._heap and self._heap[0][0] <= now_ns:
-            when_ns, _, action = heapq.heappop(self._heap)
-            action(when_ns)
+            _, _, action = heapq.heappop(self._heap)
+            action(now_ns)
 
     @property
     def next_ns(self) -> int | None:
@@ -64,6 +66,7 @@ class LaneSetup:
     latency_ns: int
     min_cost: Mapping[str, Decimal]
     max_slippage_bps: Decimal | None = None
+    min_edge: Decimal = Decimal(0)
 
 
 class Lane:
@@ -171,7 +174,7 @@ class Lane:
         episode.tried = True
         self.episodes.reach(episode, Stage.FITS)
         due_ns = now_ns + self._setup.latency_ns
-        if self.agenda.at(due_ns, lambda at_ns: self._survive(episode, at_ns)):
+        if self.agenda.at(due_ns, lambda at_ns: self._survive(episode, due_ns, at_ns)):
             self.episodes.hold(episode)
         if self.trial is not None:
             cycle = self.trial.start(_course(plan, self._setup.fees), now_ns)
@@ -179,11 +182,26 @@ class Lane:
                 self._cycle_of[cycle.number] = episode
                 self.episodes.hold(episode)
 
-    def _survive(self, episode: Episode, now_ns: int) -> None:
-        """The look after the latency. A gap that closed has not survived, whatever opened since."""
-        if not episode.closed and self._still_fits(episode.directed, now_ns):
+    def _survive(self, episode: Episode, due_ns: int, now_ns: int) -> None:
+        """The look after the latency. A gap that closed has not survived, whatever opened since.
+
+        A polled book from before `due_ns` says nothing about that moment: the next poll is waited
+        for, and where none comes in time the gap has not been seen to survive.
+        """
+        if not episode.closed and self._polled_before(episode.directed, due_ns):
+            late = now_ns - due_ns > self._setup.max_age_ns
+            if not late and self.agenda.at(
+                now_ns + LOOK_AGAIN_NS, lambda at_ns: self._survive(episode, due_ns, at_ns)
+            ):
+                return
+        elif not episode.closed and self._still_fits(episode.directed, now_ns):
             self.episodes.reach(episode, Stage.SURVIVES)
         self.episodes.release(episode)
+
+    def _polled_before(self, way: int, due_ns: int) -> bool:
+        cache = self.cache
+        legs = (cache.index(symbol) for symbol in self.scanner.directed[way].symbols)
+        return any(cache.from_rest[i] and cache.confirmed_ns[i] < due_ns for i in legs)
 
     def _still_fits(self, way: int, now_ns: int) -> bool:
         if not self.episodes.is_net(self.scanner.edge_now(way, now_ns)):
@@ -191,17 +209,35 @@ class Lane:
         return isinstance(self._size(self.scanner.directed[way], now_ns), Plan)
 
     def _size(self, triangle: Triangle, now_ns: int) -> Plan | Unfit:
+        """The plan that earns most and, whatever its size, no less than the edge demanded."""
+        why_not = why_not_tradable(triangle, self._setup.markets)
+        if why_not is not None:
+            return Unfit(UnfitReason.NOT_TRADABLE, why_not)
         views: dict[str, BookView] = {}
         for symbol in triangle.symbols:
             view = self.cache.fresh(symbol, now_ns, self._setup.max_age_ns)
             if view is not None:
                 views[symbol] = view
-        limits = SizeLimits(
-            max_start=self._setup.budgets(triangle.start) or Decimal(0),
+        most = self._setup.budgets(triangle.start) or Decimal(0)
+        plan: Plan | Unfit = Unfit(UnfitReason.NO_BUDGET, f"no budget of {triangle.start}")
+        for _ in range(SMALLER_SIZES):
+            plan = size(triangle, views, self._setup.markets, self._setup.fees, self._limits(most))
+            if isinstance(plan, Unfit) or plan.profit_at_limits >= self._demand(plan):
+                return plan
+            most = plan.start_in / 2
+        return Unfit(
+            UnfitReason.BELOW_MIN_EDGE, f"{triangle.path}: no size keeps the edge demanded"
+        )
+
+    def _limits(self, most: Decimal) -> SizeLimits:
+        return SizeLimits(
+            max_start=most,
             min_cost=self._setup.min_cost,
             max_slippage_bps=self._setup.max_slippage_bps,
         )
-        return size(triangle, views, self._setup.markets, self._setup.fees, limits)
+
+    def _demand(self, plan: Plan) -> Decimal:
+        return self._setup.min_edge * plan.start_in
 
 
 def _course(plan: Plan, fees: Mapping[str, Decimal]) -> Course:

@@ -97,6 +97,7 @@ class Tally:
         return self.from_ws + self.from_rest
 
 
+NOISE = 1e-12  # an edge this small is what float products leave of exact parity
 STALENESS_MS = (
     *(1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 150.0, 200.0, 250.0, 350.0, 500.0, 750.0),
     *(1_000.0, 2_000.0, 3_000.0, 5_000.0, 10_000.0, 30_000.0, 60_000.0, 300_000.0),
@@ -166,9 +167,9 @@ class Scanner:
                 samples.add(way + 1, back)
             else:
                 tally.refused[why] += 1
-            if there > 0.0 or is_open[way]:
+            if there > NOISE or is_open[way]:
                 sightings.append(self._sighting(way, there, why, oldest))
-            if back > 0.0 or is_open[way + 1]:
+            if back > NOISE or is_open[way + 1]:
                 sightings.append(self._sighting(way + 1, back, why, oldest))
         return sightings
 

@@ -14,9 +14,9 @@ from arbit.domain.market import Market
 class Budget:
     """The start budget by asset: the paper balance, and the notional cap where it can be priced.
 
-    An asset without a paper balance has no budget. An asset that none of our markets prices in
-    the reference currency is bounded by its balance alone and noted in `unpriced`; one whose
-    pricing book is not believable now has no budget now, for the cap could not be kept.
+    An asset without a free paper balance has no budget. Nor has one that none of our markets
+    prices in the reference currency (it is noted in `unpriced`), or whose pricing book is not
+    believable now: the cap could not be kept. `available` tells what of an asset is free.
     """
 
     def __init__(
@@ -26,8 +26,10 @@ class Budget:
         markets: Mapping[str, Market],
         clock_ns: Callable[[], int],
         max_age_ns: int,
+        available: Callable[[str], Decimal],
     ) -> None:
         self._scan = scan
+        self._available = available
         self._cache = cache
         self._clock_ns = clock_ns
         self._max_age_ns = max_age_ns
@@ -36,12 +38,12 @@ class Budget:
 
     def __call__(self, asset: str) -> Decimal | None:
         """The most a cycle may start with, in units of `asset`; None when it may not start."""
-        balance = self._scan.paper_balances.get(asset)
-        if balance is None or balance <= 0:
+        balance = self._available(asset)
+        if balance <= 0:
             return None
         if asset != self._scan.reference_currency and asset not in self._prices:
             self.unpriced.add(asset)
-            return balance
+            return None
         price = self.price(asset)
         return min(balance, self._scan.max_notional_per_cycle / price) if price else None
 

@@ -24,6 +24,10 @@ from arbit.venues.kraken.feed import KrakenFeed
 
 SANDBOX = "sandbox"
 SYNTHETIC, LIVE = "synthetic", "live"
+# Three legs and three tries to come home, each a latency; and a while for the pauses between.
+DRAIN_LATENCIES = 9
+DRAIN_STEP_MS = 50
+DRAIN_MIN_STEPS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +93,37 @@ class FitnessRun:
         """Feed every venue until the time is up. Ctrl-C ends the watching, not the report."""
         me = asyncio.current_task()
         try:
-            async with asyncio.timeout(self._options.seconds):
-                async with asyncio.TaskGroup() as group:
-                    for run in self.runs:
-                        group.create_task(run.run(), name=f"{run.desk.setup.venue.name}-lane")
-                    group.create_task(self._show())
-        except TimeoutError:
-            pass
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(run.run(), name=f"{run.desk.setup.venue.name}-lane")
+                    for run in self.runs
+                ]
+                tasks.append(group.create_task(self._show()))
+                await self._time_is_up()
+                for task in tasks:
+                    task.cancel()
         except asyncio.CancelledError:
             if me is None or me.uncancel() > 0:  # asked twice: stop at once
                 raise
+        except BaseExceptionGroup as several:
+            raise _first(several) from several
+
+    async def _time_is_up(self) -> None:
+        """Wait out the run; then let the paper cycles under way end, for as long as that may take.
+
+        A cycle cut off half-way would be a loss that never happened.
+        """
+        if self._options.seconds is None:
+            await asyncio.Event().wait()
+        await self._clock.sleep(self._options.seconds or 0.0)
+        for run in self.runs:
+            run.desk.lane.close()
+        longest_ms = max(run.desk.setup.scan.latency_ms for run in self.runs)
+        rounds = DRAIN_LATENCIES * longest_ms // DRAIN_STEP_MS + DRAIN_MIN_STEPS
+        for _ in range(rounds):
+            if all(run.desk.lane.idle for run in self.runs):
+                return
+            await self._clock.sleep(DRAIN_STEP_MS / 1e3)
 
     async def _show(self) -> None:
         """Refresh the screen, for as long as the runs last."""
@@ -159,6 +184,14 @@ def _take_turns(feed: object, cache: BookCache, run: VenueRun) -> None:
         feed.on_drained = run.drained
     else:
         cache.on_touched = run.soon
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error inside: a user's mistake found by a task is still one line and exit code 2."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def run_fitness(settings: Settings, options: FitnessOptions, screen: Screen) -> list[Report]:

@@ -14,10 +14,10 @@ from pathlib import Path
 from arbit.app.survey import Survey, survey_of
 from arbit.app.venue import Desk, DeskSetup
 from arbit.app.watchlist import Watchlist, watchlist
-from arbit.config import Settings, VenueSettings
+from arbit.config import ScanSettings, Settings, VenueSettings
 from arbit.domain.book import Source
 from arbit.domain.errors import FrameError, RecordingError
-from arbit.domain.events import FeedCounts
+from arbit.domain.events import BookBelieved, Event, FeedCounts
 from arbit.fitness.report import Report
 from arbit.ports import Listener
 from arbit.tape.binance import book_of
@@ -63,6 +63,23 @@ def _venue(settings: Settings, kind: Format) -> VenueSettings:
     return venue
 
 
+def _scan(settings: Settings, survey: Survey) -> tuple[ScanSettings, list[str]]:
+    """The scan settings, with a recorded start asset standing in for a reference nobody recorded.
+
+    Only for a recording, where no market can be added, and said aloud: a live venue refuses.
+    """
+    scan = settings.scan
+    assets = {asset for market in survey.markets.values() for asset in (market.base, market.quote)}
+    stand_in = next((asset for asset in scan.start_assets if asset in assets), None)
+    if scan.reference_currency in assets or stand_in is None:
+        return scan, []
+    note = (
+        f"{stand_in} stands in for {scan.reference_currency}, one for one, where limits are "
+        "reckoned: the recording has no market that prices it"
+    )
+    return scan.model_copy(update={"reference_currency": stand_in}), [note]
+
+
 @dataclass(slots=True)
 class _Spoiled:
     """Frames that could not be used, and the line of the first."""
@@ -94,12 +111,14 @@ class _Player:
         self._next_pulse_ns = self._now_ns + SECOND_NS
         self._counts = FeedCounts()
         venue = _venue(settings, kind)
-        self._notes = _assumptions(settings, kind, survey, venue)
+        scan, stands_in = _scan(settings, survey)
+        self._notes = [*_assumptions(settings, kind, survey, venue), *stands_in]
+        self._resynced = 0
         self._not_understood, self._failed = _Spoiled(), _Spoiled()
         self._desk = Desk(
             DeskSetup(
                 venue=venue,
-                scan=settings.scan,
+                scan=scan,
                 watch=_all_symbols(watch, survey),
                 markets=survey.markets,
                 publish=options.publish,
@@ -123,24 +142,14 @@ class _Player:
         return None
 
     def report(self) -> Report:
-        """What was seen up to where the reading stopped."""
-        ended_ns = self._now_ns
-        notes = [*self._notes, *self._spoiled_words(), *self._let_cycles_end()]
-        self._desk.lane.finish(ended_ns)
-        seconds = (ended_ns - self._started_ns) / SECOND_NS
-        return self._desk.report("recorded", self._counts, seconds, notes)
+        """What was seen up to where the reading stopped; what was still under way is unfinished.
 
-    def _let_cycles_end(self) -> list[str]:
-        """Orders that still travel when the recording ends meet its last books."""
-        lane, trial = self._desk.lane, self._desk.trial
-        under_way = trial.in_flight if trial is not None else 0
-        lane.close()
-        while under_way and (due_ns := lane.next_due_ns) is not None:
-            self._now_ns = max(self._now_ns, due_ns)
-            lane.turn(self._now_ns)
-        if not under_way:
-            return []
-        return [f"{under_way} paper cycles under way at the end were traded on its last books"]
+        A recording has no later: looks and orders due after its last frame are not made up.
+        """
+        self._desk.lane.finish(self._now_ns)
+        notes = [*self._notes, *self._spoiled_words()]
+        seconds = (self._now_ns - self._started_ns) / SECOND_NS
+        return self._desk.report("recorded", self._counts, seconds, notes)
 
     def _spoiled_words(self) -> list[str]:
         said = []
@@ -158,7 +167,7 @@ class _Player:
             venue=self._kind.value,
             depth=self._survey.depth,
             sink=self._desk.cache,
-            publish=self._options.publish,
+            publish=self._hear,
             counts=self._counts,
             learn=self._desk.learn,
             source=Source.RECORDED,
@@ -188,19 +197,20 @@ class _Player:
         if frame.fields.get("type") == "snapshot":
             self._expect(session)
         session.frame(frame.payload, self._now_ns)
+        counts.resyncs = self._resynced  # nobody answers what a replay asks: only these took place
         if counts.bad_frames > bad:
             self._not_understood.add(frame.line_number)
         if counts.failed > failed:
             self._failed.add(frame.line_number)
 
-    def _expect(self, session: KrakenSession) -> None:
-        """A snapshot is next: whatever was given up is waited for again.
+    def _hear(self, event: Event) -> None:
+        """What the session says: a dropped book that came back is a resync of the recorder's."""
+        self._resynced += isinstance(event, BookBelieved)
+        self._options.publish(event)
 
-        Nobody answers what a replay asks, so no pause makes sense and no such request is a resync.
-        """
-        resyncs = self._counts.resyncs
+    def _expect(self, session: KrakenSession) -> None:
+        """A snapshot is next: whatever was given up is waited for again, without any pause."""
         session.tick(self._now_ns + RETRY_CAP_NS)
-        self._counts.resyncs = resyncs
 
     def _advance(self, at_ns: int) -> None:
         """Let recorded time pass: paper fills and pulses happen when they are due."""

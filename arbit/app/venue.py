@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from arbit.app.budget import Budget
 from arbit.app.watchlist import Watchlist
@@ -62,8 +63,11 @@ class Desk:
         self.episodes = Episodes(
             self.scanner, float(setup.scan.min_edge_bps / BPS), self._episode_ended
         )
-        self.budget = Budget(setup.scan, self.cache, setup.markets, setup.clock_ns, max_age_ns)
-        self.trial = self._trial(max_age_ns) if setup.simulate else None
+        self.exchange = self._exchange(max_age_ns) if setup.simulate else None
+        self.budget = Budget(
+            setup.scan, self.cache, setup.markets, setup.clock_ns, max_age_ns, self._free
+        )
+        self.trial = None if self.exchange is None else self._trial(self.exchange, max_age_ns)
         self.lane = Lane(
             LaneSetup(
                 markets=setup.markets,
@@ -72,6 +76,8 @@ class Desk:
                 max_age_ns=max_age_ns,
                 latency_ns=setup.scan.latency_ms * MS,
                 min_cost=setup.venue.min_notional,
+                max_slippage_bps=setup.scan.max_slippage_bps,
+                min_edge=setup.scan.min_edge_bps / BPS,
             ),
             self.cache,
             self.scanner,
@@ -106,15 +112,22 @@ class Desk:
 
     def _assumptions(self) -> list[str]:
         scan = self.setup.scan
-        said = [f"latency {scan.latency_ms} ms for each leg"]
+        said = [f"latency {scan.latency_ms} ms for each leg, there and back"]
         said += [
-            f"{asset} is priced by no book of ours: its paper balance alone bounds a cycle"
+            f"no cycle starts in {asset}: no market of this venue prices it in "
+            f"{scan.reference_currency} (ARBIT_SCAN__REFERENCE_CURRENCY)"
             for asset in sorted(self.budget.unpriced)
         ]
         return said
 
-    def _trial(self, max_age_ns: int) -> Trial:
-        exchange = PaperExchange(
+    def _free(self, asset: str) -> Decimal:
+        """What a cycle could start with: what paper has left, or would have without trading."""
+        if self.exchange is not None:
+            return self.exchange.available(asset)
+        return self.setup.scan.paper_balances.get(asset, Decimal(0))
+
+    def _exchange(self, max_age_ns: int) -> PaperExchange:
+        return PaperExchange(
             self.cache,
             self.setup.markets,
             self.setup.watch.rates,
@@ -122,11 +135,13 @@ class Desk:
             latency_ns=self.setup.scan.latency_ms * MS,
             max_age_ns=max_age_ns,
         )
+
+    def _trial(self, exchange: PaperExchange, max_age_ns: int) -> Trial:
         return Trial(
             TrialSetup(
                 desk=exchange,
                 markets=self.setup.markets,
-                view=self.cache.last_known,
+                view=lambda symbol, now_ns: self.cache.fresh(symbol, now_ns, max_age_ns),
                 on_end=self._cycle_ended,
                 max_concurrent=self.setup.scan.max_concurrent_cycles,
             )

@@ -218,6 +218,6 @@ def scaled(digits: str, decimals: int) -> int:
             raise ValueError(f"{digits!r} has more than {decimals} decimals")
         fraction = kept_digits
     text = (whole or "0") + fraction.ljust(decimals, "0")
-    if not text.isascii() or not text.isdigit():
+    if digits in ("", ".") or not text.isascii() or not text.isdigit():
         raise ValueError(f"{digits!r} is not a plain number")
     return int(text)

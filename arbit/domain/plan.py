@@ -24,6 +24,10 @@ class UnfitReason(enum.StrEnum):
     NO_EDGE = "no_edge"  # even the best levels do not return what they cost
     BELOW_QTY_MIN = "below_qty_min"  # the profitable depth ends before qty_min of a leg
     BELOW_COST_MIN = "below_cost_min"  # the same for the minimum notional
+    BELOW_MIN_EDGE = (
+        "below_min_edge"  # it pays, but less than `min_edge_bps` of what it starts with
+    )
+    NOT_TRADABLE = "not_tradable"  # the venue does not say that all three markets may be traded
     NO_PROFIT_AFTER_ROUNDING = "no_profit_after_rounding"  # lots or min_profit ate it
 
 

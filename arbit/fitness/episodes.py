@@ -15,8 +15,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from arbit.domain.book import Disbelief
-from arbit.scanner import Scanner, Sighting
+from arbit.scanner import NOISE, Scanner, Sighting
 
 KEPT_LIFETIMES = 2_048  # per directed triangle; beyond that every second one is dropped
 
@@ -41,6 +40,7 @@ class Stage(enum.IntEnum):
 class Episode:
     """One gap. Times are monotonic nanoseconds; a since of None means not at present.
 
+    `believed_until_ns` is when its oldest leg, as last seen, grows too old to be believed.
     `holds` counts those who are still to say something about it (`Episodes.hold`).
     """
 
@@ -50,6 +50,7 @@ class Episode:
     best: float = 0.0
     gross_since_ns: int | None = None
     net_since_ns: int | None = None
+    believed_until_ns: int = 0
     gross_ns: int = 0
     net_ns: int = 0
     tried: bool = False
@@ -92,7 +93,7 @@ class Episodes:
         self, scanner: Scanner, min_edge: float, on_closed: Callable[[Episode], None]
     ) -> None:
         self._scanner = scanner
-        self._min_edge = min_edge
+        self._min_edge = min_edge + NOISE
         self._on_closed = on_closed
         self._open: dict[int, Episode] = {}
         self._awaited: list[Episode] = []
@@ -107,9 +108,9 @@ class Episodes:
     def see(self, sighting: Sighting, now_ns: int) -> Episode | None:
         """Open, update or close by one sighting; returns the episode while it stays open."""
         episode = self._open.get(sighting.directed)
-        if sighting.edge <= 0.0:
+        if sighting.edge <= NOISE:
             if episode is not None:
-                self._close(episode, self._believed_until(sighting, now_ns))
+                self._close(episode, now_ns)
             return None
         if episode is None:
             episode = Episode(sighting.directed, now_ns)
@@ -117,10 +118,13 @@ class Episodes:
             self._scanner.open[sighting.directed] = 1
             self.reached[Stage.RAW] += 1
         real = sighting.why_not is None
+        _lapse(episode, now_ns)
         if real:
             episode.best = max(episode.best, sighting.edge)
+            oldest_ns, freshness = sighting.oldest_ns, self._scanner.freshness
+            episode.believed_until_ns = oldest_ns + freshness.max_age_ns
         net = real and sighting.net is not None and sighting.net > self._min_edge
-        _count(episode, self._believed_until(sighting, now_ns), gross=real, net=net)
+        _count(episode, now_ns, gross=real, net=net)
         if real:
             self.reach(episode, Stage.NET if net else Stage.GROSS)
         return episode
@@ -158,6 +162,7 @@ class Episodes:
             self._on_closed(episode)
 
     def _close(self, episode: Episode, now_ns: int) -> None:
+        _lapse(episode, now_ns)
         _count(episode, now_ns, gross=False, net=False)
         episode.closed = True
         del self._open[episode.directed]
@@ -168,11 +173,11 @@ class Episodes:
         else:
             self._on_closed(episode)
 
-    def _believed_until(self, sighting: Sighting, now_ns: int) -> int:
-        """When the clocks stop: a book that aged out stopped counting then, not when looked at."""
-        if sighting.why_not is not Disbelief.STALE:
-            return now_ns
-        return min(now_ns, sighting.oldest_ns + self._scanner.freshness.max_age_ns)
+
+def _lapse(episode: Episode, now_ns: int) -> None:
+    """A book that grew too old since the last look stopped the clocks then, not now."""
+    if episode.believed_until_ns < now_ns:
+        _count(episode, episode.believed_until_ns, gross=False, net=False)
 
 
 def _count(episode: Episode, now_ns: int, *, gross: bool, net: bool) -> None:
@@ -180,10 +185,10 @@ def _count(episode: Episode, now_ns: int, *, gross: bool, net: bool) -> None:
     if gross and episode.gross_since_ns is None:
         episode.gross_since_ns = now_ns
     elif not gross and episode.gross_since_ns is not None:
-        episode.gross_ns += max(0, now_ns - episode.gross_since_ns)
+        episode.gross_ns += now_ns - episode.gross_since_ns
         episode.gross_since_ns = None
     if net and episode.net_since_ns is None:
         episode.net_since_ns = now_ns
     elif not net and episode.net_since_ns is not None:
-        episode.net_ns += max(0, now_ns - episode.net_since_ns)
+        episode.net_ns += now_ns - episode.net_since_ns
         episode.net_since_ns = None

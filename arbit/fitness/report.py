@@ -191,6 +191,9 @@ def _paper(trial: Trial) -> dict[str, Any]:
         "left_over": {
             asset: plain(_trim(amount)) for asset, amount in sorted(trial.residuals.items())
         },
+        "unfinished": {
+            asset: plain(_trim(amount)) for asset, amount in sorted(trial.unfinished.items())
+        },
         "not_started_busy": trial.skipped_busy,
         "refused": dict(trial.refusals),
     }

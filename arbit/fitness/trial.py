@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Protocol
 
-from arbit.domain.book import BookView
+from arbit.domain.book import BookView, Level
 from arbit.domain.market import Market
-from arbit.domain.money import EXACT, ZERO, floor_to
+from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to
 from arbit.domain.order import OrderEnd, OrderIntent, OrderReport
 from arbit.domain.triangle import Leg, Side, Triangle
 
-HOME_ATTEMPTS = 3  # for each asset, a latency apart; then it is held
+HOME_ATTEMPTS = 3  # orders that try to bring one held asset home
+HOME_SLIPPAGE = Decimal("0.005")  # how far beyond the price it needs an order home may trade
+HOME_PAUSE_NS = 250_000_000  # between two tries, and between two looks for a book
+HOME_WAIT_NS = 30_000_000_000  # how long a book that is not believable is waited for
 # What an amount pays for is rounded down: one digit up would be an order beyond our funds.
 _DOWN = Context(prec=60, rounding=ROUND_FLOOR)
 
@@ -32,7 +35,8 @@ class CycleEnd(enum.StrEnum):
     DONE = "done"  # three legs filled
     FLAT = "flat"  # nothing filled at all
     UNWOUND = "unwound"  # a later leg fell short; everything came home
-    HELD = "held"  # something could not be brought home, or the run ended before it was
+    HELD = "held"  # something could not be brought home
+    UNFINISHED = "unfinished"  # the run ended first: neither profit nor loss is known
 
 
 class Desk(Protocol):
@@ -90,6 +94,8 @@ class PaperCycle:
     end: CycleEnd | None = None
     holdings: dict[str, Decimal] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    home_since_ns: int = 0
+    next_try_ns: int = 0
 
     @property
     def profit(self) -> Decimal:
@@ -120,11 +126,14 @@ class PaperCycle:
 
 @dataclass(frozen=True, slots=True)
 class TrialSetup:
-    """What cycles need: the markets' increments and minima, and the last book of a symbol."""
+    """What cycles need: the markets' increments and minima, and a symbol's believable book.
+
+    `view(symbol, now_ns)` is None while the book is not believed.
+    """
 
     desk: Desk
     markets: Mapping[str, Market]
-    view: Callable[[str], BookView | None]
+    view: Callable[[str, int], BookView | None]
     on_end: Callable[[PaperCycle], None]
     max_concurrent: int
 
@@ -138,6 +147,7 @@ class Trial:
     def __init__(self, setup: TrialSetup) -> None:
         self._setup = setup
         self._in_flight: dict[str, PaperCycle] = {}
+        self._waiting: list[PaperCycle] = []  # for a book, or for the time of the next try
         self._started = 0
         self.closed = False
         self._over = False
@@ -146,11 +156,12 @@ class Trial:
         self.ends = dict.fromkeys(CycleEnd, 0)
         self.profit: dict[str, Decimal] = {}
         self.residuals: dict[str, Decimal] = {}
+        self.unfinished: dict[str, Decimal] = {}
 
     @property
     def in_flight(self) -> int:
-        """How many cycles have an order out."""
-        return len(self._in_flight)
+        """How many cycles are under way: with an order out, or waiting to send one home."""
+        return len(self._in_flight) + len(self._waiting)
 
     @property
     def cycles(self) -> int:
@@ -160,13 +171,17 @@ class Trial:
     @property
     def next_due_ns(self) -> int | None:
         """When `pump` has something to do."""
-        return None if self._over else self._setup.desk.next_due_ns
+        if self._over:
+            return None
+        times = [cycle.next_try_ns for cycle in self._waiting]
+        due_ns = self._setup.desk.next_due_ns
+        return min(times if due_ns is None else [*times, due_ns], default=None)
 
     def start(self, course: Course, now_ns: int) -> PaperCycle | None:
         """Send the first leg. None when closed, or when as many cycles as allowed are in flight."""
         if self.closed:
             return None
-        if len(self._in_flight) >= self._setup.max_concurrent:
+        if self.in_flight >= self._setup.max_concurrent:
             self.skipped_busy += 1
             return None
         self._started += 1
@@ -184,14 +199,26 @@ class Trial:
             return
         for report in self._setup.desk.due(now_ns):
             self._take(report, now_ns)
+        ready = [cycle for cycle in self._waiting if cycle.next_try_ns <= now_ns]
+        self._waiting = [cycle for cycle in self._waiting if cycle.next_try_ns > now_ns]
+        for cycle in ready:
+            self._bring_home(cycle, now_ns)
 
     def finish(self) -> None:
-        """The run is over: every cycle under way ends where it stands, counted with the others."""
+        """The run is over: what is still under way is UNFINISHED, its stake told by itself.
+
+        It is neither profit nor loss: nobody knows what the next legs would have brought.
+        """
         self.closed = self._over = True
-        under_way, self._in_flight = list(self._in_flight.values()), {}
+        under_way = [*self._in_flight.values(), *self._waiting]
+        self._in_flight, self._waiting = {}, []
         for cycle in under_way:
-            cycle.short = cycle.short or cycle.leg < len(cycle.course.triangle.legs)
-            self._end(cycle)
+            cycle.end = CycleEnd.UNFINISHED
+            self.ends[cycle.end] += 1
+            _add(self.unfinished, cycle.course.triangle.start, cycle.profit)
+            for asset, amount in cycle.holdings.items():
+                _add(self.unfinished, asset, amount)
+            self._setup.on_end(cycle)
 
     def _take(self, report: OrderReport, now_ns: int) -> None:
         cycle = self._in_flight.pop(report.intent.client_id)
@@ -226,33 +253,48 @@ class Trial:
             self._send(cycle, leg, qty, limit, now_ns)
 
     def _bring_home(self, cycle: PaperCycle, now_ns: int) -> None:
-        """Send what is held back to the start asset; end the cycle when nothing more can be."""
-        cycle.going_home = True
+        """Send what is held back to the start asset; end the cycle when nothing more can be.
+
+        A try is spent only against a believable book, and never two in a breath; a book that does
+        not come back within `HOME_WAIT_NS` is given up.
+        """
+        if not cycle.going_home:
+            cycle.going_home, cycle.home_since_ns = True, now_ns
+        blind = False
         for asset, amount in sorted(cycle.holdings.items()):
+            leg = cycle.home_leg(asset)
             tried = cycle.attempts.get(asset, 0)
-            order = self._home_order(cycle, asset, amount) if tried < HOME_ATTEMPTS else None
-            if order is not None:
-                leg, qty, limit = order
-                cycle.attempts[asset] = tried + 1
-                self._send(cycle, leg, qty, limit, now_ns)
+            if leg is None or amount <= 0 or tried >= HOME_ATTEMPTS:
+                continue
+            view = self._setup.view(leg.symbol, now_ns)
+            blind = blind or view is None
+            order = self._home_order(leg, amount, view)
+            if order is None:
+                continue
+            if tried and now_ns < cycle.next_try_ns:
+                self._waiting.append(cycle)
                 return
-        self._end(cycle)
+            cycle.attempts[asset] = tried + 1
+            cycle.next_try_ns = now_ns + HOME_PAUSE_NS
+            self._send(cycle, leg, *order, now_ns)
+            return
+        if blind and now_ns - cycle.home_since_ns < HOME_WAIT_NS:
+            cycle.next_try_ns = now_ns + HOME_PAUSE_NS
+            self._waiting.append(cycle)
+        else:
+            self._end(cycle, now_ns)
 
     def _home_order(
-        self, cycle: PaperCycle, asset: str, amount: Decimal
-    ) -> tuple[Leg, Decimal, Decimal] | None:
-        leg = cycle.home_leg(asset)
-        limit = self._worst_price(leg) if leg is not None and amount > 0 else None
-        if leg is None or limit is None:
-            return None
-        qty = self._quantity(leg, amount, limit)
-        return None if qty is None else (leg, qty, limit)
-
-    def _worst_price(self, leg: Leg) -> Decimal | None:
-        """The last price displayed that the leg would trade with; None without a book."""
-        view = self._setup.view(leg.symbol)
+        self, leg: Leg, amount: Decimal, view: BookView | None
+    ) -> tuple[Decimal, Decimal] | None:
+        """The quantity and limit that turn `amount` home on this book; None when too small."""
+        tick = self._setup.markets[leg.symbol].price_increment
         levels = view.facing(leg.side) if view is not None else ()
-        return levels[-1].price if levels else None
+        if tick is None or not levels:
+            return None
+        limit = _price_for(leg, amount, levels, tick)
+        qty = self._quantity(leg, amount, limit)
+        return None if qty is None else (qty, limit)
 
     def _quantity(
         self, leg: Leg, funds: Decimal, limit: Decimal, most: Decimal | None = None
@@ -275,14 +317,14 @@ class Trial:
         if refused is not None:
             self._take(refused, now_ns)
 
-    def _end(self, cycle: PaperCycle) -> None:
+    def _end(self, cycle: PaperCycle, now_ns: int) -> None:
         left = {asset: amount for asset, amount in cycle.holdings.items() if amount > 0}
         if cycle.spent == 0:
             cycle.end = CycleEnd.FLAT
         elif cycle.leg == 3 and not cycle.short:
             cycle.end = CycleEnd.DONE
         else:
-            held = any(self._is_more_than_dust(cycle, asset, left[asset]) for asset in left)
+            held = any(self._is_more_than_dust(cycle, asset, now_ns) for asset in left)
             cycle.end = CycleEnd.HELD if held else CycleEnd.UNWOUND
         self.ends[cycle.end] += 1
         start = cycle.course.triangle.start
@@ -291,22 +333,41 @@ class Trial:
             _add(self.residuals, asset, amount)
         self._setup.on_end(cycle)
 
-    def _is_more_than_dust(self, cycle: PaperCycle, asset: str, amount: Decimal) -> bool:
+    def _is_more_than_dust(self, cycle: PaperCycle, asset: str, now_ns: int) -> bool:
         """True unless the way home is known to take no order as small as this."""
-        leg = cycle.home_leg(asset)
+        leg, amount = cycle.home_leg(asset), cycle.holdings[asset]
         if leg is None:
             return True
         market = self._setup.markets[leg.symbol]
         if market.qty_increment is None or market.qty_min is None or market.cost_min is None:
             return True
-        limit = self._worst_price(leg)
-        if limit is not None:
-            return self._quantity(leg, amount, limit) is not None
+        view = self._setup.view(leg.symbol, now_ns)
+        levels = view.facing(leg.side) if view is not None else ()
+        if levels:
+            return self._quantity(leg, amount, levels[0].price) is not None
         if leg.side is Side.SELL:
             return floor_to(amount, market.qty_increment) >= max(
                 market.qty_min, market.qty_increment
             )
         return amount >= market.cost_min
+
+
+def _price_for(leg: Leg, amount: Decimal, levels: Sequence[Level], tick: Decimal) -> Decimal:
+    """A limit that lets `amount` of `leg.spend` go home even if the book moves a little meanwhile.
+
+    `HOME_SLIPPAGE` beyond the level that completes the amount (the deepest displayed when depth is
+    short), on tick. Not simply the deepest: far levels are often far from any market.
+    """
+    left, price = amount, levels[0].price
+    for level in levels:
+        price = level.price
+        taken = level.qty if leg.side is Side.SELL else EXACT.multiply(level.qty, price)
+        left = EXACT.subtract(left, taken)
+        if left <= 0:
+            break
+    if leg.side is Side.SELL:
+        return max(floor_to(EXACT.multiply(price, ONE - HOME_SLIPPAGE), tick), tick)
+    return ceil_to(EXACT.multiply(price, ONE + HOME_SLIPPAGE), tick)
 
 
 def _add(amounts: dict[str, Decimal], asset: str, amount: Decimal) -> None:

@@ -20,6 +20,7 @@ class Talker:
     """A process of ours that speaks JSON, one line at a time."""
 
     def __init__(self, module: str, argument: object, core: int | None = None) -> None:
+        self._module = module
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, json.dumps(argument)],
             stdin=subprocess.PIPE,
@@ -41,7 +42,7 @@ class Talker:
         """Wait for one line. RuntimeError when the process ended instead."""
         line = self._process.stdout.readline() if self._process.stdout is not None else ""
         if not line:
-            raise RuntimeError(f"{self._process.args} ended with {self._process.wait()}")
+            raise RuntimeError(f"{self._module} ended with {self._process.wait()}")
         heard: dict[str, Any] = json.loads(line)
         return heard
 
@@ -77,6 +78,12 @@ def cpu_s() -> float:
     """Processor time of this process so far, user and system, all threads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def starved_s() -> float:
+    """How long this process was ready to run and another had its core; 0 where nobody counts it."""
+    counts = Path("/proc/self/schedstat")
+    return int(counts.read_text().split()[1]) / 1e9 if counts.exists() else 0.0
 
 
 def peak_rss_mb() -> float:

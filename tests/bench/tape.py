@@ -29,7 +29,6 @@ class Tape:
     rest: RestFace
     snapshots: dict[str, bytes]
     updates: list[tuple[str, bytearray]]
-    last_ms: dict[str, int]
 
     @property
     def mean_bytes(self) -> float:
@@ -47,14 +46,12 @@ def record(profile: str, seed: int, depth: int, count: int) -> Tape:
     snapshots = {s: channel.snapshot().text().encode() for s, channel in channels.items()}
     instruments = instrument_frame("snapshot", market.assets, list(market.pairs.values()))
     updates: list[tuple[str, bytearray]] = []
-    last_ms: dict[str, int] = {}
     while len(updates) < count:
         for symbol in dict.fromkeys(change.symbol for change in market.step()):
             at_ms = BASE_MS + len(updates)
             frame = channels[symbol].publish(at_ms * MS)
             if frame is not None:
                 updates.append((symbol, text_frame(frame.text().encode())))
-                last_ms[symbol] = at_ms
     # REST answers with the opening books: equal to the snapshots for whoever asks before the play.
     rest = RestFace(Market(profile, seed), WallClock())
-    return Tape(market, depth, instruments, rest, snapshots, updates, last_ms)
+    return Tape(market, depth, instruments, rest, snapshots, updates)

@@ -4,11 +4,11 @@
 its addresses as one JSON line and then obeys one JSON command a line on its standard input:
 {"rate": 0, "first": 0, "count": 50000} sends those updates, as fast as they are taken (0) or at a
 rate a second, ends with a heartbeat on every socket, and answers with what it did. It ends with
-its standard input.
+its standard input. Parts follow each other: a socket hears the tape from its beginning.
 
-Messages are encoded beforehand. With a rate, the timestamp of each is overwritten with the
-monotonic time of its sending (or, with "stamp": "due", of the moment it was due, so that a sender
-held up by a slow reader shows as lag instead of hiding it).
+Messages are encoded beforehand, message k with a timestamp k milliseconds after the first. With
+"stamp": "sent" that is overwritten with the monotonic time of its sending; with "due", with the
+moment it was due, so that a sender held up by a slow reader shows as lag instead of hiding it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.bench.tape import Tape, record
+from tests.bench.tape import BASE_MS, Tape, record
 from tests.bench.wire import (
     HEARTBEAT,
     STAMP,
@@ -119,8 +119,6 @@ class VenueProcess:
             "ws": f"ws://{HOST}:{self._listener.getsockname()[1]}/v2",
             "symbols": list(self.tape.snapshots),
             "depth": self.tape.depth,
-            "last_ms": self.tape.last_ms,
-            "updates": len(self.tape.updates),
             "mean_bytes": self.tape.mean_bytes,
         }
 
@@ -130,54 +128,32 @@ class VenueProcess:
             del self.readers[symbol]
 
     def play(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Send a part of the tape to whoever reads it; how many, and when."""
+        """Send a part of the tape to whoever reads it; how many, when, and each one's last."""
         readers = dict(self.readers)
-        first, count = command.get("first", 0), command["count"]
-        part = [
-            (readers[symbol].sock, frame)
-            for symbol, frame in self.tape.updates[first : first + count]
-            if symbol in readers
-        ]
+        first = command["first"]
+        wanted = self.tape.updates[first : first + command["count"]]
+        part = [(readers[symbol].sock, frame) for symbol, frame in wanted if symbol in readers]
         began_ns = time.monotonic_ns()
-        if command.get("closed"):
-            stalls=_closed(part,[symbol for symbol,_ in self.tape.updates[first:first+count] if symbol in readers],command["closed"])
-        elif command["rate"]:
-            _pace(part, 1e9 / command["rate"], began_ns, due=command.get("stamp") == "due")
+        if command["rate"]:
+            _pace(part, 1e9 / command["rate"], began_ns, command.get("stamp", ""))
         else:
             _flood(part)
         for reader in dict.fromkeys(readers.values()):
             reader.send(HEARTBEAT)
-        return {"stalls": locals().get("stalls",0), "sent": len(part), "began_ns": began_ns, "ended_ns": time.monotonic_ns()}
+        ended_ns = time.monotonic_ns()
+        last_ms = {symbol: BASE_MS + first + at for at, (symbol, _) in enumerate(wanted)}
+        return {
+            "sent": len(part),
+            "began_ns": began_ns,
+            "ended_ns": ended_ns,
+            "last_ms": {symbol: at_ms for symbol, at_ms in last_ms.items() if symbol in readers},
+        }
 
     def _accept(self) -> None:
         while True:
             sock, _ = self._listener.accept()
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=Reader(self, sock).serve, daemon=True).start()
-
-
-def _closed(part, symbols, path):
-    import mmap
-    with open(path,"r+b") as f: m=memoryview(mmap.mmap(f.fileno(),0)).cast("q")
-    queues={}
-    for (sock,frame),s in zip(part,symbols): queues.setdefault(s,[]).append(frame)
-    sock=part[0][0]
-    slots=[(q,i) for i,(s,q) in enumerate(sorted(queues.items()))]
-    sent=[0]*len(slots); base=[m[i] for _,i in slots]
-    left=len(part); stalls=0; last=time.monotonic_ns()
-    while left:
-        out=bytearray()
-        now=time.monotonic_ns()
-        for q,i in slots:
-            k=sent[i]
-            if k<len(q) and m[i]-base[i]>=k:
-                out+=q[k]; sent[i]=k+1; left-=1
-        if out: sock.sendall(out); last=now
-        elif now-last>50_000_000:
-            stalls+=1
-            print([(k,m[i]-base[i]) for (q,i),k in zip(slots,sent)],file=sys.stderr); last=now
-            for q,i in slots: base[i]=m[i]-sent[i]
-    return stalls
 
 
 def _flood(part: list[tuple[socket.socket, bytearray]]) -> None:
@@ -193,7 +169,7 @@ def _flood(part: list[tuple[socket.socket, bytearray]]) -> None:
 
 
 def _pace(
-    part: list[tuple[socket.socket, bytearray]], gap_ns: float, began_ns: int, *, due: bool
+    part: list[tuple[socket.socket, bytearray]], gap_ns: float, began_ns: int, stamped: str
 ) -> None:
     """Each at its moment; late ones at once, so that the mean rate holds."""
     for number, (sock, frame) in enumerate(part):
@@ -203,7 +179,8 @@ def _pace(
             if due_ns - now_ns > SPIN_NS:
                 time.sleep((due_ns - now_ns - SPIN_NS) / 1e9)
             now_ns = time.monotonic_ns()
-        frame[STAMP] = stamp(due_ns if due else now_ns)
+        if stamped:
+            frame[STAMP] = stamp(due_ns if stamped == "due" else now_ns)
         sock.sendall(frame)
 
 

@@ -180,6 +180,16 @@ def test_evaluations_are_counted_by_source() -> None:
     assert (scene.scanner.tally.from_ws, scene.scanner.tally.from_rest) == (2, 1)
 
 
+@pytest.mark.parametrize("polled", ["BTC/USD", "ETH/BTC", "ETH/USD"])
+def test_one_polled_leg_makes_it_an_evaluation_from_rest(polled: str) -> None:
+    scene = Scene()
+    scene.quiet()
+    scene.put(polled, [("9.99", "1")], [("10", "1")], Source.REST)
+    scene.turn()
+
+    assert (scene.scanner.tally.from_ws, scene.scanner.tally.from_rest) == (0, 1)
+
+
 def test_staleness_is_that_of_the_oldest_leg_and_is_observed_when_refused_too() -> None:
     scene = Scene(max_age_ms=3_000)
     scene.quiet()
@@ -240,7 +250,7 @@ def test_looking_at_one_triangle_gives_the_reason_that_the_scan_gives(flaw: str)
     else:
         scene.now_ns += {"stale": 3_001, "skew": 2_000}[flaw] * MS
     scene.gap()
-    (sighting, *_) = scene.scanner.scan(scene.cache.take_touched(), scene.now_ns)
+    sighting, *_ = scene.scanner.scan(scene.cache.take_touched(), scene.now_ns)
 
     assert sighting.why_not is Disbelief(flaw)
     assert scene.scanner.edge_now(0, scene.now_ns).why_not is Disbelief(flaw)

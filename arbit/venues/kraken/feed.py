@@ -21,6 +21,7 @@ from arbit.venues.fallback import RestFallback, RestParts
 from arbit.venues.kraken.parse import Instrument
 from arbit.venues.kraken.session import KrakenSession, SessionSetup
 from arbit.venues.kraken.shard import PULSE_S, Shard
+from arbit.venues.kraken.statuses import Statuses
 from arbit.venues.looks import LookingReader
 from arbit.venues.stream import StreamTap
 
@@ -115,10 +116,14 @@ class KrakenFeed:
     async def run(self, symbols: Sequence[str]) -> None:
         """Feed these symbols until cancelled; then unsubscribe and close."""
         size, now_ns = self.setup.symbols_per_socket, self.clock.monotonic_ns()
-        self._shards = [
-            Shard(n, self._session(symbols[at : at + size], now_ns), self)
-            for n, at in enumerate(range(0, len(symbols), size))
-        ]
+        statuses = self._statuses(symbols)
+        self._shards = []
+        for number, at in enumerate(range(0, len(symbols), size)):
+            part = symbols[at : at + size]
+            session = KrakenSession(
+                self._session_setup, part, now_ns, number=number, statuses=statuses
+            )
+            self._shards.append(Shard(number, session, self))
         async with asyncio.TaskGroup() as group:
             for shard in self._shards:
                 group.create_task(shard.keep_open(), name=f"{self.setup.venue}-ws-{shard.number}")
@@ -127,13 +132,14 @@ class KrakenFeed:
                 group.create_task(self._fallback.run(), name=f"{self.setup.venue}-rest")
                 group.create_task(self._watch_streams(self._fallback))
 
-    def _session(self, symbols: Sequence[str], now_ns: int) -> KrakenSession:
-        session = KrakenSession(self._session_setup, symbols, now_ns)
+    def _statuses(self, symbols: Sequence[str]) -> Statuses:
+        """What the listing says of the markets, until the instrument channel says more."""
+        statuses = Statuses(self.setup.venue, self._tap, self._publish, symbols)
         for symbol in symbols:
             market = self._markets.get(symbol)
             if market is not None:
-                session.assume(symbol, market.status)
-        return session
+                statuses.listed(symbol, market.status)
+        return statuses
 
     async def confirm(self, symbols: Sequence[str]) -> None:
         """Look at these symbols' own depths now, within the venue's rate."""

@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 from arbit.domain.errors import FrameError, VenueRefused
 from arbit.domain.market import MarketStatus
 
+_POINT = ord(".")
 _BOOK_PREFIX = b'{"channel":"book"'
 # A longer frame than this is not a book message Kraken would send (1000 levels fit in 100 kB).
 MAX_FRAME_BYTES = 8 * 1024 * 1024
@@ -292,19 +293,34 @@ def level_of(wire: WireLevel, price_decimals: int, qty_decimals: int) -> tuple[i
     Raises ValueError for anything but a plain non-negative JSON number that fits the precision:
     null, strings, exponents, negatives, and more digits than the book holds.
     """
-    price = bytes(wire.price)
-    qty = bytes(wire.qty)
+    price, qty = bytes(wire.price), bytes(wire.qty)
     price_digits = price.replace(b".", b"")
     qty_digits = qty.replace(b".", b"")
-    price_units = int(price_digits)
-    qty_units = int(qty_digits)
-    if price_units <= 0 or qty_units < 0 or not qty_digits.isdigit():
-        raise ValueError(f"level {price!r} {qty!r} is out of range")
-    # The usual case: the venue pads every number to its precision, so the digits are the units.
-    if price.find(b".") == len(price) - 1 - price_decimals and (
-        qty.find(b".") == len(qty) - 1 - qty_decimals
+    # The usual case, and the hottest code of the daemon: the venue pads every number to its
+    # precision, so its digits are the units, and stripping their zeros is cheaper than writing
+    # the integers out again (a quarter of the whole function, measured by tests/bench/feed.py).
+    if (
+        len(price) > price_decimals
+        and price[~price_decimals] == _POINT
+        and len(qty) > qty_decimals
+        and qty[~qty_decimals] == _POINT
+        and price_digits.isdigit()
+        and qty_digits.isdigit()
+        and (price_units := int(price_digits))
     ):
-        return price_units, qty_units, b"%d%d" % (price_units, qty_units)
+        mark = price_digits.lstrip(b"0") + (qty_digits.lstrip(b"0") or b"0")
+        return price_units, int(qty_digits), mark
+    return _unusual_level((price, qty), (price_digits, qty_digits), price_decimals, qty_decimals)
+
+
+def _unusual_level(
+    tokens: tuple[bytes, bytes], digits: tuple[bytes, bytes], price_decimals: int, qty_decimals: int
+) -> tuple[int, int, bytes]:
+    """A level that is not padded to the book's precision, or none at all."""
+    price, qty = tokens
+    price_units, qty_units = map(int, digits)
+    if price_units <= 0 or qty_units < 0 or not digits[1].isdigit():
+        raise ValueError(f"level {price!r} {qty!r} is out of range")
     mark = b"%d%d" % (price_units, qty_units)
     price_units = _padded(price, price_units, price_decimals)
     return price_units, _padded(qty, qty_units, qty_decimals), mark

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from arbit.domain.book import Disbelief, OrderBook, Source
 from arbit.domain.errors import FrameError
 from arbit.domain.events import BookBelieved, BookDisbelieved, FeedCounts, VenueSaid
-from arbit.domain.market import MarketStatus
 from arbit.ports import BookSink, Listener
 from arbit.venues.kraken.asks import Asks
 from arbit.venues.kraken.checksum import checksum, padded_checksum
@@ -54,6 +53,7 @@ from arbit.venues.kraken.subscription import (
 __all__ = ["RETRY_NS", "KrakenSession", "SessionSetup", "book_for"]
 
 INSTRUMENTS_WAIT_NS = 5_000 * MS  # by far the largest frame
+INSTRUMENTS_AGAIN_NS = 600_000 * MS  # a change that we missed is known after ten minutes at most
 HEALTHY_AFTER_NS = 10_000 * MS  # a book verified this long forgets its earlier failures
 CROSSED_LIMIT = 2  # this many crossed messages in a row, checksum good or not, ask for a resync
 MAX_WORDS = 300  # of the venue's text that we repeat
@@ -76,22 +76,31 @@ class SessionSetup:
 
 
 class KrakenSession:
-    """The symbols of one socket. `send` is given by `opened` and taken away by `lost`.
+    """The symbols of one socket. Sessions of a feed share `statuses`, told apart by `number`.
 
     `heard_ns` is when the venue last said something of its own accord (an answer to our ping
     shows that somebody is there, not that the stream is), `opened_ns` when the socket opened.
     """
 
-    def __init__(self, setup: SessionSetup, symbols: Sequence[str], now_ns: int = 1) -> None:
+    def __init__(
+        self,
+        setup: SessionSetup,
+        symbols: Sequence[str],
+        now_ns: int = 1,
+        *,
+        number: int = 0,
+        statuses: Statuses | None = None,
+    ) -> None:
         self._setup = setup
         self._counts = setup.counts
         self._sink = setup.sink
         self._subs = {symbol: Subscription(symbol, doubted_ns=now_ns) for symbol in symbols}
         self._asks = Asks(setup.depth)
-        self._statuses = Statuses(setup.venue, setup.sink, setup.publish, symbols)
+        self._number = number
+        self._statuses = statuses or Statuses(setup.venue, setup.sink, setup.publish, symbols)
         self._decimals: dict[str, tuple[int, int]] = {}
         self._instruments_tries = 0
-        self._instruments_due_ns = 0  # when they are asked for again; 0 once they were heard
+        self._instruments_due_ns = 0  # when they are asked for again
         self._ping_id = 0
         self._pinged_ns = 0  # 0 while no ping is out
         self._answers = False  # whether this socket ever answered a ping
@@ -107,10 +116,6 @@ class KrakenSession:
     def live(self) -> int:
         """How many symbols are believed as of their last message."""
         return sum(sub.state is State.LIVE for sub in self._subs.values())
-
-    def assume(self, symbol: str, status: MarketStatus) -> None:
-        """The status of a market by its listing, until the instrument channel states it."""
-        self._statuses.market(symbol, status, quietly=True)
 
     def opened(self, send: Callable[[bytes], None], now_ns: int) -> None:
         """A socket is open: ask for the instruments and every book."""
@@ -184,7 +189,7 @@ class KrakenSession:
                 again.append(sub)
         if again:
             self._resubscribe(again, now_ns)
-        if self._instruments_due_ns and now_ns >= self._instruments_due_ns:
+        if now_ns >= self._instruments_due_ns:
             self._asks.no_instruments()
             self._ask_instruments(now_ns)
 
@@ -302,8 +307,7 @@ class KrakenSession:
         """A frame that is no message: its part of the books it names is lost, so they are too."""
         head = payload[:_NAMES_WITHIN]
         if b'"instrument"' in head[:64]:  # it may have held a change of status
-            due_ns = self._instruments_due_ns or now_ns + RETRY_NS
-            self._instruments_due_ns = min(due_ns, now_ns + RETRY_NS)
+            self._instruments_due_ns = min(self._instruments_due_ns, now_ns + RETRY_NS)
         if b'"book"' not in head[:64]:
             return
         for name in dict.fromkeys(_NAMES.findall(head)):
@@ -321,9 +325,9 @@ class KrakenSession:
             case Heartbeat() | Top():
                 pass
             case SystemStatus():
-                self._statuses.system(message)
+                self._statuses.system(self._number, message)
             case Instruments():
-                self._instruments(message)
+                self._instruments(message, now_ns)
             case Refusal():
                 self._refused(message, now_ns)
             case Ack():
@@ -338,13 +342,13 @@ class KrakenSession:
         if ack.req_id in (None, sub.request_id):
             sub.acked, sub.told = True, None
 
-    def _instruments(self, message: Instruments) -> None:
+    def _instruments(self, message: Instruments, now_ns: int) -> None:
         if message.snapshot:
-            self._instruments_due_ns = 0
+            self._instruments_due_ns = now_ns + INSTRUMENTS_AGAIN_NS
             self._instruments_tries = 0
         for pair in message.pairs:
+            self._statuses.market(self._number, pair.symbol, pair.status)
             if pair.symbol in self._subs:
-                self._statuses.market(pair.symbol, pair.status)
                 prices, qtys = pair.price_decimals, pair.qty_decimals
                 if prices is not None and qtys is not None and plausible(prices, qtys):
                     self._decimals[pair.symbol] = (prices, qtys)

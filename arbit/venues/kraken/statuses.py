@@ -1,4 +1,4 @@
-"""Whether the venue as a whole and each of its markets trade, as last stated."""
+"""Whether the venue as a whole and each of its markets trade, as last stated on any socket."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from arbit.domain.market import MarketStatus
 from arbit.ports import BookSink, Listener
 from arbit.venues.kraken.parse import SystemStatus
 
+LISTING = -1  # who states a status before any socket does
+
 
 class Statuses:
-    """The statuses of one socket's symbols, told to the sink at the frame that states them.
+    """The statuses of one feed's symbols, told to the sink at the frame that states them.
 
-    A market whose status nobody stated is taken to trade: the session has no word against it.
+    Every socket is told every status, and a slow one late; so the venue, or a market, trades only
+    when no socket's last word is against it. The word of a socket that is gone stands until its
+    successor speaks. A market whose status nobody stated has no word against it.
     """
 
     def __init__(
@@ -23,25 +27,45 @@ class Statuses:
         self._venue = venue
         self._sink = sink
         self._publish = publish
-        self._online = True
-        self._stated: dict[str, MarketStatus] = {}
-        self._told: dict[str, Disbelief | None] = dict.fromkeys(symbols)
+        self._system = "online"
+        self._stopped_by: set[int] = set()
+        self._words: dict[str, MarketStatus] = dict.fromkeys(symbols, MarketStatus.ONLINE)
+        self._against: dict[str, set[int]] = {symbol: set() for symbol in self._words}
+        self._told: dict[str, Disbelief | None] = dict.fromkeys(self._words)
 
-    def system(self, status: SystemStatus) -> None:
-        """The engine says how it is; anything but `online` stops every symbol."""
-        if status.online is not self._online:
+    def system(self, socket: int, status: SystemStatus) -> None:
+        """A socket says how the engine is; anything but `online` stops every symbol."""
+        if status.online:
+            self._stopped_by.discard(socket)
+        else:
+            self._stopped_by.add(socket)
+        if status.system != self._system:
+            self._system = status.system
             self._publish(VenueStatusChanged(self._venue, "*", status.system))
-        self._online = status.online
         for symbol in self._told:
             self._tell(symbol)
 
-    def market(self, symbol: str, status: MarketStatus, *, quietly: bool = False) -> None:
-        """One market's status. `quietly` for what was known before the stream said anything."""
-        before = self._stated.get(symbol, MarketStatus.ONLINE)
-        self._stated[symbol] = status
+    def market(self, socket: int, symbol: str, status: MarketStatus) -> None:
+        """A socket states one market's status. A market that nobody watches is passed over."""
+        against = self._against.get(symbol)
+        if against is None:
+            return
+        against.discard(LISTING)
+        if status is MarketStatus.ONLINE:
+            against.discard(socket)
+        else:
+            against.add(socket)
         self._tell(symbol)
-        if before is not status and not quietly:
+        if self._words[symbol] is not status:
+            self._words[symbol] = status
             self._publish(VenueStatusChanged(self._venue, symbol, status.value))
+
+    def listed(self, symbol: str, status: MarketStatus) -> None:
+        """A market's status by its listing: holds until a socket states one. Told to nobody."""
+        if status is not MarketStatus.ONLINE and symbol in self._against:
+            self._against[symbol].add(LISTING)
+            self._words[symbol] = status
+            self._tell(symbol)
 
     def _tell(self, symbol: str) -> None:
         reason = self._reason(symbol)
@@ -50,7 +74,6 @@ class Statuses:
             self._sink.set_status(symbol, reason)
 
     def _reason(self, symbol: str) -> Disbelief | None:
-        if not self._online:
+        if self._stopped_by:
             return Disbelief.VENUE_STATUS
-        online = self._stated.get(symbol, MarketStatus.ONLINE) is MarketStatus.ONLINE
-        return None if online else Disbelief.MARKET_STATUS
+        return Disbelief.MARKET_STATUS if self._against[symbol] else None

@@ -59,3 +59,10 @@ def test_merging_is_observing_everything_in_one(first: list[float], second: list
 def test_merging_nothing_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="nothing to merge"):
         merged([])
+
+
+@given(AGES)
+def test_quantiles_never_go_down(values: list[float]) -> None:
+    histogram = filled(*values)
+    found = [histogram.quantile(share / 20) or 0.0 for share in range(21)]
+    assert found == sorted(found)

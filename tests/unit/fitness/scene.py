@@ -48,7 +48,10 @@ def book(symbol: str, bids: Rows, asks: Rows, *, depth: int = 25) -> OrderBook:
     """A book with five decimals in prices and quantities."""
     made = OrderBook(symbol, depth=depth, price_decimals=5, qty_decimals=5)
     made.replace(
-        *([(int(D(p).scaleb(5)), int(D(q).scaleb(5)), b"") for p, q in side] for side in (bids, asks))
+        *(
+            [(int(D(p).scaleb(5)), int(D(q).scaleb(5)), b"") for p, q in side]
+            for side in (bids, asks)
+        )
     )
     return made
 
@@ -99,7 +102,7 @@ class Scene:
             TrialSetup(
                 desk=self.exchange,
                 markets=self.markets,
-                view=self.cache.last_known,
+                view=lambda symbol, now_ns: self.cache.fresh(symbol, now_ns, max_age_ms * MS),
                 on_end=self._cycle_ended,
                 max_concurrent=max_concurrent,
             )
@@ -156,9 +159,9 @@ class Scene:
         return {asset: change for asset, change in changes.items() if change}
 
     def accounted(self) -> dict[str, Decimal]:
-        """What the trial says it earned and left over, by asset."""
+        """What the trial says it earned, left over and had under way at the end, by asset."""
         sums: dict[str, Decimal] = {}
-        for part in (self.trial.profit, self.trial.residuals):
+        for part in (self.trial.profit, self.trial.residuals, self.trial.unfinished):
             for asset, amount in part.items():
                 sums[asset] = sums.get(asset, D(0)) + amount
         return {asset: amount for asset, amount in sums.items() if amount}

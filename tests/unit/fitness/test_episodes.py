@@ -45,6 +45,18 @@ def test_an_edge_of_exactly_nothing_is_no_gap() -> None:
     assert scene.funnel["raw"] == 0
 
 
+def test_an_open_gap_closes_when_its_edge_is_exactly_nothing() -> None:
+    scene = Scene()
+    scene.put("BTC/USD", [("99", "1")], [("128", "1")])
+    scene.put("ETH/BTC", [("0.1", "1")], [("0.125", "1")])
+    scene.put("ETH/USD", [("16.1", "1")], [("17", "1")])
+    scene.turn()
+    scene.put("ETH/USD", [("16", "1")], [("17", "1")])
+    scene.turn()
+
+    assert (scene.funnel["raw"], scene.episodes.open) == (1, 0)
+
+
 def test_a_gap_that_comes_back_is_a_second_episode() -> None:
     scene = Scene(fee="0.02")
     for _ in range(3):

@@ -17,7 +17,7 @@ from arbit.fitness.trial import (
     Trial,
     TrialSetup,
 )
-from arbit.venues.paper import INSUFFICIENT_FUNDS
+from arbit.venues.paper import INSUFFICIENT_FUNDS, NO_FEE
 from tests.unit.fitness.scene import MS, Scene
 
 D = Decimal
@@ -197,6 +197,17 @@ def test_an_asset_that_cannot_go_home_does_not_keep_the_other_one_from_it() -> N
     assert cycle.attempts == {"BTC": HOME_ATTEMPTS, "ETH": 1}
 
 
+def test_an_order_home_that_is_refused_at_once_is_not_sent_again() -> None:
+    scene = ready()
+    cycle = started(scene)
+    scene.put("ETH/BTC", [("0.1099", "500")], [("0.11", "500")])
+    scene.fees.pop("BTC/USD")  # the venue would refuse whatever is sent on this market
+    scene.pass_ms(1_000)
+
+    assert (cycle.end, cycle.orders) == (CycleEnd.HELD, 3)
+    assert scene.trial.refusals == {NO_FEE: 1}
+
+
 def test_dust_is_no_incident_but_is_counted_as_left_over() -> None:
     scene = ready()
     cycle = started(scene, course(scene, limits=("100", "0.1", "10.5"), qty="1.00001"))
@@ -209,9 +220,7 @@ def test_dust_is_no_incident_but_is_counted_as_left_over() -> None:
     assert scene.balance_changes() == scene.accounted()
 
 
-@pytest.mark.parametrize(
-    ("cost_min", "end"), [("50", CycleEnd.HELD), ("100.01", CycleEnd.UNWOUND)]
-)
+@pytest.mark.parametrize(("cost_min", "end"), [("50", CycleEnd.HELD), ("100.01", CycleEnd.UNWOUND)])
 def test_a_quote_asset_left_behind_is_held_when_it_is_worth_an_order(
     cost_min: str, end: CycleEnd
 ) -> None:
@@ -248,9 +257,7 @@ def test_no_leg_is_larger_than_sizing_found_depth_for() -> None:
         return place(intent, now_ns)
 
     desk = _Spied(scene, spy)
-    trial = Trial(
-        TrialSetup(desk, scene.markets, scene.cache.last_known, scene.ended.append, 1)
-    )
+    trial = Trial(TrialSetup(desk, scene.markets, scene.cache.last_known, scene.ended.append, 1))
     trial.start(planned, scene.now_ns)
     for _ in range(8):
         scene.now_ns += 60 * MS
@@ -349,11 +356,12 @@ def test_a_closed_trial_begins_nothing_and_finishes_what_it_began() -> None:
     cycle = started(scene)
     scene.lane.close()
     assert scene.trial.start(course(scene), scene.now_ns) is None
-    assert not scene.lane.idle
+    idle = [scene.lane.idle]
     scene.pass_ms(1_000)
+    idle.append(scene.lane.idle)
 
     assert cycle.end is CycleEnd.DONE
-    assert scene.lane.idle
+    assert idle == [False, True]
     assert scene.trial.skipped_busy == 0
 
 

@@ -12,7 +12,7 @@ from arbit.domain.events import Event, FeedCounts
 from arbit.venues.kraken.parse import Instrument
 from arbit.venues.kraken.session import KrakenSession, SessionSetup
 from arbit.venues.kraken.subscription import State, Subscription
-from tests.unit.venues.kraken.wire import Reference
+from tests.unit.venues.kraken.wire import Reference, book_frame, entry, reply
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -98,3 +98,15 @@ class Desk:
 
     def of(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
+
+
+def wrong(reference: Reference) -> bytes:
+    """A true update under a checksum that is off."""
+    bids = [("99.8", "1.000")]
+    reference.apply(bids, ())
+    return book_frame("update", entry(reference.symbol, bids, (), reference.checksum ^ 1))
+
+
+def ack(request_id: int, symbol: str = PAIR) -> bytes:
+    result = {"channel": "book", "symbol": symbol, "depth": 10, "snapshot": True}
+    return reply("subscribe", result=result, req_id=request_id)

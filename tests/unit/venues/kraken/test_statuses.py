@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from arbit.domain.book import Disbelief
+from arbit.books import BookCache
+from arbit.domain.book import Disbelief, OrderBook, Source
 from arbit.domain.events import VenueStatusChanged
 from arbit.domain.market import MarketStatus
+from arbit.venues.kraken.parse import SystemStatus
+from arbit.venues.kraken.statuses import Statuses
 from tests.unit.venues.kraken.desk import MS, OTHER, PAIR, Desk
 from tests.unit.venues.kraken.wire import instruments, pair, reply, system
 
@@ -48,7 +51,7 @@ def test_when_the_engine_is_back_a_stopped_market_stays_stopped() -> None:
 
 def test_a_market_that_its_listing_says_is_closed_stays_so_until_the_stream_opens_it() -> None:
     desk = Desk()
-    desk.session.assume(PAIR, MarketStatus.POST_ONLY)
+    desk.session._statuses.listed(PAIR, MarketStatus.POST_ONLY)
     desk.live()
     desk.hear(system("online"))
     assert [desk.reason(symbol) for symbol in desk.symbols] == [Disbelief.MARKET_STATUS, None]
@@ -101,13 +104,15 @@ def test_instruments_that_never_come_are_asked_for_again_ever_more_rarely() -> N
     assert 6 <= asked_for_instruments(desk) <= 10
 
 
-def test_instruments_that_came_are_not_asked_for_again() -> None:
+def test_instruments_that_came_are_asked_for_again_only_every_ten_minutes() -> None:
     desk = Desk().live()
     desk.hear(instruments("snapshot", BTC_USD="online"))
     desk.forget()
-    for _ in range(300):
-        desk.tick(after_ms=100)
+    for _ in range(599):
+        desk.tick(after_ms=1_000)
     assert desk.asked("subscribe", "instrument") == []
+    desk.tick(after_ms=1_000)
+    assert asked_for_instruments(desk) == 1
 
 
 def test_a_refused_instrument_channel_is_asked_for_again() -> None:
@@ -140,3 +145,51 @@ def test_a_stream_of_broken_instrument_frames_does_not_put_the_question_off() ->
         desk.tick()
     assert 1 <= asked_for_instruments(desk) <= 6
     assert desk.now_ns > 3_000 * MS
+
+
+class Sockets:
+    """Two sockets' words about two markets, and what the cache makes of them."""
+
+    def __init__(self) -> None:
+        self.events: list[object] = []
+        self.cache = BookCache()
+        self.cache.watch((PAIR, OTHER))
+        for symbol in (PAIR, OTHER):
+            book = OrderBook(symbol, depth=10, price_decimals=0, qty_decimals=0)
+            book.replace([(9, 1, b"")], [(10, 1, b"")])
+            self.cache.put(book, seen_ns=1, confirmed_ns=1, source=Source.WS)
+        self.statuses = Statuses("kraken", self.cache, self.events.append, (PAIR, OTHER))
+        self.statuses.system(0, SystemStatus("online"))
+
+    @property
+    def reasons(self) -> list[Disbelief | None]:
+        return list(self.cache.reason)
+
+
+def test_one_sockets_word_stops_the_symbols_of_all_and_all_must_agree_to_go_on() -> None:
+    both = Sockets()
+    both.statuses.system(0, SystemStatus("maintenance"))
+    assert both.reasons == [Disbelief.VENUE_STATUS] * 2
+    both.statuses.system(1, SystemStatus("maintenance"))
+    both.statuses.system(0, SystemStatus("online"))
+    assert both.reasons == [Disbelief.VENUE_STATUS] * 2
+    both.statuses.system(1, SystemStatus("online"))
+    assert both.reasons == [None, None]
+
+
+def test_a_late_word_of_a_slow_socket_does_not_open_a_market_that_another_saw_close() -> None:
+    both = Sockets()
+    both.statuses.market(0, PAIR, MarketStatus.POST_ONLY)
+    both.statuses.market(1, PAIR, MarketStatus.ONLINE)  # sent before, heard after
+    assert both.reasons == [Disbelief.MARKET_STATUS, None]
+    both.statuses.market(0, PAIR, MarketStatus.ONLINE)
+    assert both.reasons == [None, None]
+
+
+def test_the_same_news_on_every_socket_is_told_once() -> None:
+    both = Sockets()
+    for socket in (0, 1, 2):
+        both.statuses.system(socket, SystemStatus("post_only"))
+        both.statuses.market(socket, PAIR, MarketStatus.POST_ONLY)
+        both.statuses.market(socket, "NO/SUCH", MarketStatus.POST_ONLY)
+    assert len(both.events) == 2

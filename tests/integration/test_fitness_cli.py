@@ -1,0 +1,359 @@
+"""`arbit fitness` as its user meets it: a process, its exit code, its two streams, its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.integration.kraken_tape import gap, quiet, write
+
+REPO = Path(__file__).parents[2]
+GUARD_S = 60
+# Typer itself asks for pydantic, so that one is not ours to leave out.
+HEAVY = ("ccxt", "aiohttp", "picows", "msgspec", "structlog", "prometheus_client", "uvloop")
+interruptible = pytest.mark.skipif(os.name == "nt", reason="signals of a terminal are POSIX")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A working folder of its own, with a home and a folder for temporary files beside it."""
+
+    root: Path
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def env(self, **more: str) -> dict[str, str]:
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("ARBIT_")}
+        folders = {"HOME": str(self.root / "home"), "TMPDIR": str(self.root / "tmp")}
+        return {**ours, **folders, "PYTHONPATH": str(REPO), "COLUMNS": "100", **more}
+
+    def arbit(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "arbit", *arguments],
+            cwd=self.work,
+            env=self.env(**env),
+            capture_output=True,
+            text=True,
+            timeout=GUARD_S,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Like a command typed in a terminal: in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "arbit", *arguments],
+            cwd=self.work,
+            env=self.env(PYTHONUNBUFFERED="1"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def strays(self) -> list[Path]:
+        """Files that a run left behind, anywhere but in its data folder."""
+        found = [path for path in self.root.rglob("*") if path.is_file()]
+        return [path for path in found if self.work / "var" not in path.parents]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    for name in ("work", "home", "tmp"):
+        (tmp_path / name).mkdir()
+    return Desk(tmp_path)
+
+
+def assert_one_clear_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("arbit: ")
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--secs", "-5"], ["--secs -5", "expected a number from"]),
+        (["--secs", "0"], ["--secs 0", "expected a number from"]),
+        (["--secs", "nan"], ["--secs nan", "expected a number from"]),
+        (["--secs", "1e99"], ["--secs 1e99", "expected a number from"]),
+        (["--secs", "soon"], ["--secs soon", "expected a number from"]),
+        (["--seed", "-1"], ["--seed -1"]),
+        (["--bogus"], ["--bogus"]),
+        (["--replay"], ["--replay"]),
+        (["--profile", "stormy"], ["--profile 'stormy'", "calm, volatile, thin, whole-venue"]),
+        (["--venue", "no-such-venue!"], ["no-such-venue!"]),
+        (["--venue", "nosuchvenue"], ["nosuchvenue"]),
+        (["--fee-bps", "minus"], ["--fee-bps", "minus"]),
+        (["--fee-bps", "1001"], ["--fee-bps", "1001", "0 to 1000"]),
+        (["--latency-ms", "-1"], ["--latency-ms", "-1", "0 to 60000"]),
+        (["--symbols", "BTCUSD"], ["--symbols", "BTCUSD"]),
+        (["--triangles", "BTC/USD,ETH/BTC"], ["--triangles", "BTC/USD,ETH/BTC"]),
+        (["--replay", "nowhere.ndjson"], ["--replay nowhere.ndjson", "No such file"]),
+        (["--replay", "."], ["--replay .", "expected a file"]),
+        (["--metrics-port", "70000"], ["--metrics-port", "70000"]),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_clear_line(
+    desk: Desk, arguments: list[str], words: list[str]
+) -> None:
+    assert_one_clear_line(desk.arbit("fitness", *arguments), *words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--symbols", "BTC/USD,NOPE/USD"], ["'NOPE/USD'", "no such market"]),
+        (
+            ["--triangles", "BTC/USD,ETH/BTC,ETH/EUR"],
+            ["is no triangle", "buy BTC/USD", "buy ETH/BTC", "sell ETH/EUR", "end in EUR"],
+        ),
+        (["--triangles", "BTC/USD,ETH/BTC,NOPE/USD"], ["'NOPE/USD' is not listed"]),
+        (
+            ["--triangles", "BTC/USD,ETH/BTC,ETH/USD;ETH/USD,ETH/BTC,BTC/USD"],
+            ["expected each triangle once"],
+        ),
+    ],
+)
+def test_a_mistake_that_only_the_venue_s_listing_shows_is_one_clear_line(
+    desk: Desk, arguments: list[str], words: list[str]
+) -> None:
+    done = desk.arbit("fitness", "--secs", "1", "--json", *arguments)
+    assert_one_clear_line(done, *words)
+    assert sandboxes_of(desk) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ARBIT_SCAN__LATENCY_MS\n", [".env, line 1", "KEY=value"]),
+        ("# fine\nARBIT_SCAN__LATENCY=5\n", [".env, line 2", "unknown setting"]),
+        ("ARBIT_SCAN__LATENCY_MS=lots\n", [".env, line 1", "lots", "0 to 60000"]),
+        ("ARBIT_VENUES__KRAKEN__BOOK_DEPTH=11\n", [".env, line 1", "10, 25, 100, 500, 1000"]),
+    ],
+)
+def test_a_mistake_in_the_env_file_is_one_clear_line(
+    desk: Desk, text: str, words: list[str]
+) -> None:
+    (desk.work / ".env").write_text(text, encoding="utf-8")
+    assert_one_clear_line(desk.arbit("fitness", "--secs", "1"), *words)
+
+
+def test_a_mistake_in_the_environment_is_one_clear_line(desk: Desk) -> None:
+    done = desk.arbit("fitness", "--secs", "1", ARBIT_LATENCY_MS="60")
+    assert_one_clear_line(done, "ARBIT_LATENCY_MS=60", "expected ARBIT_SCAN__LATENCY_MS")
+
+
+def test_several_mistakes_are_all_told_at_once_a_line_each(desk: Desk) -> None:
+    done = desk.arbit("fitness", ARBIT_NOPE="1", ARBIT_METRICS_PORT="-1")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 2
+    assert "Traceback" not in done.stderr
+
+
+# --- recordings ----------------------------------------------------------------------------------
+
+
+def test_a_recording_is_one_json_object_and_nothing_else(desk: Desk) -> None:
+    write(desk.work / "tape", *((0.0, line) for line in quiet()), (1.0, gap()), (2.0, quiet()[2]))
+    done = desk.arbit("fitness", "--simulate", "--json", "--fee-bps", "0", "--replay", "tape")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    found = strict_json(done.stdout)
+    assert (found["market"], found["venue"]) == ("recorded", "kraken")
+    assert found["funnel"]["filled"] == 1
+    assert found["paper"]["pnl"] == {"USD": "50"}
+
+
+def test_a_recording_without_a_triangle_is_a_verdict_and_no_error(desk: Desk) -> None:
+    write(desk.work / "tape", (0.0, quiet()[0]))
+    done = desk.arbit("fitness", "--replay", "tape")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "No triangle among the 1 markets watched" in done.stdout
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_truncated_recording_is_reported_up_to_there_and_named(desk: Desk, as_json: bool) -> None:
+    tape = write(desk.work / "tape", *((0.0, line) for line in quiet()), (1.0, gap()))
+    tape.write_text(tape.read_text(encoding="utf-8")[:-40], encoding="utf-8")
+    done = desk.arbit("fitness", "--replay", "tape", *(["--json"] if as_json else []))
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("arbit: tape, line 4: expected one JSON object")
+    assert len(done.stderr.splitlines()) == 1
+    if as_json:
+        assert strict_json(done.stdout)["evaluations"] == 1
+    else:
+        assert "Verdict" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\xff\x89PNG\n", b"[]\n", b"{}\n", b"a,b,c\n1,2,3\n"]
+)
+def test_a_file_that_is_no_recording_is_one_clear_line(desk: Desk, content: bytes) -> None:
+    (desk.work / "tape").write_bytes(content)
+    assert_one_clear_line(desk.arbit("fitness", "--replay", "tape"), "tape")
+
+
+# --- the sandbox ---------------------------------------------------------------------------------
+
+
+def test_a_run_without_anything_configured_measures_our_own_exchange(desk: Desk) -> None:
+    done = desk.arbit("fitness", "--simulate", "--secs", "4", "--json", "--seed", "3")
+
+    assert done.returncode == 0, done.stderr
+    found = strict_json(done.stdout)
+    assert (found["venue"], found["market"]) == ("sandbox", "synthetic")
+    assert found["books"]["failed"] == 0
+    assert found["books"]["verified"] > 0
+    assert found["evaluations"] > 0
+    assert found["ws_share"] >= 0.99
+    counts = list(found["funnel"].values())
+    assert counts == sorted(counts, reverse=True)
+    assert found["verdict"]
+    assert desk.strays() == []
+    assert sandboxes_of(desk) == []
+
+
+def test_what_a_person_sees_says_that_the_market_is_synthetic(desk: Desk) -> None:
+    done = desk.arbit("fitness", "--secs", "2")
+
+    assert done.returncode == 0, done.stderr
+    assert "SYNTHETIC" in done.stdout
+    assert "Verdict" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@interruptible
+@pytest.mark.parametrize("whole_group", [True, False], ids=["as a terminal does", "the process"])
+def test_ctrl_c_ends_the_watching_and_not_the_report(desk: Desk, whole_group: bool) -> None:
+    process = desk.start("fitness", "--simulate")
+    try:
+        assert process.stdout is not None
+        assert "SYNTHETIC" in process.stdout.readline()
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children, "the sandbox is a child process"
+        time.sleep(1.5)  # let it see something; nothing is asserted about how much
+        if whole_group:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=GUARD_S)
+    finally:
+        process.kill()
+    assert process.returncode == 0, complained
+    assert "Verdict" in said
+    assert "Traceback" not in complained
+    assert not any(is_alive(child) for child in children)
+
+
+@interruptible
+def test_the_sandbox_is_gone_when_its_parent_is_killed(desk: Desk) -> None:
+    process = desk.start("fitness")
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        children = psutil.Process(process.pid).children(recursive=True)
+    finally:
+        process.kill()
+        process.communicate(timeout=GUARD_S)
+    gone, alive = psutil.wait_procs(children, timeout=GUARD_S)
+    assert gone
+    assert alive == []
+
+
+@interruptible
+def test_the_sandbox_as_a_server_says_that_nothing_is_real_and_stops_politely(desk: Desk) -> None:
+    process = desk.start("sandbox", "--seed", "5")
+    try:
+        assert process.stdout is not None
+        shown = "".join(process.stdout.readline() for _ in range(4))
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)
+        _, complained = process.communicate(timeout=GUARD_S)
+    finally:
+        process.kill()
+    assert "SYNTHETIC MARKET: nothing here is real" in shown
+    assert "http://127.0.0.1:" in shown
+    assert "ws://127.0.0.1:" in shown
+    assert "Stop with Ctrl-C" in shown
+    assert "Traceback" not in complained
+    assert process.returncode == 0
+    assert not any(is_alive(child) for child in children)
+
+
+# --- help ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["fitness", "--help"], ["sandbox", "-h"]])
+def test_help_needs_nothing_heavy(desk: Desk, arguments: list[str]) -> None:
+    script = (
+        "import sys, arbit.cli\n"
+        f"sys.argv = ['arbit', *{arguments!r}]\n"
+        "try:\n    arbit.cli.main()\n"
+        "except SystemExit:\n"
+        f"    print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=desk.work,
+        env=desk.env(),
+        capture_output=True,
+        text=True,
+        timeout=GUARD_S,
+        check=False,
+    )
+    assert done.stderr.strip() == "[]"
+    assert "Usage" in done.stdout
+
+
+def test_help_shows_examples_that_can_be_typed(desk: Desk) -> None:
+    shown = " ".join(desk.arbit("fitness", "--help").stdout.split())
+
+    for example in (
+        "arbit fitness --simulate --secs 20",
+        "arbit fitness --venue kraken --secs 300",
+        "arbit fitness --replay recording.ndjson --fee-bps 10",
+    ):
+        assert example in shown
+
+
+def strict_json(text: str) -> dict[str, Any]:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    found = json.loads(text, parse_constant=refuse)
+    assert isinstance(found, dict)
+    return found
+
+
+def sandboxes_of(desk: Desk) -> list[list[str]]:
+    """Sandbox processes whose working folder is this desk's: what a run left behind."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(desk.work):
+                found.append(process.cmdline())
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+from arbit.app.budget import Budget
+from arbit.books import BookCache
+from arbit.config import ScanSettings
+from arbit.domain.book import Disbelief, Source
+from tests.unit.fitness.scene import SECOND, START, book, markets_of
+
+D = Decimal
+BALANCES = {"USD": D(10_000), "BTC": D("0.1"), "EUR": D(10_000), "ETH": D(3), "JPY": D(50)}
+
+
+class Priced:
+    """BTC/USD at 50,000 and USD/EUR (the other way round) at 0.8; ETH/BTC prices nothing in USD."""
+
+    def __init__(self) -> None:
+        names = ("BTC/USD", "USD/EUR", "ETH/BTC")
+        self.now_ns = START
+        self.cache = BookCache()
+        self.cache.watch(names, START)
+        for name, bid, ask in (
+            ("BTC/USD", "49990", "50010"),
+            ("USD/EUR", "0.79", "0.81"),
+            ("ETH/BTC", "0.03", "0.04"),
+        ):
+            made = book(name, [(bid, "1")], [(ask, "1")])
+            self.cache.put(made, seen_ns=START, confirmed_ns=START, source=Source.WS)
+        scan = ScanSettings(paper_balances=BALANCES, max_notional_per_cycle=D(1_000))
+        self.budget = Budget(scan, self.cache, markets_of(*names), lambda: self.now_ns, 3 * SECOND)
+
+
+def test_the_reference_currency_is_bounded_by_the_cap() -> None:
+    assert Priced().budget("USD") == 1_000
+
+
+def test_another_asset_is_bounded_by_what_the_cap_is_worth_of_it() -> None:
+    priced = Priced()
+    assert priced.budget("BTC") == D(1_000) / 50_000
+    assert priced.budget("EUR") == D(1_000) * D("0.8")
+
+
+def test_an_asset_that_the_account_does_not_hold_has_no_budget() -> None:
+    assert Priced().budget("DOGE") is None
+
+
+def test_an_asset_that_no_market_prices_is_bounded_by_its_balance_and_named() -> None:
+    priced = Priced()
+    assert priced.budget("JPY") == 50
+    assert priced.budget.unpriced == {"JPY"}
+
+
+def test_without_a_believable_price_the_cap_cannot_be_kept_so_there_is_no_budget() -> None:
+    priced = Priced()
+    priced.cache.disbelieve("BTC/USD", Disbelief.CHECKSUM)
+    assert priced.budget("BTC") is None
+    priced.now_ns += 4 * SECOND
+    assert priced.budget("EUR") is None
+    assert priced.budget("USD") == 1_000  # needs no price
+    assert priced.budget.unpriced == set()

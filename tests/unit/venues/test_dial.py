@@ -1,0 +1,229 @@
+"""Our WebSocket client against a raw server on loopback that can be as rude as it likes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from arbit.domain.errors import VenueUnreachable
+from arbit.venues.dial import Connection, PicowsDialer
+
+TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
+GUARD_S = 10.0
+
+
+def frame(kind: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
+    head = bytes([(0x80 if fin else 0) | kind])
+    if len(payload) < 126:
+        return head + bytes([len(payload)]) + payload
+    if len(payload) < 1 << 16:
+        return head + b"\x7e" + struct.pack(">H", len(payload)) + payload
+    return head + b"\x7f" + struct.pack(">Q", len(payload)) + payload
+
+
+@dataclass
+class Ear:
+    """A handler that remembers."""
+
+    heard: list[bytes] = field(default_factory=list)
+    drained: int = 0
+    lost: list[str] = field(default_factory=list)
+
+    def on_frame(self, payload: bytes) -> None:
+        self.heard.append(payload)
+
+    def on_drained(self) -> None:
+        self.drained += 1
+
+    def on_lost(self, why: str) -> None:
+        self.lost.append(why)
+
+
+class Server:
+    """Shakes hands as the standard says, or answers with `instead`; then sends `first`."""
+
+    def __init__(self, first: bytes = b"", instead: bytes = b"") -> None:
+        self.first = first
+        self.instead = instead
+        self.got = bytearray()
+        self.writer: asyncio.StreamWriter | None = None
+        self.url = ""
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[Server]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2"
+        try:
+            yield self
+        finally:
+            if self.writer is not None:
+                self.writer.close()
+            server.close()
+            await server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        request = await reader.readuntil(b"\r\n\r\n")
+        lines = dict(line.split(b": ", 1) for line in request.split(b"\r\n")[1:] if line)
+        key = next(value for name, value in lines.items() if name.lower() == b"sec-websocket-key")
+        accept = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False)
+        writer.write(
+            self.instead
+            or b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + base64.b64encode(accept.digest()) + b"\r\n\r\n" + self.first
+        )
+        while data := await reader.read(65_536):
+            self.got += data
+        writer.close()
+
+    def send(self, data: bytes) -> None:
+        assert self.writer is not None
+        self.writer.write(data)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(GUARD_S):
+        while not true():
+            await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def dialled(
+    max_bytes: int = 1_000, first: bytes = b""
+) -> AsyncIterator[tuple[Server, Ear, Connection]]:
+    async with Server(first)() as server:
+        ear = Ear()
+        connection = await PicowsDialer(max_bytes)(server.url, ear)
+        yield server, ear, connection
+        connection.abort()
+
+
+async def test_whole_messages_are_forwarded_as_they_came_and_then_drained() -> None:
+    async with dialled() as (server, ear, _):
+        server.send(
+            frame(TEXT, b"one") + frame(TEXT, b"two") + frame(TEXT) + frame(BINARY, b"\xff")
+        )
+        await until(lambda: len(ear.heard) == 4)
+        assert ear.heard == [b"one", b"two", b"", b"\xff"]
+        assert 1 <= ear.drained <= 4
+
+
+async def test_a_message_in_pieces_is_joined() -> None:
+    async with dialled() as (server, ear, _):
+        server.send(frame(TEXT, b"a", fin=False) + frame(CONTINUATION, b"b", fin=False))
+        server.send(frame(PING, b"?") + frame(CONTINUATION, b"c") + frame(TEXT, b"next"))
+        await until(lambda: len(ear.heard) == 2)
+        assert ear.heard == [b"abc", b"next"]
+        await until(lambda: bool(server.got))  # the protocol's own ping was answered
+        assert server.got[0] == 0x80 | PONG
+
+
+async def test_what_is_sent_is_one_text_message() -> None:
+    async with dialled() as (server, _, connection):
+        connection.send(b'{"method":"ping"}')
+        await until(lambda: len(server.got) >= 6 + 17)
+        assert server.got[0] == 0x80 | TEXT
+        mask, masked = server.got[2:6], server.got[6:]
+        assert bytes(b ^ mask[i % 4] for i, b in enumerate(masked)) == b'{"method":"ping"}'
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_message_beyond_the_limit_ends_the_socket(whole: bool) -> None:
+    async with dialled(max_bytes=1_000) as (server, ear, _):
+        if whole:
+            server.send(frame(TEXT, b"x" * 2_000))
+        else:
+            for _ in range(5):
+                server.send(frame(CONTINUATION, b"x" * 400, fin=False))
+        await until(lambda: bool(ear.lost))
+        assert ear.heard == []
+        assert whole or ear.lost == ["a message of more than 1000 bytes"]
+
+
+async def test_the_code_of_a_close_is_told_once_and_nothing_after_it() -> None:
+    async with dialled() as (server, ear, connection):
+        server.send(frame(TEXT, b"last") + frame(CLOSE, struct.pack(">H", 1012) + b"bye"))
+        await until(lambda: bool(ear.lost))
+        await asyncio.sleep(0.05)
+        assert ear.heard == [b"last"]
+        assert ear.lost == ["closed by the venue with code 1012"]
+        connection.send(b"too late")
+        connection.close()
+        connection.abort()
+        assert len(ear.lost) == 1
+
+
+async def test_a_cut_without_a_word_is_told() -> None:
+    async with dialled() as (server, ear, _):
+        assert server.writer is not None
+        server.writer.transport.abort()
+        await until(lambda: bool(ear.lost))
+        assert ear.lost == ["connection lost"]
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_after_our_own_end_the_handler_hears_nothing_more(end: str) -> None:
+    async with dialled() as (server, ear, connection):
+        connection.send(b"x")
+        await until(lambda: bool(server.got))
+        getattr(connection, end)()
+        server.send(frame(TEXT, b"ghost"))
+        await asyncio.sleep(0.05)
+        assert (ear.heard, ear.drained, ear.lost) == ([], 0, [])
+
+
+async def test_what_comes_with_the_handshake_is_heard_and_a_close_with_it_is_told() -> None:
+    first = frame(TEXT, b"hello") + frame(CLOSE, struct.pack(">H", 1013))
+    async with dialled(first=first) as (_, ear, connection):
+        await until(lambda: bool(ear.lost))
+        assert ear.heard == [b"hello"]
+        connection.send(b"anyone?")
+        assert ear.lost == ["closed by the venue with code 1013"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+        b"garbage\r\n\r\n",
+    ],
+)
+async def test_any_answer_but_an_upgrade_is_unreachable(answer: bytes) -> None:
+    async with Server(instead=answer)() as server:
+        ear = Ear()
+        with pytest.raises(VenueUnreachable, match="127"):
+            await PicowsDialer()(server.url, ear)
+        assert (ear.heard, ear.lost) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ws://127.0.0.1:1/v2",
+        "ws://127.0.0.1:99999/v2",
+        "ws://127.0.0.1:x/v2",
+        "ws://no such host/v2",
+        "ws:///v2",
+        "ws://" + "a" * 300 + ".invalid/v2",
+    ],
+)
+async def test_an_address_where_nobody_is_or_can_be_is_unreachable(url: str) -> None:
+    with pytest.raises(VenueUnreachable):
+        await PicowsDialer()(url, Ear())
+
+
+async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arbit.venues.dial.CONNECT_TIMEOUT_S", 0.1)
+    async with Server(instead=b"HTTP/1.1 101 ")() as server:
+        with pytest.raises(VenueUnreachable):
+            await PicowsDialer()(server.url, Ear())
