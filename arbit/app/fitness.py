@@ -165,7 +165,8 @@ class FitnessRun:
                 learn=desk.learn,
             )
         )
-        run = VenueRun(desk, feed, self._clock, SYNTHETIC if name == SANDBOX else LIVE)
+        market = SYNTHETIC if name == SANDBOX else LIVE
+        run = VenueRun(desk, feed, self._clock, market, self._settings.linger_us * 1_000)
         _take_turns(feed, desk.cache, run)
         return run
 

@@ -185,7 +185,9 @@ def _merged(known: Market, pair: Instrument) -> Market:
 class VenueRun:
     """A desk driven by a live feed: one turn when a buffer is drained, a pulse for the rest."""
 
-    def __init__(self, desk: Desk, feed: MarketFeed, clock: Clock, market: str) -> None:
+    def __init__(
+        self, desk: Desk, feed: MarketFeed, clock: Clock, market: str, linger_ns: int = 0
+    ) -> None:
         self.desk = desk
         self.feed = feed
         self.market = market
@@ -195,12 +197,27 @@ class VenueRun:
         self._wake = asyncio.Event()
         self._cancel_timer: Callable[[], None] | None = None
         self._timer_ns: int | None = None
+        self._linger_ns = linger_ns
+        self._awake_until_ns = 0
+        self._awake = False
         desk.lane.on_candidate = self._candidate
 
     def drained(self) -> None:
         """Everything that had arrived is in the books: take a turn."""
-        self.desk.lane.turn(self._clock.monotonic_ns())
+        now_ns = self._clock.monotonic_ns()
+        self.desk.lane.turn(now_ns)
         self._arm()
+        if self._linger_ns:
+            self._awake_until_ns = now_ns + self._linger_ns
+            if not self._awake:
+                self._awake = True
+                asyncio.get_running_loop().call_soon(self._stay_awake)
+
+    def _stay_awake(self) -> None:
+        """Go round the loop without sleeping: waking up costs more than deciding does."""
+        self._awake = self._clock.monotonic_ns() < self._awake_until_ns
+        if self._awake:
+            asyncio.get_running_loop().call_soon(self._stay_awake)
 
     def soon(self) -> None:
         """A book was touched: take a turn in the next round of the loop, with all that came."""

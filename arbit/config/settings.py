@@ -129,6 +129,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info", "least severe line that is logged", why="info tells each change of state once"
     )
+    linger_us: Annotated[int, within(0, 100_000)] = setting(
+        0,
+        "how long to stay awake for more after news, instead of sleeping at once",
+        unit="us",
+        why="0 spares the processor; 500 halves the time from wire to decision where a core can be "
+        "given away for it (measured by `python -m tests.bench.feed`)",
+    )
     data_dir: Path = setting(
         Path("var"),
         "folder for everything that is kept",

@@ -213,6 +213,9 @@ class Trial:
         under_way = [*self._in_flight.values(), *self._waiting]
         self._in_flight, self._waiting = {}, []
         for cycle in under_way:
+            if cycle.leg == len(cycle.course.triangle.legs) and not cycle.short:
+                self._end(cycle, 0)  # its legs are filled; only a rest of them was going home
+                continue
             cycle.end = CycleEnd.UNFINISHED
             self.ends[cycle.end] += 1
             _add(self.unfinished, cycle.course.triangle.start, cycle.profit)
@@ -267,7 +270,8 @@ class Trial:
             if leg is None or amount <= 0 or tried >= HOME_ATTEMPTS:
                 continue
             view = self._setup.view(leg.symbol, now_ns)
-            blind = blind or view is None
+            if view is None:  # dust is not worth waiting for
+                blind = blind or self._is_more_than_dust(cycle, asset, now_ns)
             order = self._home_order(leg, amount, view)
             if order is None:
                 continue

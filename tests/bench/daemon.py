@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from arbit.app.fitness import FitnessOptions, FitnessRun
@@ -160,24 +161,33 @@ class Watcher:
         }
 
 
-def latencies_us(
-    venue: Talker, facts: dict[str, Any], rounds: int, seconds: int
-) -> tuple[float, float]:
-    """Median age of a message at our decision, and at a bare socket's receive; rounds in turn."""
-    ours, bare = [], []
+LINGER_US = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """Median age of a message, in us: at our decision (asleep or lingering between messages), and
+    at a bare socket's receive."""
+
+    asleep_us: float
+    lingering_us: float
+    bare_us: float
+
+
+def latencies_us(venue: Talker, facts: dict[str, Any], rounds: int, seconds: int) -> Latencies:
+    """Rounds in turn, medians of each."""
     part = {"rate": LATENCY_RATE, "first": 0, "count": LATENCY_RATE * seconds, "stamp": "sent"}
+    contestants = ({"linger_us": 0}, {"linger_us": LINGER_US}, {"bare": True})
+    found: list[list[float]] = [[], [], []]
     for _ in range(rounds):
-        with talking("tests.bench.daemon", facts, core=0) as daemon:
-            daemon.hear()
-            venue.say(part)
-            venue.hear()
-            ours.append(middle(daemon.hear()["median_us"]))
-        with talking("tests.bench.daemon", facts | {"bare": True}, core=0) as reader:
-            reader.hear()
-            venue.say(part)
-            venue.hear()
-            bare.append(reader.hear()["median_us"])
-    return middle(ours), middle(bare)
+        for kept, contestant in zip(found, contestants, strict=True):
+            with talking("tests.bench.daemon", facts | contestant, core=0) as reader:
+                reader.hear()
+                venue.say(part)
+                venue.hear()
+                heard = reader.hear()["median_us"]
+                kept.append(middle(heard) if isinstance(heard, list) else heard)
+    return Latencies(*(middle(kept) for kept in found))
 
 
 def bare_socket(facts: dict[str, Any]) -> None:
@@ -218,6 +228,7 @@ async def daemon(facts: dict[str, Any]) -> dict[str, Any]:
         Override("bench", "ARBIT_VENUES__SANDBOX__REST_URL", facts["rest"]),
         Override("bench", "ARBIT_VENUES__SANDBOX__WS_URL", facts["ws"]),
         Override("bench", "ARBIT_LOG_LEVEL", "error"),
+        Override("bench", "ARBIT_LINGER_US", str(facts.get("linger_us", 0))),
     ]
     settings = load_settings(None, {}, overrides)
     watcher = Watcher()

@@ -45,5 +45,5 @@ def test_the_daemon_decides_about_every_message_of_a_whole_venue() -> None:
 def test_latencies_are_measured_from_the_stamp_of_the_sender() -> None:
     wanted = {"profile": "calm", "seed": 3, "depth": 25, "count": daemon.LATENCY_RATE}
     with talking("tests.bench.venue", wanted) as venue:
-        ours_us, bare_us = daemon.latencies_us(venue, venue.hear(), rounds=1, seconds=1)
-    assert min(ours_us, bare_us) > 0
+        age = daemon.latencies_us(venue, venue.hear(), rounds=1, seconds=1)
+    assert min(age.asleep_us, age.lingering_us, age.bare_us) > 0

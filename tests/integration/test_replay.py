@@ -332,7 +332,7 @@ def test_lines_out_of_order_are_taken_in_file_order_at_the_latest_time(tmp_path:
     assert report.triangles[0].lifetime_ms["p50"] == 1_000.0
 
 
-def test_cycles_under_way_when_the_recording_ends_are_finished_on_its_last_books(
+def test_what_is_under_way_when_the_recording_ends_is_unfinished_and_not_made_up(
     tmp_path: Path,
 ) -> None:
     tape = write(tmp_path / "tape.ndjson", *((0.0, line) for line in quiet()), (1.0, gap()))
@@ -340,9 +340,9 @@ def test_cycles_under_way_when_the_recording_ends_are_finished_on_its_last_books
 
     assert report.seconds == 1.0
     assert report.paper is not None
-    assert report.paper["pnl"] == {"USD": "50"}
-    assert (report.funnel["survives"], report.funnel["filled"]) == (1, 1)
-    assert any("1 paper cycles under way at the end" in s for s in report.subject.assumptions)
+    assert (report.funnel["fits"], report.funnel["survives"]) == (1, 0)
+    assert report.paper["ends"]["unfinished"] == report.paper["cycles"] == 1
+    assert report.paper["pnl"] == {}
 
 
 def test_frames_that_are_no_kraken_messages_are_counted_and_named(tmp_path: Path) -> None:

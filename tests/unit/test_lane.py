@@ -15,7 +15,7 @@ def test_the_agenda_runs_in_order_of_time_and_then_of_entry() -> None:
         agenda.at(when, lambda at_ns, name=name: done.append((name, at_ns)))  # type: ignore[misc]
     assert agenda.next_ns == 10
     agenda.run(29)
-    assert done == [("first", 10), ("second", 10)]
+    assert done == [("first", 29), ("second", 29)]
     agenda.run(30)
     assert done[-1] == ("late", 30)
     assert agenda.next_ns is None

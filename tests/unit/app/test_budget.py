@@ -28,7 +28,15 @@ class Priced:
             made = book(name, [(bid, "1")], [(ask, "1")])
             self.cache.put(made, seen_ns=START, confirmed_ns=START, source=Source.WS)
         scan = ScanSettings(paper_balances=BALANCES, max_notional_per_cycle=D(1_000))
-        self.budget = Budget(scan, self.cache, markets_of(*names), lambda: self.now_ns, 3 * SECOND)
+        self.free = dict(BALANCES)
+        self.budget = Budget(
+            scan,
+            self.cache,
+            markets_of(*names),
+            lambda: self.now_ns,
+            3 * SECOND,
+            lambda asset: self.free.get(asset, D(0)),
+        )
 
 
 def test_the_reference_currency_is_bounded_by_the_cap() -> None:
@@ -45,10 +53,18 @@ def test_an_asset_that_the_account_does_not_hold_has_no_budget() -> None:
     assert Priced().budget("DOGE") is None
 
 
-def test_an_asset_that_no_market_prices_is_bounded_by_its_balance_and_named() -> None:
+def test_an_asset_that_no_market_prices_has_no_budget_and_is_named() -> None:
     priced = Priced()
-    assert priced.budget("JPY") == 50
+    assert priced.budget("JPY") is None
     assert priced.budget.unpriced == {"JPY"}
+
+
+def test_what_other_cycles_have_spent_is_no_budget() -> None:
+    priced = Priced()
+    priced.free["USD"] = D(300)
+    assert priced.budget("USD") == 300
+    priced.free["USD"] = D(0)
+    assert priced.budget("USD") is None
 
 
 def test_without_a_believable_price_the_cap_cannot_be_kept_so_there_is_no_budget() -> None:

@@ -11,6 +11,7 @@ from arbit.domain.order import Fill, OrderEnd, OrderIntent, OrderReport
 from arbit.domain.triangle import Side
 from arbit.fitness.trial import (
     HOME_ATTEMPTS,
+    HOME_WAIT_NS,
     Course,
     CycleEnd,
     PaperCycle,
@@ -145,12 +146,12 @@ def test_a_third_leg_that_falls_short_sells_the_rest_at_what_the_book_gives() ->
     scene = ready()
     cycle = started(scene)
     scene.pass_ms(120)
-    scene.put("ETH/USD", [("10.5", "6"), ("9", "500")], [("10.6", "500")])
+    scene.put("ETH/USD", [("10.5", "6"), ("10.46", "500")], [("10.6", "500")])
     scene.pass_ms(1_000)
 
     assert cycle.end is CycleEnd.UNWOUND
-    # Six at 10.5; the rest at 9, for the six are taken and the real book never noticed.
-    assert scene.trial.profit == {"USD": D(6) * D("10.5") + D(4) * 9 - 100}
+    # Six at 10.5; the rest at 10.46, for the six are taken and the real book never noticed.
+    assert scene.trial.profit == {"USD": D(6) * D("10.5") + D(4) * D("10.46") - 100}
     assert scene.balance_changes() == scene.accounted()
 
 
@@ -172,14 +173,63 @@ def test_what_cannot_come_home_is_held_and_its_cost_is_in_the_profit() -> None:
     scene.pass_ms(60)
     for symbol in ("BTC/USD", "ETH/BTC"):
         scene.cache.disbelieve(symbol, Disbelief.DISCONNECTED)
+    scene.pass_ms(HOME_WAIT_NS / MS - 1)
+    waited = cycle.end
     scene.pass_ms(1_000)
 
-    assert cycle.end is CycleEnd.HELD
+    assert (waited, cycle.end) == (None, CycleEnd.HELD)
     assert scene.trial.ends[CycleEnd.HELD] == 1
     assert scene.trial.profit == {"USD": D(-100)}
     assert scene.trial.residuals == {"BTC": D(1)}
-    assert cycle.orders == 2 + HOME_ATTEMPTS
+    assert (cycle.orders, cycle.attempts) == (2, {})  # nothing is sent without a book
     assert scene.balance_changes() == scene.accounted()
+
+
+def test_what_waits_for_its_book_goes_home_when_the_book_is_back() -> None:
+    scene = ready(max_concurrent=1)
+    cycle = started(scene)
+    scene.pass_ms(60)
+    for symbol in ("BTC/USD", "ETH/BTC"):
+        scene.cache.disbelieve(symbol, Disbelief.DISCONNECTED)
+    scene.pass_ms(5_000)
+    assert scene.trial.start(course(scene), scene.now_ns) is None  # it is under way all the while
+    scene.put("BTC/USD", [("99", "50")], [("100", "50")])
+    scene.pass_ms(1_000)
+
+    assert cycle.end is CycleEnd.UNWOUND
+    assert scene.trial.profit == {"USD": D(-1)}
+    assert scene.balance_changes() == scene.accounted()
+
+
+def test_an_order_home_that_finds_nothing_is_tried_again_a_pause_later_and_then_held() -> None:
+    scene = ready(latency_ms=60)
+    cycle = started(scene)
+    scene.put("ETH/BTC", [("0.1099", "500")], [("0.11", "500")])
+    scene.pass_ms(120)  # leg one filled, leg two did not: the first order home is under way
+    orders = []
+    for _ in range(5):
+        scene.put("BTC/USD", [("90", "50")], [("100", "50")])  # gone when the order arrives ...
+        scene.pass_ms(60)
+        orders.append(cycle.orders)
+        scene.put("BTC/USD", [("99", "50")], [("100", "50")])  # ... and back for the next try
+        scene.pass_ms(190)
+
+    assert cycle.end is CycleEnd.HELD
+    assert cycle.attempts == {"BTC": HOME_ATTEMPTS}
+    assert orders == [3, 4, 5, 5, 5]  # one try in each 250 ms, however soon the last one failed
+    assert scene.balance_changes() == scene.accounted()
+
+
+def test_dust_is_not_waited_for() -> None:
+    scene = ready()
+    cycle = started(scene, course(scene, qty="1.00001"))
+    scene.markets["ETH/BTC"] = replace(scene.markets["ETH/BTC"], qty_increment=D("0.1"))
+    scene.pass_ms(60)
+    scene.cache.disbelieve("BTC/USD", Disbelief.DISCONNECTED)
+    scene.pass_ms(120)
+
+    assert cycle.end is CycleEnd.DONE
+    assert scene.trial.residuals == {"BTC": D("0.00001")}
 
 
 def test_an_asset_that_cannot_go_home_does_not_keep_the_other_one_from_it() -> None:
@@ -189,12 +239,14 @@ def test_an_asset_that_cannot_go_home_does_not_keep_the_other_one_from_it() -> N
     scene.pass_ms(120)
     scene.cache.disbelieve("BTC/USD", Disbelief.DISCONNECTED)  # BTC cannot go home
     scene.put("ETH/USD", [("9", "500")], [("10.6", "500")])  # leg 3 finds nothing at its limit
-    scene.pass_ms(2_000)
+    for _ in range(20):
+        scene.pass_ms(2_000)
+        scene.put("ETH/USD", [("9", "500")], [("10.6", "500")])
 
     assert cycle.end is CycleEnd.HELD
     assert scene.trial.residuals == {"BTC": D("0.6")}
     assert scene.trial.profit == {"USD": D(36) - 100}  # the 4 ETH did come home, at 9
-    assert cycle.attempts == {"BTC": HOME_ATTEMPTS, "ETH": 1}
+    assert cycle.attempts == {"ETH": 1}
 
 
 def test_an_order_home_that_is_refused_at_once_is_not_sent_again() -> None:
@@ -233,7 +285,9 @@ def test_a_quote_asset_left_behind_is_held_when_it_is_worth_an_order(
     scene.markets["ETH/USD"] = replace(scene.markets["ETH/USD"], cost_min=D(cost_min))
     for symbol in ("BTC/USD", "ETH/USD"):
         scene.cache.disbelieve(symbol, Disbelief.DISCONNECTED)
-    scene.pass_ms(2_000)
+    scene.pass_ms(60)
+    assert (cycle.end is end) is (end is CycleEnd.UNWOUND)  # dust is not waited for
+    scene.pass_ms(HOME_WAIT_NS / MS + 1_000)
 
     assert cycle.end is end
     assert scene.trial.residuals == {"USD": D(100)}
@@ -257,7 +311,15 @@ def test_no_leg_is_larger_than_sizing_found_depth_for() -> None:
         return place(intent, now_ns)
 
     desk = _Spied(scene, spy)
-    trial = Trial(TrialSetup(desk, scene.markets, scene.cache.last_known, scene.ended.append, 1))
+    trial = Trial(
+        TrialSetup(
+            desk,
+            scene.markets,
+            lambda symbol, now_ns: scene.cache.fresh(symbol, now_ns, 10_000 * MS),
+            scene.ended.append,
+            1,
+        )
+    )
     trial.start(planned, scene.now_ns)
     for _ in range(8):
         scene.now_ns += 60 * MS
@@ -331,11 +393,26 @@ def test_a_run_that_ends_in_the_middle_loses_no_cycle() -> None:
     fresh = started(scene)
     scene.trial.finish()
 
-    ends = [cycle.end for cycle in (travelling, on_leg_two, fresh)]
-    assert ends == [CycleEnd.HELD, CycleEnd.HELD, CycleEnd.FLAT]
+    ends = {cycle.end for cycle in (travelling, on_leg_two, fresh)}
+    assert ends == {CycleEnd.UNFINISHED}
     assert scene.trial.cycles == 3
     assert scene.trial.in_flight == 0
-    assert scene.balance_changes() == scene.accounted() == {"USD": D(-200), "BTC": D(2)}
+    assert scene.trial.profit == scene.trial.residuals == {}  # neither profit nor loss
+    assert scene.trial.unfinished == {"USD": D(-200), "BTC": D(2)}
+    assert scene.balance_changes() == scene.accounted()
+
+
+def test_a_cycle_whose_three_legs_filled_is_done_though_its_dust_is_still_going_home() -> None:
+    scene = ready()
+    cycle = started(scene, course(scene, qty="1.01"))
+    scene.markets["ETH/BTC"] = replace(scene.markets["ETH/BTC"], qty_increment=D(1))
+    scene.pass_ms(180)
+    assert (cycle.leg, cycle.end, cycle.going_home) == (3, None, True)
+    scene.trial.finish()
+
+    assert cycle.end is CycleEnd.DONE
+    assert scene.trial.residuals == {"BTC": D("0.01")}
+    assert scene.balance_changes() == scene.accounted()
 
 
 def test_after_the_end_time_changes_nothing() -> None:

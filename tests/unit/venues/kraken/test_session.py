@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-
 from arbit.domain.book import Disbelief, Source
 from arbit.domain.events import BookBelieved, BookDisbelieved
 from arbit.venues.kraken.subscription import State
