@@ -20,10 +20,18 @@ _LEAST, _MOST = 1e-90, 1e90
 class BookCache:
     """The books of one venue. Feeds write through the `BookSink` methods; everybody else reads.
 
-    `on_touched` is called once when the first symbol is touched after a `take_touched`.
+    `on_touched` is called once when the first symbol is touched after a `take_touched`. Views
+    show no more than `proved_levels` a side: what lies deeper than a checksum reaches is not
+    proved, so nothing may be sized on it.
     """
 
-    def __init__(self, on_touched: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_touched: Callable[[], None] | None = None,
+        *,
+        proved_levels: int | None = None,
+    ) -> None:
+        self._proved_levels = proved_levels
         self.on_touched = on_touched
         self._index: dict[str, int] = {}
         self._books: list[OrderBook | None] = []
@@ -132,7 +140,10 @@ class BookCache:
         book = self._books[i]
         if view is None and book is not None:
             view = book.view(
-                source=self.source[i], seen_ns=self.seen_ns[i], confirmed_ns=self.confirmed_ns[i]
+                source=self.source[i],
+                seen_ns=self.seen_ns[i],
+                confirmed_ns=self.confirmed_ns[i],
+                levels=self._proved_levels,
             )
             self._views[i] = view
         return view

@@ -15,6 +15,7 @@ from arbit.venues.ccxt.kraken_feed import KrakenCcxtFeed
 from arbit.venues.ccxt.reader import reader_for
 from arbit.venues.ccxt.rest_feed import RestFeed
 from arbit.venues.ccxt.settings import CcxtSettings
+from arbit.venues.kraken.checksum import WINDOW as CHECKSUM_WINDOW
 from arbit.venues.kraken.feed import KrakenFeed, KrakenFeedSetup, Surroundings
 from arbit.venues.kraken.parse import Instrument
 from arbit.venues.looks import LookingReader
@@ -72,6 +73,16 @@ class FeedParts:
     publish: Listener
     markets: Mapping[str, Market]
     learn: Callable[[Instrument], None]
+
+
+def proved_levels(venue: VenueSettings) -> int | None:
+    """How deep this venue's books are proved: Kraken's checksum covers the ten best levels.
+
+    Source: docs.kraken.com, guide "book checksum v2". The subscription is deeper, so that the ten
+    are always complete.
+    """
+    streamed = venue.effective_feed is not Feed.REST
+    return CHECKSUM_WINDOW if venue.name in SPEAKS_KRAKEN and streamed else None
 
 
 def make_feed(parts: FeedParts) -> MarketFeed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from arbit.app.child import SandboxChild
-from arbit.app.feeds import Addresses, FeedParts, make_feed, rest_side
+from arbit.app.feeds import Addresses, FeedParts, make_feed, proved_levels, rest_side
 from arbit.app.loop import run_on_best_loop
 from arbit.app.venue import Desk, DeskSetup, VenueRun
 from arbit.app.watching import Telemetry
@@ -151,6 +151,7 @@ class FitnessRun:
                 publish=publish,
                 clock_ns=self._clock.monotonic_ns,
                 simulate=self._options.simulate,
+                proved_levels=proved_levels(venue),
             )
         )
         feed = make_feed(
@@ -188,7 +189,7 @@ def _take_turns(feed: object, cache: BookCache, run: VenueRun) -> None:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error inside: a user's mistake found by a task is still one line and exit code 2."""
+    """The first error inside: a user's mistake found by a task is still one line."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

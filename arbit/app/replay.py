@@ -22,6 +22,7 @@ from arbit.fitness.report import Report
 from arbit.ports import Listener
 from arbit.tape.binance import book_of
 from arbit.tape.reader import Format, RecordedFrame, format_of, frames
+from arbit.venues.kraken.checksum import WINDOW
 from arbit.venues.kraken.session import KrakenSession, SessionSetup
 from arbit.venues.kraken.subscription import RETRY_CAP_NS
 
@@ -124,6 +125,7 @@ class _Player:
                 publish=options.publish,
                 clock_ns=lambda: self._now_ns,
                 simulate=options.simulate,
+                proved_levels=WINDOW if kind is Format.KRAKEN else None,
             )
         )
         self._session = self._open_session() if kind is Format.KRAKEN else None

@@ -31,7 +31,10 @@ MAX_CANDIDATES = 64
 
 @dataclass(frozen=True, slots=True)
 class DeskSetup:
-    """What the deciding side of one venue is built from; the same live, recorded or simulated."""
+    """What the deciding side of one venue is built from; the same live, recorded or simulated.
+
+    `proved_levels` is how deep the venue's checksum reaches; None where it offers none.
+    """
 
     venue: VenueSettings
     scan: ScanSettings
@@ -40,6 +43,7 @@ class DeskSetup:
     publish: Listener
     clock_ns: Callable[[], int]
     simulate: bool
+    proved_levels: int | None = None
 
 
 class Desk:
@@ -52,7 +56,7 @@ class Desk:
     def __init__(self, setup: DeskSetup) -> None:
         self.setup = setup
         max_age_ns = setup.venue.max_book_age_ms * MS
-        self.cache = BookCache()
+        self.cache = BookCache(proved_levels=setup.proved_levels)
         self.cache.watch(setup.watch.symbols, setup.clock_ns())
         self.scanner = Scanner(
             self.cache,

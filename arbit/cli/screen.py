@@ -26,8 +26,7 @@ def live_view(runs: Sequence[VenueRun], elapsed_s: float, total_s: float | None)
     """The screen while it runs: one table a venue, refreshed a few times a second."""
     of_total = f" of {total_s:.0f}" if total_s is not None else ""
     parts: list[RenderableType] = [Text(f"{elapsed_s:5.1f}{of_total} s   Ctrl-C stops and reports")]
-    for run in runs:
-        parts.append(_live_table(run))
+    parts.extend(_live_table(run) for run in runs)
     return Group(*parts)
 
 

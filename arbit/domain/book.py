@@ -183,25 +183,27 @@ class OrderBook:
             return Disbelief.CROSSED
         return None
 
-    def view(self, *, source: Source, seen_ns: int, confirmed_ns: int) -> BookView:
-        """A frozen copy in exact decimals."""
+    def view(
+        self, *, source: Source, seen_ns: int, confirmed_ns: int, levels: int | None = None
+    ) -> BookView:
+        """A frozen copy in exact decimals, of the best `levels` a side where that is given."""
         return BookView(
             symbol=self.symbol,
-            bids=self._levels(self.bids),
-            asks=self._levels(self.asks),
+            bids=self._levels(self.bids, levels),
+            asks=self._levels(self.asks, levels),
             version=self.version,
             source=source,
             seen_ns=seen_ns,
             confirmed_ns=confirmed_ns,
         )
 
-    def _levels(self, side: BookSide) -> tuple[Level, ...]:
+    def _levels(self, side: BookSide, most: int | None) -> tuple[Level, ...]:
         price_exponent, qty_exponent = -self.price_decimals, -self.qty_decimals
         return tuple(
             Level(
                 Decimal(key * side.sign).scaleb(price_exponent), Decimal(qty).scaleb(qty_exponent)
             )
-            for key, qty in zip(side.keys, side.qtys, strict=True)
+            for key, qty in zip(side.keys[:most], side.qtys[:most], strict=True)
         )
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from arbit.domain.book import Disbelief, Source
+from arbit.domain.market import MarketStatus
 from arbit.domain.plan import UnfitReason
 from arbit.lane import MAX_AGENDA, RETRY_SIZE_NS, Agenda
-from tests.unit.fitness.scene import MS, SECOND, Scene
+from tests.unit.fitness.scene import MS, SECOND, Scene, market
 
 
 def test_the_agenda_runs_in_order_of_time_and_then_of_entry() -> None:
@@ -76,6 +77,41 @@ def test_what_does_not_fit_says_why_and_is_sized_again_after_a_pause_only() -> N
 
     assert scene.lane.unfit == {UnfitReason.NO_BUDGET.value: 4}
     assert scene.funnel["fits"] == 0
+
+
+def test_a_market_that_may_not_be_traded_is_not_traded_on_paper_either() -> None:
+    scene = Scene()
+    scene.markets["ETH/BTC"] = market("ETH/BTC", status=MarketStatus.POST_ONLY)
+    scene.quiet()
+    scene.gap()
+    scene.turn()
+
+    assert scene.funnel["net"] == 1
+    assert scene.funnel["fits"] == scene.trial.cycles == 0
+    assert scene.lane.unfit == {UnfitReason.NOT_TRADABLE.value: 1}
+
+
+def test_the_edge_demanded_bounds_the_size_and_not_only_the_top_of_the_book() -> None:
+    scene = Scene(min_edge="0.03")
+    scene.quiet()
+    scene.put("ETH/USD", [("10.5", "10"), ("10.01", "500")], [("10.6", "500")])
+    scene.turn()
+    scene.pass_ms(1_000)
+
+    (cycle,) = scene.ended
+    assert cycle.end == "done"
+    assert 0 < cycle.spent <= 100  # the first level is worth 100 USD; the second pays 0.1 %
+    assert cycle.profit >= Decimal("0.03") * cycle.spent
+
+
+def test_a_gap_that_no_size_keeps_the_demanded_edge_of_does_not_fit() -> None:
+    scene = Scene(min_edge="0.03")
+    scene.quiet()
+    scene.put("ETH/USD", [("10.5", "0.001"), ("10.01", "500")], [("10.6", "500")])
+    scene.turn()
+
+    assert (scene.funnel["net"], scene.funnel["fits"]) == (1, 0)
+    assert scene.lane.unfit == {UnfitReason.BELOW_MIN_EDGE.value: 1}
 
 
 def test_a_gap_that_first_does_not_fit_may_fit_later() -> None:

@@ -74,6 +74,7 @@ class Scene:
         balances: Mapping[str, str] | None = None,
         max_concurrent: int = 4,
         budget: str = "1000",
+        min_edge: str = "0",
         markets: dict[str, Market] | None = None,
     ) -> None:
         self.now_ns = START
@@ -86,7 +87,7 @@ class Scene:
         freshness = Freshness(max_age_ms * MS, max_skew_ms * MS)
         self.scanner = Scanner(self.cache, [self.triangle], [kept], freshness)
         self.reported: list[Episode] = []
-        self.episodes = Episodes(self.scanner, 0.0, self.reported.append)
+        self.episodes = Episodes(self.scanner, float(min_edge), self.reported.append)
         held = {"USD": "10000", "BTC": "1", "ETH": "10"} if balances is None else balances
         self.start_balances = {asset: D(amount) for asset, amount in held.items()}
         self.exchange = PaperExchange(
@@ -114,6 +115,7 @@ class Scene:
             max_age_ns=max_age_ms * MS,
             latency_ns=latency_ms * MS,
             min_cost={},
+            min_edge=D(min_edge),
         )
         self.lane = Lane(setup, self.cache, self.scanner, self.episodes, self.trial)
 

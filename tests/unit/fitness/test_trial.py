@@ -220,6 +220,21 @@ def test_an_order_home_that_finds_nothing_is_tried_again_a_pause_later_and_then_
     assert scene.balance_changes() == scene.accounted()
 
 
+def test_an_order_home_does_not_reach_for_levels_far_from_any_market() -> None:
+    scene = ready()
+    started(scene)
+    scene.put("ETH/BTC", [("0.1099", "500")], [("0.11", "500")])
+    scene.put("BTC/USD", [("99.9", "50"), ("20", "500")], [("100", "50")])
+    scene.pass_ms(120)  # the order home is under way
+    scene.put("BTC/USD", [("20", "500")], [("100", "50")])
+    scene.pass_ms(60)
+    assert scene.exchange.balances["BTC"] == D(2)  # nothing was given away at 20
+    scene.put("BTC/USD", [("99.5", "50")], [("100", "50")])
+    scene.pass_ms(1_000)
+
+    assert scene.trial.profit == {"USD": D("-0.5")}
+
+
 def test_dust_is_not_waited_for() -> None:
     scene = ready()
     cycle = started(scene, course(scene, qty="1.00001"))
