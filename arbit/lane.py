@@ -36,7 +36,7 @@ class Agenda:
         self._entered = 0
 
     def at(self, when_ns: int, action: Callable[[int], None]) -> bool:
-        """Do `action(now_ns)` from `when_ns` on. False, and not entered, when it is full."""
+        """Do `action(now_ns)` from `when_ns` on. False (not entered) when the agenda is full."""
         if len(self._heap) >= MAX_AGENDA:
             return False
         self._entered += 1

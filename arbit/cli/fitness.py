@@ -71,7 +71,12 @@ def fitness(
 
     Without a venue it starts our own synthetic exchange: no network, no keys.
 
-    Examples: arbit fitness --simulate --secs 20;  arbit fitness --venue kraken --secs 300;
+    Examples:
+
+    arbit fitness --simulate --secs 20
+
+    arbit fitness --venue kraken --secs 300
+
     arbit fitness --replay recording.ndjson --fee-bps 10
     """
     seconds = None if secs is None else number("--secs", secs, 0.001, MAX_SECONDS, "s")

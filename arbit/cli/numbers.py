@@ -14,7 +14,7 @@ def number(option: str, text: str, low: float, high: float, unit: str) -> float:
     except ValueError:
         value = math.nan
     if not low <= value <= high:
-        raise UserError(f"{option} {text}: expected a number from {low:g} to {high:g} {unit}")
+        raise UserError(f"{option} {text}: expected a number from {low:g} to {high:,.0f} {unit}")
     return value
 
 

@@ -177,11 +177,7 @@ class Latencies:
 def latencies_us(venue: Talker, facts: dict[str, Any], rounds: int, seconds: int) -> Latencies:
     """Rounds in turn, medians of each."""
     part = {"rate": LATENCY_RATE, "first": 0, "count": LATENCY_RATE * seconds, "stamp": "sent"}
-    contestants: tuple[dict[str, Any], ...] = (
-        {"linger_us": 0},
-        {"linger_us": LINGER_US},
-        {"bare": True},
-    )
+    kinds: list[dict[str, Any]] = [{"linger_us": 0}, {"linger_us": LINGER_US}, {"bare": True}]
     found: list[list[float]] = [[], [], []]
     for _ in range(rounds):
         for kept, kind in zip(found, kinds, strict=True):

@@ -16,7 +16,7 @@ from arbit.domain.triangle import Leg, Side
 from arbit.venues.paper import PaperExchange
 
 D = Decimal
-repeatable = settings(max_examples=120, deadline=None, derandomize=True, database=None)
+repeatable = settings(max_examples=400, deadline=None, derandomize=True, database=None)
 
 LATENCY_NS = 10
 FEE = D("0.0026")

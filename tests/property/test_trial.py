@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,9 +29,9 @@ SCENES = st.fixed_dictionaries(
 @settings(deadline=None)
 @given(STEPS, SCENES)
 def test_what_the_account_gained_is_the_profit_and_what_was_left_over(
-    steps: list[Step], given_scene: dict[str, object]
+    steps: list[Step], given_scene: dict[str, Any]
 ) -> None:
-    scene = Scene(**given_scene)  # type: ignore[arg-type]  # the strategy above fits it
+    scene = Scene(**given_scene)
     for _ in play(scene, steps):
         assert all(amount >= 0 for amount in scene.exchange.balances.values())
     scene.finish()
@@ -41,12 +42,12 @@ def test_what_the_account_gained_is_the_profit_and_what_was_left_over(
 @settings(deadline=None)
 @given(STEPS, SCENES)
 def test_no_cycle_is_lost_and_no_more_are_under_way_than_allowed(
-    steps: list[Step], given_scene: dict[str, object]
+    steps: list[Step], given_scene: dict[str, Any]
 ) -> None:
-    scene = Scene(**given_scene)  # type: ignore[arg-type]  # the strategy above fits it
+    scene = Scene(**given_scene)
     allowed = given_scene["max_concurrent"]
     for _ in play(scene, steps):
-        assert scene.trial.in_flight <= allowed  # type: ignore[operator]  # an int, see above
+        assert scene.trial.in_flight <= allowed
     scene.finish()
 
     assert scene.trial.in_flight == 0
@@ -63,9 +64,9 @@ def test_no_cycle_is_lost_and_no_more_are_under_way_than_allowed(
 @settings(deadline=None)
 @given(STEPS, SCENES)
 def test_left_to_itself_every_cycle_ends_by_itself_within_a_bound(
-    steps: list[Step], given_scene: dict[str, object]
+    steps: list[Step], given_scene: dict[str, Any]
 ) -> None:
-    scene = Scene(**given_scene)  # type: ignore[arg-type]  # the strategy above fits it
+    scene = Scene(**given_scene)
     for _ in play(scene, steps):
         pass
     scene.lane.close()

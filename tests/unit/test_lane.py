@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from arbit.domain.book import Disbelief, Source
@@ -12,8 +12,12 @@ from tests.unit.fitness.scene import MS, SECOND, Scene, market
 
 def test_the_agenda_runs_in_order_of_time_and_then_of_entry() -> None:
     agenda, done = Agenda(), list[tuple[str, int]]()
-    for name, when in (("late", 30), ("first", 10), ("second", 10)):
-        agenda.at(when, lambda at_ns, name=name: done.append((name, at_ns)))  # type: ignore[misc]
+
+    def note(name: str) -> Callable[[int], None]:
+        return lambda now_ns: done.append((name, now_ns))
+
+    for name, when_ns in (("late", 30), ("first", 10), ("second", 10)):
+        agenda.at(when_ns, note(name))
     assert agenda.next_ns == 10
     agenda.run(29)
     assert done == [("first", 29), ("second", 29)]

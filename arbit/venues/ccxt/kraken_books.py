@@ -155,9 +155,9 @@ class KrakenStreams:
     async def watch_multi_helper(
         self,
         unifiedName: str,  # noqa: N803  ccxt calls it by this name
-        channelName: str,  # noqa: N803
+        channelName: str,  # noqa: N803  ccxt calls it by this name
         symbols: Sequence[str] | None = None,
-        subscriptionArgs: Any = None,  # noqa: N803
+        subscriptionArgs: Any = None,  # noqa: N803  ccxt calls it by this name
         params: Mapping[str, Any] | None = None,
     ) -> Any:
         """As in ccxt, but with the venue's own symbols and without loading markets.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from arbit.books import BookCache
 from arbit.domain.book import OrderBook, Source
@@ -26,9 +27,9 @@ SYMBOLS = ("BTC/USD", "ETH/BTC", "ETH/USD")
 Rows = Sequence[tuple[str, str]]
 
 
-def market(symbol: str, **facts: object) -> Market:
+def market(symbol: str, **facts: Any) -> Market:
     base, quote = symbol.split("/")
-    known: dict[str, object] = {
+    known: dict[str, Any] = {
         "price_decimals": 5,
         "qty_decimals": 5,
         "price_increment": D("0.00001"),
@@ -37,7 +38,7 @@ def market(symbol: str, **facts: object) -> Market:
         "cost_min": D("0.00002"),
         "status": MarketStatus.ONLINE,
     }
-    return Market(symbol, base, quote, **{**known, **facts})  # type: ignore[arg-type]  # facts
+    return Market(symbol, base, quote, **{**known, **facts})
 
 
 def markets_of(*symbols: str) -> dict[str, Market]:

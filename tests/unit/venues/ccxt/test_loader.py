@@ -29,7 +29,7 @@ def test_importing_any_room_imports_no_ccxt() -> None:
 
 
 def test_one_exchange_costs_less_than_two_thirds_of_all_of_them() -> None:
-    measure = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    measure = "import psutil; print(psutil.Process().memory_info().rss)"
     one = "from arbit.venues.ccxt import loader; loader.exchange_class('kraken', streams=True);"
     alone = int(in_a_process_of_its_own(one + measure))
     whole = int(in_a_process_of_its_own("import ccxt.pro;" + measure))
