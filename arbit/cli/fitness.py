@@ -72,7 +72,6 @@ def fitness(
     Without a venue it starts our own synthetic exchange: no network, no keys.
 
     Examples:
-
     arbit fitness --simulate --secs 20
 
     arbit fitness --venue kraken --secs 300
