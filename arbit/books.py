@@ -44,6 +44,7 @@ class BookCache:
         self.from_rest: list[bool] = []
         self.seen_ns: list[int] = []
         self.confirmed_ns: list[int] = []
+        self.depth_ns: list[int] = []  # when more than the top was last proved
         self.source: list[Source] = []
         self.reason: list[Disbelief | None] = []
         self.puts = 0
@@ -62,6 +63,7 @@ class BookCache:
                 self.from_rest.append(False)
                 self.seen_ns.append(now_ns)
                 self.confirmed_ns.append(now_ns)
+                self.depth_ns.append(now_ns)
                 self.source.append(Source.WS)
                 self.reason.append(Disbelief.NO_BOOK)
 
@@ -80,7 +82,7 @@ class BookCache:
         self._books[i] = book
         self._views[i] = None
         self.seen_ns[i] = seen_ns
-        self.confirmed_ns[i] = confirmed_ns
+        self.confirmed_ns[i] = self.depth_ns[i] = confirmed_ns
         self.source[i] = source
         self.from_rest[i] = source is Source.REST
         bids, asks = book.bids.keys, book.asks.keys
@@ -111,9 +113,15 @@ class BookCache:
         self.reason[i] = reason
         self._touch(i)
 
-    def confirm(self, symbol: str, confirmed_ns: int) -> None:
-        """An independent look agreed with the book held: it is that young again."""
+    def confirm(self, symbol: str, confirmed_ns: int, *, depth: bool = False) -> None:
+        """An independent look agreed with the book held: its top is that young again.
+
+        With `depth` the levels behind the top were compared too, so a size may be found on them.
+        """
         i = self._index[symbol]
+        if depth and confirmed_ns > self.depth_ns[i]:
+            self.depth_ns[i] = confirmed_ns
+            self._touch(i)
         if confirmed_ns > self.confirmed_ns[i]:
             self.confirmed_ns[i] = confirmed_ns
             self._views[i] = None
@@ -132,6 +140,11 @@ class BookCache:
         if self.reason[i] is not None:
             return self.reason[i]
         return Disbelief.STALE if now_ns - self.confirmed_ns[i] > max_age_ns else None
+
+    def deep(self, symbol: str, now_ns: int, max_age_ns: int) -> bool:
+        """True when the levels behind the top were proved recently: by a verified update of the
+        book's own, or by a look at its depth; a look at the top alone does not count."""
+        return now_ns - self.depth_ns[self._index[symbol]] <= max_age_ns
 
     def last_known(self, symbol: str) -> BookView | None:
         """The last book held, believable or not; None when there never was one."""

@@ -88,6 +88,9 @@ class Lane:
         self.unfit: dict[str, int] = {}
         self.agenda = Agenda()
         self.turns = 0
+        self._closed = False
+        self.pulses = 0
+        self.sighted_pulses = 0
         self.on_candidate: Callable[[Sequence[str]], None] = lambda _: None
         self._next_try: dict[int, int] = {}
         self._cycle_of: dict[int, Episode] = {}
@@ -105,12 +108,14 @@ class Lane:
 
     def pulse(self, now_ns: int) -> None:
         """Once a second: observe every triangle's staleness, and doubt what has grown old."""
-        self.scanner.observe_all(now_ns)
+        self.pulses += 1
+        self.sighted_pulses += self.scanner.observe_all(now_ns) > 0
         self._look_again(now_ns)
         self.turn(now_ns)
 
     def close(self) -> None:
-        """Begin no new paper cycle; those under way go on. Turns until `idle` let them end."""
+        """See nothing new and begin no cycle; those under way go on until `idle`."""
+        self._closed = True
         if self.trial is not None:
             self.trial.closed = True
 
@@ -150,7 +155,7 @@ class Lane:
                 self.episodes.see(self.scanner.edge_now(way, now_ns), now_ns)
 
     def _look(self, touched: Sequence[int], now_ns: int) -> None:
-        if not touched:
+        if not touched or self._closed:
             return
         for sighting in self.scanner.scan(touched, now_ns):
             episode = self.episodes.see(sighting, now_ns)
@@ -213,9 +218,14 @@ class Lane:
         why_not = why_not_tradable(triangle, self._setup.markets)
         if why_not is not None:
             return Unfit(UnfitReason.NOT_TRADABLE, why_not)
+        max_age_ns = self._setup.max_age_ns
+        shallow = [s for s in triangle.symbols if not self.cache.deep(s, now_ns, max_age_ns)]
+        if shallow:
+            self.on_candidate(shallow)
+            return Unfit(UnfitReason.DEPTH_UNPROVED, ", ".join(shallow))
         views: dict[str, BookView] = {}
         for symbol in triangle.symbols:
-            view = self.cache.fresh(symbol, now_ns, self._setup.max_age_ns)
+            view = self.cache.fresh(symbol, now_ns, max_age_ns)
             if view is not None:
                 views[symbol] = view
         most = self._setup.budgets(triangle.start) or Decimal(0)

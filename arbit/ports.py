@@ -47,8 +47,11 @@ class BookSink(Protocol):
         """Stop believing the symbol's book until the next `put`."""
         ...
 
-    def confirm(self, symbol: str, confirmed_ns: int) -> None:
-        """An independent look agreed with the book held: it is that young again."""
+    def confirm(self, symbol: str, confirmed_ns: int, *, depth: bool = False) -> None:
+        """An independent look agreed with the book held: its top is that young again.
+
+        With `depth` the look compared the levels behind the top as well.
+        """
         ...
 
     def set_status(self, symbol: str, reason: Disbelief | None) -> None:

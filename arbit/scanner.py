@@ -187,12 +187,20 @@ class Scanner:
             why = Disbelief.SKEW
         return self._sighting(way + flip, edge, why, min(ages))
 
-    def observe_all(self, now_ns: int) -> None:
-        """Observe every triangle's staleness, so that an outage shows even when nothing moves."""
-        confirmed, tally = self._cache.confirmed_ns, self.tally
+    def observe_all(self, now_ns: int) -> int:
+        """Observe every triangle's staleness, so that an outage shows even when nothing moves.
+
+        Returns how many triangles have three believable books now.
+        """
+        confirmed, tally, reasons = self._cache.confirmed_ns, self.tally, self._cache.reason
+        oldest_ns = now_ns - self.freshness.max_age_ns
+        believable = 0
         for _, _, _, _, i, j, k in self._rows:
             leg = min((i, j, k), key=confirmed.__getitem__)
             tally.staleness_ms[leg].observe((now_ns - confirmed[leg]) / 1e6)
+            sound = not (reasons[i] or reasons[j] or reasons[k])
+            believable += sound and confirmed[leg] >= oldest_ns
+        return believable
 
     def _touching(self, touched: Sequence[int]) -> Iterable[tuple[int, ...]]:
         if len(touched) == 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from arbit.domain.errors import UserError
+from arbit.domain.errors import UserError, VenueUnreachable
 
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
@@ -41,6 +41,7 @@ class SandboxChild:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us: we end it when our report is made
         )
         try:
             self.address = await self._ready(self._process)
@@ -56,6 +57,12 @@ class SandboxChild:
         trace: TracebackType | None,
     ) -> None:
         await self._stop()
+
+    async def ended(self) -> None:
+        """Wait until it ends by itself, which it never should: VenueUnreachable says so."""
+        if self._process is not None:
+            code = await self._process.wait()
+            raise VenueUnreachable(f"the sandbox exchange ended by itself (exit code {code})")
 
     async def _ready(self, process: asyncio.subprocess.Process) -> SandboxAddress:
         if process.stdout is None or process.stderr is None:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
 from arbit.app.child import SandboxChild
-from arbit.app.feeds import Addresses, FeedParts, make_feed, proved_levels, rest_side
+from arbit.app.feeds import (
+    SPEAKS_KRAKEN,
+    Addresses,
+    FeedParts,
+    make_feed,
+    proved_levels,
+    rest_side,
+)
 from arbit.app.loop import run_on_best_loop
-from arbit.app.venue import Desk, DeskSetup, VenueRun
+from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.app.watching import Telemetry
 from arbit.app.watchlist import watchlist
 from arbit.books import BookCache
 from arbit.clock import SystemClock
 from arbit.config import Settings, VenueSettings
-from arbit.domain.errors import UserError
+from arbit.domain.errors import UserError, VenueUnreachable, first_of
 from arbit.fitness.report import Report
 from arbit.ports import Clock, Listener
+from arbit.venues.ccxt.loader import exchange_class
 from arbit.venues.kraken.feed import KrakenFeed
 
 SANDBOX = "sandbox"
@@ -76,6 +84,7 @@ class FitnessRun:
 
     async def __call__(self) -> list[Report]:
         """Run for the time given or until cancelled; either way the reports come out."""
+        _check_names(self._settings)
         async with AsyncExitStack() as stack:
             telemetry = Telemetry(self._settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
@@ -94,19 +103,21 @@ class FitnessRun:
         me = asyncio.current_task()
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [
+                runs = [
                     group.create_task(run.run(), name=f"{run.desk.setup.venue.name}-lane")
                     for run in self.runs
                 ]
-                tasks.append(group.create_task(self._show()))
-                await self._time_is_up()
-                for task in tasks:
+                beside = [group.create_task(self._show()), group.create_task(self._time_is_up())]
+                # Every venue broken: there is nothing left to wait for.
+                gone = group.create_task(_all_ended(runs))
+                await asyncio.wait([beside[1], gone], return_when=asyncio.FIRST_COMPLETED)
+                for task in (*runs, *beside, gone):
                     task.cancel()
         except asyncio.CancelledError:
             if me is None or me.uncancel() > 0:  # asked twice: stop at once
                 raise
         except BaseExceptionGroup as several:
-            raise _first(several) from several
+            raise first_of(several) from several
 
     async def _time_is_up(self) -> None:
         """Wait out the run; then let the paper cycles under way end, for as long as that may take.
@@ -117,7 +128,7 @@ class FitnessRun:
             await asyncio.Event().wait()
         await self._clock.sleep(self._options.seconds or 0.0)
         for run in self.runs:
-            run.desk.lane.close()
+            run.close()
         longest_ms = max(run.desk.setup.scan.latency_ms for run in self.runs)
         rounds = DRAIN_LATENCIES * longest_ms // DRAIN_STEP_MS + DRAIN_MIN_STEPS
         for _ in range(rounds):
@@ -134,14 +145,18 @@ class FitnessRun:
 
     async def _build(self, name: str, publish: Listener, stack: AsyncExitStack) -> VenueRun:
         venue = self._settings.venue(name)
-        at = await self._reach(venue, stack)
+        at, companion = await self._reach(venue, stack)
         rest = rest_side(venue, at, self._clock)
         stack.push_async_callback(rest.client.close)
-        markets = dict(await rest.catalog.markets())
+        try:
+            markets = dict(await rest.catalog.markets())
+        except VenueUnreachable as error:
+            raise VenueUnreachable(f"{name} could not be reached: {error}") from None
         scan = self._settings.scan
         watch = watchlist(venue, markets, scan.start_assets, scan.min_edge_bps)
-        if not watch.symbols:
-            raise UserError(f"venue {name!r}: no triangle among its {len(markets)} markets")
+        if not watch.triangles:
+            named = ", ".join(venue.symbols) or f"its {len(markets)} markets"
+            raise UserError(f"venue {name!r}: no triangle among {named}")
         desk = Desk(
             DeskSetup(
                 venue=venue,
@@ -167,17 +182,30 @@ class FitnessRun:
             )
         )
         market = SYNTHETIC if name == SANDBOX else LIVE
-        run = VenueRun(desk, feed, self._clock, market, self._settings.linger_us * 1_000)
+        setup = RunSetup(market, self._settings.linger_us * 1_000, companion)
+        run = VenueRun(desk, feed, self._clock, setup)
         _take_turns(feed, desk.cache, run)
         return run
 
-    async def _reach(self, venue: VenueSettings, stack: AsyncExitStack) -> Addresses:
-        """The venue's addresses; the sandbox's own server is started when none is configured."""
-        if venue.name != SANDBOX or venue.rest_url:
-            return Addresses(venue.rest_url or "", venue.ws_url or "")
+    async def _reach(
+        self, venue: VenueSettings, stack: AsyncExitStack
+    ) -> tuple[Addresses, Callable[[], Awaitable[None]] | None]:
+        """The venue's addresses; the sandbox's own server is started when none is configured.
+
+        With it comes a wait for its untimely end.
+        """
+        if venue.name != SANDBOX:
+            return Addresses(venue.rest_url or "", venue.ws_url or ""), None
+        if venue.rest_url and venue.ws_url:
+            return Addresses(venue.rest_url, venue.ws_url), None
+        if venue.rest_url or venue.ws_url:  # half an address must never be completed by Kraken's
+            raise UserError(
+                "ARBIT_VENUES__SANDBOX__REST_URL and ARBIT_VENUES__SANDBOX__WS_URL: expected both "
+                "or neither (without them the sandbox starts its own server)"
+            )
         child = SandboxChild(self._options.profile, self._options.seed)
         address = (await stack.enter_async_context(child)).address
-        return Addresses(address.rest_url, address.ws_url)
+        return Addresses(address.rest_url, address.ws_url), child.ended
 
 
 def _take_turns(feed: object, cache: BookCache, run: VenueRun) -> None:
@@ -188,12 +216,15 @@ def _take_turns(feed: object, cache: BookCache, run: VenueRun) -> None:
         cache.on_touched = run.soon
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error inside: a user's mistake found by a task is still one line."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _check_names(settings: Settings) -> None:
+    """UserError for a venue in the settings that is none: a slip there would change nothing."""
+    for name in settings.venues:
+        if name not in SPEAKS_KRAKEN:
+            exchange_class(name, streams=False)
+
+
+async def _all_ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    await asyncio.wait(tasks)
 
 
 def run_fitness(settings: Settings, options: FitnessOptions, screen: Screen) -> list[Report]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arbit.app.budget import Budget
 from arbit.app.watchlist import Watchlist
 from arbit.books import BookCache
-from arbit.config import ScanSettings, VenueSettings
-from arbit.domain.events import EpisodeEnded, FeedCounts, PaperCycleEnded
+from arbit.config import Feed, ScanSettings, VenueSettings
+from arbit.domain.errors import UserError, first_of
+from arbit.domain.events import EpisodeEnded, FeedCounts, PaperCycleEnded, VenueFailed
+from arbit.domain.fees import Fee
 from arbit.domain.market import Market
 from arbit.domain.money import BPS, plain
 from arbit.fitness.episodes import Episode, Episodes
@@ -27,6 +29,8 @@ MS = 1_000_000
 PULSE_S = 0.05
 SECOND_NS = 1_000 * MS
 MAX_CANDIDATES = 64
+STALL_NS = 500 * MS  # the pulse beats every 50 ms: later than this, the loop stood still
+BLIND_NS = 250 * MS  # after that nothing is looked at until what waited has been read
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,9 @@ class Desk:
             counts=counts,
             assumptions=(*notes, *self._assumptions()),
         )
-        return judge(subject, seconds, self.scanner, self.episodes, self.lane.unfit, self.trial)
+        lane = self.lane
+        report = judge(subject, seconds, self.scanner, self.episodes, lane.unfit, self.trial)
+        return report.seen_for(lane.sighted_pulses / lane.pulses if lane.pulses else None)
 
     def _relisted(self, listed: Listed) -> Listed:
         """Tradability as the venue stated it last: a status that REST left out may have come."""
@@ -116,7 +122,11 @@ class Desk:
 
     def _assumptions(self) -> list[str]:
         scan = self.setup.scan
-        said = [f"latency {scan.latency_ms} ms for each leg, there and back"]
+        said = [
+            *_fee_words(self.setup.watch.fees),
+            f"latency {scan.latency_ms} ms for each leg, there and back",
+        ]
+        said += _polling_words(self.setup)
         said += [
             f"no cycle starts in {asset}: no market of this venue prices it in "
             f"{scan.reference_currency} (ARBIT_SCAN__REFERENCE_CURRENCY)"
@@ -126,6 +136,8 @@ class Desk:
 
     def _free(self, asset: str) -> Decimal:
         """What a cycle could start with: what paper has left, or would have without trading."""
+        if asset not in self.setup.scan.start_assets:
+            return Decimal(0)
         if self.exchange is not None:
             return self.exchange.available(asset)
         return self.setup.scan.paper_balances.get(asset, Decimal(0))
@@ -174,6 +186,32 @@ class Desk:
         )
 
 
+def _fee_words(fees: Mapping[str, Fee]) -> list[str]:
+    """Which taker fees were reckoned with, and who said so."""
+    by_fee: dict[tuple[Decimal, str], int] = {}
+    for fee in fees.values():
+        key = (fee.bps.normalize(), fee.source.value)
+        by_fee[key] = by_fee.get(key, 0) + 1
+    shown = sorted(by_fee.items(), key=lambda item: -item[1])[:4]
+    return [
+        f"taker fee {plain(bps)} bps ({source}) on {count} markets"
+        for (bps, source), count in shown
+    ]
+
+
+def _polling_words(setup: DeskSetup) -> list[str]:
+    """Whether polling can keep this many books young enough, before anybody wonders."""
+    venue, books = setup.venue, len(setup.watch.symbols)
+    age_ms = books / venue.rest_calls_per_s * 1_000
+    if venue.effective_feed is not Feed.REST or age_ms <= venue.max_book_age_ms:
+        return []
+    return [
+        f"{books} moving books polled at {venue.rest_calls_per_s:g} calls/s are up to "
+        f"{age_ms / 1_000:.0f} s old, and only {venue.max_book_age_ms / 1_000:g} s are believed: "
+        "name fewer --symbols"
+    ]
+
+
 def _merged(known: Market, pair: Instrument) -> Market:
     stated = {
         name: value
@@ -186,22 +224,44 @@ def _merged(known: Market, pair: Instrument) -> Market:
     return replace(known, status=pair.status, **stated)
 
 
-class VenueRun:
-    """A desk driven by a live feed: one turn when a buffer is drained, a pulse for the rest."""
+@dataclass(frozen=True, slots=True)
+class RunSetup:
+    """How a venue is run.
 
-    def __init__(
-        self, desk: Desk, feed: MarketFeed, clock: Clock, market: str, linger_ns: int = 0
-    ) -> None:
+    `market` is synthetic or live; `linger_ns` is how long to stay awake after news; `companion` is
+    awaited beside the feed and raises when the run must end.
+    """
+
+    market: str
+    linger_ns: int = 0
+    companion: Callable[[], Awaitable[None]] | None = None
+
+
+class VenueRun:
+    """A desk driven by a live feed, and the supervisor of both.
+
+    One turn when a buffer is drained, a pulse for the rest. Whatever breaks here ends this venue
+    alone: `failure` says what it was, the other venues go on, and the report says it too.
+    """
+
+    def __init__(self, desk: Desk, feed: MarketFeed, clock: Clock, setup: RunSetup) -> None:
         self.desk = desk
         self.feed = feed
-        self.market = market
+        self.market = setup.market
+        self.failure = ""
         self.started_ns = 0
+        self.closed_ns: int | None = None
+        self.ended_ns: int | None = None
         self._clock = clock
         self._wanted: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._cancel_timer: Callable[[], None] | None = None
         self._timer_ns: int | None = None
-        self._linger_ns = linger_ns
+        self._setup = setup
+        self._beat_ns = 0
+        self._blind_until_ns = 0
+        self._broken: Exception | None = None
+        self._break = asyncio.Event()
         self._awake_until_ns = 0
         self._awake = False
         desk.lane.on_candidate = self._candidate
@@ -209,13 +269,31 @@ class VenueRun:
     def drained(self) -> None:
         """Everything that had arrived is in the books: take a turn."""
         now_ns = self._clock.monotonic_ns()
-        self.desk.lane.turn(now_ns)
-        self._arm()
-        if self._linger_ns:
-            self._awake_until_ns = now_ns + self._linger_ns
+        self._turn(self.desk.lane.turn, now_ns)
+        if self._setup.linger_ns:
+            self._awake_until_ns = now_ns + self._setup.linger_ns
             if not self._awake:
                 self._awake = True
                 asyncio.get_running_loop().call_soon(self._stay_awake)
+
+    def _turn(self, turn: Callable[[int], None], now_ns: int) -> None:
+        """Take a turn unless the loop has just stood still; a turn that raises ends this run.
+
+        It is called from inside the WebSocket client, which would take an error of ours for the
+        venue's and redial for ever.
+        """
+        stalled = now_ns - self._beat_ns > STALL_NS
+        self._beat_ns = now_ns
+        if stalled:  # frames that waited meanwhile are older than the time they are stamped with
+            self._blind_until_ns = now_ns + BLIND_NS
+        if now_ns < self._blind_until_ns or self._broken is not None:
+            return
+        try:
+            turn(now_ns)
+            self._arm()
+        except Exception as error:  # noqa: BLE001  the supervisor's own: told, and the run ends
+            self._broken = error
+            self._break.set()
 
     def _stay_awake(self) -> None:
         """Go round the loop without sleeping: waking up costs more than deciding does."""
@@ -228,19 +306,44 @@ class VenueRun:
         asyncio.get_running_loop().call_soon(self.drained)
 
     async def run(self) -> None:
-        """Feed and decide until cancelled."""
-        self.started_ns = self._clock.monotonic_ns()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.feed.run(self.desk.setup.watch.symbols))
-            group.create_task(self._pulse())
-            group.create_task(self._confirm_candidates())
+        """Feed and decide until cancelled or broken; a user's mistake alone is raised."""
+        self.started_ns = self._beat_ns = self._clock.monotonic_ns()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.feed.run(self.desk.setup.watch.symbols))
+                group.create_task(self._pulse())
+                group.create_task(self._confirm_candidates())
+                group.create_task(self._raise_what_broke())
+                if self._setup.companion is not None:
+                    group.create_task(_awaited(self._setup.companion()))
+        except Exception as several:  # noqa: BLE001  the supervisor: one venue ends no other
+            error = first_of(several)
+            if isinstance(error, UserError):
+                raise error from None
+            self.failure = f"{type(error).__name__}: {error}"
+            self.desk.setup.publish(VenueFailed(self.desk.setup.venue.name, self.failure))
+        finally:
+            self.ended_ns = self._clock.monotonic_ns()
+
+    def close(self) -> None:
+        """The measuring is over; only paper cycles under way go on."""
+        self.closed_ns = self._clock.monotonic_ns()
+        self.desk.lane.close()
+
+    async def _raise_what_broke(self) -> None:
+        await self._break.wait()
+        if self._broken is not None:
+            raise self._broken
 
     def report(self, notes: Sequence[str] = ()) -> Report:
         """Close every episode and judge."""
-        now_ns = self._clock.monotonic_ns()
-        self.desk.lane.finish(now_ns)
-        seconds = (now_ns - self.started_ns) / SECOND_NS
-        return self.desk.report(self.market, self.feed.counts, seconds, notes)
+        now_ns = self.ended_ns or self._clock.monotonic_ns()
+        measured_until_ns = self.closed_ns or now_ns
+        if self._broken is None:
+            self.desk.lane.finish(now_ns)
+        seconds = (measured_until_ns - self.started_ns) / SECOND_NS
+        report = self.desk.report(self.market, self.feed.counts, seconds, notes)
+        return report.broken_off(self.failure) if self.failure else report
 
     async def _pulse(self) -> None:
         """Take the turns that no buffer asked for, and look at everything once a second."""
@@ -250,10 +353,9 @@ class VenueRun:
             now_ns = self._clock.monotonic_ns()
             if now_ns >= next_ns:
                 next_ns = now_ns + SECOND_NS
-                self.desk.lane.pulse(now_ns)
+                self._turn(self.desk.lane.pulse, now_ns)
             else:
-                self.desk.lane.turn(now_ns)
-            self._arm()
+                self._turn(self.desk.lane.turn, now_ns)
 
     async def _confirm_candidates(self) -> None:
         """An independent look at the legs of a triangle that would pay but for a book's age."""
@@ -284,3 +386,7 @@ class VenueRun:
         self._timer_ns = None
         self._cancel_timer = None
         self.drained()
+
+
+async def _awaited(awaitable: Awaitable[None]) -> None:
+    await awaitable

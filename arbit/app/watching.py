@@ -30,6 +30,7 @@ class Telemetry:
         )
         self._log = EventLog(logger, clock.monotonic_ns)
         self.hub.listen(self._log)
+        self._logger = logger
         self.metrics_url = ""
 
     def show(self, runs: Sequence[VenueRun]) -> None:
@@ -46,6 +47,7 @@ class Telemetry:
                     page, self._settings.metrics_host, self._settings.metrics_port
                 )
                 self.metrics_url = (await stack.enter_async_context(server)).url
+                self._logger.info("metrics_served", url=self.metrics_url)
             yield
             await self.hub.heard(self._clock)
             self._log.close()

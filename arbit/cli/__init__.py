@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -15,7 +16,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="arbit",
-    help="An honest instrument and a safe executor for triangular arbitrage on one exchange.",
+    help="An honest instrument for triangular arbitrage on one exchange.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -39,6 +40,9 @@ def main() -> None:
         _leave(str(error), USER_MISTAKE)
     except VenueError as error:
         _leave(str(error), VENUE_UNREACHABLE)
+    except BrokenPipeError:  # whoever read our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(INTERRUPTED) from None
     except typer.Abort:
         raise SystemExit(INTERRUPTED) from None
     except typer.exceptions.TyperException as error:  # an option or argument it cannot read

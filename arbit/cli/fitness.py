@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("calm", "volatile", "thin", "whole-venue")
 MAX_SECONDS = 31_536_000
+BROKEN_OFF = 1
 
 Venues = Annotated[
     list[str] | None,
@@ -81,12 +82,20 @@ def fitness(
     seconds = None if secs is None else number("--secs", secs, 0.001, MAX_SECONDS, "s")
     if profile not in PROFILES:
         raise UserError(f"--profile {profile!r}: expected one of {', '.join(PROFILES)}")
+    if symbols is not None and triangles is not None:
+        raise UserError("--symbols and --triangles: expected one of them, both were given")
+    if replay is not None:
+        _nothing_live(
+            {"--venue": venue, "--secs": secs, "--ws/--no-ws": ws, "--metrics-port": metrics_port}
+        )
     seeded = whole("--seed", seed, 0, 2**63 - 1)
     said = _Said(
         venues=tuple(venue or ()),
         for_scan={"LATENCY_MS": latency_ms},
         for_venues={
             "TAKER_FEE_BPS": fee_bps,
+            # One fee for every leg: what the settings say of single markets gives way to it.
+            "TAKER_FEE_BPS_BY_SYMBOL": None if fee_bps is None else "{}",
             "SYMBOLS": symbols,
             "TRIANGLES": triangles,
             "WS_ENABLED": None if ws is None else str(ws).lower(),
@@ -100,6 +109,12 @@ def fitness(
         names = said.venues or _settings(said, ()).default_venues
         options = _Options(tuple(dict.fromkeys(names)), simulate, seconds, profile, seeded, as_json)
         _run(_settings(said, options.venues), options)
+
+
+def _nothing_live(said: Mapping[str, object]) -> None:
+    for option, value in said.items():
+        if value not in (None, []):
+            raise UserError(f"{option} and --replay: a recording has no such thing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +176,7 @@ def _replay(settings: Settings, path: Path, simulate: bool, as_json: bool) -> No
             sys.stderr.write(f"\r{count} frames replayed")
 
     report, error = replay(settings, ReplayOptions(path, simulate, lambda _: None, tell))
-    _print([report], as_json)
+    _print([report if error is None else report.broken_off(str(error))], as_json)
     if error is not None:
         raise error
 
@@ -172,7 +187,10 @@ def _run(settings: Settings, options: _Options) -> None:
     what = FitnessOptions(
         options.venues, options.simulate, options.seconds, options.profile, options.seed
     )
-    _print(run_fitness(settings, what, _screen(options)), options.as_json)
+    reports = run_fitness(settings, what, _screen(options))
+    _print(reports, options.as_json)
+    if any(report.failure for report in reports):
+        raise typer.Exit(BROKEN_OFF)
 
 
 def _screen(options: _Options) -> Screen:

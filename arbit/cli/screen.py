@@ -41,8 +41,9 @@ def _live_table(run: VenueRun) -> Table:
         f"{feed.counts.resyncs} resyncs"
     )
     table = Table(title=title, title_justify="left", expand=False)
-    for name in ("triangle", "now bps", "best bps", "hurdle bps", "oldest leg ms", "books"):
-        table.add_column(name, justify="left" if name in ("triangle", "books") else "right")
+    for name in ("triangle", "now bps", "best", "hurdle", "oldest ms", "books"):
+        words = name in ("triangle", "books")
+        table.add_column(name, justify="left" if words else "right", no_wrap=words)
     now_ns = desk.setup.clock_ns()
     ways = sorted(range(len(scanner.directed)), key=lambda way: -scanner.best[way])[:ROWS]
     for way in ways:
@@ -120,19 +121,16 @@ def _funnel(report: Report) -> Table:
 
 def _triangles(report: Report) -> Table:
     table = Table(
-        title=f"triangles nearest their hurdle ({min(ROWS, len(report.triangles))} of "
-        f"{len(report.triangles)})",
+        title=f"nearest their hurdle ({min(ROWS, len(report.triangles))} of "
+        f"{len(report.triangles)}): bps; lifetime of gaps; break-even fee in bps a leg",
         title_justify="left",
     )
-    table.add_column("triangle")
-    for name in (
-        *("hurdle bps", "best bps", "median bps", "gaps"),
-        *("life p50 ms", "life p90 ms", "break-even fee bps"),
-    ):
+    table.add_column("triangle", no_wrap=True)
+    for name in ("hurdle", "best", "median", "gaps", "p50 ms", "p90 ms", "b/e fee"):
         table.add_column(name, justify="right")
     for row in report.triangles[:ROWS]:
         table.add_row(
-            row.path + ("" if row.tradable else "  (not tradable)"),
+            row.path + ("" if row.tradable else " *"),
             _number(row.hurdle_bps, 1),
             _number(row.best_edge_bps, 2),
             _number(row.median_edge_bps, 2),
@@ -143,7 +141,7 @@ def _triangles(report: Report) -> Table:
         )
     untradable = [row for row in report.triangles if not row.tradable]
     if untradable:
-        table.caption = f"{len(untradable)} not tradable, e.g. {untradable[0].why_not_tradable}"
+        table.caption = f"* not tradable ({len(untradable)}), e.g. {untradable[0].why_not_tradable}"
     return table
 
 
@@ -152,6 +150,9 @@ def _paper(report: Report, console: Console) -> None:
     pnl = ", ".join(f"{amount} {asset}" for asset, amount in paper["pnl"].items()) or "nothing"
     ends = ", ".join(f"{count} {end}" for end, count in paper["ends"].items() if count)
     console.print(f"paper: {paper['cycles']} cycles ({ends or 'none'}); profit {pnl}")
+    if paper["unfinished"]:
+        begun = ", ".join(f"{amount} {asset}" for asset, amount in paper["unfinished"].items())
+        console.print(f"unfinished when the run ended, neither profit nor loss: {begun}")
     if paper["left_over"]:
         left = ", ".join(f"{amount} {asset}" for asset, amount in paper["left_over"].items())
         console.print(f"left over, counted as nothing: {left}")

@@ -139,7 +139,8 @@ class Settings(BaseSettings):
     data_dir: Path = setting(
         Path("var"),
         "folder for everything that is kept",
-        why="beside you, so that nothing is written outside the working folder",
+        why="beside you, so that nothing is written outside the working folder; nothing is kept "
+        "yet, the journal of trading will be",
         expect="a path",
     )
 

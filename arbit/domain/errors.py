@@ -60,3 +60,10 @@ class VenueUnreachable(VenueError):
 
 class BrokenRule(ArbitError):
     """A rule of the house was broken by our own code: always a bug, never the user's."""
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first single error inside a group of them; any other error is its own first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

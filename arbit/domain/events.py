@@ -103,6 +103,14 @@ class PaperCycleEnded:
     asset: str
 
 
+@dataclass(frozen=True, slots=True)
+class VenueFailed:
+    """The run of one venue ended by itself; the others go on."""
+
+    venue: str
+    why: str
+
+
 Event = (
     FeedConnected
     | FeedDisconnected
@@ -114,6 +122,7 @@ Event = (
     | VenueSaid
     | EpisodeEnded
     | PaperCycleEnded
+    | VenueFailed
 )
 
 

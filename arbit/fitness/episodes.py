@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from arbit.scanner import NOISE, Scanner, Sighting
 
-KEPT_LIFETIMES = 2_048  # per directed triangle; beyond that every second one is dropped
+KEPT_LIFETIMES = 256  # per directed triangle; beyond that every second one is dropped
 
 
 class Stage(enum.IntEnum):

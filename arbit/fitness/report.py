@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from arbit.fitness.trial import Trial
 from arbit.scanner import STALENESS_MS, Scanner
 
 BPS = 10_000.0
+SEEN_ENOUGH = 0.9  # below this share of believable time the verdict says so first
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,23 @@ class Report:
     unfit: Mapping[str, int]
     triangles: Sequence[TriangleResult]
     paper: Mapping[str, Any] | None
+    believable_share: float | None = None
     verdict: str = ""
+    failure: str = ""
     notes: Sequence[str] = field(default=())
+
+    def seen_for(self, share: float | None) -> Report:
+        """The same, with the share of the time in which some triangle had believable books."""
+        if share is None or share >= SEEN_ENOUGH or not self.triangles:
+            return replace(self, believable_share=share)
+        gap = f"Books were believable {share * 100:.0f} % of the time. "
+        return replace(self, believable_share=share, verdict=gap + _sentence(self.verdict))
+
+    def broken_off(self, failure: str) -> Report:
+        """The same, saying that the run ended by itself and why."""
+        what_for = _sentence(self.verdict)
+        verdict = f"The run broke off after {self.seconds:.1f} s ({failure}). {what_for}"
+        return replace(self, verdict=verdict, failure=failure)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain data for `--json`: finite numbers, text, lists, null for unknown.
@@ -114,6 +130,8 @@ class Report:
             "simulated": self.paper is not None,
             "paper": self.paper if self.paper is not None else {"cycles": 0, "pnl": {}},
             "assumptions": list(self.subject.assumptions),
+            "believable_share": self.believable_share,
+            "failure": self.failure or None,
             "verdict": self.verdict,
         }
 
@@ -164,7 +182,7 @@ def _results(subject: Subject, scanner: Scanner, episodes: Episodes) -> list[Tri
                 episodes=history.episodes,
                 lifetime_ms=_spread(history.lifetimes_ms),
                 net_lifetime_ms=_spread(history.net_lifetimes_ms),
-                break_even_fee_bps=break_even_fee_bps(best * BPS) if seen else None,
+                break_even_fee_bps=break_even_fee_bps(best * BPS) if seen and best > 0 else None,
                 tradable=listed.why_not_tradable is None,
                 why_not_tradable=listed.why_not_tradable,
             )
@@ -245,14 +263,33 @@ def verdict_of(report: Report) -> str:
     edge = _edge_words(report.triangles)
     funnel = report.funnel
     if not funnel["net"]:
-        return f"{edge}: zero net episodes; at these fees nothing here is worth trading."
+        return f"{edge}: {_nothing_words(report)}."
     if not funnel["fits"]:
-        return f"{edge}: {funnel['net']} net, but none fits depth, lots and minima."
-    if not funnel["survives"]:
-        return f"{edge}: {funnel['net']} net, but none was still there after the latency."
-    return f"{edge}: {funnel['net']} net, {funnel['survives']} still there after the latency" + (
-        _paper_words(report) + "."
-    )
+        found = f"{funnel['net']} net, but none fits{_unfit_words(report)}"
+    elif not funnel["survives"]:
+        found = f"{funnel['net']} net, but none was still there after the latency"
+    else:
+        found = f"{funnel['net']} net, {funnel['survives']} still there after the latency"
+    return f"{edge}: {found}{_paper_words(report)}."
+
+
+def _nothing_words(report: Report) -> str:
+    """Why nothing was net: no fee at all would help where there was no gap at all."""
+    best = max(row.best_edge_bps or 0.0 for row in report.triangles)
+    if best <= 0:
+        return "zero net episodes; without any gap nothing here is worth trading at any fee"
+    return "zero net episodes; at these fees nothing here is worth trading"
+
+
+def _unfit_words(report: Report) -> str:
+    if not report.unfit:
+        return " depth, lots and minima"
+    worst = max(report.unfit, key=lambda reason: report.unfit[reason])
+    return f", mostly {worst.replace('_', ' ')}"
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _edge_words(triangles: Sequence[TriangleResult]) -> str:
@@ -272,10 +309,29 @@ def _against(row: TriangleResult) -> str:
 
 
 def _paper_words(report: Report) -> str:
-    if report.paper is None:
+    """What paper made of it, and plainly whether that is a loss."""
+    paper = report.paper
+    if paper is None:
+        return "; --simulate shows what of it would have filled" if report.funnel["fits"] else ""
+    if not paper["cycles"]:
         return ""
-    pnl = ", ".join(f"{amount} {asset}" for asset, amount in report.paper["pnl"].items())
+    amounts = {asset: Decimal(amount) for asset, amount in paper["pnl"].items()}
+    shown = ", ".join(f"{plain(_short(amount))} {asset}" for asset, amount in amounts.items())
     return (
-        f", {report.funnel['filled']} filled on paper; paper profit {pnl or 'none'} over "
-        f"{report.paper['cycles']} cycles, those that went wrong included"
+        f", {report.funnel['filled']} filled on paper; paper profit {shown or 'none'} over "
+        f"{paper['cycles']} cycles, those that went wrong included: {_plainly(amounts)}"
     )
+
+
+def _plainly(amounts: Mapping[str, Decimal]) -> str:
+    if any(amount > 0 for amount in amounts.values()):
+        if all(amount >= 0 for amount in amounts.values()):
+            return "a profit on paper, which is no promise"
+        return "a profit in one asset and a loss in another"
+    return "a loss, not worth trading" if any(amounts.values()) else "nothing gained"
+
+
+def _short(amount: Decimal) -> Decimal:
+    """Enough digits to read: four after the point, or the first two that are not zero."""
+    digits = max(4, 1 - amount.adjusted()) if amount else 0
+    return amount.quantize(Decimal(1).scaleb(-min(digits, 10))).normalize() + 0

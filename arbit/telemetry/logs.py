@@ -36,6 +36,7 @@ _LEVELS: dict[type[Event], int] = {
     events.VenueSaid: logging.WARNING,
     events.EpisodeEnded: logging.DEBUG,
     events.PaperCycleEnded: logging.INFO,
+    events.VenueFailed: logging.ERROR,
 }
 
 
@@ -118,6 +119,8 @@ class EventLog:
     def __call__(self, event: Event) -> None:
         """Write the event, or count it."""
         level = _LEVELS.get(type(event), logging.INFO)
+        if isinstance(event, events.VenueStatusChanged) and event.status == "online":
+            level = logging.INFO
         if not self._logger.isEnabledFor(level):
             return
         now_ns = self._now_ns()

@@ -88,9 +88,9 @@ class StreamTap:
         for stream in self._open(symbol):
             stream.withdraw(symbol)
 
-    def confirm(self, symbol: str, confirmed_ns: int) -> None:
+    def confirm(self, symbol: str, confirmed_ns: int, *, depth: bool = False) -> None:
         """Pass on."""
-        self._sink.confirm(symbol, confirmed_ns)
+        self._sink.confirm(symbol, confirmed_ns, depth=depth)
 
     def set_status(self, symbol: str, reason: Disbelief | None) -> None:
         """Pass on; what does not trade is withdrawn."""

@@ -7,7 +7,7 @@ from arbit.domain.book import Disbelief, Source
 from arbit.domain.market import MarketStatus
 from arbit.domain.plan import UnfitReason
 from arbit.lane import MAX_AGENDA, RETRY_SIZE_NS, Agenda
-from tests.unit.fitness.scene import MS, SECOND, Scene, market
+from tests.unit.fitness.scene import MS, SECOND, SYMBOLS, Scene, market
 
 
 def test_the_agenda_runs_in_order_of_time_and_then_of_entry() -> None:
@@ -310,3 +310,24 @@ def test_a_turn_after_the_end_does_no_harm() -> None:
 
     assert scene.funnel == funnel
     assert len(scene.reported) == 1
+
+
+def test_a_book_whose_top_alone_was_confirmed_is_looked_at_before_it_is_sized_on() -> None:
+    scene = Scene(max_age_ms=3_000)
+    asked: list[str] = []
+    scene.lane.on_candidate = asked.extend
+    scene.quiet()
+    scene.gap()
+    later_ns = scene.now_ns + 4 * SECOND
+    for symbol in SYMBOLS:
+        scene.cache.confirm(symbol, later_ns)
+    scene.now_ns = later_ns
+    scene.lane.turn(later_ns)
+    assert scene.funnel["fits"] == 0
+    assert sorted(set(asked)) == sorted(SYMBOLS)
+    assert scene.lane.unfit == {"depth_unproved": 1}
+    again_ns = later_ns + SECOND
+    for symbol in SYMBOLS:
+        scene.cache.confirm(symbol, again_ns, depth=True)
+    scene.lane.turn(again_ns)
+    assert scene.funnel["fits"] == 1

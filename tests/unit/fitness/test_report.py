@@ -229,24 +229,72 @@ def test_verdict_when_nothing_fits() -> None:
 
 def test_verdict_when_nothing_outlives_the_latency() -> None:
     said = verdict(row(130.0, 121.0), net=3, fits=2)
-    assert said.endswith("3 net, but none was still there after the latency.")
+    assert said.endswith(
+        "3 net, but none was still there after the latency; "
+        "--simulate shows what of it would have filled."
+    )
 
 
 def test_verdict_when_something_was_there_without_paper() -> None:
     said = verdict(row(130.0, 121.0), net=3, fits=2, survives=1)
-    assert said.endswith("3 net, 1 still there after the latency.")
+    assert said.endswith(
+        "3 net, 1 still there after the latency; --simulate shows what of it would have filled."
+    )
 
 
 @pytest.mark.parametrize(
-    ("pnl", "words"), [({"USD": "-1.5", "BTC": "0.1"}, "-1.5 USD, 0.1 BTC"), ({}, "none")]
+    ("pnl", "words", "plainly"),
+    [
+        (
+            {"USD": "-1.5", "BTC": "0.1"},
+            "-1.5 USD, 0.1 BTC",
+            "a profit in one asset and a loss in another",
+        ),
+        ({"USD": "-2.39842527"}, "-2.3984 USD", "a loss, not worth trading"),
+        ({"USD": "0.0000123456"}, "0.000012 USD", "a profit on paper, which is no promise"),
+        ({}, "none", "nothing gained"),
+    ],
 )
-def test_verdict_on_paper_tells_losses_too(pnl: dict[str, str], words: str) -> None:
+def test_verdict_on_paper_tells_losses_too(pnl: dict[str, str], words: str, plainly: str) -> None:
     paper = {"cycles": 4, "pnl": pnl}
     said = verdict(row(130.0, 121.0), net=3, fits=3, survives=2, filled=1, paper=paper)
     assert said.endswith(
         f"3 net, 2 still there after the latency, 1 filled on paper; paper profit {words} over "
-        "4 cycles, those that went wrong included."
+        f"4 cycles, those that went wrong included: {plainly}."
     )
+
+
+def test_verdict_tells_the_paper_loss_even_when_nothing_outlived_the_latency() -> None:
+    paper = {"cycles": 2, "pnl": {"USD": "-9.61"}}
+    said = verdict(row(130.0, 121.0), net=3, fits=2, paper=paper)
+    assert "none was still there after the latency" in said
+    assert said.endswith(
+        "paper profit -9.61 USD over 2 cycles, those that went wrong included: "
+        "a loss, not worth trading."
+    )
+
+
+def test_verdict_without_any_gap_blames_no_fee() -> None:
+    assert verdict(row(-42.1, 0.0)).endswith("nothing here is worth trading at any fee.")
+
+
+def test_a_run_that_broke_off_or_saw_little_says_so_first() -> None:
+    whole = Report(
+        subject=Subject("kraken", "live", 3, [], FeedCounts()),
+        seconds=3.0,
+        evaluations=1,
+        refused={},
+        ws_share=1.0,
+        staleness_ms={"p50": 1.0, "p99": 2.0},
+        funnel={},
+        unfit={},
+        triangles=[row(1.0, 2.0)],
+        paper=None,
+        verdict="best of all.",
+    )
+    assert whole.seen_for(0.4).verdict == ("Books were believable 40 % of the time. Best of all.")
+    assert whole.seen_for(0.95).verdict == "best of all."
+    assert whole.broken_off("why").verdict == "The run broke off after 3.0 s (why). Best of all."
 
 
 def test_triangles_nearest_their_hurdle_come_first_and_unknown_ones_last() -> None:

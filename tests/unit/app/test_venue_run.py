@@ -1,0 +1,166 @@
+"""The supervisor of one venue: what breaks is told, and breaks nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+
+import pytest
+
+from arbit.app.venue import STALL_NS, Desk, DeskSetup, RunSetup, VenueRun
+from arbit.app.watchlist import watchlist
+from arbit.clock import SystemClock
+from arbit.config import Settings
+from arbit.domain.book import BookView, Integrity, Source
+from arbit.domain.errors import UserError, VenueUnreachable
+from arbit.domain.events import Event, FeedCounts, VenueFailed
+from tests.unit.fitness.scene import SYMBOLS, book, markets_of
+
+D = Decimal
+
+
+class Feed:
+    """A feed whose test says what happens in it."""
+
+    integrity = Integrity.NONE
+
+    def __init__(self, act: Callable[[], Awaitable[None]]) -> None:
+        self.counts = FeedCounts()
+        self._act = act
+
+    async def run(self, symbols: Sequence[str]) -> None:
+        await self._act()
+        await asyncio.Event().wait()
+
+    async def confirm(self, symbols: Sequence[str]) -> None:
+        """Nobody to ask."""
+
+    def states(self) -> Mapping[str, str]:
+        return {}
+
+    def orderbook_stream(self, symbols: Sequence[str]) -> AsyncIterator[BookView]:
+        raise NotImplementedError
+
+
+def desk_of(heard: list[Event]) -> Desk:
+    settings, markets = Settings(), markets_of(*SYMBOLS)
+    venue = settings.venue("sandbox").model_copy(update={"taker_fee_bps": D(10)})
+    watch = watchlist(venue, markets, settings.scan.start_assets, D(0))
+
+    def note(event: Event, /) -> None:
+        heard.append(event)
+
+    return Desk(
+        DeskSetup(
+            venue=venue,
+            scan=settings.scan,
+            watch=watch,
+            markets=markets,
+            publish=note,
+            clock_ns=SystemClock().monotonic_ns,
+            simulate=True,
+        )
+    )
+
+
+def show(desk: Desk, now_ns: int) -> None:
+    for symbol, bid, ask in (
+        ("BTC/USD", "100", "101"),
+        ("ETH/BTC", "0.1", "0.11"),
+        ("ETH/USD", "10", "11"),
+    ):
+        made = book(symbol, [(bid, "1")], [(ask, "1")])
+        desk.cache.put(made, seen_ns=now_ns, confirmed_ns=now_ns, source=Source.WS)
+
+
+async def nothing() -> None:
+    """A feed that never says a word."""
+
+
+def run_of(
+    heard: list[Event],
+    act: Callable[[], Awaitable[None]] = nothing,
+    companion: Callable[[], Awaitable[None]] | None = None,
+) -> VenueRun:
+    setup = RunSetup("synthetic", companion=companion)
+    return VenueRun(desk_of(heard), Feed(act), SystemClock(seed=1), setup)
+
+
+async def test_a_feed_that_breaks_ends_its_run_which_says_so_in_the_report() -> None:
+    heard: list[Event] = []
+
+    async def act() -> None:
+        raise VenueUnreachable("nobody is there")
+
+    run = run_of(heard, act)
+    async with asyncio.timeout(10):
+        await run.run()
+    assert run.failure == "VenueUnreachable: nobody is there"
+    assert VenueFailed("sandbox", run.failure) in heard
+    report = run.report()
+    assert report.failure == run.failure
+    assert "broke off" in report.verdict
+    assert report.as_dict()["failure"] == run.failure
+
+
+async def test_a_bug_in_the_lane_ends_the_run_instead_of_looking_like_a_lost_socket() -> None:
+    run = run_of([])
+
+    def bug(_: int) -> None:
+        raise ArithmeticError("a bug of ours")
+
+    run.desk.lane.turn = bug  # type: ignore[method-assign]  # the bug is planted here
+    async with asyncio.timeout(10):
+        await run.run()
+    run.drained()  # the socket may still call: nothing happens any more
+    assert run.failure == "ArithmeticError: a bug of ours"
+    assert run.report().failure == run.failure
+
+
+async def test_a_users_mistake_found_by_the_feed_is_raised_as_it_is() -> None:
+    async def act() -> None:
+        raise UserError("symbol 'X' is not listed")
+
+    with pytest.raises(UserError, match="is not listed"):
+        async with asyncio.timeout(10):
+            await run_of([], act).run()
+
+
+async def test_a_companion_that_ends_breaks_the_run_off() -> None:
+    async def companion() -> None:
+        raise VenueUnreachable("the sandbox exchange ended by itself (exit code 9)")
+
+    run = run_of([], companion=companion)
+    async with asyncio.timeout(10):
+        await run.run()
+    assert "exit code 9" in run.failure
+
+
+async def test_after_the_loop_stood_still_nothing_is_looked_at_for_a_moment() -> None:
+    run = run_of([])
+    clock = SystemClock()
+    now_ns = clock.monotonic_ns()
+    turned: list[int] = []
+    run._beat_ns = now_ns
+    run._turn(turned.append, now_ns + STALL_NS)
+    assert len(turned) == 1  # late, but not as late as that
+    run._turn(turned.append, now_ns + 2 * STALL_NS + 1)
+    run._turn(turned.append, now_ns + 2 * STALL_NS + 2)
+    assert len(turned) == 1  # blind: what waited is older than its stamp
+    run._turn(turned.append, now_ns + 3 * STALL_NS)
+    assert len(turned) == 2
+
+
+async def test_a_run_that_is_stopped_in_time_has_not_failed() -> None:
+    run = run_of([])
+    task = asyncio.ensure_future(run.run())
+    await asyncio.sleep(0)
+    show(run.desk, SystemClock().monotonic_ns())
+    run.drained()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    report = run.report()
+    assert not report.failure
+    assert report.evaluations == 1
