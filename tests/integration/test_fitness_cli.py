@@ -107,6 +107,8 @@ def assert_one_clear_line(done: subprocess.CompletedProcess[str], *words: str) -
         (["--replay", "nowhere.ndjson"], ["--replay nowhere.ndjson", "No such file"]),
         (["--replay", "."], ["--replay .", "expected a file"]),
         (["--metrics-port", "70000"], ["--metrics-port", "70000"]),
+        (["--replay", "tape", "--venue", "kraken"], ["--venue and --replay"]),
+        (["--symbols", "BTC/USD", "--triangles", "auto"], ["--symbols and --triangles"]),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_clear_line(
@@ -119,6 +121,7 @@ def test_a_mistake_on_the_command_line_is_one_clear_line(
     ("arguments", "words"),
     [
         (["--symbols", "BTC/USD,NOPE/USD"], ["'NOPE/USD'", "no such market"]),
+        (["--symbols", "BTC/USD,ETH/USD"], ["no triangle among BTC/USD, ETH/USD"]),
         (
             ["--triangles", "BTC/USD,ETH/BTC,ETH/EUR"],
             ["is no triangle", "buy BTC/USD", "buy ETH/BTC", "sell ETH/EUR", "end in EUR"],
@@ -157,6 +160,28 @@ def test_a_mistake_in_the_env_file_is_one_clear_line(
 def test_a_mistake_in_the_environment_is_one_clear_line(desk: Desk) -> None:
     done = desk.arbit("fitness", "--secs", "1", ARBIT_LATENCY_MS="60")
     assert_one_clear_line(done, "ARBIT_LATENCY_MS=60", "expected ARBIT_SCAN__LATENCY_MS")
+
+
+def test_half_an_address_of_the_sandbox_is_never_completed_by_a_real_one(desk: Desk) -> None:
+    url = "http://127.0.0.1:9"
+    done = desk.arbit("fitness", "--secs", "1", ARBIT_VENUES__SANDBOX__REST_URL=url)
+    assert_one_clear_line(done, "ARBIT_VENUES__SANDBOX__WS_URL", "expected both or neither")
+
+
+def test_a_slip_in_a_venues_name_is_one_clear_line(desk: Desk) -> None:
+    done = desk.arbit("fitness", "--secs", "1", ARBIT_VENUES__SANBOX__TAKER_FEE_BPS="0")
+    assert_one_clear_line(done, "'sanbox'")
+
+
+def test_a_venue_that_nobody_answers_for_is_exit_code_4_and_one_line(desk: Desk) -> None:
+    done = desk.arbit(
+        *("fitness", "--venue", "kraken", "--secs", "1"),
+        ARBIT_VENUES__KRAKEN__REST_URL="http://127.0.0.1:9",
+        ARBIT_VENUES__KRAKEN__WS_URL="ws://127.0.0.1:9/v2",
+    )
+    assert done.returncode == 4
+    assert "kraken could not be reached" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_several_mistakes_are_all_told_at_once_a_line_each(desk: Desk) -> None:
@@ -241,8 +266,14 @@ def test_what_a_person_sees_says_that_the_market_is_synthetic(desk: Desk) -> Non
 
 
 @interruptible
-@pytest.mark.parametrize("whole_group", [True, False], ids=["as a terminal does", "the process"])
-def test_ctrl_c_ends_the_watching_and_not_the_report(desk: Desk, whole_group: bool) -> None:
+@pytest.mark.parametrize(
+    ("whole_group", "number"),
+    [(True, signal.SIGINT), (False, signal.SIGINT), (False, signal.SIGTERM)],
+    ids=["as a terminal does", "the process", "as a service manager does"],
+)
+def test_ctrl_c_and_sigterm_end_the_watching_and_not_the_report(
+    desk: Desk, whole_group: bool, number: signal.Signals
+) -> None:
     process = desk.start("fitness", "--simulate")
     try:
         assert process.stdout is not None
@@ -251,9 +282,9 @@ def test_ctrl_c_ends_the_watching_and_not_the_report(desk: Desk, whole_group: bo
         assert children, "the sandbox is a child process"
         time.sleep(1.5)  # let it see something; nothing is asserted about how much
         if whole_group:
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, number)
         else:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
         said, complained = process.communicate(timeout=GUARD_S)
     finally:
         process.kill()
@@ -357,3 +388,19 @@ def sandboxes_of(desk: Desk) -> list[list[str]]:
 
 def is_alive(process: psutil.Process) -> bool:
     return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+
+
+@interruptible
+def test_a_sandbox_that_dies_breaks_the_run_off_and_the_report_says_so(desk: Desk) -> None:
+    process = desk.start("fitness", "--secs", "60")
+    try:
+        assert process.stdout is not None
+        assert "SYNTHETIC" in process.stdout.readline()
+        (child,) = psutil.Process(process.pid).children(recursive=True)
+        child.kill()
+        said, complained = process.communicate(timeout=GUARD_S)
+    finally:
+        process.kill()
+    assert process.returncode == 1, complained
+    assert "broke off" in said
+    assert "the sandbox exchange ended by itself" in " ".join(said.split())
