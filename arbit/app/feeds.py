@@ -91,7 +91,7 @@ def make_feed(parts: FeedParts) -> MarketFeed:
     if kind is Feed.NATIVE:
         return native_feed(parts)
     made = RestFeed if kind is Feed.REST else _ccxt_feed(parts.rest.settings)
-    return made(
+    feed = made(
         parts.rest.settings,
         parts.sink,
         parts.clock,
@@ -99,6 +99,9 @@ def make_feed(parts: FeedParts) -> MarketFeed:
         parts.markets,
         parts.rest.reader,
     )
+    if isinstance(feed, KrakenCcxtFeed):
+        feed.learn = parts.learn
+    return feed
 
 
 def _ccxt_feed(settings: CcxtSettings) -> type[CcxtFeed]:

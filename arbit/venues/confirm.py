@@ -3,7 +3,8 @@
 A quiet symbol and a silently dead one look the same on a socket. So a book that has not proved
 itself for half of its allowed age is compared with what the venue says over REST:
 
-- equal to any top held between sending the question and its answer: confirmed, as of the sending;
+- equal to the book held now: confirmed, as of the sending of the question;
+- unequal to a book that proved itself since the sending: out of step, and nothing to do;
 - unequal twice, a second or more apart, with no update of ours between: the stream is dead.
 
 `QuietBooks` decides and never waits; `Confirmer` asks. Both stand on the sink's callback path.
@@ -11,41 +12,25 @@ itself for half of its allowed age is compared with what the venue says over RES
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
 
-from arbit.domain.book import Disbelief, OrderBook, Source
+from arbit.domain.book import BookSide, Disbelief, Level, OrderBook, Source
 from arbit.domain.errors import VenueError
 from arbit.domain.events import FeedCounts, VenueSaid
+from arbit.domain.money import EXACT
 from arbit.ports import BookSink, Clock, Listener
 from arbit.venues.backoff import backoff_ms
-from arbit.venues.looks import DepthLook, LookingReader, TopsLook
+from arbit.venues.looks import DepthLook, LookingReader, TopsLook, within_bounds
 
 SECOND_NS = 1_000_000_000
 MIN_GAP_NS = SECOND_NS  # between two questions, and between two mismatches that count
-MAX_FACES = 512  # tops remembered per symbol while a question is open
 MAX_WINDOWS = 64
+PROVED_LEVELS = 10  # a side: as deep as a size may be found
 COARSEST_QTY = Decimal("0.001")  # Kraken's REST depth gives three decimals of a quantity
 
-Face = tuple[int, int, int, int, int, int]  # price digits, qty digits, bid, its qty, ask, its qty
 Diverged = Callable[[str, str], None]
-
-
-def _face(book: OrderBook) -> Face | None:
-    bids, asks = book.bids, book.asks
-    if not bids.keys or not asks.keys:
-        return None
-    return (
-        book.price_decimals,
-        book.qty_decimals,
-        -bids.keys[0],
-        bids.qtys[0],
-        asks.keys[0],
-        asks.qtys[0],
-    )
 
 
 @dataclass(slots=True)
@@ -54,6 +39,7 @@ class _Held:
 
     book: OrderBook | None = None
     confirmed_ns: int = 0
+    depth_ns: int = 0
     puts: int = 0
     source: Source = Source.WS
     doubted_ns: int | None = None
@@ -62,10 +48,17 @@ class _Held:
 
 @dataclass(slots=True)
 class Window:
-    """One open question: every top held since it was asked, by symbol."""
+    """One open question: by symbol, how many updates there had been when it was asked."""
 
-    faces: dict[str, deque[tuple[int, Face]]] = field(default_factory=dict)
     puts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """How a book compares with an answer; `deep` when everything sized upon was compared."""
+
+    equal: bool
+    deep: bool = False
 
 
 class QuietBooks:
@@ -86,17 +79,15 @@ class QuietBooks:
         self._windows: list[Window] = []
 
     def put(self, book: OrderBook, *, seen_ns: int, confirmed_ns: int, source: Source) -> None:
-        """Pass on, and remember it while a question is open."""
+        """Pass on."""
         self._sink.put(book, seen_ns=seen_ns, confirmed_ns=confirmed_ns, source=source)
         held = self._held.get(book.symbol)
         if held is None:
             held = self._held[book.symbol] = _Held()
         held.book = book
-        held.confirmed_ns = confirmed_ns
+        held.confirmed_ns = held.depth_ns = confirmed_ns
         held.source = source
         held.puts += 1
-        if self._windows:
-            self._remember(book, seen_ns)
 
     def disbelieve(self, symbol: str, reason: Disbelief) -> None:
         """Pass on; there is nothing to confirm until the next `put`."""
@@ -107,36 +98,57 @@ class QuietBooks:
             held.doubted_ns = None
             held.puts += 1
 
-    def confirm(self, symbol: str, confirmed_ns: int) -> None:
-        """Pass on a confirmation made elsewhere."""
+    def confirm(self, symbol: str, confirmed_ns: int, *, depth: bool = False) -> None:
+        """Pass on a confirmation; `depth` when the levels behind the top were compared too."""
         held = self._held.get(symbol)
         if held is not None and held.book is not None:
             held.confirmed_ns = max(held.confirmed_ns, confirmed_ns)
+            if depth:
+                held.depth_ns = max(held.depth_ns, confirmed_ns)
             held.doubted_ns = None
             self._counts.confirmations += 1
-            self._sink.confirm(symbol, confirmed_ns)
+            self._sink.confirm(symbol, confirmed_ns, depth=depth)
 
     def set_status(self, symbol: str, reason: Disbelief | None) -> None:
         """Pass on."""
         self._sink.set_status(symbol, reason)
 
     def due(self, now_ns: int) -> bool:
-        """True when some believed book has not proved itself for half of its allowed age."""
+        """True when some streamed book has not proved itself for half of its allowed age.
+
+        A book fed over REST is renewed by its own polling; a look at its top would only take
+        that question's place in the queue.
+        """
         limit_ns = now_ns - self._half_age_ns
         return any(
-            held.confirmed_ns < limit_ns for held in self._held.values() if held.book is not None
+            held.confirmed_ns < limit_ns
+            for held in self._held.values()
+            if held.book is not None and held.source is not Source.REST
         )
 
-    def open_window(self, now_ns: int, symbols: Iterable[str] | None = None) -> Window | None:
-        """Start remembering tops, for all symbols or these; None when too many are open."""
+    def unproved(self, symbol: str, now_ns: int) -> bool:
+        """True when the symbol's streamed book, or what lies behind its top, needs a look."""
+        held = self._held.get(symbol)
+        if held is None or held.book is None or held.source is Source.REST:
+            return False
+        return min(held.confirmed_ns, held.depth_ns) < now_ns - self._half_age_ns
+
+    def streamed(self) -> tuple[str, ...]:
+        """The symbols whose book is held and came over a stream."""
+        return tuple(
+            symbol
+            for symbol, held in self._held.items()
+            if held.book is not None and held.source is not Source.REST
+        )
+
+    def open_window(self, symbols: Iterable[str] | None = None) -> Window | None:
+        """A question about all symbols or these begins; None when too many are open."""
         if len(self._windows) >= MAX_WINDOWS:
             return None
         window = Window()
         for symbol in self._held if symbols is None else symbols:
             held = self._held.get(symbol)
-            face = _face(held.book) if held is not None and held.book is not None else None
-            if held is not None and face is not None:
-                window.faces[symbol] = deque([(now_ns, face)], maxlen=MAX_FACES)
+            if held is not None and held.book is not None and held.book.flaw() is None:
                 window.puts[symbol] = held.puts
         self._windows.append(window)
         return window
@@ -146,81 +158,104 @@ class QuietBooks:
         self._windows = [other for other in self._windows if other is not window]
 
     def judge_tops(self, window: Window, look: TopsLook) -> tuple[str, ...]:
-        """Compare every top of the answer with what was held meanwhile; the unequal symbols."""
+        """Compare every top of the answer with the book held; the unequal symbols."""
         unequal = []
-        for symbol in window.faces:
-            top = look.tops.get(symbol)
-            if top is not None:
-                same = partial(_same_prices, bid=top[0], ask=top[1])
-                if not self._judge(window, symbol, look.sent_ns, same, f"venue {top[0]}/{top[1]}"):
-                    unequal.append(symbol)
+        for symbol in window.puts:
+            top, book = look.tops.get(symbol), self._held[symbol].book
+            if top is None or book is None:
+                continue
+            verdict = _Verdict(_same_top(book, top, look.qtys.get(symbol)))
+            if not self._judge(window, symbol, look.sent_ns, verdict, f"venue {top[0]}/{top[1]}"):
+                unequal.append(symbol)
         return tuple(unequal)
 
     def judge_depth(self, window: Window, symbol: str, look: DepthLook) -> None:
-        """Compare one market's top, quantities included, with what was held meanwhile."""
-        if symbol not in window.faces or not look.bids or not look.asks:
+        """Compare every level that both sides hold, up to ten a side, with the book held."""
+        if symbol not in window.puts or not look.bids or not look.asks:
             return
-        bid, ask = look.bids[0], look.asks[0]
-
-        def same(face: Face) -> bool:
-            return (
-                _same_prices(face, bid.price, ask.price)
-                and _same_qty(face[3], face[1], bid.qty)
-                and _same_qty(face[5], face[1], ask.qty)
-            )
-
-        detail = f"venue {bid.price} x {bid.qty} / {ask.price} x {ask.qty}"
-        self._judge(window, symbol, look.sent_ns, same, detail)
-
-    def _remember(self, book: OrderBook, seen_ns: int) -> None:
-        face = _face(book)
-        for window in self._windows:
-            faces = window.faces.get(book.symbol)
-            if faces is not None and face is not None and faces[-1][1] != face:
-                faces.append((seen_ns, face))
+        held = self._held[symbol]
+        if held.book is not None:
+            bid, ask = look.bids[0], look.asks[0]
+            detail = f"venue {bid.price} x {bid.qty} / {ask.price} x {ask.qty}"
+            self._judge(window, symbol, look.sent_ns, _same_depth(held.book, look), detail)
 
     def _judge(
-        self, window: Window, symbol: str, sent_ns: int, same: Callable[[Face], bool], detail: str
+        self, window: Window, symbol: str, sent_ns: int, verdict: _Verdict, detail: str
     ) -> bool:
-        """False when an answer about a book that we hold was unequal."""
+        """False when an answer about a book that we hold was unequal, and the book not younger."""
         held = self._held[symbol]
         if held.book is None:
             return True
-        if any(same(face) for face in _held_since(window.faces[symbol], sent_ns)):
-            self.confirm(symbol, sent_ns)
+        if verdict.equal:
+            self.confirm(symbol, sent_ns, depth=verdict.deep)
             return True
         if held.puts != window.puts[symbol]:
             held.doubted_ns = None  # its stream spoke meanwhile: alive, and only out of step
-        elif held.doubted_ns is None or held.doubted_puts != held.puts:
+        if held.confirmed_ns >= sent_ns:
+            return True  # proved since the question left: the answer is the older one
+        if held.puts != window.puts[symbol]:
+            return False
+        if held.doubted_ns is None or held.doubted_puts != held.puts:
             held.doubted_ns, held.doubted_puts = sent_ns, held.puts
         elif sent_ns - held.doubted_ns >= MIN_GAP_NS and held.source is not Source.REST:
             held.doubted_ns = None
-            self._diverged(symbol, f"{detail}, ours {_words(window.faces[symbol][-1][1])}")
+            self._diverged(symbol, f"{detail}, ours {_words(held.book)}")
         return False
 
 
-def _held_since(faces: Sequence[tuple[int, Face]], sent_ns: int) -> list[Face]:
-    """The faces that were ours at some moment from `sent_ns` on."""
-    ends = [since_ns for since_ns, _ in faces][1:]
-    kept = [face for (_, face), end in zip(faces, ends, strict=False) if end >= sent_ns]
-    return [*kept, faces[-1][1]]
+def _same_top(
+    book: OrderBook, prices: tuple[Decimal, Decimal], qtys: tuple[Decimal, Decimal] | None
+) -> bool:
+    sides = zip((book.bids, book.asks), prices, qtys or (None, None), strict=True)
+    return all(_same_level(book, side, 0, price, qty) for side, price, qty in sides)
 
 
-def _same_prices(face: Face, bid: Decimal, ask: Decimal) -> bool:
-    scale = -face[0]
-    return Decimal(face[2]).scaleb(scale) == bid and Decimal(face[4]).scaleb(scale) == ask
+def _same_depth(book: OrderBook, look: DepthLook) -> _Verdict:
+    """A shorter answer than what we hold proves the top and no more."""
+    deep = True
+    for side, levels in ((book.bids, look.bids), (book.asks, look.asks)):
+        if not _same_side(book, side, levels):
+            return _Verdict(equal=False)
+        deep = deep and len(levels) >= min(len(side.keys), PROVED_LEVELS)
+    return _Verdict(equal=True, deep=deep)
+
+
+def _same_side(book: OrderBook, side: BookSide, levels: Sequence[Level]) -> bool:
+    return bool(side.keys) and all(
+        _same_level(book, side, at, level.price, level.qty)
+        for at, level in enumerate(levels[: min(len(side.keys), PROVED_LEVELS)])
+    )
+
+
+def _same_level(
+    book: OrderBook, side: BookSide, at: int, price: Decimal, qty: Decimal | None
+) -> bool:
+    if at >= len(side.keys):
+        return False
+    ours = Decimal(side.keys[at] * side.sign).scaleb(-book.price_decimals, EXACT)
+    return ours == price and (qty is None or _same_qty(side.qtys[at], book.qty_decimals, qty))
 
 
 def _same_qty(ours: int, decimals: int, theirs: Decimal) -> bool:
-    """Equal as far as the answer's digits go: REST may carry fewer decimals than the stream."""
+    """Equal as far as the answer's digits go: REST may carry fewer decimals than the stream.
+
+    So a level too small for the answer's digits may be stated as zero.
+    """
     exponent = theirs.as_tuple().exponent
-    step = Decimal(1).scaleb(exponent) if isinstance(exponent, int) else Decimal(0)
-    ours_exact = Decimal(ours).scaleb(-decimals)
-    return abs(ours_exact - theirs) < min(step, COARSEST_QTY) or ours_exact == theirs
+    if not within_bounds(theirs) or not isinstance(exponent, int):
+        return False
+    step = Decimal(1).scaleb(exponent)
+    ours_exact = Decimal(ours).scaleb(-decimals, EXACT)
+    gap = abs(EXACT.subtract(ours_exact, theirs))
+    return gap < min(step, COARSEST_QTY) or gap == 0
 
 
-def _words(face: Face) -> str:
-    return f"{Decimal(face[2]).scaleb(-face[0])}/{Decimal(face[4]).scaleb(-face[0])}"
+def _words(book: OrderBook) -> str:
+    return "/".join(
+        str(Decimal(side.keys[0] * side.sign).scaleb(-book.price_decimals, EXACT))
+        for side in (book.bids, book.asks)
+        if side.keys
+    )
 
 
 class Confirmer:
@@ -260,7 +295,7 @@ class Confirmer:
 
     async def look(self) -> bool:
         """One look at every top. False when there was no usable answer; then nothing changes."""
-        window = self._books.open_window(self._clock.monotonic_ns())
+        window = self._books.open_window(self._books.streamed())
         if window is None:
             return False
         try:
@@ -275,11 +310,17 @@ class Confirmer:
         return True
 
     async def confirm(self, symbols: Sequence[str], depth: int = 10) -> None:
-        """Look at these symbols' own depths now. A failed look confirms nothing and is told."""
+        """Look at the depths of those of these symbols that need it, one after the other.
+
+        What proved itself lately, depth included, or is fed over REST anyway is not asked about:
+        the venue's rate is for the legs that hold a decision up. A failed look confirms nothing
+        and is told.
+        """
         for symbol in dict.fromkeys(symbols):
-            if symbol in self._asking:
+            now_ns = self._clock.monotonic_ns()
+            if symbol in self._asking or not self._books.unproved(symbol, now_ns):
                 continue
-            window = self._books.open_window(self._clock.monotonic_ns(), [symbol])
+            window = self._books.open_window([symbol])
             if window is None:
                 return
             self._asking.add(symbol)

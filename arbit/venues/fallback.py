@@ -19,11 +19,12 @@ from arbit.domain.market import Market
 from arbit.domain.money import decimals_of, plain
 from arbit.ports import BookSink, Clock, Listener
 from arbit.venues.backoff import backoff_ms
-from arbit.venues.looks import DepthLook, LookingReader
+from arbit.venues.looks import DepthLook, LookingReader, within_bounds
+from arbit.venues.standing import RENEW_NS, Standing
 
-MAX_DECIMALS = 20
 REFUSED_PAUSE_NS = 30_000_000_000  # a market the venue refuses is not asked again before this
 BACKOFF_CAP_MS = 15_000
+CLOSED_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,18 @@ class RestParts:
 def book_of(symbol: str, look: DepthLook, market: Market | None, depth: int) -> OrderBook:
     """The answer as an `OrderBook`, at the market's digits or finer ones if the answer has them.
 
-    FrameError when it holds what no book can: a level without price or quantity, or a market that
-    is not a market (crossed or one-sided), which a REST answer never rightly is.
+    A level of quantity zero (one too small for the answer's digits) is left out. FrameError when
+    it holds what no book can: a level without a price, or a market that is not a market (crossed
+    or one-sided), which a REST answer never rightly is.
     """
-    levels = [*look.bids, *look.asks]
+    bids = [level for level in look.bids if level.qty.is_nan() or level.qty]
+    asks = [level for level in look.asks if level.qty.is_nan() or level.qty]
+    levels = [*bids, *asks]
     stated = (market.price_decimals or 0, market.qty_decimals or 0) if market else (0, 0)
     prices = _digits(symbol, [level.price for level in levels], stated[0])
     qtys = _digits(symbol, [level.qty for level in levels], stated[1])
     book = OrderBook(symbol, depth=depth, price_decimals=prices, qty_decimals=qtys)
-    book.replace(_rows(look.bids, prices, qtys), _rows(look.asks, prices, qtys))
+    book.replace(_rows(bids, prices, qtys), _rows(asks, prices, qtys))
     flaw = book.flaw()
     if flaw is not None:
         raise FrameError(f"{symbol}: the REST book is {flaw.value}", symbol)
@@ -61,11 +65,9 @@ def book_of(symbol: str, look: DepthLook, market: Market | None, depth: int) -> 
 def _digits(symbol: str, values: Iterable[Decimal], stated: int) -> int:
     most = stated
     for value in values:
-        if not value.is_finite() or value <= 0:
-            raise FrameError(f"{symbol}: {value} is no price and no quantity", symbol)
+        if not within_bounds(value) or value <= 0:
+            raise FrameError(f"{symbol}: {value!s:.40} is no price and no quantity", symbol)
         most = max(most, decimals_of(value))
-    if most > MAX_DECIMALS:
-        raise FrameError(f"{symbol}: {most} decimals", symbol)
     return most
 
 
@@ -82,13 +84,20 @@ class RestBooks:
 
     def __init__(self, parts: RestParts) -> None:
         self.parts = parts
+        self.standing = Standing(parts.venue, parts.reader, parts.clock, parts.publish)
 
-    async def fetch(self, symbol: str) -> tuple[OrderBook, int]:
-        """The market's book now, and when its question left. VenueError when there is none."""
+    async def fetch(self, symbol: str) -> tuple[OrderBook, int] | None:
+        """The market's book now, and when its question left; None while the venue is not online.
+
+        VenueError when there is no answer, about the book or about the venue.
+        """
         parts = self.parts
+        if not await self.standing.online(RENEW_NS):
+            return None
         look = await parts.reader.look_depth(symbol, parts.depth)
         book = book_of(symbol, look, parts.markets.get(symbol), parts.depth)
-        return book, look.sent_ns
+        # A slow answer may have outlived the word it stood on.
+        return (book, look.sent_ns) if await self.standing.online() else None
 
     def put(self, book: OrderBook, sent_ns: int) -> None:
         """Hand it over: seen now, believed as of the question."""
@@ -157,15 +166,17 @@ class RestFallback:
             return
         self._stale[symbol] = self._stale.pop(symbol)  # to the back of the queue
         try:
-            book, sent_ns = await self._books.fetch(symbol)
+            found = await self._books.fetch(symbol)
         except VenueRefused as error:
             self._refused(symbol, error)
         except VenueError as error:
             await self._failed(error, symbol)
         else:
             self._failures = 0
-            if symbol in self._stale:
-                self._books.put(book, sent_ns)
+            if found is None:
+                await clock.sleep(CLOSED_PAUSE_S)
+            elif symbol in self._stale:
+                self._books.put(*found)
 
     def _refused(self, symbol: str, error: VenueRefused) -> None:
         if symbol in self._stale:

@@ -19,7 +19,9 @@ from arbit.domain.events import (
 )
 from arbit.sandbox.poison import POISON_SHAPES
 from arbit.venues.ccxt.feed import CcxtFeed
+from arbit.venues.ccxt.kraken_feed import KrakenCcxtFeed
 from arbit.venues.ccxt.rest_feed import RestFeed
+from arbit.venues.kraken import instruments as kraken_instruments
 from tests.integration.ccxt_scene import Maker, Scene, connected, kraken_feed, plain_feed
 
 VICTIM, OTHER = "BTC/USD", "EUR/USD"
@@ -189,6 +191,56 @@ async def test_a_market_or_venue_that_does_not_trade_is_not_believed() -> None:
         assert {event.symbol for event in scene.of(VenueStatusChanged)} == {VICTIM, "*"}
 
 
+def status_asked(scene: Scene) -> int:
+    return sum("no_such_reason" in event.text for event in scene.of(VenueSaid))
+
+
+async def test_a_refused_instrument_channel_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kraken_instruments, "WAIT_NS", 100_000_000)
+    async with connected(count=3) as scene:
+        await live(scene)
+        scene.server.faults.set("refuse_subscribe", channel="instrument", error="no_such_reason")
+        scene.server.faults.set("close")
+        await scene.until(lambda: status_asked(scene) >= 2, "asked twice")
+        scene.server.faults.clear()
+        scene.server.faults.set("pair_status", symbol=VICTIM, status="cancel_only")
+        await scene.until(lambda: scene.why_not(VICTIM) is Disbelief.MARKET_STATUS, "heard")
+        assert scene.feed.counts.reconnects == 1
+
+
+@pytest.mark.parametrize("head", ["instrument", "book"])
+async def test_only_an_unreadable_instrument_frame_has_the_channel_asked_for_again(
+    head: str,
+) -> None:
+    learned: list[str] = []
+    async with connected(count=3) as scene:
+        await live(scene)
+        assert isinstance(scene.feed, KrakenCcxtFeed)
+        scene.feed.learn = lambda pair: learned.append(pair.symbol)
+        scene.feed._pulse.choked(f'{{"channel":"{head}","type":update}}')
+        if head == "instrument":
+            await scene.until(lambda: set(learned) == set(scene.markets), "the whole list again")
+        else:
+            await asyncio.sleep(1.0)
+            assert learned == []
+
+
+async def test_a_stale_snapshot_of_a_resync_is_not_believed() -> None:
+    async with connected(count=3) as scene:
+        await live(scene)
+        scene.server.faults.set("late_snapshot", symbol=VICTIM, delay_ms=500, stale=True)
+        scene.server.faults.set("wrong_checksum", symbol=VICTIM)
+        await scene.until(lambda: scene.feed.counts.failed >= 2, "late snapshot found")
+        await live(scene)
+        assert len(scene.about(VICTIM, BookDisbelieved)) == 1  # not believed in between
+        scene.server.market.freeze()
+        await scene.until(
+            lambda: scene.our_top_ten() == scene.venue_top_ten_of_ours(), "equal top tens"
+        )
+
+
 @STREAMS
 async def test_a_quiet_book_equal_at_the_venue_is_confirmed_and_stays_believed(make: Maker) -> None:
     async with connected(make, max_book_age_ms=1200) as scene:
@@ -232,12 +284,18 @@ async def test_a_candidate_is_confirmed_by_its_own_depth() -> None:
         await live(scene)
         scene.server.market.freeze()
         await scene.until(lambda: scene.our_top_ten() == scene.venue_top_ten_of_ours(), "equal")
+        half_age_ns = scene.settings.max_book_age_ms * 1_000_000 // 2
+        legs = [scene.cache.index(symbol) for symbol in (VICTIM, OTHER)]
+
+        def youngest_depth_ns() -> int:
+            return max(scene.cache.depth_ns[leg] for leg in legs)
+
+        await scene.until(
+            lambda: scene.clock.monotonic_ns() - youngest_depth_ns() > half_age_ns, "old depths"
+        )
         before_ns = scene.clock.monotonic_ns()
         await scene.feed.confirm([VICTIM, OTHER])
-        for symbol in (VICTIM, OTHER):
-            view = scene.cache.last_known(symbol)
-            assert view is not None
-            assert view.confirmed_ns >= before_ns
+        assert min(scene.cache.depth_ns[leg] for leg in legs) >= before_ns
 
 
 @FEEDS

@@ -8,7 +8,7 @@ from typing import Any
 from arbit.domain.errors import FrameError
 from arbit.domain.market import Market
 from arbit.ports import MarketCatalog
-from arbit.venues.ccxt.client import RestClient
+from arbit.venues.ccxt.client import SHAPE_ERRORS, RestClient
 from arbit.venues.ccxt.kraken_rest import Listing, parse_listing
 from arbit.venues.ccxt.unified import parse_markets
 
@@ -30,7 +30,10 @@ class KrakenCatalog:
 
     async def _fetch(self) -> Listing:
         answer = await self._client.ask("publicGetAssetPairs", {})
-        self._listing = parse_listing(answer.body)
+        try:
+            self._listing = parse_listing(answer.body)
+        except SHAPE_ERRORS as error:
+            raise FrameError(f"AssetPairs: the answer makes no sense: {error!r:.120}") from None
         return self._listing
 
 
@@ -45,7 +48,10 @@ class UnifiedCatalog:
         answer = await self._client.ask("load_markets", True)
         if not isinstance(answer.body, Mapping):
             raise FrameError(f"{self._client.settings.venue}: no markets in the answer")
-        return parse_markets(answer.body, _precision_mode(self._client.exchange))
+        try:
+            return parse_markets(answer.body, _precision_mode(self._client.exchange))
+        except SHAPE_ERRORS as error:
+            raise FrameError(f"the markets make no sense: {error!r:.120}") from None
 
 
 def catalog_for(client: RestClient) -> MarketCatalog:

@@ -106,14 +106,23 @@ class CcxtFeed:
             if symbol not in self.markets:
                 raise UserError(f"{self.settings.venue}: {symbol!r} is not listed")
         self.beliefs.watch(symbols)
-        for symbol in symbols:
-            if self.markets[symbol].status not in (MarketStatus.ONLINE, MarketStatus.UNKNOWN):
-                self._quiet.set_status(symbol, Disbelief.MARKET_STATUS)
+        self.listed_statuses(symbols)
         venue = self.settings.venue
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_open(symbols), name=f"{venue}-ccxt")
             group.create_task(self._confirmer.run(), name=f"{venue}-confirmer")
             group.create_task(self._fallback.run(), name=f"{venue}-fallback")
+
+    def listed_statuses(self, symbols: Sequence[str]) -> None:
+        """Books of markets that are listed as closed are not believed.
+
+        Where ccxt does not say whether a market is active, its status stays UNKNOWN, and nothing
+        will ever say more. Its book is then believed, so that its edges can be measured; it is
+        not traded, for sizing refuses whatever is not ONLINE (`Market.why_not_tradable`).
+        """
+        for symbol in symbols:
+            if self.markets[symbol].status not in (MarketStatus.ONLINE, MarketStatus.UNKNOWN):
+                self._quiet.set_status(symbol, Disbelief.MARKET_STATUS)
 
     async def confirm(self, symbols: Sequence[str]) -> None:
         """Compare these symbols' tops with their own REST depths now, within the rate limit."""

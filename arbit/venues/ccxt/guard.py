@@ -39,8 +39,8 @@ class SocketListener(Protocol):
         """A frame of `size` characters or bytes arrived."""
         ...
 
-    def choked(self, error: Exception) -> None:
-        """The last frame raised in ccxt's handler, and was left out."""
+    def choked(self, data: object) -> None:
+        """The last frame, with this data, raised in ccxt's handler, and was left out."""
         ...
 
 
@@ -69,8 +69,8 @@ class GuardedSockets:
             listener.heard(len(data) if isinstance(data, str | bytes) else 0)
             try:
                 handle(message)
-            except caught as error:
-                listener.choked(error)
+            except caught:
+                listener.choked(data)
 
         return guarded
 
@@ -83,13 +83,15 @@ def guarded_class(base: Any, *mixins: type) -> Any:
 class Pulse:
     """When any socket of an exchange was last heard; counts frames into the feed's totals.
 
-    `on_first` is called at the first frame of a life: the socket is open and speaks.
+    `on_first` is called at the first frame of a life: the socket is open and speaks. `on_choked`
+    is called with the data of a frame that nobody could read.
     """
 
     def __init__(self, clock: Clock, counts: FeedCounts, on_first: Callable[[], None]) -> None:
         self._clock = clock
         self._counts = counts
         self._on_first = on_first
+        self.on_choked: Callable[[object], None] = lambda _: None
         self.frames = 0  # of this life
         self.heard_ns = 0
         self.begin()
@@ -108,9 +110,10 @@ class Pulse:
         self._counts.frames += 1
         self._counts.bytes += size
 
-    def choked(self, _error: Exception) -> None:
+    def choked(self, data: object) -> None:
         """A frame raised."""
         self._counts.bad_frames += 1
+        self.on_choked(data)
 
     def silent_ns(self) -> int:
         """How long nothing at all has been heard."""

@@ -9,6 +9,7 @@ over our own integer book. ccxt's own check is off by default and breaks when sw
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from arbit.domain.book import OrderBook
@@ -26,24 +27,51 @@ class ChecksumMismatch(FrameError):
     """Our book is not the venue's."""
 
 
+@dataclass(slots=True)
+class _Held:
+    """What one subscription has brought. `told` is the checksum its last message carried.
+
+    `given_up` until it is asked for again; `acked` from the venue's consent to its snapshot.
+    """
+
+    book: OrderBook | None = None
+    given_up: bool = False
+    acked: bool = False
+    told: int | None = None
+
+
 class KrakenBooks:
-    """Our own books of the symbols of one connection, checked after every message."""
+    """Our own books of the symbols of one connection, checked after every message.
+
+    A snapshot comes first (channel book). One that contradicts what its own subscription has told
+    already was true once and is late: as good as a wrong checksum, although its own is right.
+    """
 
     def __init__(self, markets: Mapping[str, Market], depth: int) -> None:
         self._markets = markets
         self._depth = depth
-        self._books: dict[str, OrderBook] = {}
+        self._of: dict[str, _Held] = {}
 
     def holds(self, symbol: str) -> bool:
         """True while there is a verified book of this symbol."""
-        return symbol in self._books
+        held = self._of.get(symbol)
+        return held is not None and held.book is not None
 
     def forget(self, symbol: str) -> None:
-        """Deltas of this symbol mean nothing until its next snapshot."""
-        self._books.pop(symbol, None)
+        """Whatever comes of this symbol means nothing until it is asked for again."""
+        self._of[symbol] = _Held(given_up=True)
+
+    def asked(self, symbol: str) -> None:
+        """A new subscription was asked for: nothing is known of it yet."""
+        self._of[symbol] = _Held()
+
+    def accepted(self, symbol: str) -> None:
+        """The venue accepted that subscription: from now on its messages tell of it."""
+        held = self._of.setdefault(symbol, _Held())
+        held.acked, held.told = True, None
 
     def apply(self, kind: str, item: Mapping[str, Any]) -> OrderBook | None:
-        """One entry of a book message: the verified book, or None for a delta before a snapshot.
+        """One entry of a book message: the verified book, or None for one that belongs to none.
 
         FrameError (ChecksumMismatch among them) when it cannot be believed; the book is forgotten.
         """
@@ -52,10 +80,16 @@ class KrakenBooks:
             raise FrameError(f"a book of {symbol!r}, which nobody watches")
         if kind not in ("snapshot", "update"):
             raise FrameError(f"{symbol}: a book message of type {kind!r}", symbol)
-        book = self._books.pop(symbol, None)
-        if kind == "snapshot":
+        held = self._of.setdefault(symbol, _Held())
+        book, held.book = held.book, None
+        checksum = item.get("checksum")
+        if kind == "snapshot" and not held.given_up:
+            if held.told not in (None, checksum):
+                raise ChecksumMismatch(f"{symbol}: a snapshot that contradicts updates", symbol)
             book = self._new(symbol)
         if book is None:
+            if held.acked and isinstance(checksum, int):
+                held.told = checksum  # an update ahead of its snapshot
             return None
         prices, qtys = book.price_decimals, book.qty_decimals
         try:
@@ -64,9 +98,12 @@ class KrakenBooks:
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise FrameError(f"{symbol}: {error}", symbol) from None
         book.apply(bids, asks)
-        if padded_checksum(book) != item.get("checksum"):
-            raise ChecksumMismatch(f"{symbol}: checksum {item.get('checksum')!r}", symbol)
-        self._books[symbol] = book
+        ours = padded_checksum(book)
+        if ours != checksum:
+            raise ChecksumMismatch(f"{symbol}: checksum {checksum!r}", symbol)
+        held.book, held.told = book, ours
+        if kind == "snapshot":
+            held.acked = False
         return book
 
     def _new(self, symbol: str) -> OrderBook:
@@ -127,8 +164,16 @@ class KrakenListener(Protocol):
         """The engine's state."""
         ...
 
-    def market_statuses(self, statuses: Mapping[str, str]) -> None:
-        """States of markets by symbol."""
+    def instruments(self, message: Mapping[str, Any]) -> None:
+        """A message of the instrument channel."""
+        ...
+
+    def asked(self, symbol: str) -> None:
+        """This symbol's book is being subscribed to."""
+        ...
+
+    def accepted(self, symbol: str) -> None:
+        """The venue accepted the newest subscription to this symbol's book."""
         ...
 
 
@@ -151,6 +196,7 @@ class KrakenStreams:
         above: Any = super()
         above.__init__(*arguments)
         self._asked: dict[str, Sequence[str]] = {}
+        self._newest: dict[str, int] = {}  # the number of each symbol's last request
 
     async def watch_multi_helper(
         self,
@@ -174,11 +220,20 @@ class KrakenStreams:
             "params": {"channel": channelName, "symbol": wanted, **(params or {})},
             "req_id": number,
         }
-        self._asked[str(number)] = wanted
+        url = me.urls["api"]["ws"]["publicV2"]
+        client = (me.clients or {}).get(url)
+        open_ones = {} if client is None else client.subscriptions
+        if any(known not in open_ones for known in hashes):  # else ccxt sends nothing
+            self._note(number, wanted)
+        return await me.watch_multiple(url, hashes, request, hashes, subscriptionArgs)
+
+    def _note(self, number: int, symbols: Sequence[str]) -> None:
+        self._asked[str(number)] = symbols
         while len(self._asked) > 4096:  # answered ones are of no use any more
             del self._asked[next(iter(self._asked))]
-        url = me.urls["api"]["ws"]["publicV2"]
-        return await me.watch_multiple(url, hashes, request, hashes, subscriptionArgs)
+        for symbol in symbols:
+            self._newest[symbol] = number
+            self.kraken_listener.asked(symbol)
 
     def handle_order_book(self, client: Any, message: Mapping[str, Any]) -> None:
         """In place of ccxt's: every entry of the message, verified by us."""
@@ -200,17 +255,29 @@ class KrakenStreams:
         return False
 
     def handle_message(self, client: Any, message: Any) -> None:
-        """Reads the two channels ccxt passes over, then goes on as ccxt does."""
+        """Reads the two channels and the consent ccxt passes over, then goes on as ccxt does."""
         channel = message.get("channel")
         if channel == "status":
             for entry in message["data"]:
                 self.kraken_listener.venue_status(str(entry["system"]))
         elif channel == "instrument":
-            pairs = message["data"]["pairs"]
-            self.kraken_listener.market_statuses({p["symbol"]: str(p["status"]) for p in pairs})
+            self.kraken_listener.instruments(message)
             client.resolve(True, "instrument")
+        elif message.get("method") == "subscribe":
+            self._answered(message)
         above: Any = super()
         above.handle_message(client, message)
+
+    def _answered(self, reply: Mapping[str, Any]) -> None:
+        result = reply.get("result")
+        if reply.get("success") is not True or not isinstance(result, Mapping):
+            return
+        symbol = result.get("symbol")
+        if result.get("channel") != "book" or not isinstance(symbol, str):
+            return
+        newest = self._newest.get(symbol)
+        if newest is not None and reply.get("req_id") in (None, newest):
+            self.kraken_listener.accepted(symbol)
 
 
 def subscription_frame(method: str, symbol: str, depth: int, number: int) -> dict[str, Any]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from arbit.domain.book import Disbelief, Integrity
 from arbit.domain.errors import FrameError, VenueError, VenueRefused, VenueUnreachable
-from arbit.domain.events import VenueSaid, VenueStatusChanged
-from arbit.domain.market import Market, MarketStatus
+from arbit.domain.events import VenueSaid
+from arbit.domain.market import Market
 from arbit.ports import BookSink, Clock, Listener
 from arbit.venues.ccxt import loader
 from arbit.venues.ccxt.client import prepared
-from arbit.venues.ccxt.feed import CcxtFeed, SocketLost
+from arbit.venues.ccxt.feed import TICK_S, CcxtFeed, SocketLost
 from arbit.venues.ccxt.guard import guarded_class
 from arbit.venues.ccxt.kraken_books import (
     ChecksumMismatch,
@@ -23,11 +23,15 @@ from arbit.venues.ccxt.kraken_books import (
     subscription_frame,
 )
 from arbit.venues.ccxt.settings import CcxtSettings
+from arbit.venues.kraken.instruments import Instrument, InstrumentsDue, instruments_of_objects
+from arbit.venues.kraken.parse import SystemStatus
+from arbit.venues.kraken.statuses import Statuses
 from arbit.venues.looks import LookingReader
 
 FREE_RESYNCS = 2  # asked again at once; from then on after a growing pause
 INSTRUMENTS = "instrument"
-ONLINE = "online"
+SOCKET = 0  # there is one; its successor's words replace its own
+HEAD = 64  # characters of a frame that tell its channel
 
 
 class Resync(FrameError):
@@ -51,8 +55,10 @@ class KrakenCcxtFeed(CcxtFeed):
         super().__init__(settings, sink, clock, publish, markets, reader)
         self._books = KrakenBooks(markets, settings.depth)
         self._exchange: Any = None
-        self._system = ONLINE
-        self._market_status: dict[str, MarketStatus] = {}
+        self._statuses = Statuses(settings.venue, self._quiet, publish, ())
+        self._instruments_due = InstrumentsDue()
+        self._pulse.on_choked = self._choked
+        self.learn: Callable[[Instrument], None] = lambda _: None  # whoever keeps the markets
 
     def make_exchange(self) -> Any:
         """A guarded ccxt Kraken whose book messages come here."""
@@ -93,23 +99,41 @@ class KrakenCcxtFeed(CcxtFeed):
         if not watched:
             self._publish(VenueSaid(self.settings.venue, text))
 
+    def listed_statuses(self, symbols: Sequence[str]) -> None:
+        """The rules of the native feed: any word but `online`, or none that we know, stops it."""
+        venue = self.settings.venue
+        self._statuses = Statuses(venue, self._quiet, self._publish, symbols)
+        for symbol in symbols:
+            self._statuses.listed(symbol, self.markets[symbol].status)
+
     def venue_status(self, system: str) -> None:
         """The engine's state: nothing is believed while it is not online."""
-        if system != self._system:
-            self._system = system
-            self._publish(VenueStatusChanged(self.settings.venue, "*", system))
-        self._apply_status(self.beliefs.symbols())
+        self._statuses.system(SOCKET, SystemStatus(system))
 
-    def market_statuses(self, statuses: Mapping[str, str]) -> None:
-        """States of markets, of which only the watched ones matter here."""
-        for symbol, word in statuses.items():
-            if self.beliefs.watches(symbol):
-                status = MarketStatus.of(word)
-                before = self._market_status.get(symbol, MarketStatus.ONLINE)
-                self._market_status[symbol] = status
-                self._apply_status([symbol])
-                if status is not before:
-                    self._publish(VenueStatusChanged(self.settings.venue, symbol, word))
+    def instruments(self, message: Mapping[str, Any]) -> None:
+        """What the venue states of its markets, of which only the watched ones matter here."""
+        now_ns = self.clock.monotonic_ns()
+        whole = message.get("type") == "snapshot"
+        try:
+            stated = instruments_of_objects(message.get("data"), snapshot=whole)
+        except FrameError:
+            self.counts.bad_frames += 1
+            self._instruments_due.missed(now_ns)
+            return
+        self.counts.bad_frames += stated.unreadable
+        self._instruments_due.heard(stated, now_ns)
+        for pair in stated.pairs:
+            self._statuses.market(SOCKET, pair.symbol, pair.status)
+            if self.beliefs.watches(pair.symbol):
+                self.learn(pair)
+
+    def asked(self, symbol: str) -> None:
+        """What comes of this symbol belongs to a new subscription from now on."""
+        self._books.asked(symbol)
+
+    def accepted(self, symbol: str) -> None:
+        """The venue accepted it."""
+        self._books.accepted(symbol)
 
     def resync(self, symbol: str) -> None:
         """Wake the symbol's watcher, which subscribes anew on the open socket."""
@@ -173,15 +197,6 @@ class KrakenCcxtFeed(CcxtFeed):
             self.beliefs.doubt(symbol, Disbelief.CHECKSUM, str(error))
             self.resync(symbol)
 
-    def _apply_status(self, symbols: Sequence[str]) -> None:
-        for symbol in symbols:
-            reason = None
-            if self._market_status.get(symbol, MarketStatus.ONLINE) is not MarketStatus.ONLINE:
-                reason = Disbelief.MARKET_STATUS
-            if self._system != ONLINE:
-                reason = Disbelief.VENUE_STATUS
-            self._quiet.set_status(symbol, reason)
-
     def _client(self) -> Any:
         exchange = self._exchange
         return (exchange.clients or {}).get(exchange.urls["api"]["ws"]["publicV2"])
@@ -203,15 +218,41 @@ class KrakenCcxtFeed(CcxtFeed):
             return  # the socket is gone: its watchers hear of it, and nothing is left to undo
 
     async def _watch_instruments(self, exchange: Any) -> None:
-        url = exchange.urls["api"]["ws"]["publicV2"]
-        params = {"channel": INSTRUMENTS, "snapshot": True}
+        """Ask for the channel, and again whenever that is due: lost, refused, or long ago."""
+        self._instruments_due.opened()
         while True:
-            frame = {"method": "subscribe", "params": params, "req_id": exchange.request_id()}
-            ask = partial(exchange.watch, url, INSTRUMENTS, frame, INSTRUMENTS)
-            try:
-                await self.bounded(ask, INSTRUMENTS)
-            except VenueUnreachable as error:
-                raise SocketLost(str(error)) from None
+            self._instruments_due.asked(self.clock.monotonic_ns())
+            await self._ask_instruments(exchange)
+            while self.clock.monotonic_ns() < self._instruments_due.at_ns:
+                await self.clock.sleep(TICK_S)
+            client = self._client()
+            if client is not None and client.subscriptions.pop(INSTRUMENTS, None) is not None:
+                frame = _instruments_frame("unsubscribe", exchange.request_id())
+                await self._send(client, frame)
+
+    async def _ask_instruments(self, exchange: Any) -> None:
+        url = exchange.urls["api"]["ws"]["publicV2"]
+        frame = _instruments_frame("subscribe", exchange.request_id())
+        ask = partial(exchange.watch, url, INSTRUMENTS, frame, INSTRUMENTS)
+        try:
+            await self.bounded(ask, INSTRUMENTS)
+        except VenueUnreachable as error:
+            raise SocketLost(str(error)) from None
+        except VenueError:
+            self.counts.bad_frames += 1  # ccxt could not ask, or read the answer: asked again
+
+    def _choked(self, data: object) -> None:
+        """A frame that ccxt could not read may have held a change of status."""
+        head = data[:HEAD] if isinstance(data, str | bytes) else ""
+        if INSTRUMENTS in (head if isinstance(head, str) else head.decode(errors="replace")):
+            self._instruments_due.missed(self.clock.monotonic_ns())
+
+
+def _instruments_frame(method: str, number: int) -> dict[str, Any]:
+    params: dict[str, Any] = {"channel": INSTRUMENTS}
+    if method == "subscribe":
+        params["snapshot"] = True
+    return {"method": method, "params": params, "req_id": number}
 
 
 def ccxt_feed(

@@ -15,6 +15,7 @@ from typing import Any
 from arbit.domain.book import Level
 from arbit.domain.errors import FrameError
 from arbit.domain.market import Market, MarketStatus
+from arbit.venues.looks import within_bounds
 
 # WebSocket v2 writes these assets otherwise than `wsname` does.
 V2_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
@@ -63,21 +64,37 @@ def parse_listing(body: Mapping[str, Any]) -> Listing:
 
 def parse_ticker(
     body: Mapping[str, Any], listing: Listing
-) -> Mapping[str, tuple[Decimal, Decimal]]:
-    """Best (bid, ask) by symbol of a Ticker body. Markets without a two-sided top are absent."""
-    tops = {}
+) -> tuple[Mapping[str, tuple[Decimal, Decimal]], Mapping[str, tuple[Decimal, Decimal]]]:
+    """Best (bid, ask) by symbol of a Ticker body, and the lots at them.
+
+    `a` and `b` are price, whole lots, lots. A market without two sides is absent, and so is one
+    whose numbers make no sense: its price alone would prove nothing about its quantities.
+    """
+    tops, qtys = {}, {}
     for pair_id, entry in result_of(body, "Ticker").items():
         symbol = listing.symbol_of.get(pair_id)
         if symbol is None or not isinstance(entry, dict):
             continue
-        bid, ask = _first(entry.get("b")), _first(entry.get("a"))
-        if bid is not None and ask is not None and bid > 0 and ask > 0:
-            tops[symbol] = (bid, ask)
-    return tops
+        bid, ask = _top(entry.get("b")), _top(entry.get("a"))
+        if bid is not None and ask is not None:
+            tops[symbol] = (bid.price, ask.price)
+            qtys[symbol] = (bid.qty, ask.qty)
+    return tops, qtys
+
+
+def parse_system_status(body: Mapping[str, Any]) -> bool:
+    """True when a SystemStatus body says `online`; `post_only` and the rest are not trading."""
+    word = result_of(body, "SystemStatus").get("status")
+    if not isinstance(word, str):
+        raise FrameError("SystemStatus: the answer has no status")
+    return word == "online"
 
 
 def parse_depth(body: Mapping[str, Any], symbol: str) -> tuple[Sequence[Level], Sequence[Level]]:
-    """Bids and asks, best first, of a Depth body about one pair. FrameError when it is not that."""
+    """Bids and asks, best first, of a Depth body about one pair. FrameError when it is not that.
+
+    Quantities are cut to a few decimals there, so that of a small level may be zero.
+    """
     result = result_of(body, "Depth")
     if len(result) != 1:
         raise FrameError(f"Depth {symbol}: expected one pair, got {len(result)}", symbol)
@@ -124,7 +141,7 @@ def _market_of(pair_id: str, entry: Any) -> Market | str:
             taker_fee=_first_rung(entry.get("fees")),
             status=MarketStatus.of(entry.get("status")),
         )
-    except (InvalidOperation, ValueError, TypeError) as error:
+    except (ArithmeticError, LookupError, ValueError, TypeError) as error:
         return f"not understood: {error}"
 
 
@@ -155,10 +172,10 @@ def _positive(value: Any) -> Decimal | None:
 
 def _number(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise TypeError(f"{value!r} is no number")
+        raise TypeError(f"{value!r:.40} is no number")
     number = Decimal(str(value))
-    if not number.is_finite():
-        raise ValueError(f"{value!r} is not finite")
+    if not within_bounds(number):
+        raise ValueError(f"{value!r:.40} is no number that a market could have")
     return number
 
 
@@ -172,16 +189,22 @@ def _first_rung(fees: Any) -> Decimal | None:
     return rate
 
 
-def _first(side: Any) -> Decimal | None:
+def _top(side: Any) -> Level | None:
     try:
-        return _number(side[0])
+        return _level(side[0], side[2])
     except (LookupError, TypeError, ValueError, InvalidOperation):
         return None
 
 
+def _level(price: Any, qty: Any) -> Level:
+    level = Level(_number(price), _number(qty))
+    if level.price <= 0 or level.qty < 0:
+        raise ValueError(f"a level of {price!r:.40} and {qty!r:.40}")
+    return level
+
+
 def _levels(rows: Any, symbol: str) -> tuple[Level, ...]:
     try:
-        levels = tuple(Level(_number(row[0]), _number(row[1])) for row in rows)
+        return tuple(_level(row[0], row[1]) for row in rows)
     except (LookupError, TypeError, ValueError, InvalidOperation) as error:
         raise FrameError(f"Depth {symbol}: {error}", symbol) from None
-    return tuple(level for level in levels if level.qty > 0)

@@ -3,6 +3,8 @@
 One all-tops look tells which books moved; a book whose top is the same is confirmed, one whose top
 differs is asked for again first. Everything within the venue's rate, so a large market is seen
 slowly: what is older than its allowed age is not believed, and that is the honest outcome.
+Nothing is believed without a young word that the venue is online, nor for long without a look at
+the listing's statuses.
 """
 
 from __future__ import annotations
@@ -17,14 +19,18 @@ from arbit.ports import BookSink, Clock, Listener
 from arbit.venues.backoff import backoff_ms
 from arbit.venues.ccxt.beliefs import Beliefs
 from arbit.venues.ccxt.settings import CcxtSettings
-from arbit.venues.confirm import Confirmer, QuietBooks
+from arbit.venues.confirm import QuietBooks
 from arbit.venues.fallback import REFUSED_PAUSE_NS, RestBooks, RestParts
 from arbit.venues.looks import LookingReader
+from arbit.venues.standing import RENEW_NS
 from arbit.venues.stream import BookStream, StreamTap
 
 MS = 1_000_000
 IDLE_S = 0.05
 FAIR_SHARE = 4
+LISTING_NS = 300_000_000_000  # the listing's statuses are read again this often,
+LISTING_RETRY_NS = 10_000_000_000  # and after this when nobody answered
+CLOSED_PAUSE_S = 1.0
 
 
 class RestFeed:
@@ -53,7 +59,6 @@ class RestFeed:
             counts=self.counts,
             diverged=lambda _symbol, _detail: None,  # a REST book has no stream that could be dead
         )
-        self._confirmer = Confirmer(settings.venue, self._quiet, reader, clock, publish)
         self._reader = reader
         self._books = RestBooks(
             RestParts(
@@ -69,6 +74,12 @@ class RestFeed:
         )
         self._beliefs = Beliefs(settings.venue, self._quiet, clock, publish)
         self._turns: dict[str, int] = {}  # symbol -> not before, monotonic ns; oldest turn first
+        self._wanted: dict[str, None] = {}  # candidates' legs, to be polled first
+        self._polled_ns: dict[str, int] = {}
+        self._statuses: dict[str, MarketStatus] = {}
+        self._told: dict[str, Disbelief | None] = {}
+        self._online = True
+        self._listed_ns = 0
         self._tops_ns = 0
         self._looked = False
         self._polls = 0
@@ -80,8 +91,9 @@ class RestFeed:
         for symbol in symbols:
             if symbol not in self._markets:
                 raise UserError(f"{self.settings.venue}: {symbol!r} is not listed")
-            if self._markets[symbol].status not in (MarketStatus.ONLINE, MarketStatus.UNKNOWN):
-                self._quiet.set_status(symbol, Disbelief.MARKET_STATUS)
+        self._statuses = {symbol: self._markets[symbol].status for symbol in symbols}
+        self._listed_ns = self._clock.monotonic_ns()
+        self._tell_statuses()
         self._beliefs.watch(symbols)
         self._turns = dict.fromkeys(symbols, 0)
         while True:
@@ -93,12 +105,15 @@ class RestFeed:
                 self._failures = 0
 
     async def confirm(self, symbols: Sequence[str]) -> None:
-        """Compare these symbols' tops with their own depths now, within the rate limit."""
-        await self._confirmer.confirm(symbols)
+        """Poll those of these symbols soon whose depth was not seen lately; nothing is awaited."""
+        limit_ns = self._clock.monotonic_ns() - self.settings.max_book_age_ms * MS // 2
+        for symbol in symbols:
+            if symbol in self._turns and self._polled_ns.get(symbol, 0) < limit_ns:
+                self._wanted[symbol] = None
 
     def states(self) -> Mapping[str, str]:
         """Whether the venue answers, with how many books are live."""
-        word = "failing" if self._failures else "polling"
+        word = "failing" if self._failures else "polling" if self._online else "not online"
         return {"rest": f"{word} {self._beliefs.live}/{self._beliefs.watched}"}
 
     def orderbook_stream(self, symbols: Sequence[str]) -> BookStream:
@@ -107,6 +122,9 @@ class RestFeed:
 
     async def _step(self) -> None:
         """One question: every top when that is due, else the depth of the next symbol."""
+        if not await self._trading():
+            await self._clock.sleep(CLOSED_PAUSE_S)
+            return
         now_ns = self._clock.monotonic_ns()
         half_age_ns = self.settings.max_book_age_ms * MS // 2
         due = self._beliefs.live > 0 and now_ns - self._tops_ns >= half_age_ns
@@ -122,13 +140,48 @@ class RestFeed:
             self._polls += 1
             await self._poll(symbol)
 
-    def _next(self, now_ns: int) -> str | None:
-        """The symbol asked longest ago among those not believed; every fourth time, among all.
+    async def _trading(self) -> bool:
+        """Whether the venue trades as a whole; every market's own status, when that is due."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._listed_ns >= LISTING_NS:
+            self._listed_ns = now_ns - LISTING_NS + LISTING_RETRY_NS
+            found = await self._reader.look_markets()
+            self._listed_ns = now_ns
+            self._statuses = {s: found.get(s, MarketStatus.DELISTED) for s in self._statuses}
+            self._tell_statuses()
+        online = await self._books.standing.online(RENEW_NS)
+        if online is not self._online:
+            self._online = online
+            self._tell_statuses()
+        return online
 
-        A believed one has its top confirmed meanwhile, and its depth looked at in its own turn.
+    def _tell_statuses(self) -> None:
+        for symbol, status in self._statuses.items():
+            reason = None if self._trades(status) else Disbelief.MARKET_STATUS
+            if not self._online:
+                reason = Disbelief.VENUE_STATUS
+            if self._told.get(symbol) is not reason:
+                self._told[symbol] = reason
+                self._quiet.set_status(symbol, reason)
+
+    def _trades(self, status: MarketStatus) -> bool:
+        """Kraken states every status, and one that it does not is held against the market.
+
+        Elsewhere ccxt often knows none: such a market is measured, but sizing refuses it.
+        """
+        unknown_trades = self.settings.exchange_id != "kraken"
+        return status is MarketStatus.ONLINE or (status is MarketStatus.UNKNOWN and unknown_trades)
+
+    def _next(self, now_ns: int) -> str | None:
+        """A candidate's leg, else the one asked longest ago among those not believed.
+
+        Every fourth time it is the one asked longest ago among all. A believed one has its top confirmed meanwhile, and its depth looked at in its own turn.
         """
         ready = [symbol for symbol, at_ns in self._turns.items() if at_ns <= now_ns]
         if self._polls % FAIR_SHARE:
+            for symbol in self._wanted:
+                if symbol in ready:
+                    return symbol
             for symbol in ready:
                 if not self._beliefs.trusts(symbol):
                     return symbol
@@ -137,20 +190,23 @@ class RestFeed:
     async def _poll(self, symbol: str) -> None:
         """Take this symbol's book; it goes to the end of the queue."""
         self._turns[symbol] = self._turns.pop(symbol)
+        self._wanted.pop(symbol, None)
         try:
-            book, sent_ns = await self._books.fetch(symbol)
+            found = await self._books.fetch(symbol)
         except VenueRefused as error:
             self.counts.refusals += 1
             self._turns[symbol] = self._clock.monotonic_ns() + REFUSED_PAUSE_NS
             self._publish(VenueSaid(self.settings.venue, str(error), symbol))
             self._beliefs.doubt(symbol, Disbelief.REFUSED, str(error))
         else:
-            self._books.put(book, sent_ns)
-            self._beliefs.trust(symbol)
+            if found is not None:
+                self._books.put(*found)
+                self._polled_ns[symbol] = found[1]
+                self._beliefs.trust(symbol)
 
     async def _look_at_tops(self) -> None:
         """Confirm the books whose top is still the venue's; the others are out of date."""
-        window = self._quiet.open_window(self._clock.monotonic_ns())
+        window = self._quiet.open_window()
         if window is None:
             return
         try:

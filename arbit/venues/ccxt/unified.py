@@ -14,6 +14,7 @@ from arbit.domain.book import Level
 from arbit.domain.errors import FrameError
 from arbit.domain.market import Market, MarketStatus
 from arbit.domain.money import decimals_of
+from arbit.venues.looks import MAX_DECIMALS, within_bounds
 
 # ccxt's precisionMode values (ccxt/base/decimal_to_precision.py).
 DECIMAL_PLACES, SIGNIFICANT_DIGITS, TICK_SIZE = 2, 3, 4
@@ -60,15 +61,33 @@ def _market(symbol: str, entry: Mapping[str, Any], mode: int) -> Market | None:
     )
 
 
-def parse_tops(tickers: Mapping[str, Any]) -> Mapping[str, tuple[Decimal, Decimal]]:
-    """Best (bid, ask) by symbol of ccxt tickers; entries without both are absent."""
-    tops = {}
+def parse_tops(
+    tickers: Mapping[str, Any],
+) -> tuple[Mapping[str, tuple[Decimal, Decimal]], Mapping[str, tuple[Decimal, Decimal]]]:
+    """Best (bid, ask) by symbol of ccxt tickers, and the quantities at them where both are given.
+
+    Entries without both prices are absent.
+    """
+    tops, qtys = {}, {}
     for symbol, ticker in tickers.items():
         if isinstance(ticker, dict):
             bid, ask = _positive(ticker.get("bid")), _positive(ticker.get("ask"))
             if bid is not None and ask is not None:
                 tops[symbol] = (bid, ask)
-    return tops
+                sold, bought = _positive(ticker.get("bidVolume")), _positive(
+                    ticker.get("askVolume")
+                )
+                if sold is not None and bought is not None:
+                    qtys[symbol] = (sold, bought)
+    return tops, qtys
+
+
+def parse_status(status: Any) -> bool | None:
+    """True when ccxt's `fetch_status` says `ok`, None when it does not say. FrameError if odd."""
+    if not isinstance(status, Mapping):
+        raise FrameError("fetch_status: no status in the answer")
+    word = status.get("status")
+    return None if word is None else word == "ok"
 
 
 def parse_book(book: Any, symbol: str) -> tuple[Sequence[Level], Sequence[Level]]:
@@ -86,17 +105,17 @@ def parse_book(book: Any, symbol: str) -> tuple[Sequence[Level], Sequence[Level]
 def number(value: Any) -> Decimal:
     """A number of ccxt's as its shortest digits. TypeError or ValueError when it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise TypeError(f"{value!r} is no number")
+        raise TypeError(f"{value!r:.40} is no number")
     exact = Decimal(str(value))
-    if not exact.is_finite():
-        raise ValueError(f"{value!r} is not finite")
+    if not within_bounds(exact):
+        raise ValueError(f"{value!r:.40} is no number that a market could have")
     return exact
 
 
 def _level(row: Any) -> Level:
     level = Level(number(row[0]), number(row[1]))
-    if level.price <= 0 or level.qty <= 0:
-        raise ValueError(f"a level of {row!r}")
+    if level.price <= 0 or level.qty < 0:
+        raise ValueError(f"a level of {row!r:.60}")
     return level
 
 
@@ -109,7 +128,7 @@ def _step(value: Any, mode: int) -> Decimal | None:
         return None
     if mode == TICK_SIZE:
         return exact if exact > 0 else None
-    if mode == DECIMAL_PLACES and exact == exact.to_integral_value():
+    if mode == DECIMAL_PLACES and abs(exact) <= MAX_DECIMALS and exact == exact.to_integral_value():
         return Decimal(1).scaleb(-int(exact))
     return None  # significant digits are no increment
 

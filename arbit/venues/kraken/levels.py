@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from arbit.domain.book import OrderBook
+from arbit.venues.kraken.instruments import plausible
 from arbit.venues.kraken.parse import WireBook, WireLevel, decimals_of, level_of
 
-MAX_DECIMALS = 20
 MAX_UNITS = 10**24  # no price and no quantity of this world, and beyond what exact views keep
 
 
@@ -26,11 +26,6 @@ def book_for(wire: WireBook, depth: int, known: tuple[int, int] = (0, 0)) -> Ord
     return OrderBook(
         wire.symbol, depth=depth, price_decimals=price_decimals, qty_decimals=qty_decimals
     )
-
-
-def plausible(price_decimals: int, qty_decimals: int) -> bool:
-    """Whether a market could have this many digits after the point."""
-    return 0 <= price_decimals <= MAX_DECIMALS and 0 <= qty_decimals <= MAX_DECIMALS
 
 
 def apply(book: OrderBook, wire: WireBook) -> None:

@@ -9,13 +9,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
 from arbit.domain.errors import FrameError, VenueRefused
-from arbit.domain.market import MarketStatus
+from arbit.venues.kraken.instruments import Instrument, Instruments, instruments_of
+
+__all__ = [
+    "Ack",
+    "BookMessage",
+    "Heartbeat",
+    "Ignored",
+    "Instrument",
+    "Instruments",
+    "Message",
+    "Pong",
+    "Refusal",
+    "SystemStatus",
+    "Top",
+    "WireBook",
+    "WireLevel",
+    "decimals_of",
+    "level_of",
+    "parse",
+    "power_of_ten",
+]
 
 _POINT = ord(".")
 _BOOK_PREFIX = b'{"channel":"book"'
@@ -41,10 +61,10 @@ class WireBook(Struct, gc=False):
 
 
 class BookMessage(Struct, gc=False):
-    """A message of the book channel; `type` is snapshot or update."""
+    """A message of the book channel. Any other `type` is no message: it means we know not what."""
 
     channel: str
-    type: str
+    type: Literal["snapshot", "update"]
     data: list[WireBook]
 
 
@@ -92,30 +112,6 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
-    """One pair of the instrument channel. None where the message did not say."""
-
-    symbol: str
-    base: str
-    quote: str
-    status: MarketStatus
-    price_decimals: int | None
-    qty_decimals: int | None
-    price_increment: Decimal | None
-    qty_increment: Decimal | None
-    qty_min: Decimal | None
-    cost_min: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class Instruments:
-    """A message of the instrument channel; `snapshot` means it is the whole list."""
-
-    snapshot: bool
-    pairs: tuple[Instrument, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Top:
     """Best bid and ask of one symbol from the ticker channel (no checksum: a cross-check only)."""
 
@@ -152,23 +148,6 @@ IGNORED_METHODS = frozenset(
 _book_decoder = msgspec.json.Decoder(BookMessage)
 _decoder = msgspec.json.Decoder(dict[str, Raw])
 _text_decoder = msgspec.json.Decoder(str)
-
-
-class _WirePair(Struct):
-    symbol: str
-    base: str = ""
-    quote: str = ""
-    status: str | None = None
-    price_precision: int | None = None
-    qty_precision: int | None = None
-    price_increment: Decimal | None = None
-    qty_increment: Decimal | None = None
-    qty_min: Decimal | None = None
-    cost_min: Decimal | None = None
-
-
-class _WireInstruments(Struct):
-    pairs: list[_WirePair] = []
 
 
 class _WireStatus(Struct):
@@ -225,8 +204,7 @@ def _general(payload: bytes) -> Message:
             raise FrameError("a status message without data")
         return SystemStatus(rows[0].system)
     if channel == "instrument":
-        wire = msgspec.json.decode(data, type=_WireInstruments)
-        return Instruments(kind == "snapshot", tuple(_instrument(pair) for pair in wire.pairs))
+        return instruments_of(data, snapshot=kind == "snapshot")
     if channel == "ticker":
         tops = msgspec.json.decode(data, type=list[_WireTop])
         if not tops:
@@ -249,21 +227,6 @@ def _reply(payload: bytes) -> Message:
     if reply.method in IGNORED_METHODS:
         return Ignored(reply.method)
     raise FrameError(f"unknown method {reply.method!r}")
-
-
-def _instrument(pair: _WirePair) -> Instrument:
-    return Instrument(
-        symbol=pair.symbol,
-        base=pair.base,
-        quote=pair.quote,
-        status=MarketStatus.of(pair.status),
-        price_decimals=pair.price_precision,
-        qty_decimals=pair.qty_precision,
-        price_increment=pair.price_increment,
-        qty_increment=pair.qty_increment,
-        qty_min=pair.qty_min,
-        cost_min=pair.cost_min,
-    )
 
 
 class _Named(Struct):

@@ -24,14 +24,13 @@ from arbit.domain.events import BookBelieved, BookDisbelieved, FeedCounts, Venue
 from arbit.ports import BookSink, Listener
 from arbit.venues.kraken.asks import Asks
 from arbit.venues.kraken.checksum import checksum, padded_checksum
-from arbit.venues.kraken.levels import apply, book_for, plausible
+from arbit.venues.kraken.instruments import Instrument, Instruments, InstrumentsDue
+from arbit.venues.kraken.levels import apply, book_for
 from arbit.venues.kraken.parse import (
     Ack,
     BookMessage,
     Heartbeat,
     Ignored,
-    Instrument,
-    Instruments,
     Message,
     Pong,
     Refusal,
@@ -43,7 +42,6 @@ from arbit.venues.kraken.parse import (
 from arbit.venues.kraken.statuses import Statuses
 from arbit.venues.kraken.subscription import (
     MS,
-    RETRY_CAP_NS,
     RETRY_NS,
     State,
     Subscription,
@@ -52,8 +50,6 @@ from arbit.venues.kraken.subscription import (
 
 __all__ = ["RETRY_NS", "KrakenSession", "SessionSetup", "book_for"]
 
-INSTRUMENTS_WAIT_NS = 5_000 * MS  # by far the largest frame
-INSTRUMENTS_AGAIN_NS = 600_000 * MS  # a change that we missed is known after ten minutes at most
 HEALTHY_AFTER_NS = 10_000 * MS  # a book verified this long forgets its earlier failures
 CROSSED_LIMIT = 2  # this many crossed messages in a row, checksum good or not, ask for a resync
 MAX_WORDS = 300  # of the venue's text that we repeat
@@ -99,8 +95,7 @@ class KrakenSession:
         self._number = number
         self._statuses = statuses or Statuses(setup.venue, setup.sink, setup.publish, symbols)
         self._decimals: dict[str, tuple[int, int]] = {}
-        self._instruments_tries = 0
-        self._instruments_due_ns = 0  # when they are asked for again
+        self._instruments_due = InstrumentsDue()
         self._ping_id = 0
         self._pinged_ns = 0  # 0 while no ping is out
         self._answers = False  # whether this socket ever answered a ping
@@ -122,13 +117,14 @@ class KrakenSession:
         self._asks.opened(send)
         self.heard_ns = self.opened_ns = now_ns
         self._pinged_ns, self._answers = 0, False
-        self._instruments_tries = 0
+        self._instruments_due.opened()
         self._ask_instruments(now_ns)
         self._subscribe(list(self._subs.values()), now_ns)
 
     def lost(self, reason: Disbelief, now_ns: int) -> None:
         """The socket is gone or mute: nothing it told us is believed any more."""
         self._asks.closed()
+        self._statuses.lost(self._number)
         for sub in self._subs.values():
             sub.move(Trigger.LOST, now_ns)
             sub.held = False
@@ -189,7 +185,7 @@ class KrakenSession:
                 again.append(sub)
         if again:
             self._resubscribe(again, now_ns)
-        if now_ns >= self._instruments_due_ns:
+        if now_ns >= self._instruments_due.at_ns:
             self._asks.no_instruments()
             self._ask_instruments(now_ns)
 
@@ -307,7 +303,7 @@ class KrakenSession:
         """A frame that is no message: its part of the books it names is lost, so they are too."""
         head = payload[:_NAMES_WITHIN]
         if b'"instrument"' in head[:64]:  # it may have held a change of status
-            self._instruments_due_ns = min(self._instruments_due_ns, now_ns + RETRY_NS)
+            self._instruments_due.missed(now_ns)
         if b'"book"' not in head[:64]:
             return
         for name in dict.fromkeys(_NAMES.findall(head)):
@@ -343,22 +339,19 @@ class KrakenSession:
             sub.acked, sub.told = True, None
 
     def _instruments(self, message: Instruments, now_ns: int) -> None:
-        if message.snapshot:
-            self._instruments_due_ns = now_ns + INSTRUMENTS_AGAIN_NS
-            self._instruments_tries = 0
+        self._counts.bad_frames += message.unreadable
+        self._instruments_due.heard(message, now_ns)
         for pair in message.pairs:
             self._statuses.market(self._number, pair.symbol, pair.status)
             if pair.symbol in self._subs:
                 prices, qtys = pair.price_decimals, pair.qty_decimals
-                if prices is not None and qtys is not None and plausible(prices, qtys):
+                if prices is not None and qtys is not None:
                     self._decimals[pair.symbol] = (prices, qtys)
                 self._setup.learn(pair)
 
     def _ask_instruments(self, now_ns: int) -> None:
         self._asks.instruments()
-        wait_ns = min(RETRY_CAP_NS, INSTRUMENTS_WAIT_NS << min(self._instruments_tries, 10))
-        self._instruments_due_ns = now_ns + wait_ns
-        self._instruments_tries += 1
+        self._instruments_due.asked(now_ns)
 
     def _refused(self, refusal: Refusal, now_ns: int) -> None:
         error = refusal.error

@@ -17,8 +17,10 @@ class Statuses:
     """The statuses of one feed's symbols, told to the sink at the frame that states them.
 
     Every socket is told every status, and a slow one late; so the venue, or a market, trades only
-    when no socket's last word is against it. The word of a socket that is gone stands until its
-    successor speaks. A market whose status nobody stated has no word against it.
+    when no socket's last word is against it. The word of a socket that is gone stands until
+    another word of the same matter comes: its successor's, or a live socket's `online` that is
+    heard after the loss. Until then nobody knows better, and nothing trades. A market whose status
+    nobody stated has no word against it.
     """
 
     def __init__(
@@ -29,16 +31,14 @@ class Statuses:
         self._publish = publish
         self._system = "online"
         self._stopped_by: set[int] = set()
+        self._gone: set[int] = set()  # sockets whose last words are nobody's any more
         self._words: dict[str, MarketStatus] = dict.fromkeys(symbols, MarketStatus.ONLINE)
         self._against: dict[str, set[int]] = {symbol: set() for symbol in self._words}
         self._told: dict[str, Disbelief | None] = dict.fromkeys(self._words)
 
     def system(self, socket: int, status: SystemStatus) -> None:
         """A socket says how the engine is; anything but `online` stops every symbol."""
-        if status.online:
-            self._stopped_by.discard(socket)
-        else:
-            self._stopped_by.add(socket)
+        self._hear(self._stopped_by, socket, online=status.online)
         if status.system != self._system:
             self._system = status.system
             self._publish(VenueStatusChanged(self._venue, "*", status.system))
@@ -51,10 +51,7 @@ class Statuses:
         if against is None:
             return
         against.discard(LISTING)
-        if status is MarketStatus.ONLINE:
-            against.discard(socket)
-        else:
-            against.add(socket)
+        self._hear(against, socket, online=status is MarketStatus.ONLINE)
         self._tell(symbol)
         if self._words[symbol] is not status:
             self._words[symbol] = status
@@ -66,6 +63,18 @@ class Statuses:
             self._against[symbol].add(LISTING)
             self._words[symbol] = status
             self._tell(symbol)
+
+    def lost(self, socket: int) -> None:
+        """A socket is gone. Nothing changes yet: what it said stands until a later word."""
+        self._gone.add(socket)
+
+    def _hear(self, against: set[int], socket: int, *, online: bool) -> None:
+        self._gone.discard(socket)
+        if online:
+            against.discard(socket)
+            against -= self._gone
+        else:
+            against.add(socket)
 
     def _tell(self, symbol: str) -> None:
         reason = self._reason(symbol)

@@ -104,13 +104,15 @@ async def test_a_feed_that_breaks_ends_its_run_which_says_so_in_the_report() -> 
     assert report.as_dict()["failure"] == run.failure
 
 
-async def test_a_bug_in_the_lane_ends_the_run_instead_of_looking_like_a_lost_socket() -> None:
+async def test_a_bug_in_the_lane_ends_the_run_instead_of_looking_like_a_lost_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run = run_of([])
 
     def bug(_: int) -> None:
         raise ArithmeticError("a bug of ours")
 
-    run.desk.lane.turn = bug  # type: ignore[method-assign]  # the bug is planted here
+    monkeypatch.setattr(run.desk.lane, "turn", bug)
     async with asyncio.timeout(10):
         await run.run()
     run.drained()  # the socket may still call: nothing happens any more

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from arbit.domain.book import Disbelief, OrderBook, Source
+from arbit.domain.book import Disbelief, Level, OrderBook, Source
 from arbit.domain.errors import VenueUnreachable
 from arbit.domain.events import Event, FeedCounts, VenueSaid
 from arbit.venues.confirm import MAX_WINDOWS, Confirmer, QuietBooks
@@ -94,7 +94,9 @@ async def test_a_confirmation_counts_from_the_sending_of_the_question(scene: Sce
     assert scene.sink.confirmed[PAIR] == started_ns + SECOND // 2
 
 
-async def test_a_top_held_between_sending_and_reply_confirms(scene: Scene) -> None:
+async def test_an_answer_older_than_the_book_held_neither_confirms_nor_doubts_it(
+    scene: Scene,
+) -> None:
     ours = book(PAIR, 1000, 1001)
     scene.put(ours)
     scene.venue_shows("100.2", "100.3")
@@ -104,9 +106,12 @@ async def test_a_top_held_between_sending_and_reply_confirms(scene: Scene) -> No
     scene.put(book(PAIR, 1002, 1003))  # the venue answered from here
     await scene.clock.advance(0.3)
     scene.put(book(PAIR, 1004, 1005))
+    young_ns = scene.clock.now_ns
     await scene.clock.advance(1)
     assert await look
-    assert ("confirm", PAIR) in scene.sink.calls
+    assert scene.sink.confirmed[PAIR] == young_ns
+    assert scene.sink.calls == [("put", PAIR)] * 3
+    assert scene.dead == []
 
 
 async def test_a_top_replaced_before_the_question_left_does_not_confirm(scene: Scene) -> None:
@@ -137,6 +142,7 @@ async def test_a_moved_venue_and_a_silent_stream_are_found_dead_at_the_second_lo
 
 async def test_two_unequal_looks_within_a_second_are_one_look(scene: Scene) -> None:
     scene.put(book(PAIR, 1000, 1001))
+    await scene.clock.advance(0.1)
     scene.venue_shows("100.4", "100.5")
     await scene.confirmer.look()
     await scene.clock.advance(0.9)
@@ -220,9 +226,11 @@ async def test_a_book_lost_while_the_question_was_out_is_not_confirmed(scene: Sc
 async def test_a_candidate_is_confirmed_by_its_own_depth_quantities_included(scene: Scene) -> None:
     scene.put(book(PAIR, 1000, 1001, qty=512))
     scene.venue_shows("100.0", "100.1", qty="0.512")
+    await scene.clock.advance(2)
     await scene.confirmer.confirm([PAIR, PAIR])
     assert scene.reader.asked == [PAIR]
     assert scene.counts.confirmations == 1
+    assert ("deep", PAIR) in scene.sink.calls
 
 
 async def test_another_quantity_at_the_same_price_does_not_confirm_a_candidate(
@@ -230,6 +238,7 @@ async def test_another_quantity_at_the_same_price_does_not_confirm_a_candidate(
 ) -> None:
     scene.put(book(PAIR, 1000, 1001, qty=512))
     scene.venue_shows("100.0", "100.1", qty="0.513")
+    await scene.clock.advance(2)
     await scene.confirmer.confirm([PAIR])
     assert scene.counts.confirmations == 0
 
@@ -244,6 +253,7 @@ async def test_a_quantity_cut_to_three_decimals_is_compared_in_three_decimals(
     ours.replace([(1000, 205_934_567, b"")], [(1001, 205_934_567, b"")])
     scene.put(ours)
     scene.venue_shows("100.0", "100.1", qty=stated)
+    await scene.clock.advance(2)
     await scene.confirmer.confirm([PAIR])
     assert (scene.counts.confirmations == 1) is equal
 
@@ -271,9 +281,117 @@ async def test_a_rest_fed_book_is_never_found_dead(scene: Scene) -> None:
 
 def test_open_questions_are_bounded(scene: Scene) -> None:
     scene.put(book(PAIR, 1000, 1001))
-    opened = [scene.books.open_window(0) for _ in range(MAX_WINDOWS)]
+    opened = [scene.books.open_window() for _ in range(MAX_WINDOWS)]
     assert all(window is not None for window in opened)
-    assert scene.books.open_window(0) is None
+    assert scene.books.open_window() is None
     assert opened[0] is not None
     scene.books.close_window(opened[0])
-    assert scene.books.open_window(0) is not None
+    assert scene.books.open_window() is not None
+
+
+def ladder(*bid_qtys: int) -> OrderBook:
+    made = OrderBook(PAIR, depth=25, price_decimals=1, qty_decimals=8)
+    bids = [(1000 - at, qty, b"") for at, qty in enumerate(bid_qtys)]
+    made.replace(bids, [(1001, 50_000_000, b"")])
+    return made
+
+
+def rungs(*qtys: str) -> tuple[Level, ...]:
+    return levels(*((f"{100 - at / 10:.1f}", qty) for at, qty in enumerate(qtys)))
+
+
+async def judged(scene: Scene, ours: OrderBook, bids: tuple[Level, ...], looks: int = 1) -> Scene:
+    scene.put(ours)
+    scene.reader.answer[PAIR] = (bids, levels(("100.1", "0.500")))
+    for _ in range(looks):
+        await scene.clock.advance(2)
+        await scene.confirmer.confirm([PAIR])
+    return scene
+
+
+async def test_the_same_prices_at_other_quantities_keep_no_book_young(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001, qty=100_000))
+    scene.venue_shows("100.0", "100.1", qty="0.001")
+    async with scene.running():
+        await scene.clock.advance(6)
+    assert scene.counts.confirmations == 0
+    assert scene.dead
+
+
+async def test_a_look_at_tops_alone_says_nothing_of_depth(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.0", "100.1")
+    await scene.clock.advance(2)
+    await scene.confirmer.look()
+    assert scene.counts.confirmations == 1
+    assert ("deep", PAIR) not in scene.sink.calls
+
+
+async def test_another_level_behind_an_equal_top_does_not_confirm_and_twice_is_dead(
+    scene: Scene,
+) -> None:
+    ours = ladder(50_000_000, 20_000_000, 30_000_000)
+    await judged(scene, ours, rungs("0.500", "0.200", "0.310"), looks=2)
+    assert scene.counts.confirmations == 0
+    assert scene.dead == [PAIR]
+
+
+async def test_levels_deeper_than_ten_are_not_compared(scene: Scene) -> None:
+    ours = ladder(*[50_000_000] * 11)
+    await judged(scene, ours, rungs(*["0.500"] * 10, "0.900"))
+    assert ("deep", PAIR) in scene.sink.calls
+
+
+async def test_an_answer_shorter_than_what_we_hold_proves_no_depth(scene: Scene) -> None:
+    await judged(scene, ladder(50_000_000, 20_000_000), rungs("0.500"))
+    assert scene.counts.confirmations == 1
+    assert ("deep", PAIR) not in scene.sink.calls
+
+
+async def test_a_top_too_small_for_the_answers_digits_is_equal_to_zero(scene: Scene) -> None:
+    await judged(scene, ladder(20_000, 100_000_000), rungs("0.000", "1.000"), looks=3)
+    assert scene.dead == []
+    assert ("deep", PAIR) in scene.sink.calls
+
+
+@pytest.mark.parametrize("qty", ["1e5000", "1e999999", "NaN", "Infinity", "-1e1000"])
+async def test_an_impossible_quantity_is_unequal_and_raises_nothing(scene: Scene, qty: str) -> None:
+    await judged(scene, ladder(50_000_000), rungs(qty))
+    assert scene.counts.confirmations == 0
+
+
+async def test_an_older_book_that_came_while_the_question_was_out_is_not_made_young(
+    scene: Scene,
+) -> None:
+    scene.put(book(PAIR, 1000, 1001), source=Source.REST)
+    scene.venue_shows("100.0", "100.1")
+    asked_ns = scene.clock.now_ns
+    await scene.clock.advance(8)
+    window = scene.books.open_window()
+    assert window is not None
+    look = await scene.reader.look_tops()
+    older = book(PAIR, 980, 981)
+    scene.books.put(older, seen_ns=look.sent_ns, confirmed_ns=asked_ns, source=Source.REST)
+    assert scene.books.judge_tops(window, look) == (PAIR,)
+    assert scene.sink.confirmed[PAIR] == asked_ns
+
+
+async def test_no_question_is_spent_on_books_that_rest_feeds(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001), source=Source.REST)
+    scene.venue_shows("100.0", "100.1")
+    async with scene.running():
+        await scene.clock.advance(20)
+        await scene.confirmer.confirm([PAIR])
+    assert scene.reader.asked == []
+
+
+async def test_a_candidates_leg_that_proved_itself_lately_is_not_asked_about(scene: Scene) -> None:
+    scene.put(book(PAIR, 1000, 1001))
+    scene.venue_shows("100.0", "100.1")
+    await scene.confirmer.confirm([PAIR])
+    assert scene.reader.asked == []
+    await scene.clock.advance(2)
+    await scene.confirmer.look()  # its top is young now, its depth is not
+    await scene.confirmer.confirm([PAIR])
+    await scene.confirmer.confirm([PAIR])
+    assert scene.reader.asked == ["*", PAIR]

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from arbit.domain.book import Source
-from arbit.domain.errors import FrameError, VenueRefused, VenueUnreachable
+from arbit.domain.errors import FrameError, VenueError, VenueRefused, VenueUnreachable
 from arbit.domain.events import Event, FeedCounts, StreamBack, StreamStale, VenueSaid
 from arbit.domain.market import Market
 from arbit.venues.fallback import RestFallback, RestParts, book_of
@@ -142,6 +142,11 @@ def test_a_rest_book_keeps_every_digit_even_finer_ones_than_the_market_states() 
         ([("-1", "1")], [("100.1", "1")]),
         ([("100.0", "0")], [("100.1", "1")]),
         ([("100.0", "1e-30")], [("100.1", "1")]),
+        ([("100.0", "1e5000")], [("100.1", "1")]),
+        ([("100.0", "1e999999")], [("100.1", "1")]),
+        ([("100.0", "NaN")], [("100.1", "1")]),
+        ([("100.0", "sNaN")], [("100.1", "1")]),
+        ([("100.0", "1" * 60)], [("100.1", "1")]),
     ],
 )
 def test_a_rest_answer_that_is_no_market_is_no_book(
@@ -149,3 +154,85 @@ def test_a_rest_answer_that_is_no_market_is_no_book(
 ) -> None:
     with pytest.raises(FrameError):
         book_of(A, DepthLook(0, levels(*bids), levels(*asks)), None, 10)
+
+
+def test_a_level_too_small_for_the_answers_digits_is_no_level_of_a_book() -> None:
+    look = DepthLook(0, levels(("100.0", "0.000"), ("99.9", "1.000")), levels(("100.1", "1")))
+    view = book_of(A, look, None, 10).view(source=Source.REST, seen_ns=0, confirmed_ns=0)
+    assert [level.price for level in view.bids] == [Decimal("99.9")]
+
+
+async def test_an_impossible_number_costs_one_question_and_not_the_task() -> None:
+    scene = Scene()
+    scene.reader.answer[A] = (levels(("100.0", "1e5000")), SIDES[1])
+    async with scene.running():
+        scene.fallback.stale([A, B], 3000)
+        await scene.clock.advance(20)
+    assert ("put", A) not in scene.sink.calls
+    assert ("put", B) in scene.sink.calls
+
+
+async def test_no_book_is_taken_while_the_venue_is_not_online_and_it_is_said_once() -> None:
+    scene = Scene()
+    scene.reader.online = False
+    async with scene.running():
+        scene.fallback.stale([A], 3000)
+        await scene.clock.advance(20)
+        assert scene.sink.calls == []
+        assert sum(isinstance(event, VenueSaid) for event in scene.events) == 1
+        scene.reader.online = True
+        await scene.clock.advance(6)
+    assert ("put", A) in scene.sink.calls
+
+
+async def test_one_word_of_the_venue_serves_all_symbols_and_is_never_older_than_ten_seconds() -> (
+    None
+):
+    scene = Scene()
+    async with scene.running():
+        scene.fallback.stale([A, B], 3000)
+        await scene.clock.advance(40)
+        assert scene.reader.statuses_asked <= 6
+        scene.reader.online = False
+        await scene.clock.advance(11)
+        scene.sink.calls.clear()
+        await scene.clock.advance(20)
+    assert scene.sink.calls == []
+
+
+@pytest.mark.parametrize("error", [VenueUnreachable("nobody"), VenueRefused("EGeneral:denied")])
+async def test_no_book_is_taken_while_nobody_says_that_the_venue_is_online(
+    error: VenueError,
+) -> None:
+    scene = Scene()
+    scene.reader.status_error = error
+    async with scene.running():
+        scene.fallback.stale([A], 3000)
+        await scene.clock.advance(60)
+    assert scene.sink.calls == []
+
+
+async def test_a_venue_without_such_a_question_is_believed_and_that_is_said_once() -> None:
+    scene = Scene()
+    scene.reader.online = None
+    async with scene.running():
+        scene.fallback.stale([A], 3000)
+        await scene.clock.advance(30)
+    assert scene.sink.calls.count(("put", A)) >= 25
+    assert scene.reader.statuses_asked == 1
+    assert sum(isinstance(event, VenueSaid) for event in scene.events) == 1
+
+
+async def test_three_books_are_fed_at_one_question_a_second_as_the_rate_allows() -> None:
+    scene = Scene()
+    three = (A, B, "ETH/BTC")
+    scene.reader.answer = dict.fromkeys(three, SIDES)
+    good = 0
+    async with scene.running():
+        scene.fallback.stale(three, 3000)
+        await scene.clock.advance(5)
+        for _ in range(100):
+            await scene.clock.advance(0.1)
+            oldest_ns = min(scene.sink.confirmed[symbol] for symbol in three)
+            good += scene.clock.now_ns - oldest_ns <= 4 * SECOND
+    assert good == 100

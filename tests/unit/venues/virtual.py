@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from arbit.domain.book import Disbelief, Level, OrderBook, Source
 from arbit.domain.errors import VenueError
-from arbit.venues.looks import DepthLook, TopsLook
+from arbit.domain.market import MarketStatus
+from arbit.venues.looks import DepthLook, StatusLook, TopsLook
 
 SECOND = 1_000_000_000
 
@@ -78,9 +79,11 @@ class Sink:
     def disbelieve(self, symbol: str, reason: Disbelief) -> None:
         self.calls.append((reason.value, symbol))
 
-    def confirm(self, symbol: str, confirmed_ns: int) -> None:
+    def confirm(self, symbol: str, confirmed_ns: int, *, depth: bool = False) -> None:
         self.calls.append(("confirm", symbol))
         self.confirmed[symbol] = confirmed_ns
+        if depth:
+            self.calls.append(("deep", symbol))
 
     def set_status(self, symbol: str, reason: Disbelief | None) -> None:
         self.calls.append((f"status {reason}", symbol))
@@ -96,11 +99,26 @@ class ScriptedReader:
         self.error: VenueError | None = None
         self.answer: dict[str, tuple[Sequence[Level], Sequence[Level]]] = {}
         self.asked: list[str] = []
+        self.online: bool | None = True
+        self.status_error: VenueError | None = None
+        self.statuses_asked = 0
+        self.markets: dict[str, MarketStatus] = {}
+        self.tops_qtys = True
 
     async def look_tops(self) -> TopsLook:
         sent_ns = await self._ask("*")
         tops = {s: (bids[0].price, asks[0].price) for s, (bids, asks) in self.answer.items()}
-        return TopsLook(sent_ns, tops)
+        qtys = {s: (bids[0].qty, asks[0].qty) for s, (bids, asks) in self.answer.items()}
+        return TopsLook(sent_ns, tops, qtys if self.tops_qtys else {})
+
+    async def look_status(self) -> StatusLook:
+        self.statuses_asked += 1
+        if self.status_error is not None:
+            raise self.status_error
+        return StatusLook(self.clock.monotonic_ns(), self.online)
+
+    async def look_markets(self) -> Mapping[str, MarketStatus]:
+        return self.markets or dict.fromkeys(self.answer, MarketStatus.ONLINE)
 
     async def look_depth(self, symbol: str, depth: int) -> DepthLook:
         sent_ns = await self._ask(symbol)

@@ -106,6 +106,66 @@ def test_a_delta_before_any_snapshot_is_ignored() -> None:
     assert books().apply("update", message()) is None
 
 
+FIRST, SECOND = (45283.5, 0.1), (45283.5, 2.0)
+
+
+def thin(kind: str, bid: tuple[float, float]) -> tuple[str, dict[str, Any]]:
+    """A message of a book that has one bid, and only ever changes its quantity."""
+    digits = f"{bid[0]:.1f}".replace(".", "") + f"{bid[1]:.8f}".replace(".", "").lstrip("0")
+    item = {"symbol": PAIR, "asks": [], "bids": rows([bid]), "checksum": crc32(digits.encode())}
+    return kind, item
+
+
+def test_a_snapshot_that_an_update_has_overtaken_is_late_although_its_checksum_is_true() -> None:
+    held = books()
+    held.apply(*thin("snapshot", FIRST))
+    assert held.apply(*thin("update", SECOND)) is not None
+    with pytest.raises(ChecksumMismatch, match="contradicts") as caught:
+        held.apply(*thin("snapshot", FIRST))
+    assert caught.value.symbol == PAIR
+    assert not held.holds(PAIR)
+
+
+def test_updates_ahead_of_an_accepted_subscriptions_snapshot_tell_that_it_is_late() -> None:
+    held = books()
+    held.asked(PAIR)
+    held.accepted(PAIR)
+    assert held.apply(*thin("update", SECOND)) is None
+    with pytest.raises(ChecksumMismatch):
+        held.apply(*thin("snapshot", FIRST))
+
+
+def test_a_snapshot_that_agrees_with_the_updates_before_it_is_taken() -> None:
+    held = books()
+    held.asked(PAIR)
+    held.accepted(PAIR)
+    held.apply(*thin("update", SECOND))
+    assert held.apply(*thin("snapshot", SECOND)) is not None
+    assert held.apply(*thin("snapshot", SECOND)) is not None
+
+
+@pytest.mark.parametrize("consent_is_heard", [True, False])
+def test_updates_of_the_former_subscription_say_nothing_against_the_next_snapshot(
+    *, consent_is_heard: bool
+) -> None:
+    held = books()
+    held.apply(*thin("snapshot", FIRST))
+    held.forget(PAIR)
+    held.asked(PAIR)
+    assert held.apply(*thin("update", SECOND)) is None
+    if consent_is_heard:
+        held.accepted(PAIR)
+    assert held.apply(*thin("snapshot", FIRST)) is not None
+
+
+def test_a_snapshot_of_a_book_that_was_given_up_is_ignored_until_it_is_asked_for_again() -> None:
+    held = books()
+    held.forget(PAIR)
+    assert held.apply(*thin("snapshot", FIRST)) is None
+    held.asked(PAIR)
+    assert held.apply(*thin("snapshot", FIRST)) is not None
+
+
 @pytest.mark.parametrize(
     "changes",
     [

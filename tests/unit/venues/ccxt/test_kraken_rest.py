@@ -15,6 +15,7 @@ from arbit.venues.ccxt.kraken_rest import (
     parse_asset_pairs,
     parse_depth,
     parse_listing,
+    parse_system_status,
     parse_ticker,
 )
 
@@ -145,6 +146,8 @@ def test_a_lot_of_more_than_one_unit_is_not_guessed_at() -> None:
         {"fees": [[0, 100]]},
         {"fees": [[0, -1]]},
         {"fees": [[0, None]]},
+        {"fees": [[]]},
+        {"fees": [[0, "1e999999"]]},
         {"wsname": ...},
         {"wsname": "XBTUSD"},
         {"wsname": "A/B/C"},
@@ -186,10 +189,27 @@ def test_tops_keep_their_digits_and_one_sided_or_unlisted_markets_are_absent() -
         E={"a": None, "b": "nonsense"},
         NOBODY={"a": ["1", "1", "1"], "b": ["1", "1", "1"]},
     )
-    assert parse_ticker(ticker, listing) == {"BTC/USD": (Decimal("63501.5"), Decimal("63501.6"))}
+    tops, qtys = parse_ticker(ticker, listing)
+    assert tops == {"BTC/USD": (Decimal("63501.5"), Decimal("63501.6"))}
+    assert [str(qty) for qty in qtys["BTC/USD"]] == ["2.000", "1.000"]
 
 
-def test_a_depth_keeps_its_digits_and_drops_empty_levels() -> None:
+@pytest.mark.parametrize(
+    "row", [["1.5"], ["1.5", "1"], ["1.5", "1", "x"], ["1.5", "1", "-1"], ["1.5", "1", "1e5000"]]
+)
+def test_a_top_whose_quantity_makes_no_sense_is_absent(row: list[str]) -> None:
+    ticker = body(P={"a": ["1.6", "1", "1.000"], "b": row})
+    assert parse_ticker(ticker, parse_listing(body(P=entry()))) == ({}, {})
+
+
+@pytest.mark.parametrize(("word", "online"), [("online", True), ("post_only", False), ("", False)])
+def test_only_online_is_online(word: str, online: bool) -> None:
+    assert parse_system_status(body(status=word)) is online
+    with pytest.raises(FrameError):
+        parse_system_status(body(timestamp="now"))
+
+
+def test_a_depth_keeps_its_digits_and_levels_too_small_for_them() -> None:
     depth = body(
         XXBTZUSD={
             "asks": [["63501.6", "1.250", 1], ["63502.0", "0.000", 1]],
@@ -197,7 +217,10 @@ def test_a_depth_keeps_its_digits_and_drops_empty_levels() -> None:
         }
     )
     bids, asks = parse_depth(depth, "BTC/USD")
-    assert [(str(level.price), str(level.qty)) for level in asks] == [("63501.6", "1.250")]
+    assert [(str(level.price), str(level.qty)) for level in asks] == [
+        ("63501.6", "1.250"),
+        ("63502.0", "0.000"),
+    ]
     assert [str(level.qty) for level in bids] == ["0.001"]
 
 
@@ -209,6 +232,10 @@ def test_a_depth_keeps_its_digits_and_drops_empty_levels() -> None:
         {"A": []},
         {"A": {"asks": [["x", "1"]], "bids": []}},
         {"A": {"asks": [["1"]], "bids": []}},
+        {"A": {"asks": [["1", "1e5000"]], "bids": []}},
+        {"A": {"asks": [["1", "1e30"]], "bids": []}},
+        {"A": {"asks": [["1e-30", "1"]], "bids": []}},
+        {"A": {"asks": [["1", "-1"]], "bids": []}},
         {"A": {"asks": None, "bids": []}},
     ],
 )

@@ -19,7 +19,7 @@ MOVED = (levels(("100.4", "0.5")), levels(("100.5", "0.7")))
 
 
 class Scene:
-    def __init__(self) -> None:
+    def __init__(self, exchange: str = "kraken") -> None:
         self.clock = VirtualClock()
         self.sink = Sink()
         self.events: list[Event] = []
@@ -28,7 +28,7 @@ class Scene:
         self.reader.answer = dict.fromkeys(PAIRS, SIDES)
         self.markets = {s: Market(s, s[0], "USD", status=MarketStatus.ONLINE) for s in PAIRS}
         self.feed = RestFeed(
-            CcxtSettings("v"), self.sink, self.clock, self.told, self.markets, self.reader
+            CcxtSettings("v", exchange), self.sink, self.clock, self.told, self.markets, self.reader
         )
 
     def told(self, event: Event) -> None:
@@ -152,3 +152,57 @@ async def test_a_market_that_does_not_trade_is_said_so_from_the_start() -> None:
     async with scene.running():
         await scene.clock.advance(1)
     assert ("status market_status", "A/USD") in scene.sink.calls
+
+
+async def test_while_the_venue_is_not_online_nothing_is_asked_for_or_believed() -> None:
+    scene = Scene()
+    async with scene.running():
+        await scene.clock.advance(6)
+        scene.reader.online = False
+        await scene.clock.advance(12)
+        assert {("status venue_status", symbol) for symbol in PAIRS} <= set(scene.sink.calls)
+        assert scene.feed.states() == {"rest": "not online 3/3"}
+        scene.sink.calls.clear()
+        await scene.clock.advance(20)
+        assert scene.sink.calls == []
+        scene.reader.online = True
+        await scene.clock.advance(8)
+    assert {("status None", symbol) for symbol in PAIRS} <= set(scene.sink.calls)
+    assert ("put", "A/USD") in scene.sink.calls
+
+
+async def test_a_market_that_stops_trading_is_noticed_within_five_minutes() -> None:
+    scene = Scene()
+    async with scene.running():
+        await scene.clock.advance(6)
+        scene.reader.markets = {
+            "A/USD": MarketStatus.CANCEL_ONLY,
+            "B/USD": MarketStatus.ONLINE,  # and C/USD is listed no more
+        }
+        scene.sink.calls.clear()
+        await scene.clock.advance(302)
+        told = {call for call in scene.sink.calls if call[0].startswith("status")}
+        assert told == {("status market_status", "A/USD"), ("status market_status", "C/USD")}
+        scene.reader.markets = {}
+        await scene.clock.advance(302)
+    assert ("status None", "A/USD") in scene.sink.calls
+
+
+async def test_an_unstated_status_is_held_against_a_market_of_kraken_and_of_no_other() -> None:
+    for exchange, told in (("kraken", True), ("binance", False)):
+        scene = Scene(exchange)
+        scene.markets["A/USD"] = Market("A/USD", "A", "USD", status=MarketStatus.UNKNOWN)
+        async with scene.running():
+            await scene.clock.advance(1)
+        assert (("status market_status", "A/USD") in scene.sink.calls) is told
+
+
+async def test_a_candidates_legs_are_polled_first_and_once() -> None:
+    scene = Scene()
+    async with scene.running():
+        await scene.clock.advance(12)
+        scene.reader.asked.clear()
+        await scene.feed.confirm(["B/USD"])
+        await scene.clock.advance(4)
+        await scene.feed.confirm(["B/USD", "B/USD"])
+    assert "B/USD" in [symbol for symbol in scene.reader.asked if symbol != "*"][:2]

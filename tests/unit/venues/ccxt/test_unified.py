@@ -13,6 +13,7 @@ from arbit.venues.ccxt.unified import (
     TICK_SIZE,
     parse_book,
     parse_markets,
+    parse_status,
     parse_tops,
 )
 
@@ -85,13 +86,25 @@ def test_derivatives_and_nameless_markets_are_left_out() -> None:
 
 def test_tops_without_two_sides_are_absent() -> None:
     tickers = {
-        "A": {"bid": 1.1, "ask": 1.2},
+        "A": {"bid": 1.1, "ask": 1.2, "bidVolume": 3.5, "askVolume": 0.5},
+        "F": {"bid": 1.1, "ask": 1.2, "bidVolume": None},
+        "G": {"bid": 1.1, "ask": 1e40},
         "B": {"bid": None, "ask": 1.2},
         "C": {"bid": 0, "ask": 1.2},
         "D": None,
         "E": {"bid": float("nan"), "ask": 1.2},
     }
-    assert parse_tops(tickers) == {"A": (Decimal("1.1"), Decimal("1.2"))}
+    tops, qtys = parse_tops(tickers)
+    assert tops == dict.fromkeys(("A", "F"), (Decimal("1.1"), Decimal("1.2")))
+    assert qtys == {"A": (Decimal("3.5"), Decimal("0.5"))}
+
+
+def test_a_status_is_online_only_in_ccxts_own_word() -> None:
+    assert parse_status({"status": "ok"}) is True
+    assert parse_status({"status": "maintenance"}) is False
+    assert parse_status({"status": None}) is None
+    with pytest.raises(FrameError):
+        parse_status("ok")
 
 
 def test_a_book_is_sorted_by_us_and_keeps_the_shortest_digits() -> None:
@@ -110,7 +123,8 @@ def test_a_book_is_sorted_by_us_and_keeps_the_shortest_digits() -> None:
         {},
         {"bids": None, "asks": []},
         {"bids": [[None, 1]], "asks": []},
-        {"bids": [[1, 0]], "asks": []},
+        {"bids": [[1, -1]], "asks": []},
+        {"bids": [[1, 1e300]], "asks": []},
         {"bids": [[-1, 1]], "asks": []},
         {"bids": [[float("inf"), 1]], "asks": []},
         {"bids": [[True, 1]], "asks": []},

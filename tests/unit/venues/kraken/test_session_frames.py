@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from arbit.domain.book import Disbelief
+from arbit.domain.errors import FrameError
+from arbit.venues.kraken.parse import parse
 from tests.unit.venues.kraken.desk import OTHER, PAIR, Desk
 from tests.unit.venues.kraken.wire import (
     book_frame,
@@ -101,3 +103,18 @@ def test_a_frame_that_names_no_book_of_ours_costs_nothing(payload: bytes) -> Non
     assert desk.session.live == 2
     assert desk.counts.bad_frames == 1
     assert desk.reason() is None
+
+
+def test_a_book_message_of_an_unknown_type_costs_its_symbol_and_is_not_an_update() -> None:
+    desk = Desk().live()
+    frame = desk.venue[PAIR].update([("99.8", "1.000")])
+    desk.hear(frame.replace(b'"type":"update"', b'"type":"bogus"'))
+    assert desk.reason() is Disbelief.BAD_FRAME
+    assert desk.reason(OTHER) is None
+    assert desk.counts.bad_frames == 1
+
+
+def test_the_error_about_an_unknown_type_names_the_symbol() -> None:
+    with pytest.raises(FrameError) as caught:
+        parse(book_frame("bogus", entry(PAIR, [], [], 1)))
+    assert caught.value.symbol == PAIR

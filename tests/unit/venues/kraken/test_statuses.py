@@ -193,3 +193,46 @@ def test_the_same_news_on_every_socket_is_told_once() -> None:
         both.statuses.market(socket, PAIR, MarketStatus.POST_ONLY)
         both.statuses.market(socket, "NO/SUCH", MarketStatus.POST_ONLY)
     assert len(both.events) == 2
+
+
+def test_the_word_of_a_lost_socket_stands_until_a_live_one_says_online() -> None:
+    both = Sockets()
+    both.statuses.system(0, SystemStatus("maintenance"))
+    both.statuses.system(1, SystemStatus("maintenance"))
+    both.statuses.market(0, PAIR, MarketStatus.POST_ONLY)
+    both.statuses.lost(0)
+    assert both.reasons == [Disbelief.VENUE_STATUS] * 2
+    both.statuses.system(1, SystemStatus("online"))
+    assert both.reasons == [Disbelief.MARKET_STATUS, None]
+    both.statuses.market(1, PAIR, MarketStatus.ONLINE)
+    assert both.reasons == [None, None]
+
+
+def test_an_online_from_before_the_loss_does_not_forget_the_lost_sockets_word() -> None:
+    both = Sockets()
+    both.statuses.system(0, SystemStatus("maintenance"))
+    both.statuses.system(1, SystemStatus("online"))
+    both.statuses.lost(0)
+    assert both.reasons == [Disbelief.VENUE_STATUS] * 2
+    both.statuses.system(0, SystemStatus("online"))
+    assert both.reasons == [None, None]
+
+
+def test_a_successor_that_repeats_the_word_is_no_lost_socket_any_more() -> None:
+    both = Sockets()
+    both.statuses.system(0, SystemStatus("maintenance"))
+    both.statuses.lost(0)
+    both.statuses.system(0, SystemStatus("maintenance"))
+    both.statuses.system(1, SystemStatus("online"))
+    assert both.reasons == [Disbelief.VENUE_STATUS] * 2
+
+
+def test_a_session_that_lost_its_socket_leaves_the_word_to_the_others() -> None:
+    desk = Desk()
+    statuses = desk.session._statuses
+    desk.open()
+    desk.hear(system("maintenance"))
+    desk.session.lost(Disbelief.DISCONNECTED, desk.now_ns)
+    statuses.system(1, SystemStatus("online"))
+    desk.live()
+    assert desk.reason() is None
