@@ -142,8 +142,11 @@ class BookCache:
         return Disbelief.STALE if now_ns - self.confirmed_ns[i] > max_age_ns else None
 
     def deep(self, symbol: str, now_ns: int, max_age_ns: int) -> bool:
-        """True when the levels behind the top were proved recently: by a verified update of the
-        book's own, or by a look at its depth; a look at the top alone does not count."""
+        """True when the levels behind the top were proved recently.
+
+        By a verified update of the book's own, or by a look at its depth; a look at the top alone
+        does not count.
+        """
         return now_ns - self.depth_ns[self._index[symbol]] <= max_age_ns
 
     def last_known(self, symbol: str) -> BookView | None:

@@ -205,11 +205,12 @@ def _polling_words(setup: DeskSetup) -> list[str]:
     age_ms = books / venue.rest_calls_per_s * 1_000
     if venue.effective_feed is not Feed.REST or age_ms <= venue.max_book_age_ms:
         return []
-    return [
+    believed_s = venue.max_book_age_ms / 1_000
+    said = (
         f"{books} moving books polled at {venue.rest_calls_per_s:g} calls/s are up to "
-        f"{age_ms / 1_000:.0f} s old, and only {venue.max_book_age_ms / 1_000:g} s are believed: "
-        "name fewer --symbols"
-    ]
+        f"{age_ms / 1_000:.0f} s old, and only {believed_s:g} s are believed: name fewer --symbols"
+    )
+    return [said]
 
 
 def _merged(known: Market, pair: Instrument) -> Market:
