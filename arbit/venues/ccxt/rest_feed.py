@@ -175,7 +175,8 @@ class RestFeed:
     def _next(self, now_ns: int) -> str | None:
         """A candidate's leg, else the one asked longest ago among those not believed.
 
-        Every fourth time it is the one asked longest ago among all. A believed one has its top confirmed meanwhile, and its depth looked at in its own turn.
+        Every fourth time it is the one asked longest ago among all. A believed one has its top
+        confirmed meanwhile, and its depth looked at in its own turn.
         """
         ready = [symbol for symbol, at_ns in self._turns.items() if at_ns <= now_ns]
         if self._polls % FAIR_SHARE:
