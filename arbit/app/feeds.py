@@ -10,8 +10,7 @@ from arbit.domain.market import Market
 from arbit.ports import BookSink, Clock, Listener, MarketCatalog, MarketFeed
 from arbit.venues.ccxt.catalog import catalog_for
 from arbit.venues.ccxt.client import RestClient
-from arbit.venues.ccxt.feed import CcxtFeed
-from arbit.venues.ccxt.kraken_feed import KrakenCcxtFeed
+from arbit.venues.ccxt.kraken_feed import KrakenCcxtFeed, ccxt_feed
 from arbit.venues.ccxt.reader import reader_for
 from arbit.venues.ccxt.rest_feed import RestFeed
 from arbit.venues.ccxt.settings import CcxtSettings
@@ -90,7 +89,7 @@ def make_feed(parts: FeedParts) -> MarketFeed:
     kind = parts.venue.effective_feed
     if kind is Feed.NATIVE:
         return native_feed(parts)
-    made = RestFeed if kind is Feed.REST else _ccxt_feed(parts.rest.settings)
+    made = RestFeed if kind is Feed.REST else ccxt_feed
     feed = made(
         parts.rest.settings,
         parts.sink,
@@ -102,11 +101,6 @@ def make_feed(parts: FeedParts) -> MarketFeed:
     if isinstance(feed, KrakenCcxtFeed):
         feed.learn = parts.learn
     return feed
-
-
-def _ccxt_feed(settings: CcxtSettings) -> type[CcxtFeed]:
-    """Kraken's checksum is verified over ccxt.pro as well; no other exchange offers one."""
-    return KrakenCcxtFeed if settings.exchange_id == "kraken" else CcxtFeed
 
 
 def native_feed(parts: FeedParts) -> KrakenFeed:

@@ -104,7 +104,7 @@ def _oriented(triangle: Triangle, start_assets: Sequence[str]) -> Triangle:
 
 def _fee(venue: VenueSettings, market: Market) -> Fee | None:
     """Override, else (with keys) the account's, else the published ladder; never a guess."""
-    override = venue.taker_fee_bps_by_symbol.get(market.symbol, venue.taker_fee_bps)
+    override = venue.fee_override_bps(market.symbol)
     if override is not None:
         return Fee(override / BPS, FeeSource.OVERRIDE)
     if market.taker_fee is not None:

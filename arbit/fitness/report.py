@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -86,7 +86,6 @@ class Report:
     believable_share: float | None = None
     verdict: str = ""
     failure: str = ""
-    notes: Sequence[str] = field(default=())
 
     def seen_for(self, share: float | None) -> Report:
         """The same, with the share of the time in which some triangle had believable books."""
@@ -161,7 +160,7 @@ def judge(
         triangles=results,
         paper=None if trial is None else _paper(trial),
     )
-    return _with_verdict(report)
+    return replace(report, verdict=verdict_of(report))
 
 
 def _results(subject: Subject, scanner: Scanner, episodes: Episodes) -> list[TriangleResult]:
@@ -240,11 +239,6 @@ def _triangle_dict(result: TriangleResult) -> dict[str, Any]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def _with_verdict(report: Report) -> Report:
-    values = {name: getattr(report, name) for name in report.__slots__}
-    return Report(**{**values, "verdict": verdict_of(report)})
 
 
 def verdict_of(report: Report) -> str:

@@ -39,8 +39,6 @@ __all__ = [
 
 _POINT = ord(".")
 _BOOK_PREFIX = b'{"channel":"book"'
-# A longer frame than this is not a book message Kraken would send (1000 levels fit in 100 kB).
-MAX_FRAME_BYTES = 8 * 1024 * 1024
 
 
 class WireLevel(Struct, gc=False):
