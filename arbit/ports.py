@@ -6,10 +6,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from decimal import Decimal
 from typing import Protocol
 
+from arbit.domain.account import (
+    AccountEvent,
+    Balance,
+    ClockOffset,
+    Flow,
+    KeyFacts,
+    VenueOrder,
+)
 from arbit.domain.book import BookView, Disbelief, Integrity, Level, OrderBook, Source
 from arbit.domain.events import Event, FeedCounts
 from arbit.domain.market import Market
-from arbit.domain.order import OrderIntent, OrderReport
+from arbit.domain.order import OrderIntent, Outcome, Trade
+from arbit.domain.records import Batch, Memory
 
 
 class Clock(Protocol):
@@ -105,8 +114,94 @@ class BookReader(Protocol):
 class OrderGateway(Protocol):
     """The one door through which an order leaves."""
 
-    def send(self, intent: OrderIntent) -> Awaitable[OrderReport]:
-        """Send once, and report what became of it. Never retried."""
+    transport: str  # "ws", "rest" or "paper": fixed for an order, and kept with it
+
+    def unready(self) -> str:
+        """Why no order can be sent now; empty when one can."""
+        ...
+
+    def deadline_ns(self) -> int | None:
+        """The venue deadline of an order sent now (venue wall time); 0 on paper.
+
+        None while the venue's clock is not known well enough.
+        """
+        ...
+
+    def send(self, intent: OrderIntent) -> Awaitable[Outcome]:
+        """Send once, in this very call, and report what became of the order.
+
+        Never retried, never raises but for cancellation, which does not recall the order. The
+        outcome is over, or UNKNOWN once its deadline and a margin have passed without proof. An
+        order that certainly never left is REJECTED.
+        """
+        ...
+
+    def resolve(self, intent: OrderIntent, order_id: str = "") -> Awaitable[Outcome]:
+        """Ask what became of an UNKNOWN order: one round of questions, from a reserved budget.
+
+        Open, then closed orders by client id, then their trades. ACKED when it is still open,
+        NEVER when two answers after its deadline and a margin did not know it, UNKNOWN otherwise.
+        """
+        ...
+
+    def cancel(self, intent: OrderIntent, order_id: str = "") -> Awaitable[None]:
+        """Ask the venue to cancel it. Whatever is answered, `resolve` tells what became of it."""
+        ...
+
+
+class AccountReader(Protocol):
+    """Questions about an account. Reads only; VenueRefused and VenueUnreachable are raised."""
+
+    async def balances(self) -> Mapping[str, Balance]:
+        """Every asset with a balance."""
+        ...
+
+    async def fees(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
+        """The account's own taker fee of each market, as a fraction."""
+        ...
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """Every open order of the account, ours or not."""
+        ...
+
+    async def trades_since(self, since_ns: int) -> Sequence[Trade]:
+        """Every trade of the account from venue wall time `since_ns` on, oldest first."""
+        ...
+
+    async def flows_since(self, since_ns: int) -> Sequence[Flow]:
+        """Everything but trades that moved a balance from `since_ns` on, oldest first."""
+        ...
+
+    async def key(self) -> KeyFacts:
+        """What the key may do."""
+        ...
+
+    async def clock_offset(self) -> ClockOffset:
+        """The venue's clock against ours, asked anew."""
+        ...
+
+
+class AccountSink(Protocol):
+    """Where an account's stream tells what happens on it. Synchronous; never raises."""
+
+    def __call__(self, event: AccountEvent, /) -> None:
+        """Take it in."""
+        ...
+
+
+class Journal(Protocol):
+    """What must survive. One account's rows; each write is one durable transaction."""
+
+    def write(self, batch: Batch) -> None:
+        """Keep the batch for good, or raise JournalFailed and keep nothing of it."""
+        ...
+
+    def recall(self) -> Memory:
+        """What a start needs to know. JournalFailed when it cannot be read."""
+        ...
+
+    def known_trades(self, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these trades are kept already."""
         ...
 
 

@@ -7,8 +7,19 @@ at once. Only the command line calls it; everybody else is handed a slice. The t
 """
 
 from arbit.config.load import load_settings
+from arbit.config.risk import RiskSettings
 from arbit.config.settings import ScanSettings, Settings
 from arbit.config.text import Override
-from arbit.config.venue import Feed, VenueSettings
+from arbit.config.venue import Feed, OrderTransport, RateTier, VenueSettings
 
-__all__ = ["Feed", "Override", "ScanSettings", "Settings", "VenueSettings", "load_settings"]
+__all__ = [
+    "Feed",
+    "OrderTransport",
+    "Override",
+    "RateTier",
+    "RiskSettings",
+    "ScanSettings",
+    "Settings",
+    "VenueSettings",
+    "load_settings",
+]

@@ -21,6 +21,7 @@ from arbit.config.fields import (
     setting,
     within,
 )
+from arbit.config.risk import RiskSettings
 from arbit.config.text import as_list
 from arbit.config.venue import BUILT_IN, VenueSettings, with_defaults
 from arbit.domain.errors import UserError
@@ -109,6 +110,12 @@ class Settings(BaseSettings):
     )
     venues: Mapping[VenueName, VenueSettings] = Field(default={}, validate_default=True)
     scan: ScanSettings = ScanSettings()
+    risk: RiskSettings = RiskSettings()
+    dry_run: bool = setting(
+        False,
+        "never send an order, whatever else is said",
+        why="the one word that always wins",
+    )
     metrics_allow_remote: bool = setting(
         False,
         "let `metrics_host` be an address that others can reach",
@@ -139,8 +146,7 @@ class Settings(BaseSettings):
     data_dir: Path = setting(
         Path("var"),
         "folder for everything that is kept",
-        why="beside you, so that nothing is written outside the working folder; nothing is kept "
-        "yet, the journal of trading will be",
+        why="beside you, so that nothing is written outside the working folder",
         expect="a path",
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationInfo, field_validator
 
 from arbit.config.fields import (
     AMOUNTS,
@@ -31,6 +31,21 @@ class Feed(enum.StrEnum):
     NATIVE = "native"
     CCXT = "ccxt"
     REST = "rest"
+
+
+class OrderTransport(enum.StrEnum):
+    """How orders reach a venue."""
+
+    WS = "ws"
+    REST = "rest"
+
+
+class RateTier(enum.StrEnum):
+    """What a venue allows an account of this rank."""
+
+    STARTER = "starter"
+    INTERMEDIATE = "intermediate"
+    PRO = "pro"
 
 
 class VenueSettings(BaseModel):
@@ -150,6 +165,35 @@ class VenueSettings(BaseModel):
         why="Kraken's public budget for one address; ask your exchange before raising it",
     )
 
+    api_key: SecretStr | None = setting(
+        None,
+        "API key of the account to trade with; never one that may withdraw",
+        why="measuring and paper need none",
+        expect="the key as the venue shows it",
+    )
+    api_secret: SecretStr | None = setting(
+        None,
+        "secret of the API key",
+        why="kept out of logs, metrics, the database and the command line",
+        expect="the secret as the venue shows it",
+    )
+    private_ws_url: str | None = setting(
+        None,
+        "WebSocket address of orders and the account",
+        why="unset means the venue's own address (the sandbox has one for all)",
+        expect="a ws:// or wss:// address",
+    )
+    order_transport: OrderTransport = setting(
+        OrderTransport.WS,
+        "how orders are sent; fixed for an order from before it leaves until it is over",
+        why="a WebSocket order may carry a deadline of half a second, a REST order of two at least",
+    )
+    rate_tier: RateTier = setting(
+        RateTier.STARTER,
+        "the account's rank, which sets the request budgets we keep within",
+        why="the lowest; a wrong guess upwards is a lockout",
+    )
+
     @property
     def effective_feed(self) -> Feed:
         """The feed to construct: REST when WebSockets are switched off."""
@@ -173,7 +217,16 @@ class VenueSettings(BaseModel):
             raise ValueError("depth")
         return depth
 
-    @field_validator("rest_url", "ws_url")
+    @field_validator("api_key", "api_secret")
+    @classmethod
+    def _not_blank(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not re.fullmatch(
+            r"[\x21-\x7e]{8,512}", secret.get_secret_value()
+        ):
+            raise ValueError("secret")
+        return secret
+
+    @field_validator("rest_url", "ws_url", "private_ws_url")
     @classmethod
     def _address(cls, url: str | None, info: ValidationInfo) -> str | None:
         schemes = "http|https" if info.field_name == "rest_url" else "ws|wss"

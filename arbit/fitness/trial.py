@@ -18,7 +18,7 @@ from typing import Protocol
 from arbit.domain.book import BookView, Level
 from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to
-from arbit.domain.order import OrderEnd, OrderIntent, OrderReport
+from arbit.domain.order import OrderState, OrderIntent, OrderReport
 from arbit.domain.triangle import Leg, Side, Triangle
 
 HOME_ATTEMPTS = 3  # orders that try to bring one held asset home
@@ -226,14 +226,14 @@ class Trial:
     def _take(self, report: OrderReport, now_ns: int) -> None:
         cycle = self._in_flight.pop(report.intent.client_id)
         cycle.book(report)
-        if report.end is OrderEnd.REJECTED:
+        if report.end is OrderState.REJECTED:
             self.refusals[report.reason] = self.refusals.get(report.reason, 0) + 1
         if cycle.going_home:
-            if report.end is OrderEnd.REJECTED:  # refused at once; the same would be refused again
+            if report.end is OrderState.REJECTED:  # refused at once; the same would be refused again
                 cycle.attempts[report.intent.leg.spend] = HOME_ATTEMPTS
             self._bring_home(cycle, now_ns)
             return
-        if report.end is not OrderEnd.FILLED:
+        if report.end is not OrderState.FILLED:
             cycle.short = True
         if report.received <= 0:
             self._bring_home(cycle, now_ns)

@@ -25,7 +25,7 @@ from arbit.domain.book import BookView, Source
 from arbit.domain.errors import BrokenRule
 from arbit.domain.market import Market
 from arbit.domain.money import ONE, ZERO, is_multiple
-from arbit.domain.order import Fill, OrderEnd, OrderIntent, OrderReport
+from arbit.domain.order import Fill, OrderState, OrderIntent, OrderReport
 from arbit.domain.triangle import Leg, Side
 from arbit.ports import Clock
 from arbit.venues.takes import Takes
@@ -137,7 +137,7 @@ class PaperExchange:
         """Accept the order and hold its funds (None), or refuse it in Kraken's words (a report)."""
         refusal = self._refusal(intent)
         if refusal:
-            return OrderReport(intent, OrderEnd.REJECTED, now_ns, reason=refusal)
+            return OrderReport(intent, OrderState.REJECTED, now_ns, reason=refusal)
         leg = intent.leg
         market = self._markets[leg.symbol]
         if market.qty_increment is None:  # `_refusal` has looked; this tells the type checker
@@ -215,19 +215,19 @@ class PaperExchange:
         intent, leg = pending.intent, pending.intent.leg
         self._held[leg.spend] = _BOOKS.subtract(self._held[leg.spend], pending.hold)
         if book is None:
-            return OrderReport(intent, OrderEnd.EMPTY, now_ns, reason=NO_BOOK)
+            return OrderReport(intent, OrderState.EMPTY, now_ns, reason=NO_BOOK)
         if _seen_before(book, pending.due_ns):
-            return OrderReport(intent, OrderEnd.EMPTY, now_ns, reason=NO_LATER_LOOK)
+            return OrderReport(intent, OrderState.EMPTY, now_ns, reason=NO_LATER_LOOK)
         self._takes.settle(book, now_ns)
         base, quote = self._takes.take(book, pending.intent, pending.lot)
         if not base:
             reason = TOO_MANY_TAKES if self._takes.full else NOTHING_WITHIN
-            return OrderReport(intent, OrderEnd.EMPTY, now_ns, reason=reason)
+            return OrderReport(intent, OrderState.EMPTY, now_ns, reason=reason)
         gross = base if leg.side is Side.BUY else quote
         fee = _BOOKS.multiply(gross, pending.fee_rate)
         self._move(leg.spend, _BOOKS.minus(quote if leg.side is Side.BUY else base))
         self._move(leg.receive, _BOOKS.subtract(gross, fee))
-        end = OrderEnd.FILLED if base == intent.qty else OrderEnd.PARTIAL
+        end = OrderState.FILLED if base == intent.qty else OrderState.PARTIAL
         return OrderReport(intent, end, now_ns, Fill(base, quote, fee, leg.receive))
 
     def _move(self, asset: str, amount: Decimal) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from arbit.domain.book import BookView, Level, Source
 from arbit.domain.market import Market
-from arbit.domain.order import Fill, OrderEnd, OrderIntent, OrderReport
+from arbit.domain.order import Fill, OrderState, OrderIntent, OrderReport
 from arbit.domain.triangle import Leg, Side
 from arbit.venues.paper import PaperExchange
 
@@ -140,7 +140,7 @@ class Play:
         self.views: dict[str, BookView] = {}
         self.sums = dict(START)
         self.displays = {(symbol, side): Display(side) for symbol in MARKETS for side in Side}
-        self.ends: Counter[OrderEnd] = Counter()
+        self.ends: Counter[OrderState] = Counter()
         self.orders = 0
         fees = dict.fromkeys(MARKETS, FEE)
         self.venue = PaperExchange(self, MARKETS, fees, START, LATENCY_NS, 10**9)
@@ -188,7 +188,7 @@ class Play:
         """Foresee the fill from what is displayed, and move our own sums by it."""
         self.ends[report.end] += 1
         intent, leg = report.intent, report.intent.leg
-        if report.end is OrderEnd.REJECTED:
+        if report.end is OrderState.REJECTED:
             return
         base, quote = D(0), D(0)
         if leg.symbol in self.views:
@@ -200,8 +200,8 @@ class Play:
         gross = base if buys else quote
         expected = Fill(base, quote, gross * FEE, leg.receive) if base else None
         assert report.fill == expected
-        assert (report.end is OrderEnd.FILLED) == (base == intent.qty)
-        assert (report.end is OrderEnd.EMPTY) == (base == 0)
+        assert (report.end is OrderState.FILLED) == (base == intent.qty)
+        assert (report.end is OrderState.EMPTY) == (base == 0)
         self.sums[leg.spend] -= quote if buys else base
         self.sums[leg.receive] += gross * (1 - FEE)
 
@@ -212,7 +212,7 @@ class Play:
 
 
 def test_money_is_conserved_and_liquidity_taken_once_whatever_happens() -> None:
-    ends: Counter[OrderEnd] = Counter()
+    ends: Counter[OrderState] = Counter()
 
     @repeatable
     @given(STEPS)
@@ -228,7 +228,7 @@ def test_money_is_conserved_and_liquidity_taken_once_whatever_happens() -> None:
         ends.update(play.ends)
 
     check()
-    assert min(ends[end] for end in (OrderEnd.FILLED, OrderEnd.PARTIAL, OrderEnd.REJECTED)) > 20
+    assert min(ends[end] for end in (OrderState.FILLED, OrderState.PARTIAL, OrderState.REJECTED)) > 20
 
 
 FROZEN = st.tuples(ASKS.filter(len), st.lists(st.tuples(QTYS, LIMITS), min_size=1, max_size=12))

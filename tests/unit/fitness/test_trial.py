@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from arbit.domain.order import Fill, OrderEnd, OrderIntent, OrderReport
+from arbit.domain.order import Fill, OrderState, OrderIntent, OrderReport
 from arbit.domain.triangle import Side
 from arbit.fitness.trial import (
     Course,
@@ -236,7 +236,7 @@ def test_amounts_of_many_digits_are_added_without_rounding() -> None:
     cycle = PaperCycle(1, course(Scene()), 0)
     intent = OrderIntent("x", leg, D(1), D(100), D(0))
     for _ in range(2):
-        cycle.book(OrderReport(intent, OrderEnd.FILLED, 0, Fill(fine, fine * 10, D(0), "USDX")))
+        cycle.book(OrderReport(intent, OrderState.FILLED, 0, Fill(fine, fine * 10, D(0), "USDX")))
 
     assert cycle.holdings == {"BTC": D("0.246913578024691357802469135780246912")}
 

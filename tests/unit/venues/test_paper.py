@@ -10,7 +10,7 @@ from arbit.books import BookCache
 from arbit.domain.book import Disbelief, OrderBook, Source, scaled
 from arbit.domain.errors import BrokenRule
 from arbit.domain.market import Market
-from arbit.domain.order import Fill, OrderEnd, OrderIntent
+from arbit.domain.order import Fill, OrderState, OrderIntent
 from arbit.domain.triangle import Leg, Side
 from arbit.venues import paper
 from arbit.venues.paper import PaperExchange
@@ -35,7 +35,7 @@ def test_a_buy_walks_depth_to_its_limit_and_pays_its_fee_in_what_it_receives() -
 
     report = settle(venue, order("2", "101"))
 
-    assert report.end is OrderEnd.FILLED
+    assert report.end is OrderState.FILLED
     assert report.fill == Fill(D(2), D(201), D("0.008"), "BTC")
     assert venue.balances == {"USD": D(799), "BTC": D("4.992")}
     assert report.spent == 201
@@ -63,7 +63,7 @@ def test_short_depth_within_the_limit_is_a_partial_fill_in_whole_lots() -> None:
 
     report = settle(exchange(books), order("2", "102"))
 
-    assert report.end is OrderEnd.PARTIAL
+    assert report.end is OrderState.PARTIAL
     assert report.fill is not None
     assert report.fill.base_qty == 1
 
@@ -74,7 +74,7 @@ def test_an_order_that_would_not_have_filled_does_not(leg: Leg, limit: str) -> N
 
     report = settle(venue, order("1", limit, leg))
 
-    assert (report.end, report.fill) == (OrderEnd.EMPTY, None)
+    assert (report.end, report.fill) == (OrderState.EMPTY, None)
     assert venue.balances == {"USD": D(1000), "BTC": D(3)}
     assert venue.available("USD") == 1000
 
@@ -87,7 +87,7 @@ def test_a_book_that_is_not_believable_fills_nothing() -> None:
 
     (report,) = venue.due(LATENCY_NS)
 
-    assert (report.end, report.fill) == (OrderEnd.EMPTY, None)
+    assert (report.end, report.fill) == (OrderState.EMPTY, None)
     assert "believable" in report.reason
     assert venue.available("USD") == 1000
 
@@ -115,7 +115,7 @@ def test_orders_are_executed_in_the_order_of_their_time_and_of_their_arrival() -
     reports = venue.due(LATENCY_NS + 2)
 
     assert [one.intent.client_id for one in reports] == ["first", "second", "late"]
-    assert [one.end for one in reports] == [OrderEnd.FILLED, OrderEnd.FILLED, OrderEnd.EMPTY]
+    assert [one.end for one in reports] == [OrderState.FILLED, OrderState.FILLED, OrderState.EMPTY]
     assert (venue.next_due_ns, venue.due_of("late")) == (None, None)
 
 
@@ -126,10 +126,10 @@ def test_the_same_displayed_liquidity_is_never_filled_twice() -> None:
     second = settle(venue, order("0.6", "100", client_id="b"))
     third = settle(venue, order("0.6", "100", client_id="c"))
 
-    assert first.end is OrderEnd.FILLED
+    assert first.end is OrderState.FILLED
     assert second.fill is not None
     assert second.fill.base_qty == D("0.4")
-    assert third.end is OrderEnd.EMPTY
+    assert third.end is OrderState.EMPTY
 
 
 def taken_then(shown: list[Pairs], *, limit: str = "100", told: bool = True) -> Decimal:
@@ -176,7 +176,7 @@ def test_an_execution_looks_at_the_book_for_itself() -> None:
     settle(venue, order("0.1", "100", client_id="b"))
     books.show([("90", "1")], [("100", "2"), ("101", "9")])
 
-    assert settle(venue, order("2", "100", client_id="c")).end is OrderEnd.FILLED
+    assert settle(venue, order("2", "100", client_id="c")).end is OrderState.FILLED
 
 
 def test_a_level_that_is_deeper_than_all_that_is_displayed_may_only_be_out_of_sight() -> None:
@@ -194,7 +194,7 @@ def test_a_side_that_is_taken_says_nothing_about_the_other() -> None:
     venue = exchange(books)
     settle(venue, order("1", "100.1", client_id="a"))
 
-    assert settle(venue, order("1", "100", SELL, client_id="b")).end is OrderEnd.FILLED
+    assert settle(venue, order("1", "100", SELL, client_id="b")).end is OrderState.FILLED
 
 
 def test_a_moved_book_is_looked_at_only_while_something_taken_is_remembered() -> None:
@@ -221,7 +221,7 @@ def test_a_disbelieved_book_frees_nothing() -> None:
     venue.books_moved("BTC/USD", 0)
     books.view = shown
 
-    assert settle(venue, order("1", "100", client_id="b")).end is OrderEnd.EMPTY
+    assert settle(venue, order("1", "100", client_id="b")).end is OrderState.EMPTY
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_what_a_venue_would_refuse_is_refused_in_its_words(intent: OrderIntent, 
     report = venue.place(intent, 7)
 
     assert report is not None
-    assert (report.end, report.reason, report.at_ns) == (OrderEnd.REJECTED, words, 7)
+    assert (report.end, report.reason, report.at_ns) == (OrderState.REJECTED, words, 7)
     assert venue.next_due_ns is None
     assert venue.available("USD") == 1000
 
@@ -331,7 +331,7 @@ def test_when_the_memory_of_takes_is_full_new_levels_fill_nothing() -> None:
 
     report = settle(venue, order("3", "102"))
 
-    assert report.end is OrderEnd.PARTIAL
+    assert report.end is OrderState.PARTIAL
     assert report.fill is not None
     assert report.fill.base_qty == 1  # the first level only, for that one can be remembered
     books.show([("99", "1")], [("100", "1.5"), ("101", "2")])
@@ -339,7 +339,7 @@ def test_when_the_memory_of_takes_is_full_new_levels_fill_nothing() -> None:
     assert again.fill is not None
     assert again.fill.base_qty == D("0.5")
     books.show([("99", "1")], [("101", "2")])  # the first is forgotten, so there is room again
-    assert settle(venue, order("1", "102", client_id="c")).end is OrderEnd.FILLED
+    assert settle(venue, order("1", "102", client_id="c")).end is OrderState.FILLED
 
 
 def test_the_oldest_client_ids_are_forgotten_first() -> None:
@@ -368,7 +368,7 @@ def test_an_instant_latency_is_due_at_once() -> None:
 
     (report,) = venue.due(5)
 
-    assert report.end is OrderEnd.FILLED
+    assert report.end is OrderState.FILLED
 
 
 def test_the_real_book_cache_is_a_reader_and_its_disbelief_is_respected() -> None:
@@ -381,9 +381,9 @@ def test_the_real_book_cache_is_a_reader_and_its_disbelief_is_respected() -> Non
     cache.put(book, seen_ns=0, confirmed_ns=0, source=Source.WS)
     venue = exchange(cache)
 
-    assert settle(venue, order("0.5", "100", client_id="a")).end is OrderEnd.FILLED
+    assert settle(venue, order("0.5", "100", client_id="a")).end is OrderState.FILLED
     too_old = settle(venue, order("0.5", "100", client_id="b"), MAX_AGE_NS)
     cache.disbelieve("BTC/USD", Disbelief.CHECKSUM)
     wrong = settle(venue, order("0.5", "100", client_id="c"))
 
-    assert (too_old.end, wrong.end) == (OrderEnd.EMPTY, OrderEnd.EMPTY)
+    assert (too_old.end, wrong.end) == (OrderState.EMPTY, OrderState.EMPTY)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from arbit.domain.errors import BrokenRule
-from arbit.domain.order import OrderEnd
+from arbit.domain.order import OrderState
 from arbit.ports import OrderGateway
 from arbit.venues import paper
 from arbit.venues.paper import PaperGateway
@@ -45,7 +45,7 @@ async def test_the_gateway_waits_out_the_latency_and_reports() -> None:
 
     report = await gateway.send(order("1", "100"))
 
-    assert report.end is OrderEnd.FILLED
+    assert report.end is OrderState.FILLED
     assert report.at_ns == 1_000 + LATENCY_NS == clock.now_ns
 
 
@@ -54,7 +54,7 @@ async def test_a_refusal_takes_as_long_as_any_other_answer() -> None:
 
     report = await PaperGateway(exchange(usual_books()), clock).send(order("1", "100.05"))
 
-    assert (report.end, report.reason) == (OrderEnd.REJECTED, paper.OFF_TICK)
+    assert (report.end, report.reason) == (OrderState.REJECTED, paper.OFF_TICK)
     assert clock.now_ns == 1_000 + LATENCY_NS
 
 
@@ -63,7 +63,7 @@ async def test_a_timer_that_wakes_early_is_sent_back_to_sleep() -> None:
 
     report = await PaperGateway(exchange(usual_books()), clock).send(order("1", "100"))
 
-    assert report.end is OrderEnd.FILLED
+    assert report.end is OrderState.FILLED
     assert clock.naps == 2
 
 
@@ -75,7 +75,7 @@ async def test_orders_sent_side_by_side_each_get_their_own_report() -> None:
         reports = await asyncio.gather(*(gateway.send(intent) for intent in intents))
 
     assert [report.intent for report in reports] == intents
-    assert [one.end for one in reports] == [OrderEnd.FILLED, OrderEnd.FILLED, OrderEnd.EMPTY]
+    assert [one.end for one in reports] == [OrderState.FILLED, OrderState.FILLED, OrderState.EMPTY]
 
 
 async def test_a_cancelled_send_leaves_its_order_to_meet_the_book() -> None:
@@ -88,7 +88,7 @@ async def test_a_cancelled_send_leaves_its_order_to_meet_the_book() -> None:
 
     report = await gateway.send(order("0.1", "100", client_id="b"))
 
-    assert report.end is OrderEnd.FILLED
+    assert report.end is OrderState.FILLED
     assert venue.balances["USD"] == D(1000) - 50 - 10
 
 

@@ -1,0 +1,162 @@
+"""Accounts: whose money it is, what a venue says of it, and what happens on it unasked."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arbit.domain.errors import VenueError
+from arbit.domain.money import EXACT, ZERO
+from arbit.domain.order import Trade
+
+
+class Mode(enum.StrEnum):
+    """What kind of money moves. Rows of one mode are never read by another."""
+
+    LIVE = "live"
+    PAPER = "paper"
+    SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountId:
+    """Every stored row carries it: venue, mode and key. `key` is a fingerprint, never the key."""
+
+    venue: str
+    mode: Mode
+    key: str = ""
+
+    @classmethod
+    def of_key(cls, venue: str, mode: Mode, api_key: str) -> AccountId:
+        """The account that this API key opens."""
+        return cls(venue, mode, hashlib.sha256(api_key.encode()).hexdigest()[:12])
+
+    def __str__(self) -> str:
+        return ":".join(part for part in (self.venue, self.mode.value, self.key) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What the venue says of one asset: all of it, and what it holds for open orders."""
+
+    total: Decimal
+    held: Decimal = ZERO
+
+    @property
+    def free(self) -> Decimal:
+        """What a new order could spend."""
+        return EXACT.subtract(self.total, self.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Money that came or went without an order: a deposit, a withdrawal, an adjustment.
+
+    `ref` is the venue's ledger id, unique in the account; `amount` is net of its fee and positive
+    when it came in; `at_ns` is the venue's wall time.
+    """
+
+    ref: str
+    asset: str
+    amount: Decimal
+    kind: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """An order as the venue lists it. `client_id` is empty when whoever sent it gave none."""
+
+    order_id: str
+    client_id: str
+    symbol: str
+    open: bool
+    filled_qty: Decimal
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What a key may do. None means that the venue did not say.
+
+    `named` are the permissions in the venue's own words; `nonce_window` is in the venue's unit.
+    """
+
+    query_funds: bool | None
+    query_orders: bool | None
+    query_ledger: bool | None
+    trade: bool | None
+    cancel: bool | None
+    stream: bool | None
+    withdraw: bool | None
+    nonce_window: int | None = None
+    expires_ns: int | None = None
+    ip_allowlist: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """The venue's clock minus ours, give or take `uncertainty_ns`, at monotonic `measured_ns`."""
+
+    offset_ns: int
+    uncertainty_ns: int
+    measured_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradeSeen:
+    """A fill arrived on the account's stream, for an order of ours or of somebody else."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceSeen:
+    """The stream stated an asset's total. `ref` names the trade or the flow that moved it.
+
+    `kind` is the venue's word for why: `trade`, `deposit`, `withdrawal`, ..., or `snapshot`.
+    """
+
+    asset: str
+    total: Decimal
+    kind: str
+    ref: str = ""
+    amount: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignOrder:
+    """An order on this account that we did not send."""
+
+    order: VenueOrder
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStreamLost:
+    """Nothing is heard of the account until `AccountStreamBack`; what is missed is asked for."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStreamBack:
+    """The account's stream is whole again, and what was missed has been asked for."""
+
+
+AccountEvent = TradeSeen | BalanceSeen | ForeignOrder | AccountStreamLost | AccountStreamBack
+
+
+class AccountUnfit(VenueError):
+    """The account or its key must not be traded with; the text says why in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one reading of the account found: balances by asset, and when it was asked (wall)."""
+
+    balances: Mapping[str, Balance] = field(default_factory=dict)
+    at_ns: int = 0

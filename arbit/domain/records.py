@@ -1,0 +1,165 @@
+"""What is written down: rows of the journal as plain values, and the batch that is one commit."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.errors import ArbitError
+from arbit.domain.money import ZERO
+from arbit.domain.order import OrderIntent, OrderState, Trade
+from arbit.domain.triangle import Leg
+
+
+class JournalFailed(ArbitError):
+    """The journal could not write or read: nothing of the batch is kept, and nothing may trade."""
+
+
+class Purpose(enum.StrEnum):
+    """What an order is for."""
+
+    LEG = "leg"
+    UNWIND = "unwind"
+
+
+class Book(enum.StrEnum):
+    """The books of the ledger. For each asset, all four add up to zero at any time."""
+
+    WALLET = "wallet"  # what we own
+    CAPITAL = "capital"  # what was put in, taken out, and earned
+    TRADING = "trading"  # what trades moved and no result has closed yet
+    FEES = "fees"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One side of a double entry. `ref` ties its sides together: a trade's id, a flow's, a cycle's."""
+
+    ref: str
+    kind: str
+    book: Book
+    asset: str
+    amount: Decimal
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """One order as it is kept. Times are wall nanoseconds; 0 means not yet.
+
+    `leg_index` is 1 to 3 for a leg, 0 for an unwind; `attempt` counts orders for the same step.
+    `hold_asset`/`hold_amount` are what it can spend at most, the fee included.
+    """
+
+    intent: OrderIntent
+    cycle_id: str
+    purpose: Purpose
+    leg_index: int
+    attempt: int
+    transport: str
+    state: OrderState
+    hold_asset: str
+    hold_amount: Decimal
+    order_id: str = ""
+    reason: str = ""
+    sent_ns: int = 0
+    ended_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRecord:
+    """One leg of a cycle's plan, as recovery needs it."""
+
+    leg: Leg
+    qty: Decimal
+    limit_price: Decimal
+    fee_rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRecord:
+    """One cycle as it is kept. `resumes` is the state that RESOLVING returns to, if it is that.
+
+    `profit` is in the start asset, `profit_ref` in the reference currency (None when our own books
+    could not price it). `detail` says in words how it ended; `prices` are the unwind's four.
+    """
+
+    cycle_id: str
+    policy: Policy
+    state: CycleState
+    plan: tuple[PlannedRecord, PlannedRecord, PlannedRecord]
+    started_ns: int
+    ended_ns: int = 0
+    resumes: CycleState | None = None
+    profit: Decimal = ZERO
+    profit_ref: Decimal | None = None
+    detail: str = ""
+    prices: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def start_asset(self) -> str:
+        """What the cycle pays first and wants back."""
+        return self.plan[0].leg.spend
+
+    @property
+    def path(self) -> str:
+        """`USD>BTC>ETH>USD`."""
+        return ">".join([one.leg.spend for one in self.plan] + [self.start_asset])
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something an operator should know of, whatever else was done about it."""
+
+    kind: str
+    detail: str
+    at_ns: int
+    cycle_id: str = ""
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A named state that outlives the process: breaker, nonce, cool-down, baseline."""
+
+    name: str
+    value: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One durable commit: all of it or nothing.
+
+    Cycles, orders and flags replace their own rows; trades, postings and incidents are only ever
+    added. A trade id that is kept already fails the batch.
+    """
+
+    cycles: tuple[CycleRecord, ...] = ()
+    orders: tuple[OrderRecord, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a start remembers of its account.
+
+    `cycles` are those not over, and the HELD; `orders` and `trades` are all of theirs, and every
+    order not over. `sums` are the ledger's, by book and asset. `profit_ref_by_day` sums cycles by
+    UTC day (`2026-11-24`) for the last two days.
+    """
+
+    cycles: tuple[CycleRecord, ...] = ()
+    orders: tuple[OrderRecord, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    sums: Mapping[tuple[Book, str], Decimal] = field(default_factory=dict)
+    flags: Mapping[str, Flag] = field(default_factory=dict)
+    profit_ref_by_day: Mapping[str, Decimal] = field(default_factory=dict)
+    last_trade_ns: int = 0
+    last_flow_ns: int = 0

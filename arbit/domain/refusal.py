@@ -1,0 +1,51 @@
+"""Why the risk gate says no. Closed: these are metric labels and rows in the journal."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class RefusalCode(enum.StrEnum):
+    """One code a rule."""
+
+    KILL_SWITCH = "kill_switch"
+    VENUE_PAUSED = "venue_paused"
+    BREAKER = "breaker"
+    DRAINING = "draining"  # no new cycle: the daemon is on its way out
+    GATEWAY_NOT_READY = "gateway_not_ready"
+    MARKET_STATUS = "market_status"
+    INTEGRITY = "integrity"  # the feed cannot prove its books
+    REST_BOOK = "rest_book"
+    STALE_BOOK = "stale_book"
+    SKEW = "skew"
+    COLLAR = "collar"  # the price is too far from our own reference
+    EDGE = "edge"
+    SLIPPAGE = "slippage"
+    MIN_NOTIONAL = "min_notional"
+    MAX_NOTIONAL = "max_notional"
+    UNPRICED = "unpriced"  # no own book prices the asset in the reference currency
+    CONCURRENCY = "concurrency"
+    COOLDOWN = "cooldown"
+    ASSET_CAP = "asset_cap"
+    FUNDS = "funds"
+    RATE_BUDGET = "rate_budget"
+    DAILY_LOSS = "daily_loss"
+    UNRESOLVED = "unresolved"  # an order touching these assets is UNKNOWN
+    JOURNAL = "journal"
+    CLOCK = "clock"  # the offset to the venue's clock is not known well enough for a deadline
+    ENVELOPE = "envelope"  # an order outside what was approved
+    EXPIRED = "expired"  # the approval is too old
+    UNWIND_BUDGET = "unwind_budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal: the rule's code, and the figures that it looked at."""
+
+    code: RefusalCode
+    figures: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.code.value}: " + ", ".join(f"{k} {v}" for k, v in self.figures.items())
