@@ -36,7 +36,7 @@ class Book(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One side of a double entry. `ref` ties its sides together: a trade's id, a flow's, a cycle's."""
+    """One side of a double entry. `ref` ties its sides: the id of a trade, flow or cycle."""
 
     ref: str
     kind: str

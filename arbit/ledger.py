@@ -1,0 +1,192 @@
+"""Counts: one account's books in double entry, and how far trading may yet move each asset.
+
+Four books for each asset (`records.Book`) that add up to zero after every entry. *Durable* are the
+postings, which the journal keeps and a restart adds up again. *Passing* are holds (what an order on
+its way may spend), claims (how far an open cycle may move an asset, both ways) and what each open
+cycle has moved so far; a restart rebuilds them from the orders and cycles that are not over.
+
+Postings are made by functions and applied by `Ledger.apply` once the journal has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal, Inexact
+
+from arbit.domain.account import Flow
+from arbit.domain.errors import BrokenRule
+from arbit.domain.money import ZERO
+from arbit.domain.order import Trade
+from arbit.domain.records import Book, Posting
+
+# Books are exact: a digit that did not fit is an error here, never a rounding.
+_BOOKS = Context(prec=400, traps=[Inexact])
+OPENING, FLOW, TRADE, FEE, RESULT = "opening", "flow", "trade", "fee", "result"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far something may move an asset at worst: `low` <= 0 <= `high`, in the asset's units."""
+
+    low: Decimal = ZERO
+    high: Decimal = ZERO
+
+    def plus(self, other: Reach) -> Reach:
+        """Both at their worst together."""
+        return Reach(_BOOKS.add(self.low, other.low), _BOOKS.add(self.high, other.high))
+
+
+class Ledger:
+    """One account's money, as far as we know it. Synchronous; amounts in units of each asset."""
+
+    def __init__(self, sums: Mapping[tuple[Book, str], Decimal] | None = None) -> None:
+        self._sums = dict(sums or {})
+        self._holds: dict[str, dict[str, Decimal]] = {}
+        self._claims: dict[str, dict[str, Reach]] = {}
+        self._moved: dict[str, dict[str, Decimal]] = {}
+        self.check()
+
+    # --- what there is ---------------------------------------------------------------------------
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Every asset that any book knows, in alphabetical order."""
+        return tuple(sorted({asset for _, asset in self._sums}))
+
+    def sum_of(self, book: Book, asset: str) -> Decimal:
+        """The balance of one book."""
+        return self._sums.get((book, asset), ZERO)
+
+    def wallet(self, asset: str) -> Decimal:
+        """All that is owned, held or not."""
+        return self.sum_of(Book.WALLET, asset)
+
+    def held(self, asset: str) -> Decimal:
+        """What open cycles keep for themselves."""
+        return _sum(amounts.get(asset, ZERO) for amounts in self._holds.values())
+
+    def free(self, asset: str) -> Decimal:
+        """What a new cycle may spend."""
+        return _BOOKS.subtract(self.wallet(asset), self.held(asset))
+
+    def deviation(self, asset: str) -> Decimal:
+        """How far trading has moved the asset, closed results of start assets apart."""
+        both = _BOOKS.add(self.sum_of(Book.TRADING, asset), self.sum_of(Book.FEES, asset))
+        return _BOOKS.minus(both)
+
+    def moved(self, cycle_id: str) -> Mapping[str, Decimal]:
+        """What the cycle has moved so far, by asset; positive came in. Fees are in it."""
+        return dict(self._moved.get(cycle_id, {}))
+
+    def exposure(self, asset: str, extra: Reach | None = None) -> Decimal:
+        """The furthest that trading may have moved the asset once all that is open is at its worst.
+
+        Positions left by cycles that are over, and the claims of those that are not; `extra` is a
+        claim being thought of.
+        """
+        settled = self.deviation(asset)
+        for amounts in self._moved.values():  # inside the claims already
+            settled = _BOOKS.subtract(settled, amounts.get(asset, ZERO))
+        reach = extra or Reach()
+        for claims in self._claims.values():
+            reach = reach.plus(claims.get(asset, Reach()))
+        low, high = _BOOKS.add(settled, reach.low), _BOOKS.add(settled, reach.high)
+        return max(abs(low), abs(high))
+
+    def drift(self, asset: str, venue_total: Decimal) -> Decimal:
+        """What the venue says minus what we know: zero unless somebody is wrong."""
+        return _BOOKS.subtract(venue_total, self.wallet(asset))
+
+    def check(self) -> None:
+        """BrokenRule when any asset's books do not add up to zero."""
+        for asset in self.assets:
+            left = _sum(self.sum_of(book, asset) for book in Book)
+            if left != 0:
+                raise BrokenRule(f"ledger: the books of {asset} are off by {left}")
+
+    # --- what changes it -------------------------------------------------------------------------
+
+    def apply(self, postings: Iterable[Posting], cycle_id: str = "") -> None:
+        """Enter postings that belong together; trades of an open cycle are counted as its own."""
+        entered = tuple(postings)
+        sides: dict[str, Decimal] = {}
+        for one in entered:
+            sides[one.asset] = _BOOKS.add(sides.get(one.asset, ZERO), one.amount)
+        if any(sides.values()):
+            raise BrokenRule(f"ledger: an entry that does not add up to zero: {sides}")
+        for one in entered:
+            key = (one.book, one.asset)
+            self._sums[key] = _BOOKS.add(self._sums.get(key, ZERO), one.amount)
+            if one.book is Book.WALLET and cycle_id in self._moved:
+                amounts = self._moved[cycle_id]
+                amounts[one.asset] = _BOOKS.add(amounts.get(one.asset, ZERO), one.amount)
+
+    def hold(self, ref: str, asset: str, amount: Decimal) -> None:
+        """Keep so much of the asset for `ref`, instead of what was kept of it before."""
+        if amount < 0:
+            raise BrokenRule(f"ledger: a hold of {amount} {asset}")
+        holds = self._holds.setdefault(ref, {})
+        if amount:
+            holds[asset] = amount
+        else:
+            holds.pop(asset, None)
+
+    def claim(self, cycle_id: str, reaches: Mapping[str, Reach]) -> None:
+        """A cycle opens that may move these assets so far."""
+        self._claims[cycle_id] = dict(reaches)
+        self._moved.setdefault(cycle_id, {})
+
+    def release(self, cycle_id: str) -> None:
+        """The cycle is over: nothing is held or claimed for it; what it moved stays moved."""
+        for passing in (self._holds, self._claims, self._moved):
+            passing.pop(cycle_id, None)
+
+
+def opening(asset: str, amount: Decimal, at_ns: int) -> tuple[Posting, ...]:
+    """What was there when we first looked."""
+    return _pair(f"opening:{asset}", OPENING, (Book.WALLET, Book.CAPITAL), (asset, amount), at_ns)
+
+
+def flow(moved: Flow) -> tuple[Posting, ...]:
+    """Money that came or went without an order."""
+    what = (moved.asset, moved.amount)
+    return _pair(moved.ref, FLOW, (Book.WALLET, Book.CAPITAL), what, moved.at_ns)
+
+
+def trade_postings(trade: Trade, base: str, quote: str) -> tuple[Posting, ...]:
+    """What a trade moved between the wallet and the market, and what it cost."""
+    found: list[Posting] = []
+    amounts = trade.moves(base, quote)
+    for asset, amount in amounts[:2]:
+        found += _pair(
+            trade.trade_id, TRADE, (Book.WALLET, Book.TRADING), (asset, amount), trade.at_ns
+        )
+    for asset, amount in amounts[2:]:
+        found += _pair(trade.trade_id, FEE, (Book.WALLET, Book.FEES), (asset, amount), trade.at_ns)
+    return tuple(found)
+
+
+def result(cycle_id: str, asset: str, profit: Decimal, at_ns: int) -> tuple[Posting, ...]:
+    """Close what a cycle earned (or lost) of its start asset, fees included, into the capital."""
+    return _pair(cycle_id, RESULT, (Book.TRADING, Book.CAPITAL), (asset, profit), at_ns)
+
+
+def _pair(
+    ref: str, kind: str, books: tuple[Book, Book], what: tuple[str, Decimal], at_ns: int
+) -> tuple[Posting, ...]:
+    asset, amount = what
+    if not amount:
+        return ()
+    into, out_of = books
+    return (
+        Posting(ref, kind, into, asset, amount, at_ns),
+        Posting(ref, kind, out_of, asset, _BOOKS.minus(amount), at_ns),
+    )
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    found = ZERO
+    for amount in amounts:
+        found = _BOOKS.add(found, amount)
+    return found
