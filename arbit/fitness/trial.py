@@ -229,7 +229,9 @@ class Trial:
         if report.end is OrderState.REJECTED:
             self.refusals[report.reason] = self.refusals.get(report.reason, 0) + 1
         if cycle.going_home:
-            if report.end is OrderState.REJECTED:  # refused at once; the same would be refused again
+            if (
+                report.end is OrderState.REJECTED
+            ):  # refused at once; the same would be refused again
                 cycle.attempts[report.intent.leg.spend] = HOME_ATTEMPTS
             self._bring_home(cycle, now_ns)
             return

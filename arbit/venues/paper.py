@@ -2,7 +2,7 @@
 
 `PaperExchange` is the synchronous core: it holds balances, checks orders as a venue would, and
 executes each one against the book that is believable when its time has come. An order that would
-not have filled does not fill. `PaperGateway` waits, and is an `OrderGateway` of `ports`.
+not have filled does not fill. `paper_gateway` waits, and is an `OrderGateway` of `ports`.
 
 **Displayed liquidity is filled once**; `arbit.venues.takes` holds the rules.
 
@@ -25,9 +25,8 @@ from arbit.domain.book import BookView, Source
 from arbit.domain.errors import BrokenRule
 from arbit.domain.market import Market
 from arbit.domain.money import ONE, ZERO, is_multiple
-from arbit.domain.order import Fill, OrderState, OrderIntent, OrderReport
+from arbit.domain.order import Fill, OrderIntent, OrderReport, OrderState
 from arbit.domain.triangle import Leg, Side
-from arbit.ports import Clock
 from arbit.venues.takes import Takes
 
 # Balances are exact: a digit that did not fit would be an error here, not a rounding.
@@ -232,54 +231,6 @@ class PaperExchange:
 
     def _move(self, asset: str, amount: Decimal) -> None:
         self._balances[asset] = _BOOKS.add(self._balances.get(asset, ZERO), amount)
-
-
-class PaperGateway:
-    """`ports.OrderGateway` on paper: waits out the latency, then reports what became of the order.
-
-    It alone calls `due`; orders sent side by side find each other's reports here.
-    """
-
-    def __init__(self, exchange: PaperExchange, clock: Clock) -> None:
-        self._exchange = exchange
-        self._clock = clock
-        self._waiting: set[str] = set()
-        self._reports: dict[str, OrderReport] = {}
-
-    async def send(self, intent: OrderIntent) -> OrderReport:
-        """Place the order once and report what became of it, a refusal included.
-
-        A cancelled `send` does not recall its order: it meets the book with the next one's pump.
-        """
-        clock, client_id = self._clock, intent.client_id
-        sent_ns = clock.monotonic_ns()
-        refused = self._exchange.place(intent, sent_ns)
-        if refused is not None:
-            await self._wait_until(sent_ns + self._exchange.latency_ns)
-            return refused
-        self._waiting.add(client_id)
-        try:
-            await self._wait_until(sent_ns + self._exchange.latency_ns)
-            self._pump()
-            while (again_ns := self._exchange.due_of(client_id)) is not None:
-                await self._wait_until(again_ns)
-                self._pump()
-            if client_id not in self._reports:
-                raise BrokenRule(f"paper: the report of {client_id} was taken by somebody else")
-            return self._reports[client_id]
-        finally:
-            self._waiting.discard(client_id)
-            self._reports.pop(client_id, None)
-
-    def _pump(self) -> None:
-        for report in self._exchange.due(self._clock.monotonic_ns()):
-            if report.intent.client_id in self._waiting:
-                self._reports[report.intent.client_id] = report
-
-    async def _wait_until(self, when_ns: int) -> None:
-        """Sleep until then; a timer that wakes early is sent back to sleep."""
-        while (left_ns := when_ns - self._clock.monotonic_ns()) > 0:
-            await self._clock.sleep(left_ns / 1e9)
 
 
 def _seen_before(book: BookView, arrived_ns: int) -> bool:

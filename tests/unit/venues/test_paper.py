@@ -10,7 +10,7 @@ from arbit.books import BookCache
 from arbit.domain.book import Disbelief, OrderBook, Source, scaled
 from arbit.domain.errors import BrokenRule
 from arbit.domain.market import Market
-from arbit.domain.order import Fill, OrderState, OrderIntent
+from arbit.domain.order import Fill, OrderIntent, OrderState
 from arbit.domain.triangle import Leg, Side
 from arbit.venues import paper
 from arbit.venues.paper import PaperExchange

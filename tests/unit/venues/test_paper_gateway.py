@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 
 from arbit.domain.errors import BrokenRule
 from arbit.domain.order import OrderState
 from arbit.ports import OrderGateway
 from arbit.venues import paper
-from arbit.venues.paper import PaperGateway
+from arbit.venues.paper_gateway import PaperGateway
 from tests.unit.venues.paper_books import LATENCY_NS, D, exchange, order, usual_books
 
 
@@ -45,8 +46,9 @@ async def test_the_gateway_waits_out_the_latency_and_reports() -> None:
 
     report = await gateway.send(order("1", "100"))
 
-    assert report.end is OrderState.FILLED
-    assert report.at_ns == 1_000 + LATENCY_NS == clock.now_ns
+    assert report.state is OrderState.FILLED
+    assert [(one.qty, one.cost) for one in report.trades] == [(D(1), D(100))]
+    assert clock.now_ns == 1_000 + LATENCY_NS
 
 
 async def test_a_refusal_takes_as_long_as_any_other_answer() -> None:
@@ -54,7 +56,7 @@ async def test_a_refusal_takes_as_long_as_any_other_answer() -> None:
 
     report = await PaperGateway(exchange(usual_books()), clock).send(order("1", "100.05"))
 
-    assert (report.end, report.reason) == (OrderState.REJECTED, paper.OFF_TICK)
+    assert (report.state, report.reason) == (OrderState.REJECTED, paper.OFF_TICK)
     assert clock.now_ns == 1_000 + LATENCY_NS
 
 
@@ -63,7 +65,7 @@ async def test_a_timer_that_wakes_early_is_sent_back_to_sleep() -> None:
 
     report = await PaperGateway(exchange(usual_books()), clock).send(order("1", "100"))
 
-    assert report.end is OrderState.FILLED
+    assert report.state is OrderState.FILLED
     assert clock.naps == 2
 
 
@@ -74,21 +76,27 @@ async def test_orders_sent_side_by_side_each_get_their_own_report() -> None:
     async with asyncio.timeout(5):
         reports = await asyncio.gather(*(gateway.send(intent) for intent in intents))
 
-    assert [report.intent for report in reports] == intents
-    assert [one.end for one in reports] == [OrderState.FILLED, OrderState.FILLED, OrderState.EMPTY]
+    assert [report.client_id for report in reports] == [one.client_id for one in intents]
+    assert [one.state for one in reports] == [
+        OrderState.FILLED,
+        OrderState.FILLED,
+        OrderState.EMPTY,
+    ]
 
 
 async def test_a_cancelled_send_leaves_its_order_to_meet_the_book() -> None:
     venue = exchange(usual_books())
     gateway = PaperGateway(venue, VirtualClock())
     async with asyncio.TaskGroup() as tasks:
-        sending = tasks.create_task(gateway.send(order("0.5", "100", client_id="a")))
+        sent = gateway.send(order("0.5", "100", client_id="a"))
+        assert inspect.iscoroutine(sent)
+        sending = tasks.create_task(sent)
         await asyncio.sleep(0)
         sending.cancel()
 
     report = await gateway.send(order("0.1", "100", client_id="b"))
 
-    assert report.end is OrderState.FILLED
+    assert report.state is OrderState.FILLED
     assert venue.balances["USD"] == D(1000) - 50 - 10
 
 

@@ -58,7 +58,9 @@ def test_an_order_that_no_later_look_comes_for_has_not_filled() -> None:
     while not reports and now_ns < LATENCY_NS + 2 * MAX_AGE_NS:
         now_ns += LOOK_AGAIN_NS
         reports = venue.due(now_ns)
-    assert [(report.end, report.reason) for report in reports] == [(OrderState.EMPTY, NO_LATER_LOOK)]
+    assert [(report.end, report.reason) for report in reports] == [
+        (OrderState.EMPTY, NO_LATER_LOOK)
+    ]
     assert now_ns - LATENCY_NS > MAX_AGE_NS
     assert venue.available("USD") == D(1000)
     assert venue.next_due_ns is None

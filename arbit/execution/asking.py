@@ -1,0 +1,62 @@
+"""Asks what became of orders that nobody can speak for, and asks for cancellations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from arbit.domain.errors import VenueError
+from arbit.domain.events import OrderRefused
+from arbit.domain.order import OrderState, Outcome
+from arbit.domain.records import OrderRecord
+from arbit.execution.cycle import Cycle
+from arbit.execution.setup import MS, EngineSetup, Tasks
+from arbit.execution.works import Work
+
+ASK_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)  # waits before each question about an UNKNOWN order
+
+
+class Asking:
+    """Questions about orders; `ended` is told each answer. Never sends an order."""
+
+    def __init__(self, setup: EngineSetup, tasks: Tasks, ended: Callable[[Outcome], None]) -> None:
+        self._setup = setup
+        self._tasks = tasks
+        self._ended = ended
+
+    def ask_later(self, work: Work, client_id: str) -> None:
+        """Ask about an UNKNOWN order after a while, longer each time."""
+        order, now_ns = work.cycle.order(client_id), self._setup.clock.monotonic_ns()
+        if order is None or order.over:
+            return
+        if client_id not in work.doubted_ns:
+            work.doubted_ns[client_id] = now_ns
+            leg = order.record.intent.leg
+            self._setup.gate.unresolved(client_id, frozenset({leg.spend, leg.receive}))
+            if not work.cycle.recovering:
+                self._setup.breaker.note_failure("unknown", now_ns)
+        asked = work.asked.get(client_id, 0)
+        work.asked[client_id] = asked + 1
+        since_ns = now_ns - work.doubted_ns[client_id]
+        if since_ns > self._setup.settings.max_resolve_s * 1_000 * MS:
+            said = f"{client_id}: unknown for {since_ns // (1_000 * MS)} s"
+            self._setup.breaker.trip("unresolved", said, now_ns)
+        self._tasks.spawn(self._ask(order.record, ASK_S[min(asked, len(ASK_S) - 1)]))
+
+    async def _ask(self, record: OrderRecord, wait_s: float) -> None:
+        await self._setup.clock.sleep(wait_s)
+        client_id = record.intent.client_id
+        try:
+            outcome = await self._setup.gateway.resolve(record.intent, record.order_id)
+        except VenueError as error:
+            outcome = Outcome(client_id, OrderState.UNKNOWN, reason=str(error))
+        self._ended(outcome)
+
+    async def cancel(self, cycle: Cycle, client_id: str) -> None:
+        """Ask for it; what became of the order is told by its own outcome."""
+        order = cycle.order(client_id)
+        if order is None:
+            return
+        try:
+            await self._setup.gateway.cancel(order.record.intent, order.record.order_id)
+        except VenueError as error:
+            self._setup.publish(OrderRefused(self._setup.venue, "cancel", str(error)))

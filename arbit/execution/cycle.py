@@ -1,0 +1,161 @@
+"""One cycle at work: its record, its orders, and what they have moved so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Context, Decimal
+
+from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.market import Market
+from arbit.domain.money import EXACT, ZERO, floor_to
+from arbit.domain.order import OrderState, Trade, total
+from arbit.domain.records import CycleRecord, OrderRecord, PlannedRecord, Purpose
+from arbit.domain.triangle import Leg, Side
+
+# What an amount pays for is rounded down: one digit up would be an order beyond our funds.
+_DOWN = Context(prec=60, rounding=ROUND_FLOOR)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingOrder:
+    """An order of this cycle, and the trades that are known of it."""
+
+    record: OrderRecord
+    trades: tuple[Trade, ...] = ()
+
+    @property
+    def client_id(self) -> str:
+        """Our id of it."""
+        return self.record.intent.client_id
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is expected of it."""
+        return self.record.state.over
+
+    @property
+    def filled_qty(self) -> Decimal:
+        """Base units traded so far."""
+        return total(trade.qty for trade in self.trades)
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A cycle as steps see it: frozen, replaced by each step."""
+
+    record: CycleRecord
+    orders: tuple[WorkingOrder, ...] = ()
+    plans: int = 0  # how often a way home was looked for
+    recovering: bool = False  # found at a restart: it is ended or brought home, never continued
+
+    @property
+    def cycle_id(self) -> str:
+        """Its id."""
+        return self.record.cycle_id
+
+    @property
+    def state(self) -> CycleState:
+        """Where it stands."""
+        return self.record.state
+
+    @property
+    def start(self) -> str:
+        """The asset it pays first and wants back."""
+        return self.record.start_asset
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The three assets of its triangle, the start asset first."""
+        return tuple(one.leg.spend for one in self.record.plan)
+
+    @property
+    def parallel(self) -> bool:
+        """Whether all legs go at once."""
+        return self.record.policy is Policy.PARALLEL
+
+    @property
+    def open_orders(self) -> tuple[WorkingOrder, ...]:
+        """The orders that are not over."""
+        return tuple(order for order in self.orders if not order.over)
+
+    @property
+    def unknown_orders(self) -> tuple[WorkingOrder, ...]:
+        """The orders of which nobody can say yet what became of them."""
+        return tuple(one for one in self.orders if one.record.state is OrderState.UNKNOWN)
+
+    @property
+    def traded(self) -> bool:
+        """Whether any order of it has traded."""
+        return any(order.trades for order in self.orders)
+
+    def order(self, client_id: str) -> WorkingOrder | None:
+        """The order of this id, if it is one of this cycle's."""
+        return next((one for one in self.orders if one.client_id == client_id), None)
+
+    def leg_order(self, index: int) -> WorkingOrder | None:
+        """The order of leg 1 to 3, if it was sent."""
+        for one in self.orders:
+            if one.record.purpose is Purpose.LEG and one.record.leg_index == index:
+                return one
+        return None
+
+    @property
+    def unwinds(self) -> int:
+        """How many orders were sent to bring it home."""
+        return sum(one.record.purpose is Purpose.UNWIND for one in self.orders)
+
+    def moved(self) -> dict[str, Decimal]:
+        """What its trades have moved, fees included, by asset; positive came in."""
+        found: dict[str, Decimal] = {}
+        for order in self.orders:
+            leg = order.record.intent.leg
+            base = leg.symbol_base
+            quote = leg.spend if base == leg.receive else leg.receive
+            for trade in order.trades:
+                for asset, amount in trade.moves(base, quote):
+                    found[asset] = EXACT.add(found.get(asset, ZERO), amount)
+        return found
+
+    def has(self, asset: str) -> Decimal:
+        """What it has gained of the asset so far; negative when it has paid some."""
+        return self.moved().get(asset, ZERO)
+
+    def with_order(self, order: WorkingOrder) -> Cycle:
+        """The same cycle, with this order added or replaced."""
+        if self.order(order.client_id) is None:
+            return replace(self, orders=(*self.orders, order))
+        kept = tuple(order if one.client_id == order.client_id else one for one in self.orders)
+        return replace(self, orders=kept)
+
+    def with_record(self, **changes: object) -> Cycle:
+        """The same cycle, its record changed."""
+        return replace(self, record=replace(self.record, **changes))  # type: ignore[arg-type]  # named fields, checked by the dataclass
+
+
+def affordable(
+    leg: Leg, funds: Decimal, limit: Decimal, market: Market, most: Decimal | None = None
+) -> Decimal | None:
+    """The whole lots that `funds` of `leg.spend` pay for at the limit; None below the minima.
+
+    `most` bounds it in base units. None also when the market's increments or minima are unknown.
+    """
+    lot, qty_min, cost_min = market.qty_increment, market.qty_min, market.cost_min
+    if lot is None or qty_min is None or cost_min is None or funds <= 0 or limit <= 0:
+        return None
+    qty = floor_to(funds if leg.side is Side.SELL else _DOWN.divide(funds, limit), lot)
+    if most is not None:
+        qty = min(qty, floor_to(most, lot))
+    enough = qty > 0 and qty >= qty_min and EXACT.multiply(qty, limit) >= cost_min
+    return qty if enough else None
+
+
+def is_dust(leg: Leg, amount: Decimal, limit: Decimal, markets: Mapping[str, Market]) -> bool:
+    """Whether so little of `leg.spend` can no longer be traded on that leg's market."""
+    market = markets.get(leg.symbol)
+    return market is not None and affordable(leg, amount, limit, market) is None
+
+
+def planned(record: PlannedRecord) -> tuple[Leg, Decimal, Decimal]:
+    """The leg, quantity and limit price of a plan's row."""
+    return record.leg, record.qty, record.limit_price

@@ -1,0 +1,300 @@
+"""Performs what `steps` command: journal first, then the order, then what became of it.
+
+An order is durable before its bytes leave, and leaves at most once. What a cycle moved is in the
+ledger at once and in the journal with the next commit; when the journal fails, nothing new leaves,
+and what is unwritten is kept and written first when it works again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from arbit.domain.cycle import CycleState
+from arbit.domain.errors import BrokenRule
+from arbit.domain.events import CycleEnded, OrderEnded, OrderRefused
+from arbit.domain.money import BPS, EXACT, ZERO, plain
+from arbit.domain.order import OrderState, Outcome, Remedy
+from arbit.domain.plan import Plan
+from arbit.domain.records import CycleRecord, PlannedRecord, Purpose
+from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.states import IllegalTransition
+from arbit.execution import steps
+from arbit.execution.asking import Asking
+from arbit.execution.cycle import Cycle, WorkingOrder
+from arbit.execution.homing import Homing
+from arbit.execution.keeper import Keeper
+from arbit.execution.sending import Draft, Sender
+from arbit.execution.settling import Settling, SettlingSetup
+from arbit.execution.setup import EngineSetup, Tasks
+from arbit.execution.works import Work
+
+WATCH_S = 0.02  # how often the kill switch and the unwritten are looked at
+MAX_PAST = 2_000  # cycles that are over and remembered for late fills
+
+
+class Engine:
+    """All cycles of one account. `run` owns every task; everything else is synchronous."""
+
+    def __init__(self, setup: EngineSetup) -> None:
+        self._setup = setup
+        self._tasks = Tasks()
+        self._cycle_of: dict[str, str] = {}
+        self.keeper = Keeper(setup.journal, setup.breaker, setup.clock)
+        self.settling = Settling(
+            SettlingSetup(
+                venue=setup.venue,
+                ledger=setup.ledger,
+                markets=setup.markets,
+                in_reference=setup.in_reference,
+                wall_ns=setup.clock.wall_ns,
+                publish=setup.publish,
+            )
+        )
+        self._sender = Sender(
+            setup, self._tasks, self.keeper, self.settling, self._index, self.ended
+        )
+        self._asking = Asking(setup, self._tasks, self.ended)
+        self._homing = Homing(setup, self._tasks, self._sender, self._refused, self._apply)
+        self.works: dict[str, Work] = {}
+        self.past: OrderedDict[str, Cycle] = OrderedDict()
+        self.ends: dict[str, int] = {}
+        self.refusals: dict[str, int] = {}
+        self.profit: dict[str, Decimal] = {}
+        self.closed = False
+        self.on_end: Callable[[Cycle], None] = lambda _: None
+
+    # --- from outside ----------------------------------------------------------------------------
+
+    @property
+    def open_cycles(self) -> int:
+        """Cycles with an order out, or with something to bring home."""
+        return len(self.works)
+
+    @property
+    def cycles(self) -> int:
+        """Cycles that have ended in this run."""
+        return sum(self.ends.values())
+
+    def close(self) -> None:
+        """Begin no new cycle; those that are open go on."""
+        self.closed = True
+
+    @property
+    def orders(self) -> int:
+        """Orders that have left in this run."""
+        return self._sender.orders
+
+    async def run(self) -> None:
+        """Own the tasks of every cycle, watch the kill switch, write what is unwritten."""
+        await self._tasks.own(self._watch_on())
+
+    async def _watch_on(self) -> None:
+        while True:
+            self.watch()
+            await self._setup.clock.sleep(WATCH_S)
+
+    def watch(self) -> None:
+        """One look: at what is unwritten, and at the kill switch."""
+        self.keeper.retry()
+        if self.works and self._setup.kill.on():
+            for work in list(self.works.values()):
+                if not work.cycle.state.over:
+                    self._apply(work, steps.killed(work.cycle, "kill switch"))
+
+    def take(self, plan: Plan, now_ns: int) -> Refused | None:
+        """Review a plan and, if it is approved, send its first order(s) in this very call."""
+        if self.closed:
+            return self._refused(Refused(RefusalCode.DRAINING))
+        cycle_id = self._setup.ids.cycle()
+        approved = self._setup.gate.review(plan, cycle_id, now_ns)
+        if isinstance(approved, Refused):
+            return self._refused(approved)
+        cycle = Cycle(self._record(cycle_id, plan))
+        budget = EXACT.multiply(plan.start_in, self._setup.settings.unwind_budget_bps / BPS)
+        work = Work(cycle, approved, budget)
+        self.works[cycle_id] = work
+        self._apply(work, steps.begin(cycle))
+        return None
+
+    def adopt(self, cycle: Cycle, budget: Decimal) -> None:
+        """A cycle found at a restart: learn what became of it, and end it or bring it home."""
+        work = Work(cycle, None, budget)
+        self.works[cycle.cycle_id] = work
+        for order in cycle.orders:
+            self._cycle_of[order.client_id] = cycle.cycle_id
+        self._setup.ledger.claim(cycle.cycle_id, {})
+        self._apply(work, steps.restarted(cycle, self._setup.markets))
+
+    def cycle_with(self, client_id: str) -> Cycle | None:
+        """The cycle, at work or over and remembered, that sent this order."""
+        cycle_id = self._cycle_of.get(client_id, "")
+        work = self.works.get(cycle_id)
+        return work.cycle if work is not None else self.past.get(cycle_id)
+
+    # --- performing ------------------------------------------------------------------------------
+
+    def _apply(self, work: Work, step: steps.Step) -> None:
+        """Take a step: write what it settled, perform what it commands, until nothing follows."""
+        waiting = deque([step])
+        while waiting:
+            step = waiting.popleft()
+            work.cycle = step.cycle
+            work.pad.cycle(work.cycle.record)
+            self.settling.keep_holds(work.cycle)
+            sends = [one for one in step.commands if isinstance(one, steps.SendLeg)]
+            if sends:
+                failed = self._send_legs(work, sends)
+                if failed is not None:
+                    waiting.append(failed)
+            for command in step.commands:
+                following = self._perform(work, command)
+                if following is not None:
+                    waiting.append(following)
+        if not work.pad.empty:
+            self.keeper.write(work.pad)
+
+    def _perform(self, work: Work, command: steps.Command) -> steps.Step | None:
+        match command:
+            case steps.Resolve(client_ids):
+                for client_id in client_ids:
+                    self._asking.ask_later(work, client_id)
+            case steps.Cancel(client_ids):
+                for client_id in client_ids:
+                    self._tasks.spawn(self._asking.cancel(work.cycle, client_id))
+            case steps.PlanUnwind():
+                return self._homing.plan(work)
+            case steps.Close():
+                self._end(work)
+            case steps.SendLeg():
+                pass  # sent together, before
+        return None
+
+    def _send_legs(self, work: Work, sends: Sequence[steps.SendLeg]) -> steps.Step | None:
+        drafts = [
+            Draft(
+                purpose=Purpose.LEG,
+                leg_index=one.index,
+                leg=one.leg,
+                qty=one.qty,
+                limit_price=one.limit_price,
+                fee_rate=one.fee_rate,
+                funds=one.funds,
+            )
+            for one in sends
+        ]
+        refused = self._sender.send(work, drafts)
+        if refused is None:
+            return None
+        self._refused(refused)
+        if refused.code is RefusalCode.KILL_SWITCH and work.cycle.traded:
+            return steps.killed(work.cycle, "kill switch")
+        work.cycle = work.cycle.with_record(detail=str(refused)[:500])
+        return steps.not_sent(work.cycle, sends[0].index, self._setup.markets)
+
+    # --- what became of orders -------------------------------------------------------------------
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take in what is known of an order: book its trades, then go on with its cycle."""
+        work = self.works.get(self._cycle_of.get(outcome.client_id, ""))
+        before = work.cycle.order(outcome.client_id) if work is not None else None
+        if work is None or before is None or before.over:
+            return
+        try:
+            step = steps.outcome_of(work.cycle, outcome, self._setup.markets)
+        except IllegalTransition as illegal:  # the venue contradicts itself: believe nothing yet
+            self.settling.incident(work.pad, "contradiction", str(illegal), before.record)
+            step = steps.Step(work.cycle, (steps.Resolve((outcome.client_id,)),))
+        self._apply(work, self._settle(work, before, step, outcome))
+
+    def _settle(
+        self, work: Work, before: WorkingOrder, step: steps.Step, outcome: Outcome
+    ) -> steps.Step:
+        order = step.cycle.order(outcome.client_id)
+        if order is None:
+            raise BrokenRule(f"engine: {outcome.client_id} left its cycle")
+        known = {trade.trade_id for trade in before.trades}
+        for trade in order.trades:
+            if trade.trade_id not in known:
+                self.settling.book(work.pad, work.cycle.cycle_id, order, trade)
+        if order.over:
+            ended_ns = self._setup.clock.wall_ns()
+            order = replace(order, record=replace(order.record, ended_ns=ended_ns))
+            step = replace(step, cycle=step.cycle.with_order(order))
+            work.doubted_ns.pop(outcome.client_id, None)
+            self._setup.gate.resolved(outcome.client_id)
+            self._note_end(work, order, outcome)
+        work.pad.order(order.record)
+        return step
+
+    def _index(self, client_id: str, cycle_id: str) -> None:
+        self._cycle_of[client_id] = cycle_id
+
+    def _note_end(self, work: Work, order: WorkingOrder, outcome: Outcome) -> None:
+        """Tell the breaker and the listeners how the order ended."""
+        now_ns, state, record = self._setup.now_ns, order.record.state, order.record
+        venue = self._setup.venue
+        self._setup.publish(
+            OrderEnded(venue, record.intent.leg.symbol, state.value, outcome.reason)
+        )
+        if state is OrderState.REJECTED:
+            self._setup.breaker.note_failure("rejected", now_ns)
+        if state is OrderState.NEVER:
+            self._setup.breaker.note_failure("never", now_ns)
+        if outcome.remedy in {Remedy.HALT, Remedy.LOCKOUT}:
+            self._setup.breaker.trip(outcome.remedy.value, outcome.reason, now_ns)
+        if order.filled_qty > record.intent.qty:
+            said = f"{plain(order.filled_qty)} filled of {plain(record.intent.qty)} ordered"
+            self.settling.incident(work.pad, "overfill", said, record)
+            self._setup.breaker.trip("overfill", said, now_ns)
+
+    # --- the end ---------------------------------------------------------------
+
+    def _end(self, work: Work) -> None:
+        """The cycle is over: close its books, remember it for late fills, tell everybody."""
+        cycle = work.cycle = self.settling.close(work)
+        record, state = cycle.record, cycle.state
+        self.works.pop(cycle.cycle_id, None)
+        self.past[cycle.cycle_id] = cycle
+        while len(self.past) > MAX_PAST:
+            _, gone = self.past.popitem(last=False)
+            for order in gone.orders:
+                self._cycle_of.pop(order.client_id, None)
+        self.ends[state.value] = self.ends.get(state.value, 0) + 1
+        start = cycle.start
+        self.profit[start] = EXACT.add(self.profit.get(start, ZERO), record.profit)
+        wrong = state in {CycleState.UNWOUND, CycleState.HELD}
+        self._setup.gate.finished(record, went_wrong=wrong, now_ns=self._setup.now_ns)
+        self._setup.publish(
+            CycleEnded(
+                venue=self._setup.venue,
+                path=record.path,
+                end=state.value,
+                profit=plain(record.profit),
+                asset=start,
+                detail=record.detail,
+            )
+        )
+        self.on_end(cycle)
+
+    # --- small things ----------------------------------------------------------------------------
+
+    def _record(self, cycle_id: str, plan: Plan) -> CycleRecord:
+        one, two, three = (
+            PlannedRecord(leg.leg, leg.qty, leg.limit_price, leg.fee_rate) for leg in plan.legs
+        )
+        return CycleRecord(
+            cycle_id=cycle_id,
+            policy=self._setup.policy,
+            state=CycleState.READY,
+            plan=(one, two, three),
+            started_ns=self._setup.clock.wall_ns(),
+        )
+
+    def _refused(self, refused: Refused) -> Refused:
+        code = refused.code.value
+        self.refusals[code] = self.refusals.get(code, 0) + 1
+        self._setup.publish(OrderRefused(self._setup.venue, code, str(refused)))
+        return refused

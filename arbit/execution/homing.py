@@ -1,0 +1,117 @@
+"""Brings a broken cycle home: one order at a time, priced anew before each, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from arbit.domain.cycle import CycleState
+from arbit.domain.money import plain
+from arbit.domain.records import Purpose
+from arbit.domain.refusal import RefusalCode, Refused
+from arbit.execution import steps, unwind
+from arbit.execution.cycle import Cycle
+from arbit.execution.sending import Draft, Sender
+from arbit.execution.setup import MS, EngineSetup, Tasks
+from arbit.execution.works import Work
+
+REPLAN_S = 0.25
+HOMELESS_NS = 30_000 * MS  # how long a way home is waited for before the position is held
+
+
+class Homing:
+    """The unwinding of cycles. `tell` is told of refusals, `apply` takes a step later on."""
+
+    def __init__(
+        self,
+        setup: EngineSetup,
+        tasks: Tasks,
+        sender: Sender,
+        tell: Callable[[Refused], object],
+        apply: Callable[[Work, steps.Step], None],
+    ) -> None:
+        self._setup = setup
+        self._tasks = tasks
+        self._sender = sender
+        self._tell = tell
+        self._apply = apply
+
+    def plan(self, work: Work) -> steps.Step | None:
+        """Price the ways home and take the best, or wait for a book, or hold."""
+        setup, now_ns = self._setup, self._setup.now_ns
+        around = unwind.Surroundings(
+            lambda symbol: setup.view(symbol, now_ns), setup.markets, setup.fees
+        )
+        prospect = unwind.look(work.cycle, work.budget, around)
+        if prospect.home:
+            return steps.unwound(work.cycle, home=True, detail=work.cycle.record.detail)
+        work.cycle = _with_prices(work.cycle, prospect.prices)
+        if prospect.chosen is None:
+            if prospect.blind and self._may_wait(work, now_ns):
+                return None
+            said = f"no way home within {plain(work.budget)} {work.cycle.start}"
+            return self._hold(work, said)
+        if work.cycle.unwinds >= steps.MAX_UNWINDS:
+            return self._hold(work, f"not home after {steps.MAX_UNWINDS} orders")
+        first = prospect.chosen.orders[0]
+        step = (first.leg, first.qty, first.limit_price)
+        approved = setup.gate.review_unwind([step], work.cycle.cycle_id, work.budget, now_ns)
+        refused = approved if isinstance(approved, Refused) else None
+        if not isinstance(approved, Refused):
+            work.envelope = approved
+            refused = self._sender.send(work, [self._home_draft(work, first)])
+        if refused is None:
+            work.homeless_ns = 0
+            return None
+        return self._not_home(work, refused, now_ns)
+
+    def _home_draft(self, work: Work, order: unwind.HomeOrder) -> Draft:
+        """An order home spends what the cycle has in hand; what it buys back, from inventory."""
+        in_hand = work.cycle.has(order.leg.spend)
+        free = self._setup.ledger.free(order.leg.spend)
+        funds = in_hand if order.leg.spend != work.cycle.start else free
+        return Draft(
+            purpose=Purpose.UNWIND,
+            leg_index=0,
+            leg=order.leg,
+            qty=order.qty,
+            limit_price=order.limit_price,
+            fee_rate=order.fee_rate,
+            funds=funds,
+        )
+
+    def _not_home(self, work: Work, refused: Refused, now_ns: int) -> steps.Step | None:
+        self._tell(refused)
+        if refused.code is RefusalCode.KILL_SWITCH:
+            return steps.killed(work.cycle, "kill switch")
+        if self._may_wait(work, now_ns):
+            return None
+        return self._hold(work, f"no order home was allowed: {refused}")
+
+    def _may_wait(self, work: Work, now_ns: int) -> bool:
+        """Look again in a moment, as long as the cycle has not been homeless for too long."""
+        work.homeless_ns = work.homeless_ns or now_ns
+        if now_ns - work.homeless_ns > HOMELESS_NS:
+            return False
+        if not work.replanning:
+            work.replanning = True
+            self._tasks.spawn(self._plan_again(work))
+        return True
+
+    async def _plan_again(self, work: Work) -> None:
+        await self._setup.clock.sleep(REPLAN_S)
+        work.replanning = False
+        if work.cycle.state is CycleState.UNWINDING and not work.cycle.open_orders:
+            self._apply(work, steps.Step(work.cycle, (steps.PlanUnwind(),)))
+
+    def _hold(self, work: Work, why: str) -> steps.Step:
+        self._setup.breaker.trip("held", f"{work.cycle.cycle_id}: {why}", self._setup.now_ns)
+        return steps.unwound(work.cycle, home=False, detail=why)
+
+
+def _with_prices(cycle: Cycle, prices: Mapping[str, str]) -> Cycle:
+    """Every look at the ways home is recorded, the later ones numbered."""
+    number = cycle.plans + 1
+    prefix = "" if number == 1 else f"{number}."
+    kept = {**cycle.record.prices, **{prefix + name: value for name, value in prices.items()}}
+    return replace(cycle.with_record(prices=kept), plans=number)

@@ -1,0 +1,119 @@
+"""Settling: what orders moved goes into ledger and pad; a cycle's end closes its books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from arbit.domain.cycle import CycleState
+from arbit.domain.events import IncidentSeen
+from arbit.domain.market import Market
+from arbit.domain.money import EXACT, ZERO, plain
+from arbit.domain.order import Trade
+from arbit.domain.records import Incident, OrderRecord
+from arbit.domain.triangle import Side
+from arbit.execution.cycle import Cycle, WorkingOrder
+from arbit.execution.works import Pad, Work
+from arbit.ledger import Ledger, result, trade_postings
+from arbit.ports import Listener
+
+FEE_TOLERANCE = Decimal("1.01")  # a fee may be rounded up by the venue
+
+
+@dataclass(frozen=True, slots=True)
+class SettlingSetup:
+    """What settling needs. `in_reference` prices one unit of an asset; None when nobody can."""
+
+    venue: str
+    ledger: Ledger
+    markets: Mapping[str, Market]
+    in_reference: Callable[[str], Decimal | None]
+    wall_ns: Callable[[], int]
+    publish: Listener
+
+
+class Settling:
+    """Books trades, keeps holds in line with what is out, and closes cycles."""
+
+    def __init__(self, setup: SettlingSetup) -> None:
+        self._setup = setup
+
+    def book(self, pad: Pad, cycle_id: str, order: WorkingOrder, trade: Trade) -> None:
+        """A trade of ours that no book knows yet."""
+        market = self._setup.markets.get(trade.symbol)
+        leg = order.record.intent.leg
+        base = leg.symbol_base if market is None else market.base
+        quote = leg.receive if base == leg.spend else leg.spend
+        postings = trade_postings(trade, base, quote)
+        self._setup.ledger.apply(postings, cycle_id)
+        pad.book(trade, postings)
+        self._check_fee(pad, order.record, trade)
+
+    def _check_fee(self, pad: Pad, record: OrderRecord, trade: Trade) -> None:
+        """What the venue took is booked as it says; a surprise is told."""
+        leg = record.intent.leg
+        gross = trade.qty if trade.side is Side.BUY else trade.cost
+        most = EXACT.multiply(EXACT.multiply(gross, record.intent.fee_rate), FEE_TOLERANCE)
+        for asset, amount in trade.fees:
+            market = self._setup.markets.get(trade.symbol)
+            unit = market.qty_increment if market and asset == market.base else Decimal("0.01")
+            if asset != leg.receive or amount > EXACT.add(most, unit or ZERO):
+                said = f"fee of {plain(amount)} {asset}, expected at most {plain(most)} "
+                self.incident(pad, "fee", said + leg.receive, record)
+
+    def incident(self, pad: Pad, kind: str, detail: str, record: OrderRecord | None = None) -> None:
+        """Something an operator should know of."""
+        pad.incidents.append(
+            Incident(
+                kind=kind,
+                detail=detail,
+                at_ns=self._setup.wall_ns(),
+                cycle_id=record.cycle_id if record else "",
+                client_id=record.intent.client_id if record else "",
+            )
+        )
+        self._setup.publish(IncidentSeen(self._setup.venue, kind, detail))
+
+    def keep_holds(self, cycle: Cycle) -> None:
+        """Hold what the cycle has in hand, and what its open orders may still spend."""
+        moved = cycle.moved()
+        for asset in cycle.assets:
+            out = ZERO
+            for order in cycle.open_orders:
+                if order.record.hold_asset == asset:
+                    out = EXACT.add(out, order.record.hold_amount)
+            in_hand = moved.get(asset, ZERO) if asset != cycle.start else ZERO
+            self._setup.ledger.hold(cycle.cycle_id, asset, max(out, in_hand, ZERO))
+
+    def close(self, work: Work) -> Cycle:
+        """The cycle is over: its result into the capital, its claims and holds let go."""
+        cycle, at_ns = work.cycle, self._setup.wall_ns()
+        moved = cycle.moved()
+        profit = moved.get(cycle.start, ZERO)
+        record = replace(
+            cycle.record, ended_ns=at_ns, profit=profit, profit_ref=self._in_reference(moved)
+        )
+        postings = result(cycle.cycle_id, cycle.start, profit, at_ns)
+        self._setup.ledger.apply(postings)
+        self._setup.ledger.release(cycle.cycle_id)
+        work.pad.postings += postings
+        work.pad.cycle(record)
+        if cycle.state is CycleState.HELD:
+            left = ", ".join(
+                f"{plain(amount)} {asset}"
+                for asset, amount in sorted(moved.items())
+                if asset != cycle.start and amount
+            )
+            self.incident(work.pad, "held", f"{record.path}: {left or 'nothing'} left behind")
+        return replace(cycle, record=record)
+
+    def _in_reference(self, moved: Mapping[str, Decimal]) -> Decimal | None:
+        """All that the cycle moved, at what our own books say now; None when one has no price."""
+        value = ZERO
+        for asset, amount in moved.items():
+            price = self._setup.in_reference(asset) if amount else ZERO
+            if price is None:
+                return None
+            value = EXACT.add(value, EXACT.multiply(amount, price))
+        return value

@@ -1,0 +1,79 @@
+"""What the engine's parts are given, and who owns their tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from arbit.config import RiskSettings
+from arbit.domain.account import AccountId
+from arbit.domain.book import BookView
+from arbit.domain.cycle import Policy
+from arbit.domain.errors import BrokenRule
+from arbit.domain.market import Market
+from arbit.execution.ids import Ids
+from arbit.ledger import Ledger
+from arbit.ports import Clock, Journal, Listener, OrderGateway
+from arbit.risk.breaker import Breaker
+from arbit.risk.gate import Gate
+from arbit.risk.kill import KillSwitch
+
+MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSetup:
+    """What the engine is given. `view` is a symbol's believable book at a monotonic time."""
+
+    account: AccountId
+    settings: RiskSettings
+    policy: Policy
+    gate: Gate
+    breaker: Breaker
+    kill: KillSwitch
+    ledger: Ledger
+    journal: Journal
+    gateway: OrderGateway
+    markets: Mapping[str, Market]
+    fees: Mapping[str, Decimal]
+    view: Callable[[str, int], BookView | None]
+    in_reference: Callable[[str], Decimal | None]
+    clock: Clock
+    ids: Ids
+    publish: Listener
+
+    @property
+    def now_ns(self) -> int:
+        """Monotonic time."""
+        return self.clock.monotonic_ns()
+
+    @property
+    def venue(self) -> str:
+        """The venue's name, for events."""
+        return self.account.venue
+
+
+class Tasks:
+    """Every task of the engine has this owner, and lives no longer than `owned`."""
+
+    def __init__(self) -> None:
+        self._group: asyncio.TaskGroup | None = None
+
+    async def own(self, forever: Coroutine[Any, Any, None]) -> None:
+        """Run `forever`, and every task spawned meanwhile, until cancelled or one breaks."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                await forever
+            finally:
+                self._group = None
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin a task. BrokenRule when nobody owns it."""
+        if self._group is None:
+            work.close()
+            raise BrokenRule("engine: it is not running")
+        self._group.create_task(work)

@@ -1,0 +1,336 @@
+"""Ways home: what a broken cycle could still do, priced from current books, and the best of them.
+
+Four ways are priced each time: *complete* the triangle, *reverse* what was done, an *alternative*
+route through an asset outside the triangle, and *hold*. Their prices are what each would add to
+the start asset, net of fees and through depth. The best of the first three is taken one order at a
+time, and priced anew after each, as long as the cycle's loss stays within its budget; otherwise
+the position is held and a person decides.
+
+Pure: books, markets and fees come in, a `Prospect` goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arbit.domain.book import BookView, Level
+from arbit.domain.market import Market
+from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to, plain
+from arbit.domain.triangle import Leg, Side
+from arbit.execution.cycle import Cycle, affordable
+
+SLACK = Decimal("0.0025")  # how far beyond the last level needed an order home may trade
+MAX_ROUTES = 64  # assets outside the triangle that are tried as a detour
+
+COMPLETE, REVERSE, ALTERNATIVE, HOLD = "complete", "reverse", "alternative", "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a way home is priced from. `view` is None while a book is not to be believed.
+
+    `fees` are taker fees as fractions by symbol; a missing one closes that market to us.
+    """
+
+    view: Callable[[str], BookView | None]
+    markets: Mapping[str, Market]
+    fees: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class HomeOrder:
+    """One order towards home. `spend` and `receive` are what it is expected to move, net of fee."""
+
+    leg: Leg
+    qty: Decimal
+    limit_price: Decimal
+    fee_rate: Decimal
+    spend: Decimal
+    receive: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way home: its orders in turn, and what they add to the start asset together."""
+
+    name: str
+    orders: tuple[HomeOrder, ...]
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What was priced, and what was chosen. `chosen` None with `home` False means hold.
+
+    `blind` says that a book needed for a price is not believable now: later is another chance.
+    """
+
+    prices: Mapping[str, str]
+    chosen: Way | None
+    home: bool
+    blind: bool
+    loss: Decimal = ZERO
+
+
+def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
+    """Price the ways home of a cycle that may lose at most `budget` of its start asset."""
+    moved = cycle.moved()
+    start, first, second = cycle.assets
+    owed = {asset: moved.get(asset, ZERO) for asset in (first, second)}
+    paths = _Paths(cycle, around)
+    loose = {asset: amount for asset, amount in owed.items() if not paths.is_dust(asset, amount)}
+    if not loose:
+        return Prospect({}, None, home=True, blind=False)
+    ways = [paths.way(COMPLETE, loose), paths.way(REVERSE, loose), paths.detour(loose)]
+    found = [way for way in ways if way is not None]
+    prices = {way.name: plain(way.value) for way in found}
+    held = paths.worth(loose)
+    prices[HOLD] = "unpriced" if held is None else plain(held)
+    for name in (COMPLETE, REVERSE, ALTERNATIVE):
+        prices.setdefault(name, "none")
+    blind = not found and any(around.view(symbol) is None for symbol in paths.symbols)
+    best = max(found, key=lambda way: way.value, default=None)
+    if best is None:
+        return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind)
+    loss = EXACT.minus(EXACT.add(moved.get(start, ZERO), best.value))
+    if loss > budget:
+        return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=False, loss=loss)
+    best = paths.with_slack(best, EXACT.subtract(budget, loss))
+    return Prospect(prices | {"chosen": best.name}, best, home=False, blind=False, loss=loss)
+
+
+class _Paths:
+    """The legs that a cycle's assets can go home by, and what they bring on the books at hand."""
+
+    def __init__(self, cycle: Cycle, around: Surroundings) -> None:
+        self._around = around
+        self.start, self.first, self.second = cycle.assets
+        one, two, three = (row.leg for row in cycle.record.plan)
+        self._complete = {self.first: two, self.second: three}
+        self._reverse = {self.second: two.reversed(), self.first: one.reversed()}
+        self._home = {self.first: one.reversed(), self.second: three}  # straight to the start asset
+        self._buy = {self.first: one, self.second: three.reversed()}
+        self.symbols = (one.symbol, two.symbol, three.symbol)
+
+    def is_dust(self, asset: str, amount: Decimal) -> bool:
+        """Too little to be traded on either market of the triangle; a book not seen is no excuse.
+
+        Without a price the venue's minimum quantity decides where it can, and nothing else is
+        called dust.
+        """
+        if amount == 0:
+            return True
+        legs = [self._home[asset], self._complete[asset], self._reverse[asset]]
+        if amount < 0:
+            legs = [self._buy[asset]]
+        return all(self._too_small(leg, abs(amount), owed=amount < 0) for leg in legs)
+
+    def _too_small(self, leg: Leg, amount: Decimal, *, owed: bool) -> bool:
+        market = self._around.markets.get(leg.symbol)
+        if market is None:
+            return False
+        in_base = (leg.side is Side.SELL) is not owed
+        view = self._around.view(leg.symbol)
+        levels = view.facing(leg.side) if view is not None else ()
+        if in_base:
+            lot, least = market.qty_increment, market.qty_min
+            if lot is not None and least is not None and floor_to(amount, lot) < max(least, lot):
+                return True
+            cost = EXACT.multiply(amount, levels[0].price) if levels else None
+            return cost is not None and market.cost_min is not None and cost < market.cost_min
+        if not levels:
+            return market.cost_min is not None and amount < market.cost_min
+        qty = EXACT.divide(amount, levels[0].price)
+        few = market.qty_min is not None and qty < market.qty_min
+        return few or (market.cost_min is not None and amount < market.cost_min)
+
+    def way(self, name: str, loose: Mapping[str, Decimal]) -> Way | None:
+        """All the way home by completing or reversing; None where a book or depth is missing."""
+        holdings = dict(loose)
+        if name == COMPLETE:
+            hops = [(self.first, self._complete), (self.second, self._complete)]
+        else:
+            hops = [(self.second, self._reverse), (self.first, self._reverse)]
+        orders: list[HomeOrder] = []
+        for asset, legs in hops:
+            amount = holdings.get(asset, ZERO)
+            if amount <= 0 or (orders and self.is_dust(asset, amount)):
+                continue
+            order = self._spend_all(legs[asset], amount)
+            if order is None:
+                return None
+            _move(holdings, order)
+            orders.append(order)
+        return self._settle(name, orders, holdings)
+
+    def detour(self, loose: Mapping[str, Decimal]) -> Way | None:
+        """Home through one asset outside the triangle, the best one for each asset left over."""
+        holdings, orders = dict(loose), list[HomeOrder]()
+        for asset, amount in loose.items():
+            if amount <= 0:
+                continue
+            pair = self._best_detour(asset, amount)
+            if pair is None:
+                return None
+            for order in pair:
+                _move(holdings, order)
+            orders += pair
+        return self._settle(ALTERNATIVE, orders, holdings) if orders else None
+
+    def _best_detour(self, asset: str, amount: Decimal) -> tuple[HomeOrder, HomeOrder] | None:
+        best: tuple[HomeOrder, HomeOrder] | None = None
+        inside = (self.start, self.first, self.second)
+        out = [leg for leg in self._legs_of(asset) if leg.receive not in inside]
+        for leg in out[:MAX_ROUTES]:
+            for home in self._legs_of(leg.receive):
+                if home.receive != self.start:
+                    continue
+                one = self._spend_all(leg, amount)
+                two = None if one is None else self._spend_all(home, one.receive)
+                if one is None or two is None:
+                    continue
+                if best is None or two.receive > best[1].receive:
+                    best = (one, two)
+        return best
+
+    def _legs_of(self, spend: str) -> list[Leg]:
+        return [
+            Leg.through(market, spend)
+            for market in self._around.markets.values()
+            if spend in (market.base, market.quote)
+        ]
+
+    def _settle(
+        self, name: str, orders: list[HomeOrder], holdings: dict[str, Decimal]
+    ) -> Way | None:
+        """Buy back what is still owed (parallel legs), and add up what the start asset gains."""
+        for asset in (self.first, self.second):
+            owed = EXACT.minus(holdings.get(asset, ZERO))
+            if owed <= 0 or self.is_dust(asset, EXACT.minus(owed)):
+                continue
+            order = self._receive(self._buy[asset], owed)
+            if order is None:
+                return None
+            _move(holdings, order)
+            orders.append(order)
+        return Way(name, tuple(orders), holdings.get(self.start, ZERO)) if orders else None
+
+    def worth(self, loose: Mapping[str, Decimal]) -> Decimal | None:
+        """What is left over, at the middle of the books that join it to the start asset."""
+        value = ZERO
+        for asset, amount in loose.items():
+            leg = self._home[asset]
+            view = self._around.view(leg.symbol)
+            if view is None or not view.bids or not view.asks:
+                return None
+            middle = EXACT.divide(EXACT.add(view.bids[0].price, view.asks[0].price), Decimal(2))
+            sells = leg.side is Side.SELL
+            turn = EXACT.multiply if sells else EXACT.divide
+            value = EXACT.add(value, turn(amount, middle))
+        return value
+
+    def _facts(self, leg: Leg) -> tuple[Market, Decimal, tuple[Level, ...]] | None:
+        market, fee = self._around.markets.get(leg.symbol), self._around.fees.get(leg.symbol)
+        view = self._around.view(leg.symbol)
+        if market is None or fee is None or view is None or market.why_not_tradable() is not None:
+            return None
+        levels = tuple(view.facing(leg.side))
+        return (market, fee, levels) if levels else None
+
+    def _spend_all(self, leg: Leg, amount: Decimal) -> HomeOrder | None:
+        """Turn all of `amount` (of `leg.spend`) into the other asset, at what the book gives."""
+        facts = self._facts(leg)
+        if facts is None:
+            return None
+        market, fee, levels = facts
+        limit = _reach(leg, amount, levels)
+        qty = affordable(leg, amount, limit, market)
+        return None if qty is None else _home_order(leg, qty, limit, fee, levels)
+
+    def _receive(self, leg: Leg, wanted: Decimal) -> HomeOrder | None:
+        """Buy back `wanted` of `leg.receive`, net of the fee."""
+        facts = self._facts(leg)
+        if facts is None:
+            return None
+        market, fee, levels = facts
+        gross = EXACT.divide(wanted, ONE - fee)
+        lot, limit = market.qty_increment, _reach_receive(leg, gross, levels)
+        if lot is None:
+            return None
+        qty = ceil_to(gross if leg.side is Side.BUY else EXACT.divide(gross, limit), lot)
+        return _home_order(leg, qty, limit, fee, levels)
+
+    def with_slack(self, way: Way, room: Decimal) -> Way:
+        """The same way, its first order's limit a little beyond, as far as `room` (start) allows.
+
+        A book moves between the look and the order. The limit stays on tick.
+        """
+        first = way.orders[0]
+        tick = self._around.markets[first.leg.symbol].price_increment
+        stake = max(abs(way.value), EXACT.multiply(room, Decimal(2)))
+        if tick is None or stake <= 0:
+            return way
+        slack = min(SLACK, EXACT.divide(room, stake))
+        if first.leg.side is Side.SELL:
+            limit = ceil_to(EXACT.multiply(first.limit_price, ONE - slack), tick)
+            qty: Decimal | None = first.qty
+        else:
+            limit = floor_to(EXACT.multiply(first.limit_price, ONE + slack), tick)
+            funds = EXACT.multiply(first.qty, first.limit_price)
+            market = self._around.markets[first.leg.symbol]
+            owed = way.name in (COMPLETE, REVERSE) and first.leg.spend == self.start
+            qty = first.qty if owed else affordable(first.leg, funds, limit, market)
+        if limit <= 0 or qty is None:
+            return way
+        eased = HomeOrder(first.leg, qty, limit, first.fee_rate, first.spend, first.receive)
+        return Way(way.name, (eased, *way.orders[1:]), way.value)
+
+
+def _move(holdings: dict[str, Decimal], order: HomeOrder) -> None:
+    leg = order.leg
+    holdings[leg.spend] = EXACT.subtract(holdings.get(leg.spend, ZERO), order.spend)
+    holdings[leg.receive] = EXACT.add(holdings.get(leg.receive, ZERO), order.receive)
+
+
+def _reach(leg: Leg, amount: Decimal, levels: tuple[Level, ...]) -> Decimal:
+    """The price of the level that completes `amount` of `leg.spend`; the deepest if none does."""
+    left = amount
+    for level in levels:
+        in_base = leg.side is Side.SELL
+        left = EXACT.subtract(
+            left, level.qty if in_base else EXACT.multiply(level.qty, level.price)
+        )
+        if left <= 0:
+            return level.price
+    return levels[-1].price
+
+
+def _reach_receive(leg: Leg, wanted: Decimal, levels: tuple[Level, ...]) -> Decimal:
+    """The price of the level that completes `wanted` of `leg.receive`."""
+    left = wanted
+    for level in levels:
+        in_base = leg.side is Side.BUY
+        left = EXACT.subtract(
+            left, level.qty if in_base else EXACT.multiply(level.qty, level.price)
+        )
+        if left <= 0:
+            return level.price
+    return levels[-1].price
+
+
+def _home_order(
+    leg: Leg, qty: Decimal, limit: Decimal, fee: Decimal, levels: tuple[Level, ...]
+) -> HomeOrder:
+    """The order, with what walking the levels would move; the fee is in the received asset."""
+    left, quote = qty, ZERO
+    for level in levels:
+        taken = min(left, level.qty)
+        quote = EXACT.add(quote, EXACT.multiply(taken, level.price))
+        left = EXACT.subtract(left, taken)
+        if left <= 0:
+            break
+    base = EXACT.subtract(qty, max(left, ZERO))
+    spend, gross = (quote, base) if leg.side is Side.BUY else (base, quote)
+    return HomeOrder(leg, qty, limit, fee, spend, EXACT.multiply(gross, ONE - fee))

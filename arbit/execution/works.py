@@ -1,0 +1,87 @@
+"""What the engine keeps beside each cycle, and the notes that become one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arbit.domain.money import ZERO
+from arbit.domain.order import Trade
+from arbit.domain.records import Batch, CycleRecord, Flag, Incident, OrderRecord, Posting
+from arbit.execution.cycle import Cycle
+from arbit.risk.envelope import Approved
+
+
+@dataclass(slots=True)
+class Pad:
+    """Notes for the journal, gathered until they are written as one batch."""
+
+    cycles: dict[str, CycleRecord] = field(default_factory=dict)
+    orders: dict[str, OrderRecord] = field(default_factory=dict)
+    trades: list[Trade] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+    flags: dict[str, Flag] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (
+            self.cycles
+            or self.orders
+            or self.trades
+            or self.postings
+            or self.incidents
+            or self.flags
+        )
+
+    def order(self, record: OrderRecord) -> None:
+        """This order, as it is now."""
+        self.orders[record.intent.client_id] = record
+
+    def cycle(self, record: CycleRecord) -> None:
+        """This cycle, as it is now."""
+        self.cycles[record.cycle_id] = record
+
+    def book(self, trade: Trade, postings: Iterable[Posting]) -> None:
+        """A trade, and what it posts."""
+        self.trades.append(trade)
+        self.postings += postings
+
+    def batch(self, extra: Iterable[OrderRecord] = ()) -> Batch:
+        """Everything noted, and `extra` orders beside it."""
+        orders = {**self.orders, **{record.intent.client_id: record for record in extra}}
+        return Batch(
+            cycles=tuple(self.cycles.values()),
+            orders=tuple(orders.values()),
+            trades=tuple(self.trades),
+            postings=tuple(self.postings),
+            incidents=tuple(self.incidents),
+            flags=tuple(self.flags.values()),
+        )
+
+    def clear(self) -> None:
+        """All of it is written."""
+        for notes in (self.cycles, self.orders, self.flags):
+            notes.clear()
+        for lines in (self.trades, self.postings, self.incidents):
+            lines.clear()
+
+
+@dataclass(slots=True)
+class Work:
+    """A cycle at work. Times are monotonic; 0 means not yet.
+
+    `budget` is what bringing it home may lose, in the start asset. `asked` counts the questions
+    about each UNKNOWN order, `doubted_ns` says since when it is one.
+    """
+
+    cycle: Cycle
+    envelope: Approved | None
+    budget: Decimal = ZERO
+    pad: Pad = field(default_factory=Pad)
+    homeless_ns: int = 0  # since when no way home could be taken
+    asked: dict[str, int] = field(default_factory=dict)
+    doubted_ns: dict[str, int] = field(default_factory=dict)
+    replanning: bool = False
