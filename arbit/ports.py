@@ -144,7 +144,7 @@ class OrderGateway(Protocol):
         """
         ...
 
-    def cancel(self, intent: OrderIntent, order_id: str = "") -> Awaitable[None]:
+    def cancel(self, client_id: str, order_id: str = "") -> Awaitable[None]:
         """Ask the venue to cancel it. Whatever is answered, `resolve` tells what became of it."""
         ...
 
@@ -202,6 +202,13 @@ class Journal(Protocol):
 
     def known_trades(self, trade_ids: Sequence[str]) -> frozenset[str]:
         """Which of these trades are kept already."""
+        ...
+
+    def find(self, order: str) -> Memory | None:
+        """The cycle that sent this order (its client id or the venue's id), with all that is its.
+
+        None when no cycle of ours did.
+        """
         ...
 
 

@@ -111,6 +111,56 @@ class VenueFailed:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class OrderRefused:
+    """Our own gate refused a cycle or an order; `code` is a `RefusalCode` (or `cancel`)."""
+
+    venue: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnded:
+    """What became of an order is known: `state` is an `OrderState` that is over."""
+
+    venue: str
+    symbol: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CycleEnded:
+    """A cycle is over, with its profit in the start asset (exact digits as text)."""
+
+    venue: str
+    path: str
+    end: str
+    profit: str
+    asset: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentSeen:
+    """Something an operator should know of; it is in the journal as well."""
+
+    venue: str
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged:
+    """The circuit breaker of a venue is in another state."""
+
+    venue: str
+    state: str
+    reason: str
+    detail: str
+
+
 Event = (
     FeedConnected
     | FeedDisconnected
@@ -123,6 +173,11 @@ Event = (
     | EpisodeEnded
     | PaperCycleEnded
     | VenueFailed
+    | OrderRefused
+    | OrderEnded
+    | CycleEnded
+    | IncidentSeen
+    | BreakerChanged
 )
 
 

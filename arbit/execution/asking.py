@@ -11,6 +11,7 @@ from arbit.domain.records import OrderRecord
 from arbit.execution.cycle import Cycle
 from arbit.execution.setup import MS, EngineSetup, Tasks
 from arbit.execution.works import Work
+from arbit.risk.breaker import Reason
 
 ASK_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)  # waits before each question about an UNKNOWN order
 
@@ -39,7 +40,7 @@ class Asking:
         since_ns = now_ns - work.doubted_ns[client_id]
         if since_ns > self._setup.settings.max_resolve_s * 1_000 * MS:
             said = f"{client_id}: unknown for {since_ns // (1_000 * MS)} s"
-            self._setup.breaker.trip("unresolved", said, now_ns)
+            self._setup.breaker.trip(Reason.UNRESOLVED, said)
         self._tasks.spawn(self._ask(order.record, ASK_S[min(asked, len(ASK_S) - 1)]))
 
     async def _ask(self, record: OrderRecord, wait_s: float) -> None:
@@ -57,6 +58,6 @@ class Asking:
         if order is None:
             return
         try:
-            await self._setup.gateway.cancel(order.record.intent, order.record.order_id)
+            await self._setup.gateway.cancel(client_id, order.record.order_id)
         except VenueError as error:
             self._setup.publish(OrderRefused(self._setup.venue, "cancel", str(error)))

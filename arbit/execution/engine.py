@@ -30,6 +30,7 @@ from arbit.execution.sending import Draft, Sender
 from arbit.execution.settling import Settling, SettlingSetup
 from arbit.execution.setup import EngineSetup, Tasks
 from arbit.execution.works import Work
+from arbit.risk.breaker import Reason
 
 WATCH_S = 0.02  # how often the kill switch and the unwritten are looked at
 MAX_PAST = 2_000  # cycles that are over and remembered for late fills
@@ -244,11 +245,11 @@ class Engine:
         if state is OrderState.NEVER:
             self._setup.breaker.note_failure("never", now_ns)
         if outcome.remedy in {Remedy.HALT, Remedy.LOCKOUT}:
-            self._setup.breaker.trip(outcome.remedy.value, outcome.reason, now_ns)
+            self._setup.breaker.trip(Reason(outcome.remedy.value), outcome.reason)
         if order.filled_qty > record.intent.qty:
             said = f"{plain(order.filled_qty)} filled of {plain(record.intent.qty)} ordered"
             self.settling.incident(work.pad, "overfill", said, record)
-            self._setup.breaker.trip("overfill", said, now_ns)
+            self._setup.breaker.trip(Reason.OVERFILL, said)
 
     # --- the end ---------------------------------------------------------------
 

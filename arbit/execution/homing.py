@@ -14,6 +14,7 @@ from arbit.execution.cycle import Cycle
 from arbit.execution.sending import Draft, Sender
 from arbit.execution.setup import MS, EngineSetup, Tasks
 from arbit.execution.works import Work
+from arbit.risk.breaker import Reason
 
 REPLAN_S = 0.25
 HOMELESS_NS = 30_000 * MS  # how long a way home is waited for before the position is held
@@ -105,7 +106,7 @@ class Homing:
             self._apply(work, steps.Step(work.cycle, (steps.PlanUnwind(),)))
 
     def _hold(self, work: Work, why: str) -> steps.Step:
-        self._setup.breaker.trip("held", f"{work.cycle.cycle_id}: {why}", self._setup.now_ns)
+        self._setup.breaker.trip(Reason.HELD, f"{work.cycle.cycle_id}: {why}")
         return steps.unwound(work.cycle, home=False, detail=why)
 
 

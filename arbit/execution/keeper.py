@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from arbit.domain.records import Batch, Flag, JournalFailed, OrderRecord
 from arbit.execution.works import Pad
 from arbit.ports import Clock, Journal
-from arbit.risk.breaker import Breaker
+from arbit.risk.breaker import Breaker, Reason
 
 RETRY_NS = 250_000_000
 
@@ -65,10 +65,10 @@ class Keeper:
             proof = Flag("journal", "works", self._clock.wall_ns())
             self._journal.write(Batch(flags=(proof,)))
             self._why = ""
-            self._breaker.journal_works(self._clock.monotonic_ns())
+            self._breaker.journal_works()
 
     def _failed(self, why: str) -> None:
         self._next_ns = self._clock.monotonic_ns() + RETRY_NS
         if not self._why:
             self._why = why
-            self._breaker.trip("journal", why, self._clock.monotonic_ns())
+            self._breaker.trip(Reason.JOURNAL, why)

@@ -18,7 +18,7 @@ from typing import Protocol
 from arbit.domain.book import BookView, Level
 from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to
-from arbit.domain.order import OrderState, OrderIntent, OrderReport
+from arbit.domain.order import OrderIntent, OrderReport, OrderState
 from arbit.domain.triangle import Leg, Side, Triangle
 
 HOME_ATTEMPTS = 3  # orders that try to bring one held asset home

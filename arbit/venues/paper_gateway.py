@@ -54,7 +54,7 @@ class PaperGateway:
         state = OrderState.ACKED if open_still else OrderState.NEVER
         return Outcome(intent.client_id, state, order_id=order_id)
 
-    async def cancel(self, intent: OrderIntent, order_id: str = "") -> None:
+    async def cancel(self, client_id: str, order_id: str = "") -> None:
         """An order that meets the book within a latency cannot be outrun: nothing is done."""
 
     async def _outcome(

@@ -1,0 +1,1 @@
+"""Keeps: the journal that trading depends on, and the history that it does not."""

@@ -1,0 +1,129 @@
+"""Whether a database agrees with itself: what `arbit db check` asks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from arbit.domain.errors import BrokenRule
+from arbit.domain.money import EXACT, ZERO, plain
+from arbit.domain.order import OrderState
+from arbit.domain.records import Book
+from arbit.persistence import rows
+from arbit.persistence.journal import connect
+from arbit.persistence.migrate import quick_check
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was found. `wallets` are the balances by account and asset, as exact text."""
+
+    findings: list[str] = field(default_factory=list)
+    wallets: dict[str, dict[str, str]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def check(path: Path) -> Checked:
+    """Look at every row. UserError when the file itself is damaged."""
+    quick_check(path)
+    checked = Checked()
+    with contextlib.closing(connect(path, busy_ms=1_000)) as connection:
+
+        def each(table: str) -> Iterator[dict[str, Any]]:
+            found = connection.execute(f"SELECT * FROM {table}")  # noqa: S608  names are ours
+            for row in found:
+                checked.counts[table] = checked.counts.get(table, 0) + 1
+                yield row
+
+        cycles = _cycles(checked, each("cycles"))
+        filled = _fills(checked, each("fills"))
+        _orders(checked, each("orders"), cycles, filled)
+        _ledger(checked, each("ledger"))
+    return checked
+
+
+Key = tuple[str, str]
+
+
+def _cycles(checked: Checked, found: Iterator[dict[str, Any]]) -> set[Key]:
+    known = set()
+    for row in found:
+        known.add((row["account"], row["cycle_id"]))
+        try:
+            record = rows.cycle_of(row)
+        except (BrokenRule, ValueError, KeyError, TypeError) as error:
+            checked.findings.append(f"cycle {row['cycle_id']}: cannot be read: {error}")
+            continue
+        if record.state.over != (record.ended_ns > 0):
+            checked.findings.append(f"cycle {record.cycle_id}: {record.state.value}, not closed")
+    return known
+
+
+def _fills(checked: Checked, found: Iterator[dict[str, Any]]) -> dict[Key, Decimal]:
+    filled: dict[Key, Decimal] = {}
+    for row in found:
+        try:
+            trade = rows.trade_of(row)
+        except (BrokenRule, ValueError, KeyError, TypeError) as error:
+            checked.findings.append(f"fill {row['trade_id']}: cannot be read: {error}")
+            continue
+        key = (row["account"], trade.client_id)
+        filled[key] = EXACT.add(filled.get(key, ZERO), trade.qty)
+    return filled
+
+
+def _orders(
+    checked: Checked,
+    found: Iterator[dict[str, Any]],
+    cycles: set[Key],
+    filled: dict[Key, Decimal],
+) -> None:
+    known = set()
+    for row in found:
+        key = (row["account"], row["client_id"])
+        known.add(key)
+        if (row["account"], row["cycle_id"]) not in cycles:
+            checked.findings.append(f"order {row['client_id']}: its cycle is missing")
+        try:
+            record = rows.order_of(row)
+        except (BrokenRule, ValueError, KeyError, TypeError) as error:
+            checked.findings.append(f"order {row['client_id']}: cannot be read: {error}")
+            continue
+        wrong = _disagrees(record.state, record.intent.qty, filled.get(key, ZERO))
+        if wrong:
+            checked.findings.append(f"order {row['client_id']}: {wrong}")
+    for account, client_id in sorted(set(filled) - known):
+        checked.findings.append(f"fills of {client_id} ({account}): their order is missing")
+
+
+def _disagrees(state: OrderState, qty: Decimal, filled: Decimal) -> str:
+    said = f"{state.value}, but {plain(filled)} of {plain(qty)} are filled"
+    if not state.over:
+        return f"{state.value}: not resolved"
+    whole, some = filled >= qty, filled > 0
+    agrees = {OrderState.FILLED: whole, OrderState.PARTIAL: some and not whole}
+    return "" if agrees.get(state, not some) else said
+
+
+def _ledger(checked: Checked, found: Iterator[dict[str, Any]]) -> None:
+    sums: dict[tuple[str, str, str], Decimal] = {}
+    for row in found:
+        try:
+            key = (row["account"], row["asset"], Book(row["book"]).value)
+            amount = Decimal(row["amount"])
+        except (ValueError, ArithmeticError) as error:
+            checked.findings.append(f"ledger line {row['n']}: cannot be read: {error}")
+            continue
+        sums[key] = EXACT.add(sums.get(key, ZERO), amount)
+    totals: dict[Key, Decimal] = {}
+    for (account, asset, book), amount in sums.items():
+        totals[account, asset] = EXACT.add(totals.get((account, asset), ZERO), amount)
+        if book == Book.WALLET.value:
+            checked.wallets.setdefault(account, {})[asset] = plain(amount)
+    for (account, asset), left in totals.items():
+        if left:
+            checked.findings.append(f"ledger of {account}: {asset} is off by {plain(left)}")

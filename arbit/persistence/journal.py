@@ -1,0 +1,267 @@
+"""The journal: what must survive, in SQLite, one small durable transaction at a time.
+
+The statements are compiled once from the Core tables and run on the driver's own cursor: between a
+decision and its order there is little more than the commit itself. Every write looks, inside its
+transaction, whether this process still holds the account's lease.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import insert
+
+from arbit.domain.cycle import CycleState
+from arbit.domain.errors import BrokenRule
+from arbit.domain.money import EXACT, ZERO
+from arbit.domain.order import OrderState, Trade
+from arbit.domain.records import Batch, Book, Flag, JournalFailed, Memory
+from arbit.persistence import rows, tables
+
+BUSY_MS = 5
+MAX_HELD = 1_000  # held cycles that a start is told of
+_NOT_OVER = tuple(state.value for state in OrderState if not state.over)
+DAY_NS = 86_400 * 1_000_000_000
+
+
+Answer = TypeVar("Answer")
+
+
+class _Statement(NamedTuple):
+    """A compiled statement and the order of its parameters."""
+
+    sql: str
+    names: tuple[str, ...]
+
+    def values(self, row: Mapping[str, object]) -> tuple[object, ...]:
+        return tuple(row[name] for name in self.names)
+
+
+def connect(path: Path, *, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
+    """A connection that begins and ends transactions only when told, durably."""
+    connection = sqlite3.connect(path, timeout=busy_ms / 1_000, isolation_level=None)
+    connection.row_factory = _as_dict
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    return connection
+
+
+class SqliteJournal:
+    """`ports.Journal` of one account in one file. `token` is the lease that it writes under."""
+
+    def __init__(self, path: Path, account: str, token: int) -> None:
+        self._account = account
+        self._token = token
+        self._path = path
+        try:
+            self._connection = connect(path)
+        except sqlite3.Error as error:
+            raise JournalFailed(_said(path, error)) from None
+        self._cycle = _upsert(tables.cycles)
+        self._order = _upsert(tables.orders)
+        self._flag = _upsert(tables.flags)
+        self._trade = _insert(tables.fills)
+        self._posting = _insert(tables.ledger, skip=("n",))
+        self._incident = _insert(tables.incidents, skip=("n",))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def write(self, batch: Batch) -> None:
+        """Keep the batch for good, or raise JournalFailed and keep nothing of it."""
+        account, connection = self._account, self._connection
+        lines = (
+            (self._cycle, (rows.cycle_row(account, one) for one in batch.cycles)),
+            (self._order, (rows.order_row(account, one) for one in batch.orders)),
+            (self._trade, (rows.trade_row(account, one) for one in batch.trades)),
+            (self._posting, (rows.posting_row(account, one) for one in batch.postings)),
+            (self._incident, (rows.incident_row(account, one) for one in batch.incidents)),
+            (self._flag, (rows.flag_row(account, one) for one in batch.flags)),
+        )
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._check_lease()
+            for statement, entries in lines:
+                for entry in entries:
+                    connection.execute(statement.sql, statement.values(entry))
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            raise JournalFailed(_said(self._path, error)) from None
+        except BaseException:
+            self._undo()
+            raise
+
+    def recall(self) -> Memory:
+        """What a start needs to know."""
+        return self._read(self._recall)
+
+    def known_trades(self, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these trades are kept already."""
+
+        def ask() -> frozenset[str]:
+            sql = "SELECT trade_id FROM fills WHERE account=? AND trade_id=?"
+            found = (
+                self._connection.execute(sql, (self._account, trade_id)).fetchone()
+                for trade_id in trade_ids
+            )
+            return frozenset(row["trade_id"] for row in found if row is not None)
+
+        return self._read(ask)
+
+    def find(self, order: str) -> Memory | None:
+        """The cycle that sent this order (its client id or the venue's), with all that is its."""
+
+        def ask() -> Memory | None:
+            sql = "SELECT cycle_id FROM orders WHERE account=? AND (client_id=? OR order_id=?)"
+            row = self._connection.execute(sql, (self._account, order, order)).fetchone()
+            if row is None:
+                return None
+            found = self._rows("cycles", "cycle_id=?", row["cycle_id"])
+            orders = self._rows("orders", "cycle_id=?", row["cycle_id"])
+            return Memory(
+                cycles=tuple(map(rows.cycle_of, found)),
+                orders=tuple(map(rows.order_of, orders)),
+                trades=self._trades(orders),
+            )
+
+        return self._read(ask)
+
+    def _recall(self) -> Memory:
+        open_cycles = self._rows("cycles", "ended_ns=0")
+        held = self._rows("cycles", "ended_ns>0 AND state=?", CycleState.HELD.value)[-MAX_HELD:]
+        marks = ",".join("?" * len(_NOT_OVER))
+        found = {
+            row["client_id"]: row for row in self._rows("orders", f"state IN ({marks})", *_NOT_OVER)
+        }
+        for cycle in open_cycles:
+            for row in self._rows("orders", "cycle_id=?", cycle["cycle_id"]):
+                found[row["client_id"]] = row
+        return Memory(
+            cycles=tuple(rows.cycle_of(row) for row in (*open_cycles, *held)),
+            orders=tuple(map(rows.order_of, found.values())),
+            trades=self._trades(list(found.values())),
+            sums=self._sums(),
+            flags={
+                row["name"]: Flag(row["name"], row["value"], row["at_ns"])
+                for row in self._rows("flags", "1=1")
+            },
+            profit_ref_by_day=self._days(),
+            last_trade_ns=self._latest("fills", "1=1"),
+            last_flow_ns=self._latest("ledger", "kind='flow'"),
+        )
+
+    def _sums(self) -> dict[tuple[Book, str], Decimal]:
+        """Added up here, in exact decimals: the database would add floats."""
+        sums: dict[tuple[Book, str], Decimal] = {}
+        sql = "SELECT book, asset, amount FROM ledger WHERE account=?"
+        for row in self._connection.execute(sql, (self._account,)):
+            key = (Book(row["book"]), row["asset"])
+            sums[key] = EXACT.add(sums.get(key, ZERO), Decimal(row["amount"]))
+        return sums
+
+    def _days(self) -> dict[str, Decimal]:
+        sql = (
+            "SELECT date(ended_ns/1000000000, 'unixepoch') AS day, profit_ref FROM cycles "
+            "WHERE account=? AND profit_ref IS NOT NULL AND ended_ns > "
+            "(SELECT max(ended_ns) FROM cycles WHERE account=?) - ?"
+        )
+        days: dict[str, Decimal] = {}
+        for row in self._connection.execute(sql, (self._account, self._account, 2 * DAY_NS)):
+            profit = Decimal(row["profit_ref"])
+            days[row["day"]] = EXACT.add(days.get(row["day"], ZERO), profit)
+        return days
+
+    def _latest(self, table: str, where: str) -> int:
+        sql = f"SELECT max(at_ns) AS at_ns FROM {table} WHERE account=? AND {where}"  # noqa: S608  names are ours
+        latest = self._connection.execute(sql, (self._account,)).fetchone()["at_ns"]
+        return int(latest or 0)
+
+    def _rows(self, table: str, where: str, *values: object) -> list[dict[str, Any]]:
+        sql = f"SELECT * FROM {table} WHERE account=? AND {where}"  # noqa: S608  names are ours
+        found: list[dict[str, Any]] = self._connection.execute(
+            sql, (self._account, *values)
+        ).fetchall()
+        return found
+
+    def _trades(self, orders: Iterable[Mapping[str, Any]]) -> tuple[Trade, ...]:
+        return tuple(
+            rows.trade_of(row)
+            for order in orders
+            for row in self._rows(
+                "fills", "client_id=? ORDER BY at_ns, trade_id", order["client_id"]
+            )
+        )
+
+    def _check_lease(self) -> None:
+        sql = "SELECT token FROM leases WHERE account=?"
+        row = self._connection.execute(sql, (self._account,)).fetchone()
+        if row is None or row["token"] != self._token:
+            raise JournalFailed(f"{self._path}: another daemon took over account {self._account}")
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error:  # the driver has rolled back already, or the file is gone
+                return
+
+    def _read(self, ask: Callable[[], Answer]) -> Answer:
+        try:
+            return ask()
+        except sqlite3.Error as error:
+            raise JournalFailed(_said(self._path, error)) from None
+        except (BrokenRule, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise JournalFailed(f"{self._path}: a row cannot be read: {error}") from None
+
+
+def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+def _columns(table: Table, skip: Sequence[str]) -> list[str]:
+    return [column.name for column in table.columns if column.name not in skip]
+
+
+def _insert(table: Table, skip: Sequence[str] = ()) -> _Statement:
+    names = _columns(table, skip)
+    return _compiled(insert(table).values(dict.fromkeys(names)))
+
+
+def _upsert(table: Table) -> _Statement:
+    names = _columns(table, ())
+    keys = [column.name for column in table.primary_key]
+    statement = insert(table).values(dict.fromkeys(names))
+    changes = {name: statement.excluded[name] for name in names if name not in keys}
+    return _compiled(statement.on_conflict_do_update(index_elements=keys, set_=changes))
+
+
+def _compiled(statement: Any) -> _Statement:
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+    return _Statement(str(compiled), tuple(compiled.positiontup or ()))
+
+
+def _said(path: Path, error: sqlite3.Error) -> str:
+    """One line for what went wrong, in a reader's words where SQLite's are terse."""
+    text = str(error)
+    hints = {
+        "locked": "another program holds the database",
+        "full": "the disk is full",
+        "readonly": "the file is read-only",
+        "disk I/O": "the disk failed",
+        "malformed": "the file is damaged; see docs/persistence.md, 'When the file is damaged'",
+        "not a database": "the file is no database",
+    }
+    for sign, hint in hints.items():
+        if sign in text:
+            return f"{path}: {hint} ({text})"
+    return f"{path}: {text}"

@@ -1,0 +1,107 @@
+"""One writer an account: a lock that dies with its process, and a token that fences the old one.
+
+The lock keeps a second daemon on this machine out. The token, one higher with each start, is looked
+at inside every write: whoever lost the account cannot write a single row more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from arbit.domain.errors import UserError
+from arbit.persistence.journal import connect
+
+
+class Lease:
+    """Holds an account while entered. UserError names who holds it already."""
+
+    def __init__(self, data_dir: Path, database: Path, account: str, wall_ns: int) -> None:
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", account)
+        self._lock = data_dir / f"{slug}.lock"
+        self._database = database
+        self._account = account
+        self._wall_ns = wall_ns
+        self._file: IO[str] | None = None
+        self.token = 0
+
+    def __enter__(self) -> Self:
+        try:
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise UserError(f"{self._lock}: {error.strerror}") from None
+        self._file = os.fdopen(descriptor, "r+", encoding="utf-8")
+        if not _locked(self._file):
+            holder = self._file.read(500).strip() or "another process"
+            self._file.close()
+            self._file = None
+            raise UserError(
+                f"account {self._account} is traded by {holder} already: only one daemon may"
+            )
+        try:
+            self.token = self._take()
+        except (sqlite3.Error, OSError) as error:
+            self._release()
+            raise UserError(f"{self._database}: {error}") from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    def _take(self) -> int:
+        file = self._file
+        holder = f"process {os.getpid()}"
+        if file is not None:
+            file.seek(0)
+            file.truncate()
+            file.write(holder + "\n")
+            file.flush()
+        with contextlib.closing(connect(self._database, busy_ms=1_000)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            row = connection.execute(
+                "SELECT token FROM leases WHERE account=?", (self._account,)
+            ).fetchone()
+            token = 1 + (row["token"] if row else 0)
+            connection.execute(
+                "INSERT INTO leases (account, token, holder, taken_ns) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (account) DO UPDATE SET token=excluded.token, "
+                "holder=excluded.holder, taken_ns=excluded.taken_ns",
+                (self._account, token, json.dumps(holder), self._wall_ns),
+            )
+            connection.execute("COMMIT")
+        return token
+
+    def _release(self) -> None:
+        if self._file is not None:
+            self._file.close()  # the lock goes with the descriptor
+            self._file = None
+
+
+def _locked(file: IO[str]) -> bool:
+    """Take the whole file's lock without waiting; False when somebody else has it."""
+    if os.name == "nt":
+        import msvcrt  # noqa: PLC0415  only there
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows alone has it
+        except OSError:
+            return False
+        return True
+    import fcntl  # noqa: PLC0415  not on Windows, where fitness runs too
+
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,93 @@
+"""A journal that remembers as long as it lives: for benches, tests and simulated time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from arbit.domain.cycle import CycleState
+from arbit.domain.money import EXACT, ZERO
+from arbit.domain.order import Trade
+from arbit.domain.records import (
+    Batch,
+    Book,
+    CycleRecord,
+    Flag,
+    Incident,
+    JournalFailed,
+    Memory,
+    OrderRecord,
+    Posting,
+)
+
+
+class MemoryJournal:
+    """`ports.Journal` without a file. `fails` is the text of a failure to show, if any."""
+
+    def __init__(self) -> None:
+        self.cycles: dict[str, CycleRecord] = {}
+        self.orders: dict[str, OrderRecord] = {}
+        self.trades: dict[str, Trade] = {}
+        self.postings: list[Posting] = []
+        self.incidents: list[Incident] = []
+        self.flags: dict[str, Flag] = {}
+        self.writes = 0
+        self.fails = ""
+
+    def write(self, batch: Batch) -> None:
+        """Keep the batch, or raise JournalFailed and keep nothing of it."""
+        if self.fails:
+            raise JournalFailed(self.fails)
+        known = [trade.trade_id for trade in batch.trades if trade.trade_id in self.trades]
+        if known:
+            raise JournalFailed(f"UNIQUE constraint failed: trade {known[0]}")
+        self.writes += 1
+        self.cycles |= {one.cycle_id: one for one in batch.cycles}
+        self.orders |= {one.intent.client_id: one for one in batch.orders}
+        self.trades |= {one.trade_id: one for one in batch.trades}
+        self.postings += batch.postings
+        self.incidents += batch.incidents
+        self.flags |= {one.name: one for one in batch.flags}
+
+    def recall(self) -> Memory:
+        """What a start needs to know."""
+        cycles = tuple(
+            one for one in self.cycles.values() if not one.ended_ns or one.state is CycleState.HELD
+        )
+        open_ids = {one.cycle_id for one in cycles if not one.ended_ns}
+        orders = tuple(
+            one for one in self.orders.values() if one.cycle_id in open_ids or not one.state.over
+        )
+        ids = {one.intent.client_id for one in orders}
+        sums: dict[tuple[Book, str], Decimal] = {}
+        for posting in self.postings:
+            key = (posting.book, posting.asset)
+            sums[key] = EXACT.add(sums.get(key, ZERO), posting.amount)
+        return Memory(
+            cycles=cycles,
+            orders=orders,
+            trades=tuple(one for one in self.trades.values() if one.client_id in ids),
+            sums=sums,
+            flags=dict(self.flags),
+            last_trade_ns=max((one.at_ns for one in self.trades.values()), default=0),
+            last_flow_ns=max((p.at_ns for p in self.postings if p.kind == "flow"), default=0),
+        )
+
+    def known_trades(self, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these trades are kept already."""
+        return frozenset(one for one in trade_ids if one in self.trades)
+
+    def find(self, order: str) -> Memory | None:
+        """The cycle that sent this order (its client id or the venue's), with all that is its."""
+        found = [
+            one for one in self.orders.values() if order in {one.order_id, one.intent.client_id}
+        ]
+        if not order or not found:
+            return None
+        orders = tuple(one for one in self.orders.values() if one.cycle_id == found[0].cycle_id)
+        ids = {one.intent.client_id for one in orders}
+        return Memory(
+            cycles=(self.cycles[found[0].cycle_id],),
+            orders=orders,
+            trades=tuple(one for one in self.trades.values() if one.client_id in ids),
+        )

@@ -1,0 +1,152 @@
+"""Brings a database file to this version's schema: forwards only, all or nothing, backed up first.
+
+The steps live in `migrations/` beside the package. Each upgrade runs in one transaction, so a kill
+at any statement leaves the file as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
+
+import arbit
+from arbit.domain.errors import UserError
+
+MIGRATIONS = Path(arbit.__file__).resolve().parents[1] / "migrations"
+BACKUPS_KEPT = 5
+DAMAGED = "see docs/persistence.md, 'When the file is damaged'"
+
+
+def latest() -> str:
+    """The revision that this version of the program needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def current(path: Path) -> str:
+    """The file's revision; empty for one that has none yet."""
+    if not path.exists():
+        return ""
+    with _engine(path) as engine, engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def quick_check(path: Path) -> None:
+    """UserError when SQLite finds the file damaged."""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+    except sqlite3.Error as error:
+        found = [str(error)]
+    if found != ["ok"]:
+        raise UserError(f"{path}: the database is damaged ({found[0]}); {DAMAGED}")
+
+
+def upgrade(path: Path) -> str:
+    """Bring the file to `latest`, a backup first when it holds anything. Returns the revision.
+
+    UserError for a file that a newer version wrote, and for one that cannot be written.
+    """
+    _make(path)
+    quick_check(path)
+    try:
+        before = current(path)
+        _refuse_newer(path, before)
+        if before == latest():
+            return before
+        if before:
+            backup(path, before)
+        with _engine(path) as engine, engine.begin() as connection:
+            _run(connection)
+    except (sqlite3.Error, DatabaseError) as error:
+        cause = getattr(error, "orig", error)
+        raise UserError(f"{path}: cannot be upgraded: {cause}") from None
+    return latest()
+
+
+def backup(path: Path, label: str) -> Path:
+    """A consistent copy beside the file, through SQLite itself; the oldest beyond five go.
+
+    UserError when it cannot be written.
+    """
+    number = 1 + max((_number(old) for old in _backups(path)), default=0)
+    copy = path.with_name(f"{path.name}.backup-{number:04d}-{label}")
+    try:
+        copy.touch(mode=0o600)
+        with (
+            contextlib.closing(sqlite3.connect(path)) as source,
+            contextlib.closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    except (OSError, sqlite3.Error) as error:
+        raise UserError(f"{copy}: the backup cannot be written: {error}") from None
+    for old in _backups(path)[:-BACKUPS_KEPT]:
+        old.unlink(missing_ok=True)
+    return copy
+
+
+def _backups(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"{path.name}.backup-*"))
+
+
+def _number(path: Path) -> int:
+    digits = path.name.rpartition(".backup-")[2][:4]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _make(path: Path) -> None:
+    """The folder for its owner alone, and in it the file."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _refuse_newer(path: Path, revision: str) -> None:
+    known = {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision and revision not in known:
+        raise UserError(
+            f"{path}: its schema {revision!r} is newer than this program's {latest()!r}: "
+            "run the version that wrote it, or restore a backup"
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _run(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+@contextlib.contextmanager
+def _engine(path: Path) -> Iterator[Engine]:
+    engine = create_engine(f"sqlite:///{path}")
+
+    @event.listens_for(engine, "connect")
+    def _by_hand(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # the driver would commit before some statements
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    try:
+        yield engine
+    finally:
+        engine.dispose()

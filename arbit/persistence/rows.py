@@ -1,0 +1,194 @@
+"""Records to rows and back. A row that cannot be read is a JournalFailed, never a guess."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.order import OrderIntent, OrderState, Trade
+from arbit.domain.records import (
+    CycleRecord,
+    Flag,
+    Incident,
+    OrderRecord,
+    PlannedRecord,
+    Posting,
+    Purpose,
+)
+from arbit.domain.triangle import Leg, Side
+from arbit.persistence.types import money_of, money_text
+
+Row = Mapping[str, Any]
+
+
+def cycle_row(account: str, record: CycleRecord) -> dict[str, object]:
+    """A cycle as it is kept."""
+    return {
+        "account": account,
+        "cycle_id": record.cycle_id,
+        "policy": record.policy.value,
+        "state": record.state.value,
+        "path": record.path,
+        "start_asset": record.start_asset,
+        "plan": json.dumps([_planned_json(one) for one in record.plan]),
+        "started_ns": record.started_ns,
+        "ended_ns": record.ended_ns,
+        "resumes": record.resumes.value if record.resumes else None,
+        "profit": money_text(record.profit),
+        "profit_ref": None if record.profit_ref is None else money_text(record.profit_ref),
+        "detail": record.detail,
+        "prices": json.dumps(dict(record.prices)),
+    }
+
+
+def cycle_of(row: Row) -> CycleRecord:
+    """The cycle that a row keeps."""
+    one, two, three = (_planned_of(told) for told in json.loads(row["plan"]))
+    return CycleRecord(
+        cycle_id=row["cycle_id"],
+        policy=Policy(row["policy"]),
+        state=CycleState(row["state"]),
+        plan=(one, two, three),
+        started_ns=row["started_ns"],
+        ended_ns=row["ended_ns"],
+        resumes=CycleState(row["resumes"]) if row["resumes"] else None,
+        profit=money_of(row["profit"]),
+        profit_ref=None if row["profit_ref"] is None else money_of(row["profit_ref"]),
+        detail=row["detail"],
+        prices=json.loads(row["prices"]),
+    )
+
+
+def order_row(account: str, record: OrderRecord) -> dict[str, object]:
+    """An order as it is kept."""
+    intent = record.intent
+    return {
+        "account": account,
+        "client_id": intent.client_id,
+        "cycle_id": record.cycle_id,
+        "purpose": record.purpose.value,
+        "leg_index": record.leg_index,
+        "attempt": record.attempt,
+        "symbol": intent.leg.symbol,
+        "side": intent.leg.side.value,
+        "spend": intent.leg.spend,
+        "receive": intent.leg.receive,
+        "qty": money_text(intent.qty),
+        "limit_price": money_text(intent.limit_price),
+        "fee_rate": money_text(intent.fee_rate),
+        "deadline_ns": intent.deadline_ns,
+        "transport": record.transport,
+        "state": record.state.value,
+        "hold_asset": record.hold_asset,
+        "hold_amount": money_text(record.hold_amount),
+        "order_id": record.order_id,
+        "reason": record.reason,
+        "sent_ns": record.sent_ns,
+        "ended_ns": record.ended_ns,
+    }
+
+
+def order_of(row: Row) -> OrderRecord:
+    """The order that a row keeps."""
+    leg = Leg(row["symbol"], Side(row["side"]), row["spend"], row["receive"])
+    intent = OrderIntent(
+        client_id=row["client_id"],
+        leg=leg,
+        qty=money_of(row["qty"]),
+        limit_price=money_of(row["limit_price"]),
+        fee_rate=money_of(row["fee_rate"]),
+        deadline_ns=row["deadline_ns"],
+    )
+    return OrderRecord(
+        intent=intent,
+        cycle_id=row["cycle_id"],
+        purpose=Purpose(row["purpose"]),
+        leg_index=row["leg_index"],
+        attempt=row["attempt"],
+        transport=row["transport"],
+        state=OrderState(row["state"]),
+        hold_asset=row["hold_asset"],
+        hold_amount=money_of(row["hold_amount"]),
+        order_id=row["order_id"],
+        reason=row["reason"],
+        sent_ns=row["sent_ns"],
+        ended_ns=row["ended_ns"],
+    )
+
+
+def trade_row(account: str, trade: Trade) -> dict[str, object]:
+    """A trade as it is kept."""
+    return {
+        "account": account,
+        "trade_id": trade.trade_id,
+        "order_id": trade.order_id,
+        "client_id": trade.client_id,
+        "symbol": trade.symbol,
+        "side": trade.side.value,
+        "qty": money_text(trade.qty),
+        "price": money_text(trade.price),
+        "cost": money_text(trade.cost),
+        "fees": json.dumps([[asset, money_text(fee)] for asset, fee in trade.fees]),
+        "at_ns": trade.at_ns,
+    }
+
+
+def trade_of(row: Row) -> Trade:
+    """The trade that a row keeps."""
+    return Trade(
+        trade_id=row["trade_id"],
+        order_id=row["order_id"],
+        client_id=row["client_id"],
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        qty=money_of(row["qty"]),
+        price=money_of(row["price"]),
+        cost=money_of(row["cost"]),
+        fees=tuple((asset, money_of(fee)) for asset, fee in json.loads(row["fees"])),
+        at_ns=row["at_ns"],
+    )
+
+
+def posting_row(account: str, posting: Posting) -> dict[str, object]:
+    """A posting as it is kept."""
+    return {
+        "account": account,
+        "ref": posting.ref,
+        "kind": posting.kind,
+        "book": posting.book.value,
+        "asset": posting.asset,
+        "amount": money_text(posting.amount),
+        "at_ns": posting.at_ns,
+    }
+
+
+def incident_row(account: str, incident: Incident) -> dict[str, object]:
+    """An incident as it is kept."""
+    return {
+        "account": account,
+        "kind": incident.kind,
+        "detail": incident.detail,
+        "cycle_id": incident.cycle_id,
+        "client_id": incident.client_id,
+        "at_ns": incident.at_ns,
+    }
+
+
+def flag_row(account: str, flag: Flag) -> dict[str, object]:
+    """A flag as it is kept."""
+    return {"account": account, "name": flag.name, "value": flag.value, "at_ns": flag.at_ns}
+
+
+def _planned_json(one: PlannedRecord) -> list[str]:
+    leg = one.leg
+    amounts = (one.qty, one.limit_price, one.fee_rate)
+    return [leg.symbol, leg.side.value, leg.spend, leg.receive, *map(money_text, amounts)]
+
+
+def _planned_of(told: list[str]) -> PlannedRecord:
+    symbol, side, spend, receive, *amounts = told
+    qty, limit, fee = (Decimal(amount) for amount in amounts)
+    return PlannedRecord(Leg(symbol, Side(side), spend, receive), qty, limit, fee)

@@ -1,0 +1,290 @@
+"""The gate: asks every rule, holds the funds, and hands out the only permission there is.
+
+`review` runs once for a cycle, `clear` before every single send, in the same synchronous turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arbit.config import RiskSettings, ScanSettings, VenueSettings
+from arbit.domain.cycle import Policy
+from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain
+from arbit.domain.order import OrderIntent
+from arbit.domain.plan import Plan
+from arbit.domain.records import CycleRecord, Purpose
+from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.triangle import Leg, Side
+from arbit.ledger import Ledger, Reach
+from arbit.ports import Clock
+from arbit.risk import checks
+from arbit.risk.breaker import Breaker, BreakerState
+from arbit.risk.budgets import Cooldown, DayBook, OrderRate
+from arbit.risk.checks import Sights
+from arbit.risk.envelope import Allowance, Approved
+from arbit.risk.kill import KillSwitch, Orders
+
+MS = 1_000_000
+ORDERS_OF_A_CYCLE = 6.0  # three legs, and three orders to bring them home
+
+
+@dataclass(frozen=True, slots=True)
+class GateSetup:
+    """What the gate asks. The callables say why not, in words, or nothing at all.
+
+    `venue_free` is what the venue itself says is free of an asset; None when it has not said.
+    """
+
+    venue: VenueSettings
+    scan: ScanSettings
+    risk: RiskSettings
+    policy: Policy
+    ledger: Ledger
+    sights: Sights
+    breaker: Breaker
+    kill: KillSwitch
+    orders: Orders
+    day: DayBook
+    clock: Clock
+    gateway_unready: Callable[[], str]
+    journal_fails: Callable[[], str]
+    venue_free: Callable[[str], Decimal | None] = lambda _: None
+
+
+class Gate:
+    """The only maker of an `Approved`."""
+
+    def __init__(self, setup: GateSetup) -> None:
+        self._setup = setup
+        self._rate = OrderRate(setup.risk.order_rate_per_s)
+        self._cooldown = Cooldown(setup.risk.cooldown_ms)
+        self._open: dict[str, str] = {}  # cycle id -> path
+        self._unknown: dict[str, frozenset[str]] = {}
+
+    # --- a cycle ---------------------------------------------------------------------------------
+
+    def review(self, plan: Plan, cycle_id: str, now_ns: int) -> Approved | Refused:
+        """Every rule for a new cycle. If all pass, its funds are held and its reach is claimed."""
+        refused = self._may_begin(plan, now_ns) or self._fits(plan, now_ns)
+        if refused is not None:
+            return refused
+        setup, reaches = self._setup, self._reaches(plan)
+        refused = self._caps(reaches, now_ns) or self._funds(plan)
+        if refused is not None:
+            return refused
+        setup.ledger.claim(cycle_id, reaches)
+        for asset, amount in self._spends(plan).items():
+            setup.ledger.hold(cycle_id, asset, amount)
+        self._open[cycle_id] = plan.triangle.path
+        legs = len(plan.legs)
+        wait_ms = setup.risk.deadline_ms + setup.risk.resolve_margin_ms
+        return Approved(
+            cycle_id=cycle_id,
+            purpose=Purpose.LEG,
+            allowances=tuple(
+                Allowance(one.leg.symbol, one.leg.side, one.qty, one.limit_price)
+                for one in plan.legs
+            ),
+            loss_budget=EXACT.multiply(plan.start_in, setup.risk.unwind_budget_bps / BPS),
+            expires_ns=now_ns + wait_ms * MS * legs,
+        )
+
+    def review_unwind(
+        self,
+        orders: Sequence[tuple[Leg, Decimal, Decimal]],
+        cycle_id: str,
+        loss_budget: Decimal,
+        now_ns: int,
+    ) -> Approved | Refused:
+        """Rules for orders (leg, quantity, limit) that bring a cycle home; also while REDUCING."""
+        setup = self._setup
+        refused = self._switches(Purpose.UNWIND)
+        for leg, qty, limit in orders:
+            refused = (
+                refused
+                or checks.status(setup.sights, leg.symbol)
+                or checks.fresh(setup.sights, leg.symbol, now_ns)
+                or checks.minima(setup.sights, setup.venue, leg, qty, limit, own=False)
+                or checks.near_top(setup.sights, leg, limit, setup.risk.collar_bps, now_ns)
+            )
+        if refused is not None:
+            return refused
+        self._open.setdefault(cycle_id, "")
+        return Approved(
+            cycle_id=cycle_id,
+            purpose=Purpose.UNWIND,
+            allowances=tuple(
+                Allowance(leg.symbol, leg.side, qty, limit) for leg, qty, limit in orders
+            ),
+            loss_budget=loss_budget,
+            expires_ns=now_ns + setup.risk.deadline_ms * MS,
+        )
+
+    def finished(self, record: CycleRecord, *, went_wrong: bool, now_ns: int) -> None:
+        """The cycle is over: its slot is free, its path rests, its day knows what it earned."""
+        self._open.pop(record.cycle_id, None)
+        self._cooldown.begin(_route(record.path), now_ns, went_wrong=went_wrong)
+        if record.profit_ref is not None:
+            self._setup.day.add(record.profit_ref, self._setup.clock.wall_ns())
+        self._setup.breaker.note_end(went_wrong=went_wrong)
+
+    def unresolved(self, client_id: str, assets: frozenset[str]) -> None:
+        """An order is UNKNOWN: nothing new touches these assets until it is resolved."""
+        self._unknown[client_id] = assets
+
+    def resolved(self, client_id: str) -> None:
+        """What became of the order is known."""
+        self._unknown.pop(client_id, None)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The orders that are UNKNOWN."""
+        return tuple(self._unknown)
+
+    # --- a send ----------------------------------------------------------------------------------
+
+    def clear(
+        self, intent: OrderIntent, envelope: Approved, funds: Decimal, now_ns: int
+    ) -> Refused | None:
+        """The last look before bytes leave; a token of the order rate is used up when it passes.
+
+        `funds` is the most it may spend of `leg.spend`: what its parent really delivered.
+        """
+        setup, leg = self._setup, intent.leg
+        refused = (
+            self._switches(envelope.purpose)
+            or checks.inside(intent, envelope, funds, now_ns)
+            or checks.status(setup.sights, leg.symbol)
+            or checks.fresh(setup.sights, leg.symbol, now_ns)
+            or checks.streamed(setup.sights, setup.risk, [leg.symbol])
+        )
+        if refused is None and not self._rate.take(now_ns):
+            return Refused(RefusalCode.RATE_BUDGET, {"left": "0"})
+        return refused
+
+    # --- the rules, in the order they are asked ---------------------------------------------------
+
+    def _switches(self, purpose: Purpose) -> Refused | None:
+        """What stops everything: cheap to ask, and asked first."""
+        setup = self._setup
+        if setup.kill.on():
+            return Refused(RefusalCode.KILL_SWITCH, {"by": setup.kill.why()})
+        state = setup.breaker.state()
+        allowed = {BreakerState.ACTIVE, BreakerState.PROBING}
+        if purpose is Purpose.UNWIND:
+            allowed.add(BreakerState.REDUCING)
+        if state not in allowed:
+            said = {"state": state.value, "why": setup.breaker.detail}
+            return Refused(RefusalCode.BREAKER, said)
+        if unready := setup.gateway_unready():
+            return Refused(RefusalCode.GATEWAY_NOT_READY, {"why": unready})
+        if fails := setup.journal_fails():
+            return Refused(RefusalCode.JOURNAL, {"why": fails})
+        return None
+
+    def _may_begin(self, plan: Plan, now_ns: int) -> Refused | None:
+        """What forbids any new cycle, or one of this triangle."""
+        setup = self._setup
+        refused = self._switches(Purpose.LEG)
+        if refused is not None:
+            return refused
+        if setup.orders.paused():
+            return Refused(RefusalCode.VENUE_PAUSED, {"venue": setup.venue.name})
+        most = setup.scan.max_concurrent_cycles
+        if setup.breaker.state() is BreakerState.PROBING:
+            most = 1
+        if len(self._open) >= most:
+            return Refused(RefusalCode.CONCURRENCY, {"open": str(len(self._open))})
+        loss = setup.day.loss(setup.clock.wall_ns())
+        if loss >= setup.risk.max_daily_loss:
+            return Refused(RefusalCode.DAILY_LOSS, {"loss": plain(loss)})
+        left_ns = self._cooldown.left_ns(_route(plan.triangle.path), now_ns)
+        if left_ns:
+            return Refused(RefusalCode.COOLDOWN, {"left_ms": str(left_ns // MS)})
+        assets = {leg.spend for leg in plan.triangle.legs}
+        for client_id, touched in self._unknown.items():
+            if assets & touched:
+                return Refused(RefusalCode.UNRESOLVED, {"order": client_id})
+        if self._rate.left(now_ns) < ORDERS_OF_A_CYCLE:
+            return Refused(RefusalCode.RATE_BUDGET, {"left": f"{self._rate.left(now_ns):.1f}"})
+        return None
+
+    def _fits(self, plan: Plan, now_ns: int) -> Refused | None:
+        """What the books, the markets and the plan itself must satisfy."""
+        setup, sights = self._setup, self._setup.sights
+        symbols = plan.triangle.symbols
+        refused = checks.integrity(sights, setup.risk) or checks.streamed(
+            sights, setup.risk, symbols
+        )
+        for symbol in symbols:
+            refused = (
+                refused or checks.status(sights, symbol) or checks.fresh(sights, symbol, now_ns)
+            )
+        refused = (
+            refused
+            or checks.skew(sights, symbols, setup.venue.max_skew_ms)
+            or checks.edge(plan, setup.scan.min_edge_bps)
+            or checks.notional(plan, sights, setup.scan, now_ns)
+        )
+        for one in plan.legs:
+            refused = (
+                refused
+                or checks.minima(sights, setup.venue, one.leg, one.qty, one.limit_price, own=True)
+                or checks.slippage(sights, one, setup.scan.max_slippage_bps, now_ns)
+            )
+        return refused or checks.collar(plan, sights, setup.risk.collar_bps, now_ns)
+
+    def _reaches(self, plan: Plan) -> dict[str, Reach]:
+        """How far each asset may be moved at worst while the cycle is open.
+
+        A sell may bring more than its limit says: it is reckoned with the collar on top.
+        """
+        parallel = self._setup.policy is Policy.PARALLEL
+        better = ONE + self._setup.risk.collar_bps / BPS
+        found: dict[str, Reach] = {}
+        for one in plan.legs:
+            received = max(one.expected_receive, one.worst_receive)
+            if one.leg.side is Side.SELL:
+                received = EXACT.multiply(received, better)
+            into = Reach(high=received)
+            out = Reach(low=EXACT.minus(one.worst_spend))
+            first = one is plan.legs[0]
+            found[one.leg.receive] = found.get(one.leg.receive, Reach()).plus(into)
+            if parallel or first:
+                found[one.leg.spend] = found.get(one.leg.spend, Reach()).plus(out)
+        return found
+
+    def _caps(self, reaches: Mapping[str, Reach], now_ns: int) -> Refused | None:
+        for asset, reach in reaches.items():
+            cap = checks.cap_of(asset, self._setup.sights, self._setup.risk, now_ns)
+            if isinstance(cap, Refused):
+                return cap
+            exposure = self._setup.ledger.exposure(asset, reach)
+            if exposure > cap:
+                said = {"asset": asset, "exposure": plain(exposure), "cap": plain(cap)}
+                return Refused(RefusalCode.ASSET_CAP, said)
+        return None
+
+    def _spends(self, plan: Plan) -> dict[str, Decimal]:
+        """What must be there at the start: leg 1's spend, or with parallel legs each one's."""
+        legs = plan.legs if self._setup.policy is Policy.PARALLEL else plan.legs[:1]
+        return {one.leg.spend: one.worst_spend for one in legs}
+
+    def _funds(self, plan: Plan) -> Refused | None:
+        for asset, amount in self._spends(plan).items():
+            free, said = self._setup.ledger.free(asset), self._setup.venue_free(asset)
+            free = free if said is None else min(free, said)
+            if amount > free:
+                return Refused(
+                    RefusalCode.FUNDS,
+                    {"asset": asset, "needed": plain(amount), "free": plain(max(free, ZERO))},
+                )
+        return None
+
+
+def _route(path: str) -> str:
+    """The same name for a path and for its reversal."""
+    assets = path.split(">")
+    return min(path, ">".join(reversed(assets)))
