@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import time
 from collections.abc import Callable
 
@@ -35,3 +36,9 @@ class SystemClock:
         loop = asyncio.get_running_loop()
         delay_s = max(0.0, (when_ns - time.monotonic_ns()) / 1e9)
         return loop.call_later(delay_s, callback).cancel
+
+
+def run_epoch() -> str:
+    """Five random characters of `[0-9a-z]`: what tells the ids of one run from any other's."""
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    return "".join(secrets.choice(digits) for _ in range(5))

@@ -14,6 +14,7 @@ from decimal import Decimal
 from arbit.books import BookCache
 from arbit.domain.book import BookView, Disbelief
 from arbit.domain.market import Market
+from arbit.domain.refusal import Refused
 from arbit.domain.triangle import Triangle
 from arbit.fitness.episodes import Episode, Episodes, Stage
 from arbit.fitness.trial import Course, CycleEnd, PaperCycle, Trial
@@ -70,7 +71,11 @@ class LaneSetup:
 
 
 class Lane:
-    """The deciding middle of one venue."""
+    """The deciding middle of one venue.
+
+    `take` is handed each plan that may be traded for real, once an episode unless it refuses;
+    `books_moved` is told of every symbol touched (paper keeps count of what it took).
+    """
 
     def __init__(
         self,
@@ -92,6 +97,8 @@ class Lane:
         self.pulses = 0
         self.sighted_pulses = 0
         self.on_candidate: Callable[[Sequence[str]], None] = lambda _: None
+        self.take: Callable[[Plan, int], Refused | None] | None = None
+        self.books_moved: Callable[[str, int], None] | None = None
         self._next_try: dict[int, int] = {}
         self._cycle_of: dict[int, Episode] = {}
 
@@ -99,6 +106,9 @@ class Lane:
         """Look at everything touched since the last turn, at monotonic `now_ns`."""
         self.turns += 1
         touched = self.cache.take_touched()
+        if self.books_moved is not None:
+            for symbol in touched:
+                self.books_moved(self.cache.symbols[symbol], now_ns)
         if self.trial is not None:
             for symbol in touched:
                 self.trial.books_moved(self.cache.symbols[symbol], now_ns)
@@ -169,12 +179,16 @@ class Lane:
     def _consider(self, episode: Episode, now_ns: int) -> None:
         """Above the hurdle: does it fit depth and minima, and is it there after our latency?"""
         way = episode.directed
-        if episode.tried or now_ns < self._next_try.get(way, 0):
+        done = episode.tried and (self.take is None or episode.taken)
+        if done or now_ns < self._next_try.get(way, 0):
             return
         plan = self._size(self.scanner.directed[way], now_ns)
         if isinstance(plan, Unfit):
             self.unfit[plan.reason.value] = self.unfit.get(plan.reason.value, 0) + 1
             self._next_try[way] = now_ns + RETRY_SIZE_NS
+            return
+        self._hand_over(episode, plan, now_ns)
+        if episode.tried:
             return
         episode.tried = True
         self.episodes.reach(episode, Stage.FITS)
@@ -186,6 +200,15 @@ class Lane:
             if cycle is not None and cycle.end is None:
                 self._cycle_of[cycle.number] = episode
                 self.episodes.hold(episode)
+
+    def _hand_over(self, episode: Episode, plan: Plan, now_ns: int) -> None:
+        """Let it be traded; a refusal may be over while the gap is still there."""
+        if self.take is None or episode.taken:
+            return
+        if self.take(plan, now_ns) is None:
+            episode.taken = True
+        else:
+            self._next_try[episode.directed] = now_ns + RETRY_SIZE_NS
 
     def _survive(self, episode: Episode, due_ns: int, now_ns: int) -> None:
         """The look after the latency. A gap that closed has not survived, whatever opened since.

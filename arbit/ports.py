@@ -204,6 +204,10 @@ class Journal(Protocol):
         """Which of these trades are kept already."""
         ...
 
+    def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
+        """Which of these flows are kept already."""
+        ...
+
     def find(self, order: str) -> Memory | None:
         """The cycle that sent this order (its client id or the venue's id), with all that is its.
 

@@ -72,6 +72,7 @@ class Desk:
             self.scanner, float(setup.scan.min_edge_bps / BPS), self._episode_ended
         )
         self.exchange = self._exchange(max_age_ns) if setup.simulate else None
+        self.funds: Callable[[str], Decimal] | None = None  # what is free, when trading for real
         self.budget = Budget(
             setup.scan, self.cache, setup.markets, setup.clock_ns, max_age_ns, self._free
         )
@@ -138,6 +139,8 @@ class Desk:
         """What a cycle could start with: what paper has left, or would have without trading."""
         if asset not in self.setup.scan.start_assets:
             return Decimal(0)
+        if self.funds is not None:
+            return self.funds(asset)
         if self.exchange is not None:
             return self.exchange.available(asset)
         return self.setup.scan.paper_balances.get(asset, Decimal(0))

@@ -10,7 +10,7 @@ from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ZERO, floor_to
 from arbit.domain.order import OrderState, Trade, total
-from arbit.domain.records import CycleRecord, OrderRecord, PlannedRecord, Purpose
+from arbit.domain.records import CycleRecord, Memory, OrderRecord, Purpose
 from arbit.domain.triangle import Leg, Side
 
 # What an amount pays for is rounded down: one digit up would be an order beyond our funds.
@@ -68,6 +68,14 @@ class Cycle:
     def assets(self) -> tuple[str, ...]:
         """The three assets of its triangle, the start asset first."""
         return tuple(one.leg.spend for one in self.record.plan)
+
+    @property
+    def stake(self) -> Decimal:
+        """The most that leg 1 may spend of the start asset."""
+        first = self.record.plan[0]
+        if first.leg.side is Side.SELL:
+            return first.qty
+        return EXACT.multiply(first.qty, first.limit_price)
 
     @property
     def parallel(self) -> bool:
@@ -156,6 +164,17 @@ def is_dust(leg: Leg, amount: Decimal, limit: Decimal, markets: Mapping[str, Mar
     return market is not None and affordable(leg, amount, limit, market) is None
 
 
-def planned(record: PlannedRecord) -> tuple[Leg, Decimal, Decimal]:
-    """The leg, quantity and limit price of a plan's row."""
-    return record.leg, record.qty, record.limit_price
+def cycles_of(memory: Memory) -> list[Cycle]:
+    """The cycles of a memory, each with its orders and their trades."""
+    found = []
+    for record in memory.cycles:
+        orders = tuple(
+            WorkingOrder(
+                order,
+                tuple(t for t in memory.trades if t.client_id == order.intent.client_id),
+            )
+            for order in memory.orders
+            if order.cycle_id == record.cycle_id
+        )
+        found.append(Cycle(record, orders))
+    return found

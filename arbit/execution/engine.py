@@ -16,14 +16,14 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.events import CycleEnded, OrderEnded, OrderRefused
 from arbit.domain.money import BPS, EXACT, ZERO, plain
-from arbit.domain.order import OrderState, Outcome, Remedy
+from arbit.domain.order import OrderState, Outcome, Remedy, Trade
 from arbit.domain.plan import Plan
 from arbit.domain.records import CycleRecord, PlannedRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.domain.states import IllegalTransition
 from arbit.execution import steps
 from arbit.execution.asking import Asking
-from arbit.execution.cycle import Cycle, WorkingOrder
+from arbit.execution.cycle import Cycle, WorkingOrder, cycles_of
 from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
 from arbit.execution.sending import Draft, Sender
@@ -40,7 +40,7 @@ class Engine:
     """All cycles of one account. `run` owns every task; everything else is synchronous."""
 
     def __init__(self, setup: EngineSetup) -> None:
-        self._setup = setup
+        self.setup = setup
         self._tasks = Tasks()
         self._cycle_of: dict[str, str] = {}
         self.keeper = Keeper(setup.journal, setup.breaker, setup.clock)
@@ -95,12 +95,12 @@ class Engine:
     async def _watch_on(self) -> None:
         while True:
             self.watch()
-            await self._setup.clock.sleep(WATCH_S)
+            await self.setup.clock.sleep(WATCH_S)
 
     def watch(self) -> None:
         """One look: at what is unwritten, and at the kill switch."""
         self.keeper.retry()
-        if self.works and self._setup.kill.on():
+        if self.works and self.setup.kill.on():
             for work in list(self.works.values()):
                 if not work.cycle.state.over:
                     self._apply(work, steps.killed(work.cycle, "kill switch"))
@@ -109,12 +109,12 @@ class Engine:
         """Review a plan and, if it is approved, send its first order(s) in this very call."""
         if self.closed:
             return self._refused(Refused(RefusalCode.DRAINING))
-        cycle_id = self._setup.ids.cycle()
-        approved = self._setup.gate.review(plan, cycle_id, now_ns)
+        cycle_id = self.setup.ids.cycle()
+        approved = self.setup.gate.review(plan, cycle_id, now_ns)
         if isinstance(approved, Refused):
             return self._refused(approved)
         cycle = Cycle(self._record(cycle_id, plan))
-        budget = EXACT.multiply(plan.start_in, self._setup.settings.unwind_budget_bps / BPS)
+        budget = EXACT.multiply(plan.start_in, self.setup.settings.unwind_budget_bps / BPS)
         work = Work(cycle, approved, budget)
         self.works[cycle_id] = work
         self._apply(work, steps.begin(cycle))
@@ -126,14 +126,52 @@ class Engine:
         self.works[cycle.cycle_id] = work
         for order in cycle.orders:
             self._cycle_of[order.client_id] = cycle.cycle_id
-        self._setup.ledger.claim(cycle.cycle_id, {})
-        self._apply(work, steps.restarted(cycle, self._setup.markets))
+        self.setup.ledger.claim(cycle.cycle_id, {})
+        self._apply(work, steps.restarted(cycle, self.setup.markets))
 
     def cycle_with(self, client_id: str) -> Cycle | None:
         """The cycle, at work or over and remembered, that sent this order."""
         cycle_id = self._cycle_of.get(client_id, "")
         work = self.works.get(cycle_id)
         return work.cycle if work is not None else self.past.get(cycle_id)
+
+    def late(self, trade: Trade) -> bool:
+        """A trade from the account's stream or a backfill. False when no order of ours made it.
+
+        The trades of an order that is not over come with its outcome. One of an order that is over
+        always wins: it is booked, told, and what it left behind is held.
+        """
+        cycle = self._cycle_of_trade(trade)
+        order = _order_of(cycle, trade) if cycle is not None else None
+        if cycle is None or order is None:
+            return False
+        trade = replace(trade, client_id=order.client_id)
+        if not order.over or any(one.trade_id == trade.trade_id for one in order.trades):
+            return True
+        if self.setup.journal.known_trades([trade.trade_id]):
+            return True
+        step = steps.late_fill(cycle, trade)
+        work = self.works.get(cycle.cycle_id) or Work(cycle, None)
+        changed = step.cycle.order(trade.client_id) or order
+        self.settling.book(work.pad, cycle.cycle_id, changed, trade)
+        work.pad.order(changed.record)
+        said = f"{trade.trade_id}: {plain(trade.qty)} of {trade.client_id}, which was over"
+        self.settling.incident(work.pad, "late_fill", said, changed.record)
+        if cycle.cycle_id in self.works:
+            self._apply(work, step)
+            return True
+        work.pad.cycle(step.cycle.record)
+        self.past[cycle.cycle_id] = step.cycle
+        self.keeper.write(work.pad)
+        self.setup.breaker.trip(Reason.HELD, said)
+        return True
+
+    def _cycle_of_trade(self, trade: Trade) -> Cycle | None:
+        cycle = self.cycle_with(trade.client_id)
+        if cycle is not None:
+            return cycle
+        found = self.setup.journal.find(trade.client_id or trade.order_id)
+        return cycles_of(found)[0] if found is not None and found.cycles else None
 
     # --- performing ------------------------------------------------------------------------------
 
@@ -193,7 +231,7 @@ class Engine:
         if refused.code is RefusalCode.KILL_SWITCH and work.cycle.traded:
             return steps.killed(work.cycle, "kill switch")
         work.cycle = work.cycle.with_record(detail=str(refused)[:500])
-        return steps.not_sent(work.cycle, sends[0].index, self._setup.markets)
+        return steps.not_sent(work.cycle, sends[0].index, self.setup.markets)
 
     # --- what became of orders -------------------------------------------------------------------
 
@@ -204,7 +242,7 @@ class Engine:
         if work is None or before is None or before.over:
             return
         try:
-            step = steps.outcome_of(work.cycle, outcome, self._setup.markets)
+            step = steps.outcome_of(work.cycle, outcome, self.setup.markets)
         except IllegalTransition as illegal:  # the venue contradicts itself: believe nothing yet
             self.settling.incident(work.pad, "contradiction", str(illegal), before.record)
             step = steps.Step(work.cycle, (steps.Resolve((outcome.client_id,)),))
@@ -221,11 +259,11 @@ class Engine:
             if trade.trade_id not in known:
                 self.settling.book(work.pad, work.cycle.cycle_id, order, trade)
         if order.over:
-            ended_ns = self._setup.clock.wall_ns()
+            ended_ns = self.setup.clock.wall_ns()
             order = replace(order, record=replace(order.record, ended_ns=ended_ns))
             step = replace(step, cycle=step.cycle.with_order(order))
             work.doubted_ns.pop(outcome.client_id, None)
-            self._setup.gate.resolved(outcome.client_id)
+            self.setup.gate.resolved(outcome.client_id)
             self._note_end(work, order, outcome)
         work.pad.order(order.record)
         return step
@@ -235,21 +273,19 @@ class Engine:
 
     def _note_end(self, work: Work, order: WorkingOrder, outcome: Outcome) -> None:
         """Tell the breaker and the listeners how the order ended."""
-        now_ns, state, record = self._setup.now_ns, order.record.state, order.record
-        venue = self._setup.venue
-        self._setup.publish(
-            OrderEnded(venue, record.intent.leg.symbol, state.value, outcome.reason)
-        )
+        now_ns, state, record = self.setup.now_ns, order.record.state, order.record
+        venue = self.setup.venue
+        self.setup.publish(OrderEnded(venue, record.intent.leg.symbol, state.value, outcome.reason))
         if state is OrderState.REJECTED:
-            self._setup.breaker.note_failure("rejected", now_ns)
+            self.setup.breaker.note_failure("rejected", now_ns)
         if state is OrderState.NEVER:
-            self._setup.breaker.note_failure("never", now_ns)
+            self.setup.breaker.note_failure("never", now_ns)
         if outcome.remedy in {Remedy.HALT, Remedy.LOCKOUT}:
-            self._setup.breaker.trip(Reason(outcome.remedy.value), outcome.reason)
+            self.setup.breaker.trip(Reason(outcome.remedy.value), outcome.reason)
         if order.filled_qty > record.intent.qty:
             said = f"{plain(order.filled_qty)} filled of {plain(record.intent.qty)} ordered"
             self.settling.incident(work.pad, "overfill", said, record)
-            self._setup.breaker.trip(Reason.OVERFILL, said)
+            self.setup.breaker.trip(Reason.OVERFILL, said)
 
     # --- the end ---------------------------------------------------------------
 
@@ -267,10 +303,10 @@ class Engine:
         start = cycle.start
         self.profit[start] = EXACT.add(self.profit.get(start, ZERO), record.profit)
         wrong = state in {CycleState.UNWOUND, CycleState.HELD}
-        self._setup.gate.finished(record, went_wrong=wrong, now_ns=self._setup.now_ns)
-        self._setup.publish(
+        self.setup.gate.finished(record, went_wrong=wrong, now_ns=self.setup.now_ns)
+        self.setup.publish(
             CycleEnded(
-                venue=self._setup.venue,
+                venue=self.setup.venue,
                 path=record.path,
                 end=state.value,
                 profit=plain(record.profit),
@@ -288,14 +324,23 @@ class Engine:
         )
         return CycleRecord(
             cycle_id=cycle_id,
-            policy=self._setup.policy,
+            policy=self.setup.policy,
             state=CycleState.READY,
             plan=(one, two, three),
-            started_ns=self._setup.clock.wall_ns(),
+            started_ns=self.setup.clock.wall_ns(),
         )
 
     def _refused(self, refused: Refused) -> Refused:
         code = refused.code.value
         self.refusals[code] = self.refusals.get(code, 0) + 1
-        self._setup.publish(OrderRefused(self._setup.venue, code, str(refused)))
+        self.setup.publish(OrderRefused(self.setup.venue, code, str(refused)))
         return refused
+
+
+def _order_of(cycle: Cycle, trade: Trade) -> WorkingOrder | None:
+    """The order that made this trade: by our id, or by the venue's where it tells only its own."""
+    for order in cycle.orders:
+        ids = (order.client_id, order.record.order_id)
+        if trade.client_id == ids[0] or (not trade.client_id and trade.order_id == ids[1]):
+            return order
+    return None

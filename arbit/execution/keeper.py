@@ -49,6 +49,15 @@ class Keeper:
             self._unwritten.append(batch)
         pad.clear()
 
+    def note(self, flag: Flag) -> None:
+        """Keep a flag; if that fails now, later."""
+        pad = Pad()
+        pad.flags[flag.name] = flag
+        if self._why:  # the journal's own trouble is noted when it is over
+            self._unwritten.append(pad.batch())
+        else:
+            self.write(pad)
+
     def retry(self) -> None:
         """Write what is unwritten, if it is time to try."""
         if self._why and self._clock.monotonic_ns() >= self._next_ns:

@@ -41,6 +41,7 @@ class Episode:
     """One gap. Times are monotonic nanoseconds; a since of None means not at present.
 
     `believed_until_ns` is when its oldest leg, as last seen, grows too old to be believed.
+    `tried` says that a size was found, `taken` that it was handed on to be traded.
     `holds` counts those who are still to say something about it (`Episodes.hold`).
     """
 
@@ -54,6 +55,7 @@ class Episode:
     gross_ns: int = 0
     net_ns: int = 0
     tried: bool = False
+    taken: bool = False
     closed: bool = False
     holds: int = 0
 

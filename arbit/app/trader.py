@@ -1,0 +1,191 @@
+"""Everything that trades on one account, put together: gate, engine, breaker, ledger, audits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from arbit.app.sights import DeskSights
+from arbit.app.venue import Desk
+from arbit.config import Settings
+from arbit.domain.account import AccountEvent, AccountId
+from arbit.domain.book import Integrity
+from arbit.domain.plan import Plan
+from arbit.domain.records import Batch, Book, JournalFailed
+from arbit.domain.refusal import Refused
+from arbit.execution.audit import Auditor
+from arbit.execution.engine import Engine
+from arbit.execution.ids import Ids
+from arbit.execution.recovery import note_clean_end, note_start, recover
+from arbit.execution.setup import EngineSetup
+from arbit.ledger import Ledger
+from arbit.ports import AccountReader, Clock, Journal, Listener, OrderGateway
+from arbit.risk.breaker import Breaker, BreakerState
+from arbit.risk.budgets import DayBook
+from arbit.risk.gate import Gate, GateSetup
+from arbit.risk.kill import KillSwitch, Orders
+
+OPERATOR_S = 0.25  # how often an operator's files are looked at
+STEP_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class TraderSetup:
+    """What one account is traded with. `fees` are taker fees as fractions by symbol."""
+
+    settings: Settings
+    account: AccountId
+    desk: Desk
+    integrity: Integrity
+    journal: Journal
+    gateway: OrderGateway
+    reader: AccountReader
+    fees: Mapping[str, Decimal]
+    clock: Clock
+    publish: Listener
+    epoch: str
+    data_dir: Path
+
+
+class Trader:
+    """One account at work. `start` recovers what was in flight; until then nothing is taken."""
+
+    def __init__(self, setup: TraderSetup) -> None:
+        self.setup = setup
+        settings, venue = setup.settings, setup.desk.setup.venue
+        self.memory = setup.journal.recall()
+        self.ledger = Ledger(self.memory.sums)
+        self.sights = DeskSights(setup.desk, setup.integrity)
+        self.kill = KillSwitch(
+            setup.data_dir, on=settings.risk.kill_switch, file=settings.risk.kill_switch_file
+        )
+        self.orders = Orders(setup.data_dir, venue.name)
+        self.breaker = Breaker(venue.name, settings.risk, setup.clock, setup.publish)
+        self.gate = Gate(
+            GateSetup(
+                venue=venue,
+                scan=settings.scan,
+                risk=settings.risk,
+                policy=settings.risk.policy,
+                ledger=self.ledger,
+                sights=self.sights,
+                breaker=self.breaker,
+                kill=self.kill,
+                orders=self.orders,
+                day=DayBook(self.memory.profit_ref_by_day),
+                clock=setup.clock,
+                gateway_unready=setup.gateway.unready,
+                journal_fails=self._journal_fails,
+            )
+        )
+        engine_setup = self._engine_setup()
+        self.engine = Engine(engine_setup)
+        self.auditor = Auditor(engine_setup, self.engine, setup.reader)
+        self.breaker.persist = self.engine.keeper.note
+        self.started = False
+
+    def _engine_setup(self) -> EngineSetup:
+        setup = self.setup
+        return EngineSetup(
+            account=setup.account,
+            settings=setup.settings.risk,
+            policy=setup.settings.risk.policy,
+            gate=self.gate,
+            breaker=self.breaker,
+            kill=self.kill,
+            ledger=self.ledger,
+            journal=setup.journal,
+            gateway=setup.gateway,
+            markets=setup.desk.setup.markets,
+            fees=setup.fees,
+            view=self.sights.view,
+            in_reference=self.sights.last_price,
+            clock=setup.clock,
+            ids=Ids(setup.epoch),
+            publish=setup.publish,
+        )
+
+    def _journal_fails(self) -> str:
+        return self.engine.keeper.ok()
+
+    def account_event(self, event: AccountEvent, /) -> None:
+        """`ports.AccountSink`: what the account's stream tells."""
+        self.auditor(event)
+
+    def take(self, plan: Plan, now_ns: int) -> Refused | None:
+        """The lane's way in."""
+        return self.engine.take(plan, now_ns)
+
+    async def run(self) -> None:
+        """Own the engine and its audits, for as long as the account is traded."""
+        self.engine.closed = True
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.engine.run(), name="engine")
+            group.create_task(self._go_on(), name="recovery")
+            group.create_task(self._heed_operator(), name="operator")
+
+    async def _go_on(self) -> None:
+        """Recover, then trade; from then on audit."""
+        await self._books_believed()
+        setup = self.engine.setup
+        await recover(setup, self.engine, self.auditor, self.setup.reader, self.memory)
+        self.engine.keeper.note(note_start(setup, self.memory))
+        self.engine.closed = False
+        self.started = True
+        await self.auditor.run()
+
+    async def _books_believed(self) -> None:
+        """A way home needs books: wait until some are believed, but not for ever."""
+        if not any(not cycle.ended_ns for cycle in self.memory.cycles):
+            return
+        symbols = {
+            one.leg.symbol
+            for cycle in self.memory.cycles
+            if not cycle.ended_ns
+            for one in cycle.plan
+        }
+        for _ in range(int(10 / STEP_S)):
+            now_ns = self.setup.clock.monotonic_ns()
+            if all(self.sights.view(symbol, now_ns) is not None for symbol in symbols):
+                return
+            await self.setup.clock.sleep(STEP_S)
+
+    async def _heed_operator(self) -> None:
+        """`arbit resume` closes the breaker; its file is used up."""
+        while True:
+            if self.orders.take_resume():
+                self.breaker.resume()
+            await self.setup.clock.sleep(OPERATOR_S)
+
+    async def drain(self, grace_s: float) -> bool:
+        """Begin nothing new; wait for open cycles to end. False when some are still open."""
+        self.engine.close()
+        for _ in range(int(grace_s / STEP_S) + 1):
+            if not self.engine.open_cycles:
+                self._clean_end()
+                return True
+            await self.setup.clock.sleep(STEP_S)
+        return False
+
+    def _clean_end(self) -> None:
+        flag = note_clean_end(self.setup.clock.wall_ns())
+        try:
+            self.setup.journal.write(Batch(flags=(flag,)))
+        except JournalFailed:  # the next start counts this one as a crash, which is the safe side
+            return
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing at all may be sent until an operator says so."""
+        return self.breaker.state() is BreakerState.HALTED
+
+    def balances(self) -> dict[str, Decimal]:
+        """What the ledger says is owned, by asset."""
+        return {
+            asset: amount
+            for asset in self.ledger.assets
+            if (amount := self.ledger.sum_of(Book.WALLET, asset))
+        }

@@ -1,0 +1,191 @@
+"""Audits: what the venue says of the account against what we know, at the start and ever after.
+
+Books agree to the last digit or somebody is wrong. Money that came or went by itself is booked as a
+flow; a trade of ours that we had not heard of is booked as a late fill; a trade of somebody else,
+an order of ours that no journal knows, or a balance that nothing explains stops trading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from arbit.domain.account import (
+    AccountEvent,
+    AccountStreamBack,
+    AccountStreamLost,
+    BalanceSeen,
+    ForeignOrder,
+    TradeSeen,
+)
+from arbit.domain.errors import VenueError
+from arbit.domain.money import ZERO, plain
+from arbit.domain.order import Trade
+from arbit.execution.engine import Engine
+from arbit.execution.ids import ours
+from arbit.execution.setup import MS, EngineSetup
+from arbit.execution.works import Pad
+from arbit.ledger import flow, opening
+from arbit.ports import AccountReader
+from arbit.risk.breaker import Reason
+
+LOOK_BACK_NS = 600_000 * MS  # how far before the last known trade a backfill begins
+QUIET_NS = 1_000 * MS  # nothing has moved for so long before balances are compared
+AGAIN_S = 2.0  # a venue's reads lag: a difference counts when it is there twice
+EVERY_NS = 60_000 * MS  # how often balances are compared when nothing asks for it
+LOOK_S = 0.5
+MAX_KNOWN_FLOWS = 10_000
+
+
+class Auditor:
+    """Keeps the ledger and the venue's word together. An `AccountSink`."""
+
+    def __init__(self, setup: EngineSetup, engine: Engine, reader: AccountReader) -> None:
+        self._setup = setup
+        self._engine = engine
+        self._reader = reader
+        self._wanted = False
+        self._moved_ns = 0
+        self._audited_ns = 0
+        self._last_trade_ns = 0
+        self._last_flow_ns = 0
+        self._flows: dict[str, None] = {}
+        self.free: dict[str, Decimal] = {}
+        self.audits = 0
+
+    def __call__(self, event: AccountEvent, /) -> None:
+        """Something happened on the account."""
+        self._moved_ns = self._setup.now_ns
+        match event:
+            case TradeSeen(trade):
+                self._last_trade_ns = max(self._last_trade_ns, trade.at_ns)
+                if not self._engine.late(trade):
+                    self._wanted = True
+            case BalanceSeen(kind=kind):
+                self._wanted = self._wanted or kind not in {"trade", "snapshot"}
+            case ForeignOrder(order):
+                self._foreign(f"order {order.order_id} on {order.symbol}")
+            case AccountStreamBack():
+                self._wanted = True
+            case AccountStreamLost():
+                pass
+
+    async def begin(self, last_trade_ns: int, last_flow_ns: int, *, first: bool) -> None:
+        """The first look of a start. With `first` the account is new to us: it is opened.
+
+        VenueError when the venue does not answer.
+        """
+        self._last_flow_ns = last_flow_ns
+        if first:
+            await self._open()
+            return
+        self._last_trade_ns = last_trade_ns
+        await self.reconcile()
+
+    async def run(self) -> None:
+        """Look again whenever something asks for it and nothing moves, and once a minute."""
+        while True:
+            await self._setup.clock.sleep(LOOK_S)
+            now_ns = self._setup.now_ns
+            due = self._wanted or now_ns - self._audited_ns > EVERY_NS
+            if due and self._quiet(now_ns):
+                try:
+                    await self.reconcile()
+                except VenueError:
+                    self._wanted = True  # asked again at the next look
+
+    def _quiet(self, now_ns: int) -> bool:
+        return not self._engine.open_cycles and now_ns - self._moved_ns > QUIET_NS
+
+    async def reconcile(self) -> None:
+        """Book what we missed, then compare every balance; a difference that stays is drift."""
+        self._wanted, self._audited_ns = False, self._setup.now_ns
+        self.audits += 1
+        await self._missed()
+        drifted = await self._drift()
+        if drifted is None:
+            self._wanted = True
+            return
+        if drifted:
+            await self._setup.clock.sleep(AGAIN_S)
+            await self._missed()
+            again = await self._drift()
+            if again is None:
+                self._wanted = True
+            elif again:
+                said = ", ".join(f"{plain(by)} {asset}" for asset, by in again.items())
+                self._stop(Reason.DRIFT, f"the venue has more (or less) than the ledger: {said}")
+
+    async def _missed(self) -> None:
+        since_ns = max(0, self._last_trade_ns - LOOK_BACK_NS)
+        trades = await self._reader.trades_since(since_ns) if self._last_trade_ns else ()
+        self._take_trades(trades)
+        flows = await self._reader.flows_since(self._last_flow_ns)
+        fresh = [one for one in flows if one.ref not in self._flows]
+        known = self._setup.journal.known_flows([one.ref for one in fresh])
+        pad = Pad()
+        for one in fresh:
+            self._flows[one.ref] = None
+            self._last_flow_ns = max(self._last_flow_ns, one.at_ns)
+            if one.ref not in known:
+                postings = flow(one)
+                self._setup.ledger.apply(postings)
+                pad.postings += postings
+        while len(self._flows) > MAX_KNOWN_FLOWS:
+            self._flows.pop(next(iter(self._flows)))
+        if not pad.empty:
+            self._engine.keeper.write(pad)
+
+    def _take_trades(self, trades: Sequence[Trade]) -> None:
+        known = self._setup.journal.known_trades([trade.trade_id for trade in trades])
+        for trade in trades:
+            self._last_trade_ns = max(self._last_trade_ns, trade.at_ns)
+            if trade.trade_id in known or self._engine.late(trade):
+                continue
+            if trade.client_id and ours(trade.client_id):
+                said = f"trade {trade.trade_id} of our order {trade.client_id}, unknown here"
+                self._stop(Reason.FOREIGN, said)
+            else:
+                self._foreign(f"trade {trade.trade_id} on {trade.symbol}")
+
+    async def _drift(self) -> dict[str, Decimal] | None:
+        """What the venue has beyond the ledger; None when something moved while it was asked."""
+        sent, moved_ns = self._engine.orders, self._moved_ns
+        balances = await self._reader.balances()
+        if self._engine.open_cycles or (sent, moved_ns) != (self._engine.orders, self._moved_ns):
+            return None
+        self.free = {asset: balance.free for asset, balance in balances.items()}
+        ledger = self._setup.ledger
+        found = {}
+        for asset in sorted({*ledger.assets, *balances}):
+            held = balances[asset].total if asset in balances else ZERO
+            drift = ledger.drift(asset, held)
+            if drift:
+                found[asset] = drift
+        return found
+
+    async def _open(self) -> None:
+        """The account is new: what is there is what was put in."""
+        balances = await self._reader.balances()
+        now_ns, pad = self._setup.clock.wall_ns(), Pad()
+        for asset, balance in sorted(balances.items()):
+            postings = opening(asset, balance.total, now_ns)
+            self._setup.ledger.apply(postings)
+            pad.postings += postings
+            self.free[asset] = balance.free
+        self._last_trade_ns = self._last_flow_ns = now_ns
+        self._engine.keeper.write(pad)
+
+    def _foreign(self, what: str) -> None:
+        self._tell("foreign", what)
+        if self._setup.settings.halt_on_foreign_orders:
+            self._setup.breaker.trip(Reason.FOREIGN, f"somebody else trades here: {what}")
+
+    def _stop(self, reason: Reason, said: str) -> None:
+        self._tell(reason.value, said)
+        self._setup.breaker.trip(reason, said)
+
+    def _tell(self, kind: str, said: str) -> None:
+        pad = Pad()
+        self._engine.settling.incident(pad, kind, said)
+        self._engine.keeper.write(pad)

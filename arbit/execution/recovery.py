@@ -1,0 +1,82 @@
+"""A start: everything in flight is found out and ended before anything new begins.
+
+Running it twice changes nothing the second time: what is over stays over, a trade is booked once,
+and an order that could not be resolved is asked about again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from arbit.domain.errors import VenueError
+from arbit.domain.money import BPS, EXACT
+from arbit.domain.records import Flag, Memory
+from arbit.execution.audit import Auditor
+from arbit.execution.cycle import Cycle, cycles_of
+from arbit.execution.engine import Engine
+from arbit.execution.ids import ours
+from arbit.execution.setup import EngineSetup
+from arbit.ports import AccountReader
+from arbit.risk.breaker import FLAG, Reason
+
+STEP_S = 0.05
+ASKS = 20  # how often the venue is asked at a start before we give up
+SECOND_NS = 1_000_000_000
+CRASH_WINDOW_NS = 600 * SECOND_NS
+STARTS = "starts"
+
+
+async def recover(
+    setup: EngineSetup, engine: Engine, auditor: Auditor, reader: AccountReader, memory: Memory
+) -> Sequence[Cycle]:
+    """Cancel what of ours is open, resolve what is unknown, end or bring home what was begun.
+
+    Returns the cycles that were found open. The engine must be running. VenueError when the venue
+    does not answer at all.
+    """
+    setup.breaker.restore(memory.flags.get(FLAG))
+    await _cancel_ours(setup, reader)
+    found = [cycle for cycle in cycles_of(memory) if not cycle.record.ended_ns]
+    for cycle in found:
+        budget = EXACT.multiply(cycle.stake, setup.settings.unwind_budget_bps / BPS)
+        engine.adopt(cycle, budget)
+    waits = setup.settings.max_resolve_s / STEP_S
+    while engine.open_cycles and waits > 0:
+        waits -= 1
+        await setup.clock.sleep(STEP_S)
+    await auditor.begin(
+        memory.last_trade_ns, memory.last_flow_ns, first=not memory.sums and not memory.orders
+    )
+    return found
+
+
+async def _cancel_ours(setup: EngineSetup, reader: AccountReader) -> None:
+    """Our own orders that are still open: asked to be cancelled, and seen to be gone."""
+    for _ in range(ASKS):
+        mine = [order for order in await reader.open_orders() if ours(order.client_id)]
+        if not mine:
+            return
+        for order in mine:
+            try:
+                await setup.gateway.cancel(order.client_id, order.order_id)
+            except VenueError:
+                continue
+        await setup.clock.sleep(STEP_S * 4)
+    setup.breaker.trip(Reason.UNRESOLVED, "orders of ours stay open although cancelled")
+
+
+def note_start(setup: EngineSetup, memory: Memory) -> Flag:
+    """This start, remembered until a clean end; too many of them in ten minutes halt."""
+    now_ns = setup.clock.wall_ns()
+    flag = memory.flags.get(STARTS)
+    told = [int(text) for text in (flag.value if flag else "").split(",") if text.isdigit()]
+    recent = [at_ns for at_ns in told if 0 <= now_ns - at_ns < CRASH_WINDOW_NS]
+    if len(recent) >= setup.settings.max_crashes:
+        setup.breaker.trip(Reason.CRASHES, f"{len(recent)} starts without a clean end in 10 min")
+    kept = [*recent, now_ns][-100:]
+    return Flag(STARTS, ",".join(map(str, kept)), now_ns)
+
+
+def note_clean_end(wall_ns: int) -> Flag:
+    """A clean end: earlier starts count no more."""
+    return Flag(STARTS, "", wall_ns)
