@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
+from arbit.app.build import RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
-from arbit.app.feeds import (
-    SPEAKS_KRAKEN,
-    Addresses,
-    FeedParts,
-    make_feed,
-    proved_levels,
-    rest_side,
-)
+from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
 from arbit.app.loop import run_on_best_loop
-from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
+from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
-from arbit.app.watchlist import watchlist
-from arbit.books import BookCache
 from arbit.clock import SystemClock
-from arbit.config import Settings, VenueSettings
-from arbit.domain.errors import UserError, VenueUnreachable, first_of
+from arbit.config import Settings
+from arbit.domain.errors import first_of
 from arbit.fitness.report import Report
 from arbit.ports import Clock, Listener
 from arbit.venues.ccxt.loader import exchange_class
-from arbit.venues.kraken.feed import KrakenFeed
 
-SANDBOX = "sandbox"
-SYNTHETIC, LIVE = "synthetic", "live"
 # Three legs and three tries to come home, each a latency; and a while for the pauses between.
 DRAIN_LATENCIES = 9
 DRAIN_STEP_MS = 50
@@ -84,7 +73,7 @@ class FitnessRun:
 
     async def __call__(self) -> list[Report]:
         """Run for the time given or until cancelled; either way the reports come out."""
-        _check_names(self._settings)
+        check_names(self._settings)
         async with AsyncExitStack() as stack:
             telemetry = Telemetry(self._settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
@@ -144,79 +133,27 @@ class FitnessRun:
             self._screen.refresh((self._clock.monotonic_ns() - started_ns) / 1e9)
 
     async def _build(self, name: str, publish: Listener, stack: AsyncExitStack) -> VenueRun:
-        venue = self._settings.venue(name)
-        at, companion = await self._reach(venue, stack)
-        rest = rest_side(venue, at, self._clock)
+        venue, options = self._settings.venue(name), self._options
+        reached = await reach(venue, stack, lambda: SandboxChild(options.profile, options.seed))
+        rest = rest_side(venue, reached.at, self._clock)
         stack.push_async_callback(rest.client.close)
-        try:
-            markets = dict(await rest.catalog.markets())
-        except VenueUnreachable as error:
-            raise VenueUnreachable(f"{name} could not be reached: {error}") from None
-        scan = self._settings.scan
-        watch = watchlist(venue, markets, scan.start_assets, scan.min_edge_bps)
-        if not watch.triangles:
-            named = ", ".join(venue.symbols) or f"its {len(markets)} markets"
-            raise UserError(f"venue {name!r}: no triangle among {named}")
-        desk = Desk(
-            DeskSetup(
+        markets = await listed(venue, rest)
+        return build_run(
+            RunParts(
+                settings=self._settings,
                 venue=venue,
-                scan=scan,
-                watch=watch,
+                watch=watched(self._settings, venue, markets),
                 markets=markets,
-                publish=publish,
-                clock_ns=self._clock.monotonic_ns,
-                simulate=self._options.simulate,
-                proved_levels=proved_levels(venue),
-            )
-        )
-        feed = make_feed(
-            FeedParts(
-                venue=venue,
-                at=at,
+                reached=reached,
                 rest=rest,
-                sink=desk.cache,
                 clock=self._clock,
                 publish=publish,
-                markets=markets,
-                learn=desk.learn,
+                simulate=options.simulate,
             )
         )
-        market = SYNTHETIC if name == SANDBOX else LIVE
-        setup = RunSetup(market, self._settings.linger_us * 1_000, companion)
-        run = VenueRun(desk, feed, self._clock, setup)
-        _take_turns(feed, desk.cache, run)
-        return run
-
-    async def _reach(
-        self, venue: VenueSettings, stack: AsyncExitStack
-    ) -> tuple[Addresses, Callable[[], Awaitable[None]] | None]:
-        """The venue's addresses; the sandbox's own server is started when none is configured.
-
-        With it comes a wait for its untimely end.
-        """
-        if venue.name != SANDBOX:
-            return Addresses(venue.rest_url or "", venue.ws_url or ""), None
-        if venue.rest_url and venue.ws_url:
-            return Addresses(venue.rest_url, venue.ws_url), None
-        if venue.rest_url or venue.ws_url:  # half an address must never be completed by Kraken's
-            raise UserError(
-                "ARBIT_VENUES__SANDBOX__REST_URL and ARBIT_VENUES__SANDBOX__WS_URL: expected both "
-                "or neither (without them the sandbox starts its own server)"
-            )
-        child = SandboxChild(self._options.profile, self._options.seed)
-        address = (await stack.enter_async_context(child)).address
-        return Addresses(address.rest_url, address.ws_url), child.ended
 
 
-def _take_turns(feed: object, cache: BookCache, run: VenueRun) -> None:
-    """Our own feed says when its buffer is drained; the others wake the loop once per batch."""
-    if isinstance(feed, KrakenFeed):
-        feed.on_drained = run.drained
-    else:
-        cache.on_touched = run.soon
-
-
-def _check_names(settings: Settings) -> None:
+def check_names(settings: Settings) -> None:
     """UserError for a venue in the settings that is none: a slip there would change nothing."""
     for name in settings.venues:
         if name not in SPEAKS_KRAKEN:

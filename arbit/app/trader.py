@@ -86,6 +86,7 @@ class Trader:
         self.auditor = Auditor(engine_setup, self.engine, setup.reader)
         self.breaker.persist = self.engine.keeper.note
         self.started = False
+        self.recovered = 0
 
     def _engine_setup(self) -> EngineSetup:
         setup = self.setup
@@ -131,7 +132,8 @@ class Trader:
         """Recover, then trade; from then on audit."""
         await self._books_believed()
         setup = self.engine.setup
-        await recover(setup, self.engine, self.auditor, self.setup.reader, self.memory)
+        found = await recover(setup, self.engine, self.auditor, self.setup.reader, self.memory)
+        self.recovered = len(found)
         self.engine.keeper.note(note_start(setup, self.memory))
         self.engine.closed = False
         self.started = True

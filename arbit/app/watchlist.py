@@ -46,8 +46,12 @@ def watchlist(
     markets: Mapping[str, Market],
     start_assets: Sequence[str],
     min_edge_bps: Decimal,
+    account: Mapping[str, Decimal] | None = None,
 ) -> Watchlist:
-    """The venue's triangles as configured, or every one there is. UserError for a wrong name."""
+    """The venue's triangles as configured, or every one there is. UserError for a wrong name.
+
+    `account` are the account's own taker fees (fractions by symbol), when trading with one.
+    """
     triangles = [_oriented(t, start_assets) for t in _triangles(venue, markets)]
     symbols = sorted({symbol for triangle in triangles for symbol in triangle.symbols})
     symbols = symbols or list(dict.fromkeys(venue.symbols))
@@ -56,7 +60,7 @@ def watchlist(
             f"ARBIT_VENUES__{venue.name.upper()}__MAX_SYMBOLS: {len(symbols)} markets would be "
             f"watched, expected at most {venue.max_symbols}; name fewer symbols or raise it"
         )
-    fees = {symbol: fee for symbol in symbols if (fee := _fee(venue, markets[symbol]))}
+    fees = {s: fee for s in symbols if (fee := _fee(venue, markets[s], account))}
     bare = Watchlist(symbols, triangles, (), fees)
     listed = [_listed(bare, triangle, markets, min_edge_bps) for triangle in triangles]
     return Watchlist(symbols, triangles, listed, fees)
@@ -102,14 +106,19 @@ def _oriented(triangle: Triangle, start_assets: Sequence[str]) -> Triangle:
     return triangle
 
 
-def _fee(venue: VenueSettings, market: Market) -> Fee | None:
-    """Override, else (with keys) the account's, else the published ladder; never a guess."""
+def _fee(venue: VenueSettings, market: Market, account: Mapping[str, Decimal] | None) -> Fee | None:
+    """Override, else the published ladder; with an account the larger of override and its own."""
     override = venue.fee_override_bps(market.symbol)
-    if override is not None:
-        return Fee(override / BPS, FeeSource.OVERRIDE)
-    if market.taker_fee is not None:
+    stated = None if override is None else Fee(override / BPS, FeeSource.OVERRIDE)
+    if account is not None:
+        own = account.get(market.symbol)
+        if own is None:
+            return None
+        charged = Fee(own, FeeSource.ACCOUNT)
+        return stated if stated is not None and stated.rate > own else charged
+    if stated is None and market.taker_fee is not None:
         return Fee(market.taker_fee, FeeSource.LADDER)
-    return None
+    return stated
 
 
 def _listed(

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from arbit.cli import fitness, sandbox
+from arbit.cli import fitness, live, sandbox
 from arbit.domain.errors import UserError, VenueError
 
 USER_MISTAKE = 2
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="fitness")(fitness.fitness)
+app.command(name="live")(live.live)
 app.command(name="sandbox")(sandbox.sandbox)
 
 

@@ -28,11 +28,12 @@ from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
 from arbit.execution.sending import Draft, Sender
 from arbit.execution.settling import Settling, SettlingSetup
-from arbit.execution.setup import EngineSetup, Tasks
+from arbit.execution.setup import MS, EngineSetup, Tasks
 from arbit.execution.works import Work
 from arbit.risk.breaker import Reason
 
 WATCH_S = 0.02  # how often the kill switch and the unwritten are looked at
+TELL_NS = 10_000 * MS  # how often one refusal code is told of
 MAX_PAST = 2_000  # cycles that are over and remembered for late fills
 
 
@@ -63,6 +64,7 @@ class Engine:
         self.past: OrderedDict[str, Cycle] = OrderedDict()
         self.ends: dict[str, int] = {}
         self.refusals: dict[str, int] = {}
+        self._told_ns: dict[str, int] = {}
         self.profit: dict[str, Decimal] = {}
         self.closed = False
         self.on_end: Callable[[Cycle], None] = lambda _: None
@@ -331,9 +333,12 @@ class Engine:
         )
 
     def _refused(self, refused: Refused) -> Refused:
-        code = refused.code.value
+        """Count it; tell of each code now and then, for the same one may come with every book."""
+        code, now_ns = refused.code.value, self.setup.now_ns
         self.refusals[code] = self.refusals.get(code, 0) + 1
-        self.setup.publish(OrderRefused(self.setup.venue, code, str(refused)))
+        if now_ns - self._told_ns.get(code, -TELL_NS) >= TELL_NS:
+            self._told_ns[code] = now_ns
+            self.setup.publish(OrderRefused(self.setup.venue, code, str(refused)))
         return refused
 
 

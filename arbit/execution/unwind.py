@@ -77,8 +77,8 @@ class Prospect:
 def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     """Price the ways home of a cycle that may lose at most `budget` of its start asset."""
     moved = cycle.moved()
-    start, first, second = cycle.assets
-    owed = {asset: moved.get(asset, ZERO) for asset in (first, second)}
+    start = cycle.start
+    owed = {asset: amount for asset, amount in moved.items() if asset != start}
     paths = _Paths(cycle, around)
     loose = {asset: amount for asset, amount in owed.items() if not paths.is_dust(asset, amount)}
     if not loose:
@@ -113,6 +113,14 @@ class _Paths:
         self._home = {self.first: one.reversed(), self.second: three}  # straight to the start asset
         self._buy = {self.first: one, self.second: three.reversed()}
         self.symbols = (one.symbol, two.symbol, three.symbol)
+        inside = (self.start, self.first, self.second)
+        self.others = tuple(asset for asset in cycle.moved() if asset not in inside)
+        for asset in self.others:  # half-way through a detour, or a fee in a third asset
+            for leg in self._legs_of(asset):
+                if leg.receive == self.start:
+                    self._complete[asset] = self._reverse[asset] = self._home[asset] = leg
+                    self._buy[asset] = leg.reversed()
+                    break
 
     def is_dust(self, asset: str, amount: Decimal) -> bool:
         """Too little to be traded on either market of the triangle; a book not seen is no excuse.
@@ -121,6 +129,8 @@ class _Paths:
         called dust.
         """
         if amount == 0:
+            return True
+        if asset not in self._home:  # no market joins it to the start asset: nothing to be done
             return True
         legs = [self._home[asset], self._complete[asset], self._reverse[asset]]
         if amount < 0:
@@ -149,12 +159,10 @@ class _Paths:
     def way(self, name: str, loose: Mapping[str, Decimal]) -> Way | None:
         """All the way home by completing or reversing; None where a book or depth is missing."""
         holdings = dict(loose)
-        if name == COMPLETE:
-            hops = [(self.first, self._complete), (self.second, self._complete)]
-        else:
-            hops = [(self.second, self._reverse), (self.first, self._reverse)]
+        legs = self._complete if name == COMPLETE else self._reverse
+        inside = (self.first, self.second) if name == COMPLETE else (self.second, self.first)
         orders: list[HomeOrder] = []
-        for asset, legs in hops:
+        for asset in (*self.others, *inside):
             amount = holdings.get(asset, ZERO)
             if amount <= 0 or (orders and self.is_dust(asset, amount)):
                 continue
@@ -206,7 +214,7 @@ class _Paths:
         self, name: str, orders: list[HomeOrder], holdings: dict[str, Decimal]
     ) -> Way | None:
         """Buy back what is still owed (parallel legs), and add up what the start asset gains."""
-        for asset in (self.first, self.second):
+        for asset in (self.first, self.second, *self.others):
             owed = EXACT.minus(holdings.get(asset, ZERO))
             if owed <= 0 or self.is_dust(asset, EXACT.minus(owed)):
                 continue

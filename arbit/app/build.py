@@ -1,0 +1,128 @@
+"""One venue put together for any command that watches books: reached, listed, desked and fed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arbit.app.child import SandboxChild
+from arbit.app.feeds import Addresses, FeedParts, RestSide, make_feed, proved_levels
+from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
+from arbit.app.watchlist import Watchlist, watchlist
+from arbit.books import BookCache
+from arbit.config import Settings, VenueSettings
+from arbit.domain.errors import UserError, VenueUnreachable
+from arbit.domain.market import Market
+from arbit.ports import Clock, Listener
+from arbit.venues.kraken.feed import KrakenFeed
+
+SANDBOX = "sandbox"
+SYNTHETIC, LIVE = "synthetic", "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where a venue is, and a wait for the untimely end of a server of our own."""
+
+    at: Addresses
+    companion: Callable[[], Awaitable[None]] | None = None
+
+
+async def reach(
+    venue: VenueSettings, stack: AsyncExitStack, child: Callable[[], SandboxChild]
+) -> Reached:
+    """The venue's addresses; the sandbox's own server is started when none is configured."""
+    if venue.name != SANDBOX:
+        return Reached(Addresses(venue.rest_url or "", venue.ws_url or ""))
+    if venue.rest_url and venue.ws_url:
+        return Reached(Addresses(venue.rest_url, venue.ws_url))
+    if venue.rest_url or venue.ws_url:  # half an address must never be completed by Kraken's
+        raise UserError(
+            "ARBIT_VENUES__SANDBOX__REST_URL and ARBIT_VENUES__SANDBOX__WS_URL: expected both "
+            "or neither (without them the sandbox starts its own server)"
+        )
+    server = child()
+    address = (await stack.enter_async_context(server)).address
+    return Reached(Addresses(address.rest_url, address.ws_url), server.ended)
+
+
+async def listed(venue: VenueSettings, rest: RestSide) -> dict[str, Market]:
+    """Every market of the venue. VenueUnreachable names it."""
+    try:
+        return dict(await rest.catalog.markets())
+    except VenueUnreachable as error:
+        raise VenueUnreachable(f"{venue.name} could not be reached: {error}") from None
+
+
+def watched(
+    settings: Settings,
+    venue: VenueSettings,
+    markets: Mapping[str, Market],
+    account_fees: Mapping[str, Decimal] | None = None,
+) -> Watchlist:
+    """What to watch. UserError when it holds no triangle."""
+    scan = settings.scan
+    watch = watchlist(venue, markets, scan.start_assets, scan.min_edge_bps, account_fees)
+    if not watch.triangles:
+        named = ", ".join(venue.symbols) or f"its {len(markets)} markets"
+        raise UserError(f"venue {venue.name!r}: no triangle among {named}")
+    return watch
+
+
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """What a run is made of. `simulate` trades on paper beside the measuring (`fitness`)."""
+
+    settings: Settings
+    venue: VenueSettings
+    watch: Watchlist
+    markets: dict[str, Market]
+    reached: Reached
+    rest: RestSide
+    clock: Clock
+    publish: Listener
+    simulate: bool = False
+
+
+def build_run(parts: RunParts) -> VenueRun:
+    """The desk, its feed, and the run that drives both."""
+    venue, clock = parts.venue, parts.clock
+    desk = Desk(
+        DeskSetup(
+            venue=venue,
+            scan=parts.settings.scan,
+            watch=parts.watch,
+            markets=parts.markets,
+            publish=parts.publish,
+            clock_ns=clock.monotonic_ns,
+            simulate=parts.simulate,
+            proved_levels=proved_levels(venue),
+        )
+    )
+    feed = make_feed(
+        FeedParts(
+            venue=venue,
+            at=parts.reached.at,
+            rest=parts.rest,
+            sink=desk.cache,
+            clock=clock,
+            publish=parts.publish,
+            markets=parts.markets,
+            learn=desk.learn,
+        )
+    )
+    market = SYNTHETIC if venue.name == SANDBOX else LIVE
+    setup = RunSetup(market, parts.settings.linger_us * 1_000, parts.reached.companion)
+    run = VenueRun(desk, feed, clock, setup)
+    _take_turns(feed, desk.cache, run)
+    return run
+
+
+def _take_turns(feed: object, cache: BookCache, run: VenueRun) -> None:
+    """Our own feed says when its buffer is drained; the others wake the loop once per batch."""
+    if isinstance(feed, KrakenFeed):
+        feed.on_drained = run.drained
+    else:
+        cache.on_touched = run.soon

@@ -1,0 +1,368 @@
+"""Runs `arbit live`: one account, recovered first, then traded, then left in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from arbit.app.build import SANDBOX, Reached, RunParts, build_run, listed, reach, watched
+from arbit.app.child import SandboxChild
+from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
+from arbit.app.fitness import check_names
+from arbit.app.loop import run_on_best_loop
+from arbit.app.private import Around, Paper, Real, paper_side, real_side
+from arbit.app.store import open_journal
+from arbit.app.trader import Trader, TraderSetup
+from arbit.app.venue import VenueRun
+from arbit.app.watching import Telemetry
+from arbit.clock import SystemClock, run_epoch
+from arbit.config import Settings, VenueSettings
+from arbit.domain.account import AccountId, Mode
+from arbit.domain.errors import UserError, first_of
+from arbit.domain.fees import hurdle_bps
+from arbit.domain.money import plain
+from arbit.ports import Clock, Listener
+
+CHECK_S = 0.05
+STOPPED_HARD = 130
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """What the command line adds to the settings.
+
+    `real` says that orders may be sent; `dry` that they may not, and wins. `cycles` counts those
+    that traded; None runs on.
+    """
+
+    venue: str
+    real: bool = False
+    dry: bool = False
+    seconds: float | None = None
+    cycles: int | None = None
+    profile: str = "calm"
+    seed: int = 1
+
+
+@dataclass(slots=True)
+class LiveReport:
+    """What a run did. Amounts are exact text by asset."""
+
+    venue: str
+    account: str
+    mode: str
+    synthetic: bool
+    seconds: float = 0.0
+    ended: str = ""
+    cycles: Mapping[str, int] = field(default_factory=dict)
+    orders: int = 0
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    profit: Mapping[str, str] = field(default_factory=dict)
+    balances: Mapping[str, str] = field(default_factory=dict)
+    breaker: str = ""
+    open_cycles: int = 0
+    recovered: int = 0
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preamble:
+    """What is said before anything is traded: limits, fees, and what they allow."""
+
+    venue: str
+    mode: str
+    synthetic: bool
+    limits: Mapping[str, str]
+    fees: Mapping[str, str]
+    sentence: str
+
+
+class LiveScreen(Protocol):
+    """Shows a run while it lasts; `refresh` is called every `every_s` seconds."""
+
+    @property
+    def every_s(self) -> float:
+        """Seconds between two refreshes."""
+        ...
+
+    def preamble(self, said: Preamble) -> None:
+        """Limits, fees and the honest sentence, first of all."""
+        ...
+
+    def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
+        """So long has it run."""
+        ...
+
+    def end(self) -> None:
+        """It has stopped; the report follows."""
+        ...
+
+
+class LiveRun:
+    """One command, from the first question to the report."""
+
+    def __init__(
+        self, settings: Settings, options: LiveOptions, clock: Clock, screen: LiveScreen
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._clock = clock
+        self._screen = screen
+        self._stop = asyncio.Event()
+        self._signals = 0
+        self._why = ""
+        self.trader: Trader | None = None
+
+    async def __call__(self) -> LiveReport:
+        """Trade until told to stop, until the time or the cycles are up, or until it breaks."""
+        check_names(self._settings)
+        venue = self._settings.venue(self._options.venue)
+        real = self._is_real(venue)
+        self._heed_signals()
+        async with AsyncExitStack() as stack:
+            telemetry = Telemetry(self._settings, self._clock)
+            await stack.enter_async_context(telemetry.serve())
+            run, trader, side = await self._build(venue, telemetry.hub.publish, stack, real=real)
+            self.trader = trader
+            telemetry.show([run])
+            self._screen.preamble(self._preamble(trader, run))
+            started_ns = self._clock.monotonic_ns()
+            failure = await self._trade(run, trader, side)
+            seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
+            return self._report(run, trader, seconds, failure)
+
+    def _is_real(self, venue: VenueSettings) -> bool:
+        """Whether orders go to a venue. UserError for one that cannot be traded, or has no key."""
+        options = self._options
+        if options.dry or self._settings.dry_run:
+            return False
+        if not options.real and venue.name != SANDBOX:
+            return False
+        if venue.name not in SPEAKS_KRAKEN:
+            raise UserError(
+                f"--venue {venue.name}: real orders are for {' and '.join(sorted(SPEAKS_KRAKEN))} "
+                "alone so far; this one can be measured, or traded on paper (--dry-run)"
+            )
+        key = f"ARBIT_VENUES__{venue.name.upper()}__API_"
+        for name, value in (("KEY", venue.api_key), ("SECRET", venue.api_secret)):
+            if value is None:
+                raise UserError(f"{key}{name}: expected the API key's own, none is set")
+        return True
+
+    async def _build(
+        self, venue: VenueSettings, publish: Listener, stack: AsyncExitStack, *, real: bool
+    ) -> tuple[VenueRun, Trader, Paper | Real]:
+        settings = self._settings
+        account = _account(venue, real=real)
+        journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
+        reached = await reach(venue, stack, lambda: self._child(venue, real=real))
+        rest = rest_side(venue, reached.at, self._clock)
+        stack.push_async_callback(rest.client.close)
+        markets = await listed(venue, rest)
+        side: Paper | Real
+        fees: Mapping[str, Decimal] | None = None
+        if real:
+            symbols = watched(settings, venue, markets).symbols
+            around = Around(self._clock, journal, publish)
+            side = await real_side(
+                settings, venue, reached.at, self._clock, journal, publish, stack
+            )
+            fees = await side.admitted(symbols)
+        watch = watched(settings, venue, markets, fees)
+        parts = RunParts(
+            settings=settings,
+            venue=venue,
+            watch=watch,
+            markets=markets,
+            reached=Reached(reached.at, reached.companion),
+            rest=rest,
+            clock=self._clock,
+            publish=publish,
+        )
+        run = build_run(parts)
+        if not real:
+            side = paper_side(settings, run.desk, journal, self._clock)
+        trader = Trader(
+            TraderSetup(
+                settings=settings,
+                account=account,
+                desk=run.desk,
+                integrity=run.feed.integrity,
+                journal=journal,
+                gateway=side.gateway,
+                reader=side.reader,
+                fees=watch.rates,
+                clock=self._clock,
+                publish=publish,
+                epoch=run_epoch(),
+                data_dir=settings.data_dir,
+            )
+        )
+        side.joined(trader, run)
+        run.desk.funds = lambda asset: _startable(trader, settings, asset)
+        run.desk.lane.take = trader.take
+        return run, trader, side
+
+    def _child(self, venue: VenueSettings, *, real: bool) -> SandboxChild:
+        """The sandbox's server; it keeps its account's state when it is traded with."""
+        options = self._options
+        if not real:
+            return SandboxChild(options.profile, options.seed)
+        state = self._settings.data_dir / SANDBOX
+        return SandboxChild(
+            options.profile, options.seed, state=state, taker_fee_bps=venue.taker_fee_bps
+        )
+
+    async def _trade(self, run: VenueRun, trader: Trader, side: Paper | Real) -> str:
+        """Everything at once until it is over; returns what broke, if anything did."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(run.run(), name="feed"),
+                    group.create_task(trader.run(), name="trader"),
+                    group.create_task(side.run(), name="account"),
+                    group.create_task(self._show(run, trader), name="screen"),
+                ]
+                await self._until_over(run, trader)
+                for task in tasks:
+                    task.cancel()
+        except Exception as several:  # noqa: BLE001  the supervisor: told in the report
+            error = first_of(several)
+            if isinstance(error, UserError):
+                raise error from None
+            self._why = "broken"
+            return f"{type(error).__name__}: {error}"
+        finally:
+            self._screen.end()
+        return run.failure
+
+    async def _until_over(self, run: VenueRun, trader: Trader) -> None:
+        """Wait for a reason to stop, then let open cycles end within the grace."""
+        began_ns, options = self._clock.monotonic_ns(), self._options
+        while not self._why:
+            if self._stop.is_set():
+                self._why = "stopped"
+            elif options.seconds is not None and (
+                self._clock.monotonic_ns() - began_ns > options.seconds * 1e9
+            ):
+                self._why = "time is up"
+            elif options.cycles is not None and _traded(trader) >= options.cycles:
+                self._why = "cycles are done"
+            elif run.ended_ns is not None:
+                self._why = "the feed ended"
+            await self._clock.sleep(CHECK_S)
+        run.close()
+        grace_s = self._settings.risk.grace_s
+        if not await trader.drain(grace_s):
+            self._why += f"; cycles were open after {grace_s} s: the next start takes them up"
+
+    def _heed_signals(self) -> None:
+        """The first asks to stop in order; the second stops at once, which recovery makes safe."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+                loop.add_signal_handler(number, self._signalled)
+
+    def _signalled(self) -> None:
+        self._signals += 1
+        if self._signals > 1:
+            os._exit(STOPPED_HARD)
+        self._stop.set()
+
+    async def _show(self, run: VenueRun, trader: Trader) -> None:
+        began_ns = self._clock.monotonic_ns()
+        while True:
+            await self._clock.sleep(self._screen.every_s)
+            elapsed_s = (self._clock.monotonic_ns() - began_ns) / 1e9
+            self._screen.refresh(run, trader, elapsed_s)
+
+    def _preamble(self, trader: Trader, run: VenueRun) -> Preamble:
+        settings, risk, scan = self._settings, self._settings.risk, self._settings.scan
+        ref = scan.reference_currency
+        rates = sorted({fee.bps for fee in run.desk.setup.watch.fees.values()})
+        fees = {
+            symbol: f"{plain(fee.bps.normalize())} bps ({fee.source.value})"
+            for symbol, fee in run.desk.setup.watch.fees.items()
+        }
+        sentence = "no fee is known: nothing can be traded"
+        if rates:
+            worst = rates[-1] / 10_000
+            hurdle = hurdle_bps([worst] * 3, scan.min_edge_bps)
+            sentence = (
+                f"at your fees (up to {plain(rates[-1].normalize())} bps a leg) a gap of "
+                f"{hurdle:.1f} bps is needed before a cycle earns anything"
+            )
+        limits = {
+            "policy": risk.policy.value,
+            "per cycle": f"{plain(scan.max_notional_per_cycle)} {ref}",
+            "cycles at once": str(scan.max_concurrent_cycles),
+            "slippage a leg": f"{plain(scan.max_slippage_bps)} bps",
+            "edge after fees": f"at least {plain(scan.min_edge_bps)} bps",
+            "exposure an asset": f"{plain(risk.max_exposure)} {ref}",
+            "loss a day": f"{plain(risk.max_daily_loss)} {ref}",
+            "unwinding": f"may lose {plain(risk.unwind_budget_bps)} bps of a cycle",
+            "orders": f"IOC limit only, over {trader.setup.gateway.transport}",
+        }
+        del settings
+        return Preamble(
+            venue=run.desk.setup.venue.name,
+            mode=trader.setup.account.mode.value,
+            synthetic=run.market == "synthetic",
+            limits=limits,
+            fees=fees,
+            sentence=sentence,
+        )
+
+    def _report(self, run: VenueRun, trader: Trader, seconds: float, failure: str) -> LiveReport:
+        engine = trader.engine
+        return LiveReport(
+            venue=run.desk.setup.venue.name,
+            account=str(trader.setup.account),
+            mode=trader.setup.account.mode.value,
+            synthetic=run.market == "synthetic",
+            seconds=round(seconds, 3),
+            ended=self._why,
+            cycles=dict(engine.ends),
+            orders=engine.orders,
+            refusals=dict(engine.refusals),
+            profit={asset: plain(amount) for asset, amount in engine.profit.items()},
+            balances={asset: plain(amount) for asset, amount in trader.balances().items()},
+            breaker=trader.breaker.state().value,
+            open_cycles=engine.open_cycles,
+            recovered=trader.recovered,
+            failure=failure,
+        )
+
+
+def _account(venue: VenueSettings, *, real: bool) -> AccountId:
+    if not real:
+        return AccountId(venue.name, Mode.PAPER)
+    mode = Mode.SANDBOX if venue.name == SANDBOX else Mode.LIVE
+    key = venue.api_key.get_secret_value() if venue.api_key else ""
+    return AccountId.of_key(venue.name, mode, key)
+
+
+def _startable(trader: Trader, settings: Settings, asset: str) -> Decimal:
+    """What a cycle could start with: what is free, of an asset that cycles may start in."""
+    return trader.ledger.free(asset) if asset in settings.scan.start_assets else Decimal(0)
+
+
+def _traded(trader: Trader) -> int:
+    """Cycles that ended and had traded."""
+    return trader.engine.cycles - trader.engine.ends.get("flat", 0)
+
+
+def run_live(settings: Settings, options: LiveOptions, screen: LiveScreen) -> LiveReport:
+    """The whole command on real time."""
+
+    async def main() -> LiveReport:
+        return await LiveRun(settings, options, SystemClock(), screen)()
+
+    return run_on_best_loop(main())

@@ -1,0 +1,170 @@
+"""`arbit live`: trade what is there, inside strict limits, or rehearse it on paper."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arbit.cli.numbers import number, whole
+from arbit.domain.errors import UserError
+
+if TYPE_CHECKING:
+    from arbit.app.live import LiveReport, LiveScreen
+    from arbit.config import Settings
+
+PROFILES = ("calm", "volatile", "thin", "whole-venue")
+MAX_SECONDS = 31_536_000
+BROKEN_OFF, REFUSED = 1, 3
+
+Venue = Annotated[str | None, typer.Option(help="Venue to trade on. Default: the settings'.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Paper orders only; always wins.")]
+Real = Annotated[
+    bool, typer.Option("--i-accept-real-orders", help="Send real orders with real money.")
+]
+Symbols = Annotated[str | None, typer.Option(help="Markets, e.g. BTC/USD,ETH/BTC,ETH/USD.")]
+Triangles = Annotated[str | None, typer.Option(help="Triangles, ';' between them, or auto.")]
+Ws = Annotated[bool | None, typer.Option("--ws/--no-ws", help="WebSocket books, or REST alone.")]
+IocOnly = Annotated[
+    bool, typer.Option("--ioc-only", help="Always on: every order is IOC and limit.")
+]
+MaxNotional = Annotated[str | None, typer.Option(help="Most a cycle starts with (reference).")]
+MaxSlippage = Annotated[
+    str | None, typer.Option("--max-slippage-bps", help="Limit price to top of book, a leg.")
+]
+MinNotional = Annotated[str | None, typer.Option(help="Smallest order, e.g. USD=5,EUR=5.")]
+MinEdge = Annotated[str | None, typer.Option("--min-edge-bps", help="Edge demanded after fees.")]
+PolicyName = Annotated[str | None, typer.Option("--policy", help="sequential or parallel.")]
+Transport = Annotated[str | None, typer.Option("--order-transport", help="ws or rest.")]
+Cycles = Annotated[str | None, typer.Option(help="Stop after so many cycles that traded.")]
+Secs = Annotated[str | None, typer.Option("--secs", help="Stop after so many seconds.")]
+ProfileName = Annotated[str, typer.Option("--profile", help="The sandbox's market.")]
+FeeBps = Annotated[
+    str | None, typer.Option(help="Taker fee in bps; the larger of it and the account's counts.")
+]
+Seed = Annotated[str, typer.Option(help="The sandbox's seed.")]
+MetricsPort = Annotated[str | None, typer.Option(help="Serve /metrics on this loopback port.")]
+KillFile = Annotated[
+    str | None, typer.Option("--kill-switch-file", help="No order leaves while it exists.")
+]
+Kill = Annotated[bool, typer.Option("--kill-switch", help="Start with the kill switch on.")]
+DataDir = Annotated[str | None, typer.Option("--data-dir", help="Where the journal is kept.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+LogJson = Annotated[bool, typer.Option("--log-json", help="Log lines as JSON.")]
+
+
+def live(
+    venue: Venue = None,
+    dry_run: DryRun = False,
+    i_accept_real_orders: Real = False,
+    symbols: Symbols = None,
+    triangles: Triangles = None,
+    ws: Ws = None,
+    ioc_only: IocOnly = True,
+    max_notional: MaxNotional = None,
+    max_slippage_bps: MaxSlippage = None,
+    min_notional: MinNotional = None,
+    min_edge_bps: MinEdge = None,
+    policy: PolicyName = None,
+    order_transport: Transport = None,
+    cycles: Cycles = None,
+    secs: Secs = None,
+    profile: ProfileName = "calm",
+    fee_bps: FeeBps = None,
+    seed: Seed = "1",
+    metrics_port: MetricsPort = None,
+    kill_switch_file: KillFile = None,
+    kill_switch: Kill = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    log_json: LogJson = False,
+) -> None:
+    """Trade triangles with IOC limit orders, inside strict limits. Dry unless told otherwise.
+
+    On the sandbox, our own exchange with made-up money, no flag is needed.
+
+    Examples:
+    arbit live --venue sandbox --profile volatile --fee-bps 2 --cycles 10
+
+    arbit live --venue kraken --dry-run --secs 3600
+    """
+    del ioc_only  # there is no other way to trade here
+    if symbols is not None and triangles is not None:
+        raise UserError("--symbols and --triangles: expected one of them, both were given")
+    if profile not in PROFILES:
+        raise UserError(f"--profile {profile!r}: expected one of {', '.join(PROFILES)}")
+    from arbit.app.live import LiveOptions, run_live
+
+    for_all = {
+        ("--max-notional", "SCAN__MAX_NOTIONAL_PER_CYCLE"): max_notional,
+        ("--max-slippage-bps", "SCAN__MAX_SLIPPAGE_BPS"): max_slippage_bps,
+        ("--min-edge-bps", "SCAN__MIN_EDGE_BPS"): min_edge_bps,
+        ("--policy", "RISK__POLICY"): policy,
+        ("--kill-switch-file", "RISK__KILL_SWITCH_FILE"): kill_switch_file,
+        ("--kill-switch", "RISK__KILL_SWITCH"): "true" if kill_switch else None,
+        ("--metrics-port", "METRICS_PORT"): metrics_port,
+        ("--data-dir", "DATA_DIR"): data_dir,
+        ("--log-json", "LOG_JSON"): "true" if log_json else None,
+    }
+    name = venue or _settings(for_all, "", {}).default_venues[0]
+    for_venue = {
+        ("--symbols", "SYMBOLS"): symbols,
+        ("--triangles", "TRIANGLES"): triangles,
+        ("--ws/--no-ws", "WS_ENABLED"): None if ws is None else str(ws).lower(),
+        ("--min-notional", "MIN_NOTIONAL"): min_notional,
+        ("--order-transport", "ORDER_TRANSPORT"): order_transport,
+        ("--fee-bps", "TAKER_FEE_BPS"): fee_bps,
+        ("--fee-bps", "TAKER_FEE_BPS_BY_SYMBOL"): None if fee_bps is None else "{}",
+    }
+    options = LiveOptions(
+        venue=name,
+        real=i_accept_real_orders,
+        dry=dry_run,
+        seconds=None if secs is None else number("--secs", secs, 0.001, MAX_SECONDS, "s"),
+        cycles=None if cycles is None else whole("--cycles", cycles, 1, 10**9),
+        profile=profile,
+        seed=whole("--seed", seed, 0, 2**63 - 1),
+    )
+    report = run_live(_settings(for_all, name, for_venue), options, _screen(as_json=as_json))
+    _print(report, as_json=as_json)
+    if report.failure:
+        raise typer.Exit(BROKEN_OFF)
+    if report.breaker == "halted":
+        raise typer.Exit(REFUSED)
+
+
+Said = Mapping[tuple[str, str], str | None]
+
+
+def _settings(for_all: Said, venue: str, for_venue: Said) -> Settings:
+    from arbit.config import Override, load_settings
+
+    prefix = f"ARBIT_VENUES__{venue.upper()}__"
+    overrides = [
+        Override(option, start + key, text)
+        for said, start in ((for_all, "ARBIT_"), (for_venue, prefix))
+        for (option, key), text in said.items()
+        if text is not None
+    ]
+    return load_settings(overrides=overrides)
+
+
+def _screen(*, as_json: bool) -> LiveScreen:
+    from arbit.cli.live_screen import LivePlain, LiveSilence, LiveTerminal
+
+    if as_json:
+        return LiveSilence()
+    return LiveTerminal() if sys.stdout.isatty() else LivePlain()
+
+
+def _print(report: LiveReport, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(report), indent=2) + "\n")
+        return
+    from arbit.cli.live_screen import show
+
+    show(report)

@@ -1,0 +1,143 @@
+"""What `arbit live` shows: limits and the honest sentence first, then how it goes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from arbit.app.live import LiveReport, Preamble
+from arbit.app.trader import Trader
+from arbit.app.venue import VenueRun
+
+MODES = {
+    "paper": "PAPER: no order leaves this machine",
+    "sandbox": "SANDBOX: our own exchange, made-up money",
+    "live": "LIVE: real orders, real money",
+}
+
+
+class LiveSilence:
+    """Shows nothing: for `--json`."""
+
+    every_s = 3600.0
+
+    def preamble(self, said: Preamble) -> None:
+        """Nothing."""
+
+    def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class LivePlain:
+    """Plain lines, for pipes, logs and service managers."""
+
+    every_s = 5.0
+
+    def preamble(self, said: Preamble) -> None:
+        """Limits, fees and the honest sentence."""
+        for line in preamble_lines(said):
+            _say(line)
+
+    def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
+        """One line."""
+        _say(f"{elapsed_s:.0f} s  {progress_line(run, trader)}")
+
+    def end(self) -> None:
+        """Nothing more; the report follows."""
+
+
+class LiveTerminal:
+    """A table redrawn a few times a second, gone when the run is over."""
+
+    every_s = 0.25
+
+    def __init__(self) -> None:
+        self._console = Console()
+        self._live = Live(console=self._console, transient=True, auto_refresh=False)
+
+    def preamble(self, said: Preamble) -> None:
+        """Limits, fees and the honest sentence stay above the table."""
+        for line in preamble_lines(said):
+            self._console.print(line, highlight=False)
+        self._live.start()
+
+    def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
+        """Draw anew."""
+        table = Table(title=f"{run.desk.setup.venue.name}  {elapsed_s:.0f} s", title_justify="left")
+        table.add_column("what")
+        table.add_column("now", justify="right")
+        for name, value in progress(run, trader).items():
+            table.add_row(name, value)
+        self._live.update(table, refresh=True)
+
+    def end(self) -> None:
+        """Give the terminal back."""
+        self._live.stop()
+
+
+def preamble_lines(said: Preamble) -> list[str]:
+    """What is said before anything is traded."""
+    lines = [f"{said.venue}: {MODES[said.mode]}"]
+    if said.synthetic:
+        lines.append("SYNTHETIC MARKET: no price here is real")
+    lines += [f"  {name}: {value}" for name, value in said.limits.items()]
+    by_fee: dict[str, int] = {}
+    for fee in said.fees.values():
+        by_fee[fee] = by_fee.get(fee, 0) + 1
+    lines += [f"  taker fee {fee} on {count} markets" for fee, count in sorted(by_fee.items())]
+    return [*lines, said.sentence]
+
+
+def progress(run: VenueRun, trader: Trader) -> dict[str, str]:
+    """How it goes, in a few words each."""
+    engine = trader.engine
+    best = max(run.desk.scanner.best, default=float("-inf"))
+    refused = sorted(engine.refusals.items(), key=lambda item: -item[1])[:3]
+    return {
+        "state": trader.breaker.state().value if trader.started else "recovering",
+        "best gross edge": f"{best * 1e4:.2f} bps" if best > float("-inf") else "none yet",
+        "cycles": words(engine.ends) or "none",
+        "open": str(engine.open_cycles),
+        "orders": str(engine.orders),
+        "refused": words(dict(refused)) or "nothing",
+        "profit": words({asset: f"{amount:f}" for asset, amount in engine.profit.items()}) or "-",
+    }
+
+
+def progress_line(run: VenueRun, trader: Trader) -> str:
+    """The same in one line."""
+    return "; ".join(f"{name} {value}" for name, value in progress(run, trader).items())
+
+
+def words(counts: Mapping[str, object]) -> str:
+    """`done 3, flat 1`."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def show(report: LiveReport) -> None:
+    """The report for a reader."""
+    lines = [
+        f"{report.venue} ({report.account}): {report.ended} after {report.seconds:.1f} s",
+        f"cycles: {words(report.cycles) or 'none'}; orders {report.orders}",
+        f"taken up from before: {report.recovered}; left open: {report.open_cycles}",
+        f"refused: {words(report.refusals) or 'nothing'}",
+        f"profit: {words(report.profit) or 'none'}",
+        f"balances: {words(report.balances) or 'none'}",
+        f"breaker: {report.breaker}",
+    ]
+    if report.failure:
+        lines.append(f"broken off: {report.failure}")
+    for line in lines:
+        _say(line)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
