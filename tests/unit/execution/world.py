@@ -1,0 +1,372 @@
+"""A venue whose every answer a test scripts, and an engine that trades on it in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from arbit.config import RiskSettings, ScanSettings, Settings
+from arbit.domain.account import AccountId, Balance, ClockOffset, Flow, KeyFacts, Mode, VenueOrder
+from arbit.domain.book import BookView, Integrity
+from arbit.domain.cycle import Policy
+from arbit.domain.events import Event
+from arbit.domain.market import Market, MarketStatus
+from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade, end_of
+from arbit.domain.plan import Plan, SizeLimits
+from arbit.domain.triangle import Side
+from arbit.execution.audit import Auditor
+from arbit.execution.engine import Engine
+from arbit.execution.ids import Ids
+from arbit.execution.setup import EngineSetup
+from arbit.ledger import Ledger, opening
+from arbit.persistence.memory import MemoryJournal
+from arbit.risk.breaker import Breaker
+from arbit.risk.budgets import DayBook
+from arbit.risk.gate import Gate, GateSetup
+from arbit.risk.kill import KillSwitch, Orders
+from arbit.sizing import size
+from tests.unit.sizing_world import MARKETS, TRIANGLE, view
+from tests.unit.venues.virtual import VirtualClock, settle
+
+D = Decimal
+FEE = D("0.001")
+FEES = dict.fromkeys(MARKETS, FEE)
+ONLINE = {name: replace(market, status=MarketStatus.ONLINE) for name, market in MARKETS.items()}
+# A gap of about one per cent after fees: real enough for collars and caps to mean something.
+BOOKS = {
+    "BTC/USD": view("BTC/USD", [("100", "5"), ("99.90", "20")], [("100.20", "2"), ("100.30", "3")]),
+    "ETH/BTC": view("ETH/BTC", [("0.0990", "50")], [("0.10", "15"), ("0.11", "100")]),
+    "ETH/USD": view("ETH/USD", [("10.15", "20"), ("10.10", "100")], [("10.20", "50")]),
+}
+START = {"USD": D(10_000), "BTC": D(2), "ETH": D(30)}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """How the venue treats one order.
+
+    `fraction` of the quantity fills, in `pieces` trades. `shape`: ok, reject, lost_before (never
+    accepted, no reply), lost_after (accepted, no reply). `asks` is how many questions are answered
+    UNKNOWN before the truth is told. `fee_asset` and `over` bend the fill.
+    """
+
+    fraction: Decimal = D(1)
+    shape: str = "ok"
+    pieces: int = 1
+    asks: int = 0
+    fee_asset: str = ""
+    over: Decimal = D(0)
+    reason: str = "EOrder:Insufficient funds"
+    remedy: Remedy = Remedy.NONE
+
+
+@dataclass(slots=True)
+class Accepted:
+    """One acceptance, with what the venue held then."""
+
+    intent: OrderIntent
+    balances: dict[str, Decimal]
+
+
+@dataclass(slots=True)
+class ScriptedVenue:
+    """`ports.OrderGateway` and `ports.AccountReader` of a venue that follows a script."""
+
+    clock: VirtualClock
+    journal: MemoryJournal
+    scripts: list[Script] = field(default_factory=list)
+    balances_: dict[str, Decimal] = field(default_factory=lambda: dict(START))
+    transport: str = "scripted"
+    latency_s: float = 0.01
+    why_unready: str = ""
+    sent: list[OrderIntent] = field(default_factory=list)
+    accepted: dict[str, Accepted] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    questions: dict[str, int] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    flows: list[Flow] = field(default_factory=list)
+    written_first: bool = True
+    answers: bool = True
+
+    def unready(self) -> str:
+        return self.why_unready
+
+    def deadline_ns(self) -> int | None:
+        return self.clock.wall_ns() + 2_000_000_000
+
+    def send(self, intent: OrderIntent) -> Awaitable[Outcome]:
+        row = self.journal.orders.get(intent.client_id)
+        if row is None or row.intent != intent or row.state is not OrderState.SENT:
+            self.written_first = False
+        script = self.scripts.pop(0) if self.scripts else Script()
+        assert intent.client_id not in {one.client_id for one in self.sent}, "sent twice"
+        self.sent.append(intent)
+        self._execute(intent, script)
+        return self._reply(intent, script)
+
+    async def _reply(self, intent: OrderIntent, script: Script) -> Outcome:
+        await self.clock.sleep(self.latency_s)
+        if script.shape.startswith("lost"):
+            await self.clock.sleep(3.0)
+            return Outcome(intent.client_id, OrderState.UNKNOWN, reason="no reply")
+        return self.outcomes[intent.client_id]
+
+    def _execute(self, intent: OrderIntent, script: Script) -> None:
+        self.questions[intent.client_id] = script.asks
+        if script.shape == "reject":
+            self.outcomes[intent.client_id] = Outcome(
+                intent.client_id, OrderState.REJECTED, reason=script.reason, remedy=script.remedy
+            )
+            return
+        if script.shape == "lost_before":
+            self.outcomes[intent.client_id] = Outcome(intent.client_id, OrderState.NEVER)
+            return
+        self.accepted[intent.client_id] = Accepted(intent, dict(self.balances_))
+        trades = self._fills(intent, script)
+        self.trades += trades
+        self.outcomes[intent.client_id] = Outcome(
+            client_id=intent.client_id,
+            state=end_of(intent.qty, trades),
+            trades=tuple(trades),
+            order_id=f"O-{intent.client_id}",
+        )
+
+    def _fills(self, intent: OrderIntent, script: Script) -> list[Trade]:
+        lot = ONLINE[intent.leg.symbol].qty_increment or D(1)
+        qty = (intent.qty * script.fraction // lot) * lot + script.over
+        left, trades = qty, []
+        for piece in range(script.pieces):
+            part = left if piece == script.pieces - 1 else (qty / script.pieces // lot) * lot
+            left -= part
+            if part > 0:
+                trades.append(self._trade(intent, part, f"T-{intent.client_id}-{piece}", script))
+        return trades
+
+    def _trade(self, intent: OrderIntent, qty: Decimal, trade_id: str, script: Script) -> Trade:
+        leg = intent.leg
+        base, quote = leg.symbol.split("/")
+        cost = qty * intent.limit_price
+        gross = qty if leg.side is Side.BUY else cost
+        fee = gross * FEE
+        fee_asset = leg.receive
+        if script.fee_asset:
+            fee_asset, fee = script.fee_asset, D("0.0001")
+        trade = Trade(
+            trade_id=trade_id,
+            order_id=f"O-{intent.client_id}",
+            client_id=intent.client_id,
+            symbol=leg.symbol,
+            side=leg.side,
+            qty=qty,
+            price=intent.limit_price,
+            cost=cost,
+            fees=((fee_asset, fee),),
+            at_ns=self.clock.wall_ns(),
+        )
+        for asset, amount in trade.moves(base, quote):
+            self.balances_[asset] = self.balances_.get(asset, D(0)) + amount
+        return trade
+
+    async def resolve(self, intent: OrderIntent, order_id: str = "") -> Outcome:
+        await self.clock.sleep(self.latency_s)
+        left = self.questions.get(intent.client_id, 0)
+        if left or not self.answers:
+            self.questions[intent.client_id] = left - 1
+            return Outcome(intent.client_id, OrderState.UNKNOWN)
+        return self.outcomes.get(
+            intent.client_id, Outcome(intent.client_id, OrderState.NEVER, order_id=order_id)
+        )
+
+    async def cancel(self, client_id: str, order_id: str = "") -> None:
+        self.cancelled.append(client_id)
+
+    async def balances(self) -> Mapping[str, Balance]:
+        return {asset: Balance(amount) for asset, amount in self.balances_.items()}
+
+    async def fees(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
+        return FEES
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        return ()
+
+    async def trades_since(self, since_ns: int) -> Sequence[Trade]:
+        return [trade for trade in self.trades if trade.at_ns >= since_ns]
+
+    async def flows_since(self, since_ns: int) -> Sequence[Flow]:
+        return [flow for flow in self.flows if flow.at_ns >= since_ns]
+
+    async def key(self) -> KeyFacts:
+        raise NotImplementedError
+
+    async def clock_offset(self) -> ClockOffset:
+        raise NotImplementedError
+
+
+class FixedSights:
+    """Books that stand still, unless a test changes them."""
+
+    integrity = Integrity.CHECKSUM
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.books: dict[str, BookView] = dict(BOOKS)
+        self.markets: dict[str, Market] = dict(ONLINE)
+        self.blind: set[str] = set()
+        self.prices = {"USD": D(1), "BTC": D(100), "ETH": D("10.15")}
+        self.clock = clock
+
+    def view(self, symbol: str, now_ns: int) -> BookView | None:
+        return None if symbol in self.blind else self.books.get(symbol)
+
+    def confirmed_ns(self, symbol: str) -> int:
+        return self.clock.now_ns
+
+    def from_rest(self, symbol: str) -> bool:
+        return False
+
+    def market(self, symbol: str) -> Market | None:
+        return self.markets.get(symbol)
+
+    def in_reference(self, asset: str, now_ns: int) -> Decimal | None:
+        return self.prices.get(asset)
+
+
+def usual_settings(**risk: Any) -> Settings:
+    usual: dict[str, Any] = {
+        "cooldown_ms": 0,
+        "collar_bps": D(300),
+        "unwind_budget_bps": D(1000),
+        "order_rate_per_s": 100.0,
+        "max_exposure": D(5_000),
+        "breaker_failures": 1000,
+    }
+    return Settings(
+        scan=ScanSettings(max_slippage_bps=D(1000), max_notional_per_cycle=D(1000)),
+        risk=RiskSettings(**(usual | risk)),
+    )
+
+
+class World:
+    """One account, one engine, one scripted venue."""
+
+    def __init__(
+        self,
+        *scripts: Script,
+        settings: Settings | None = None,
+        policy: Policy = Policy.SEQUENTIAL,
+        journal: MemoryJournal | None = None,
+        epoch: str = "00000",
+    ) -> None:
+        self.settings = settings or usual_settings(policy=policy)
+        self.clock = VirtualClock()
+        self.journal = journal or MemoryJournal()
+        self.venue = ScriptedVenue(self.clock, self.journal, list(scripts))
+        self.sights = FixedSights(self.clock)
+        self.events: list[Event] = []
+        self.data_dir = Path(tempfile.mkdtemp())
+        self.kill = KillSwitch(self.data_dir)
+        self.memory = self.journal.recall()
+        self.ledger = Ledger(self.memory.sums)
+        if not self.memory.sums:
+            for asset, amount in START.items():
+                self.ledger.apply(opening(asset, amount, 0))
+        risk = self.settings.risk
+        self.breaker = Breaker("test", risk, self.clock, self.events.append)
+        self.day = DayBook()
+        self.gate = self._gate()
+        self.setup = EngineSetup(
+            account=AccountId("test", Mode.SANDBOX, "k"),
+            settings=risk,
+            policy=risk.policy,
+            gate=self.gate,
+            breaker=self.breaker,
+            kill=self.kill,
+            ledger=self.ledger,
+            journal=self.journal,
+            gateway=self.venue,
+            markets=self.sights.markets,
+            fees=FEES,
+            view=self.sights.view,
+            in_reference=lambda asset: self.sights.in_reference(asset, 0),
+            clock=self.clock,
+            ids=Ids(epoch),
+            publish=self.events.append,
+        )
+        self.engine = Engine(self.setup)
+        self.auditor = Auditor(self.setup, self.engine, self.venue)
+
+    def _gate(self) -> Gate:
+        return Gate(
+            GateSetup(
+                venue=self.settings.venue("sandbox"),
+                scan=self.settings.scan,
+                risk=self.settings.risk,
+                policy=self.settings.risk.policy,
+                ledger=self.ledger,
+                sights=self.sights,
+                breaker=self.breaker,
+                kill=self.kill,
+                orders=Orders(self.data_dir, "sandbox"),
+                day=self.day,
+                clock=self.clock,
+                gateway_unready=self.venue.unready,
+                journal_fails=lambda: self.engine.keeper.ok(),
+            )
+        )
+
+    @asynccontextmanager
+    async def running(self) -> Any:
+        """The engine owns its tasks while this is open."""
+        task = asyncio.get_running_loop().create_task(self.engine.run())
+        await settle()
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def plan(self, most: str = "150") -> Plan:
+        """What sizing makes of the standing books."""
+        found = size(TRIANGLE, self.sights.books, self.sights.markets, FEES, SizeLimits(D(most)))
+        assert isinstance(found, Plan), found
+        return found
+
+    async def trade(self, *, seconds: float = 60.0, most: str = "150") -> None:
+        """Take one plan and let time pass until its cycle is over."""
+        refused = self.engine.take(self.plan(most), self.clock.now_ns)
+        assert refused is None, refused
+        for _ in range(int(seconds * 10)):
+            if not self.engine.open_cycles:
+                return
+            await self.clock.advance(0.1)
+
+    @property
+    def end(self) -> str:
+        """How the only cycle ended."""
+        (only,) = self.engine.ends
+        return only
+
+    def agrees(self) -> None:
+        """The ledger, the journal and the venue say the same of every asset."""
+        self.ledger.check()
+        for asset, amount in self.venue.balances_.items():
+            assert self.ledger.wallet(asset) == amount, asset
+        assert set(self.journal.trades) == {trade.trade_id for trade in self.venue.trades}
+        for client_id, row in self.journal.orders.items():
+            filled = sum(
+                (t.qty for t in self.journal.trades.values() if t.client_id == client_id), D(0)
+            )
+            if row.state.over and not filled:
+                assert row.state in {OrderState.EMPTY, OrderState.REJECTED, OrderState.NEVER}
+            elif row.state.over:
+                assert row.state is end_of(row.intent.qty, self.trades_of(client_id))
+        assert self.venue.written_first
+
+    def trades_of(self, client_id: str) -> list[Trade]:
+        return [trade for trade in self.venue.trades if trade.client_id == client_id]
