@@ -131,7 +131,7 @@ class LiveRun:
             await stack.enter_async_context(telemetry.serve())
             run, trader, side = await self._build(venue, telemetry.hub.publish, stack, real=real)
             self.trader = trader
-            telemetry.show([run])
+            telemetry.show([run], trader)
             self._screen.preamble(self._preamble(trader, run))
             started_ns = self._clock.monotonic_ns()
             failure = await self._trade(run, trader, side)
@@ -171,9 +171,7 @@ class LiveRun:
         if real:
             symbols = watched(settings, venue, markets).symbols
             around = Around(self._clock, journal, publish)
-            side = await real_side(
-                settings, venue, reached.at, self._clock, journal, publish, stack
-            )
+            side = await real_side(settings, venue, reached.at, around, stack)
             fees = await side.admitted(symbols)
         watch = watched(settings, venue, markets, fees)
         parts = RunParts(

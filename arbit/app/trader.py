@@ -14,6 +14,7 @@ from arbit.config import Settings
 from arbit.domain.account import AccountEvent, AccountId
 from arbit.domain.book import Integrity
 from arbit.domain.plan import Plan
+from arbit.domain.readings import TradingReading
 from arbit.domain.records import Batch, Book, JournalFailed
 from arbit.domain.refusal import Refused
 from arbit.execution.audit import Auditor
@@ -183,6 +184,17 @@ class Trader:
     def halted(self) -> bool:
         """Whether nothing at all may be sent until an operator says so."""
         return self.breaker.state() is BreakerState.HALTED
+
+    def reading(self) -> TradingReading:
+        """Running totals, for metrics."""
+        return TradingReading(
+            orders=self.engine.order_ends,
+            refusals=self.engine.refusals,
+            cycles=self.engine.ends,
+            incidents=self.engine.settling.incidents,
+            breaker=self.breaker.state().value,
+            killed=self.kill.on(),
+        )
 
     def balances(self) -> dict[str, Decimal]:
         """What the ledger says is owned, by asset."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
+from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 from arbit.config import Settings
 from arbit.domain.readings import VenueReading
@@ -24,6 +26,7 @@ class Telemetry:
         self._settings = settings
         self._clock = clock
         self._runs: Sequence[VenueRun] = ()
+        self._trader: Trader | None = None
         self.hub = Hub(asyncio.get_running_loop().call_soon)
         logger = set_up_logs(
             as_json=settings.log_json, level=settings.log_level, wall_ns=clock.wall_ns
@@ -33,9 +36,10 @@ class Telemetry:
         self._logger = logger
         self.metrics_url = ""
 
-    def show(self, runs: Sequence[VenueRun]) -> None:
-        """From now on the page shows these runs."""
+    def show(self, runs: Sequence[VenueRun], trader: Trader | None = None) -> None:
+        """From now on the page shows these runs, and the trading on the first of them."""
         self._runs = runs
+        self._trader = trader
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
@@ -53,7 +57,10 @@ class Telemetry:
             self._log.close()
 
     def _readings(self) -> list[VenueReading]:
-        return [reading_of(run) for run in self._runs]
+        found = [reading_of(run) for run in self._runs]
+        if self._trader is not None:
+            found[0] = replace(found[0], trading=self._trader.reading())
+        return found
 
 
 def reading_of(run: VenueRun) -> VenueReading:

@@ -7,10 +7,12 @@ import sys
 
 import typer
 
-from arbit.cli import fitness, live, sandbox
+from arbit.cli import control, fitness, live, sandbox
+from arbit.domain.account import AccountUnfit
 from arbit.domain.errors import UserError, VenueError
 
 USER_MISTAKE = 2
+REFUSED_BY_SAFETY = 3
 VENUE_UNREACHABLE = 4
 INTERRUPTED = 130
 
@@ -26,6 +28,10 @@ app = typer.Typer(
 app.command(name="fitness")(fitness.fitness)
 app.command(name="live")(live.live)
 app.command(name="sandbox")(sandbox.sandbox)
+app.command(name="kill")(control.kill)
+app.command(name="unkill")(control.unkill)
+app.command(name="pause")(control.pause)
+app.command(name="resume")(control.resume)
 
 
 @app.callback()
@@ -39,6 +45,8 @@ def main() -> None:
         code = app(standalone_mode=False)
     except UserError as error:
         _leave(str(error), USER_MISTAKE)
+    except AccountUnfit as error:
+        _leave(str(error), REFUSED_BY_SAFETY)
     except VenueError as error:
         _leave(str(error), VENUE_UNREACHABLE)
     except BrokenPipeError:  # whoever read our output has left

@@ -10,6 +10,22 @@ from arbit.domain.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True)
+class TradingReading:
+    """Running totals of one account's trading since its start.
+
+    `orders` that are over by state, `refusals` of our own gate by code, `cycles` by end,
+    `incidents` by kind; `breaker` is its state in a word.
+    """
+
+    orders: Mapping[str, int]
+    refusals: Mapping[str, int]
+    cycles: Mapping[str, int]
+    incidents: Mapping[str, int]
+    breaker: str
+    killed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class VenueReading:
     """Running totals of one venue since its start. Read them when asked; nothing is copied.
 
@@ -26,3 +42,4 @@ class VenueReading:
     episodes: Mapping[str, int]
     feed_states: Mapping[str, str]
     staleness_ms: Mapping[str, Histogram]
+    trading: TradingReading | None = None

@@ -63,6 +63,7 @@ class Engine:
         self.works: dict[str, Work] = {}
         self.past: OrderedDict[str, Cycle] = OrderedDict()
         self.ends: dict[str, int] = {}
+        self.order_ends: dict[str, int] = {}
         self.refusals: dict[str, int] = {}
         self._told_ns: dict[str, int] = {}
         self.profit: dict[str, Decimal] = {}
@@ -277,6 +278,7 @@ class Engine:
         """Tell the breaker and the listeners how the order ended."""
         now_ns, state, record = self.setup.now_ns, order.record.state, order.record
         venue = self.setup.venue
+        self.order_ends[state.value] = self.order_ends.get(state.value, 0) + 1
         self.setup.publish(OrderEnded(venue, record.intent.leg.symbol, state.value, outcome.reason))
         if state is OrderState.REJECTED:
             self.setup.breaker.note_failure("rejected", now_ns)

@@ -38,6 +38,7 @@ class Settling:
 
     def __init__(self, setup: SettlingSetup) -> None:
         self._setup = setup
+        self.incidents: dict[str, int] = {}
 
     def book(self, pad: Pad, cycle_id: str, order: WorkingOrder, trade: Trade) -> None:
         """A trade of ours that no book knows yet."""
@@ -64,6 +65,7 @@ class Settling:
 
     def incident(self, pad: Pad, kind: str, detail: str, record: OrderRecord | None = None) -> None:
         """Something an operator should know of."""
+        self.incidents[kind] = self.incidents.get(kind, 0) + 1
         pad.incidents.append(
             Incident(
                 kind=kind,

@@ -37,6 +37,11 @@ _LEVELS: dict[type[Event], int] = {
     events.EpisodeEnded: logging.DEBUG,
     events.PaperCycleEnded: logging.INFO,
     events.VenueFailed: logging.ERROR,
+    events.OrderRefused: logging.INFO,
+    events.OrderEnded: logging.INFO,
+    events.CycleEnded: logging.INFO,
+    events.IncidentSeen: logging.WARNING,
+    events.BreakerChanged: logging.WARNING,
 }
 
 

@@ -80,6 +80,8 @@ class VenueCollector(Collector):
             _of(readings, "episodes"),
         )
         yield _states(readings)
+        if any(reading.trading is not None for reading in readings):
+            yield from _trading(readings)
         if self._hub is not None:
             lost = CounterMetricFamily("arbit_lost_events", "Events no witness heard.")
             lost.add_metric([], self._hub.lost_events)
@@ -154,3 +156,32 @@ def _states(readings: Iterable[VenueReading]) -> Metric:
         for connection, state in reading.feed_states.items():
             family.add_metric([reading.venue, connection, state], 1)
     return family
+
+
+_TRADING = (
+    ("orders", "state", "Orders that are over, by how they ended."),
+    ("refusals", "code", "What our own risk gate refused, by rule."),
+    ("cycles", "end", "Cycles that are over, by how they ended."),
+    ("incidents", "kind", "What an operator should know of."),
+)
+_BREAKER_STATES = ("active", "reducing", "probing", "halted")
+
+
+def _trading(readings: Iterable[VenueReading]) -> Iterator[Metric]:
+    """What trading adds to the page, for the venues that are traded."""
+    traded = [(one.venue, one.trading) for one in readings if one.trading is not None]
+    for name, label, help_text in _TRADING:
+        totals = [(venue, getattr(trading, name)) for venue, trading in traded]
+        yield _labelled(name, help_text, label, totals)
+    breaker = GaugeMetricFamily(
+        "arbit_breaker_state", "1 for the state the breaker is in.", labels=["venue", "state"]
+    )
+    killed = GaugeMetricFamily(
+        "arbit_kill_switch", "1 while nothing may be sent.", labels=["venue"]
+    )
+    for venue, trading in traded:
+        for state in _BREAKER_STATES:
+            breaker.add_metric([venue, state], float(state == trading.breaker))
+        killed.add_metric([venue], float(trading.killed))
+    yield breaker
+    yield killed

@@ -1,0 +1,55 @@
+"""`arbit kill`, `unkill`, `pause` and `resume`: what stops trading, and what lets it go on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from arbit.config import Settings
+
+DataDir = Annotated[
+    str | None, typer.Option("--data-dir", help="The data folder of the daemon to be told.")
+]
+Venue = Annotated[str, typer.Argument(help="The venue, e.g. kraken.", metavar="VENUE")]
+
+
+def kill(data_dir: DataDir = None) -> None:
+    """Stop every order at once: nothing leaves, open cycles are held and listed."""
+    from arbit.app import control
+
+    _say(control.kill(_settings(data_dir)))
+
+
+def unkill(data_dir: DataDir = None) -> None:
+    """Switch the kill switch off again."""
+    from arbit.app import control
+
+    _say(control.unkill(_settings(data_dir)))
+
+
+def pause(venue: Venue, data_dir: DataDir = None) -> None:
+    """Begin no new cycle on a venue; open ones finish or unwind."""
+    from arbit.app import control
+
+    _say(control.pause(_settings(data_dir), venue))
+
+
+def resume(venue: Venue, data_dir: DataDir = None) -> None:
+    """End a pause, and close the venue's circuit breaker."""
+    from arbit.app import control
+
+    _say(control.resume(_settings(data_dir), venue))
+
+
+def _settings(data_dir: str | None) -> Settings:
+    from arbit.config import Override, load_settings
+
+    said = [] if data_dir is None else [Override("--data-dir", "ARBIT_DATA_DIR", data_dir)]
+    return load_settings(overrides=said)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")

@@ -1,0 +1,354 @@
+"""The independent checker: the exchange's own log against the daemon's database, digit by digit.
+
+It imports nothing of `arbit` and shares no code with it. It reads two files alone: the event log
+of the sandbox exchange (its format is in that log's module) and the SQLite database. Run it:
+`python -m tests.checker LOG DATABASE [--account NAME] [--first-run]`; exit code 1 with findings.
+
+What it demands, with the invariants of the house's reliability paper in brackets:
+- the exchange's own log adds up: fills, flows and openings make its balances [1];
+- the ledger's wallet equals the exchange's balance for every asset [2];
+- every order on the wire was written first, with the same terms [3];
+- no client id was accepted twice, or sent twice [4];
+- every fill at the exchange is in the database, once, with every field equal, and the reverse [5];
+- every order that is over has the state that its fills say; NEVER and REJECTED were not accepted
+  [5, 6];
+- every order accepted with our prefix has a row [16];
+- the four books of the ledger add up to zero for each asset, and each trade's entries are what the
+  trade moved [12].
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, Inexact
+from pathlib import Path
+from typing import Any
+
+EXACT = Context(prec=500, traps=[Inexact])
+ZERO = Decimal(0)
+OVER = {"filled", "partial", "empty", "rejected", "never"}
+NOT_ACCEPTED = {"rejected", "never"}
+PREFIX = "ab"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What the exchange's log says of one account."""
+
+    balances: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    opening: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    accepts: dict[str, dict[str, Any]] = field(default_factory=dict)  # by order id
+    accepted_ids: Counter[str] = field(default_factory=Counter)
+    requested: list[dict[str, Any]] = field(default_factory=list)
+    fills: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ends: dict[str, dict[str, Any]] = field(default_factory=dict)
+    flows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    drifts: int = 0
+
+
+@dataclass(slots=True)
+class Database:
+    """What the daemon wrote for one account."""
+
+    orders: dict[str, dict[str, Any]]
+    fills: dict[str, dict[str, Any]]
+    cycles: dict[str, dict[str, Any]]
+    ledger: list[dict[str, Any]]
+
+
+def add(left: Decimal, right: Decimal) -> Decimal:
+    """An exact sum."""
+    return EXACT.add(left, right)
+
+
+def moves(fill: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
+    """What a fill of the log did to each asset; positive came in."""
+    base, quote = fill["symbol"].split("/")
+    qty, cost = Decimal(fill["qty"]), Decimal(fill["cost"])
+    sign = 1 if fill["side"] == "buy" else -1
+    moved = [(base, EXACT.multiply(qty, sign)), (quote, EXACT.multiply(cost, -sign))]
+    if Decimal(fill["fee"]):
+        moved.append((fill["fee_asset"], EXACT.minus(Decimal(fill["fee"]))))
+    return moved
+
+
+def read_log(path: Path) -> dict[str, Exchange]:
+    """Every account of the log. ValueError when its lines are not numbered without a gap."""
+    accounts: dict[str, Exchange] = defaultdict(Exchange)
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], 1):  # the last one is empty, or torn
+        record = json.loads(line)
+        if record["n"] != number:
+            raise ValueError(f"{path}: line {number} says it is {record['n']}")
+        take(accounts[record["account"]], record)
+    accounts.pop("", None)
+    return dict(accounts)
+
+
+def take(exchange: Exchange, record: dict[str, Any]) -> None:
+    """Count one record of the log."""
+    kind = record["kind"]
+    if kind in {"opening", "flow", "drift"}:
+        asset, amount = record["asset"], Decimal(record["amount"])
+        exchange.balances[asset] = add(exchange.balances[asset], amount)
+        if kind == "opening":
+            exchange.opening[asset] = add(exchange.opening[asset], amount)
+        elif kind == "flow":
+            exchange.flows[record["ledger"]] = record
+        else:
+            exchange.drifts += 1
+    elif kind == "request" and record["method"].lower().replace("_", "") == "addorder":
+        exchange.requested.append(record)
+    elif kind == "accept":
+        exchange.accepts[record["order_id"]] = record
+        if record["cl_ord_id"]:
+            exchange.accepted_ids[record["cl_ord_id"]] += 1
+    elif kind == "fill":
+        exchange.fills[record["trade_id"]] = record
+        for asset, amount in moves(record):
+            exchange.balances[asset] = add(exchange.balances[asset], amount)
+    elif kind == "end":
+        exchange.ends[record["order_id"]] = record
+
+
+def read_database(path: Path, account: str) -> Database:
+    """One account's rows."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    try:
+
+        def rows(table: str) -> list[dict[str, Any]]:
+            sql = f"SELECT * FROM {table} WHERE account=?"  # noqa: S608  our own four names
+            found = connection.execute(sql, (account,))
+            return [dict(row) for row in found]
+
+        return Database(
+            orders={row["client_id"]: row for row in rows("orders")},
+            fills={row["trade_id"]: row for row in rows("fills")},
+            cycles={row["cycle_id"]: row for row in rows("cycles")},
+            ledger=list(rows("ledger")),
+        )
+    finally:
+        connection.close()
+
+
+def accounts_of(path: Path) -> list[str]:
+    """The accounts that have orders or a ledger."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        sql = "SELECT account FROM ledger UNION SELECT account FROM orders"
+        return sorted(row[0] for row in connection.execute(sql))
+    finally:
+        connection.close()
+
+
+def check(exchange: Exchange, database: Database, *, settled: bool = True) -> list[str]:
+    """Every disagreement, in words. `settled` False allows orders that are not over yet."""
+    return [
+        *check_once(exchange),
+        *check_written_first(exchange, database),
+        *check_fills(exchange, database),
+        *check_orders(exchange, database, settled=settled),
+        *check_ledger(exchange, database, settled=settled),
+        *check_cycles(database, settled=settled),
+    ]
+
+
+def check_once(exchange: Exchange) -> list[str]:
+    """Nothing was accepted or sent twice under one id."""
+    found = [f"{one}: accepted {n} times" for one, n in exchange.accepted_ids.items() if n > 1]
+    sent = Counter(r["cl_ord_id"] for r in exchange.requested if is_ours(r["cl_ord_id"]))
+    return found + [f"{one}: sent {count} times" for one, count in sent.items() if count > 1]
+
+
+def check_written_first(exchange: Exchange, database: Database) -> list[str]:
+    """Each request of ours has a row with the same terms."""
+    found = []
+    for request in exchange.requested:
+        client_id = request["cl_ord_id"]
+        if not is_ours(client_id) or request.get("validate") in {"true", True}:
+            continue
+        row = database.orders.get(client_id)
+        if row is None:
+            found.append(f"{client_id}: on the wire, but not in the database")
+            continue
+        same = (
+            request["side"] == row["side"]
+            and Decimal(request["qty"]) == Decimal(row["qty"])
+            and Decimal(request["price"]) == Decimal(row["limit_price"])
+        )
+        if not same:
+            found.append(f"{client_id}: sent as {request}, written as {row}")
+        if row["sent_ns"] and int(request["at"]) < int(row["sent_ns"]):
+            found.append(f"{client_id}: on the wire before it was written")
+    return found
+
+
+def check_fills(exchange: Exchange, database: Database) -> list[str]:
+    """The exchange's fills and the database's are the same set, field by field."""
+    mine = {
+        trade_id: fill
+        for trade_id, fill in exchange.fills.items()
+        if is_ours(exchange.accepts[fill["order_id"]]["cl_ord_id"])
+    }
+    found = [f"fill {one}: lost" for one in sorted(set(mine) - set(database.fills))]
+    found += [f"fill {one}: invented" for one in sorted(set(database.fills) - set(mine))]
+    for trade_id in sorted(set(mine) & set(database.fills)):
+        theirs, ours = mine[trade_id], database.fills[trade_id]
+        fees = {asset: Decimal(amount) for asset, amount in json.loads(ours["fees"])}
+        charged = {theirs["fee_asset"]: Decimal(theirs["fee"])} if Decimal(theirs["fee"]) else {}
+        pairs = [
+            (theirs["symbol"], ours["symbol"]),
+            (theirs["side"], ours["side"]),
+            (theirs["order_id"], ours["order_id"]),
+            (theirs["cl_ord_id"], ours["client_id"]),
+            (Decimal(theirs["qty"]), Decimal(ours["qty"])),
+            (Decimal(theirs["price"]), Decimal(ours["price"])),
+            (Decimal(theirs["cost"]), Decimal(ours["cost"])),
+            (charged, fees),
+        ]
+        found += [f"fill {trade_id}: {a} there, {b} here" for a, b in pairs if a != b]
+    return found
+
+
+def check_orders(exchange: Exchange, database: Database, *, settled: bool) -> list[str]:
+    """Each order's state is what the exchange says became of it."""
+    ids = [order["cl_ord_id"] for order in exchange.accepts.values()]
+    unknown = [one for one in ids if is_ours(one) and one not in database.orders]
+    found = [f"{one}: accepted, but not in the database" for one in unknown]
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    for fill in exchange.fills.values():
+        client_id = exchange.accepts[fill["order_id"]]["cl_ord_id"]
+        filled[client_id] = add(filled[client_id], Decimal(fill["qty"]))
+    for client_id, row in database.orders.items():
+        state, qty = row["state"], Decimal(row["qty"])
+        if state not in OVER:
+            if settled:
+                found.append(f"{client_id}: {state}, not resolved")
+            continue
+        accepted = exchange.accepted_ids[client_id] > 0
+        if state in NOT_ACCEPTED and accepted:
+            found.append(f"{client_id}: {state}, but the exchange accepted it")
+        if state not in NOT_ACCEPTED and not accepted:
+            found.append(f"{client_id}: {state}, but the exchange never accepted it")
+        done = filled[client_id]
+        said = "filled" if done >= qty else "partial" if done else "empty"
+        if accepted and state not in NOT_ACCEPTED and state != said:
+            found.append(f"{client_id}: {state}, but {done} of {qty} filled")
+    return found
+
+
+def check_ledger(exchange: Exchange, database: Database, *, settled: bool) -> list[str]:
+    """The wallet equals the exchange's balance, and the books add up, for every asset."""
+    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    totals: dict[str, Decimal] = defaultdict(Decimal)
+    for line in database.ledger:
+        key, amount = (line["book"], line["asset"]), Decimal(line["amount"])
+        sums[key] = add(sums[key], amount)
+        totals[line["asset"]] = add(totals[line["asset"]], amount)
+    found = [f"ledger: the books of {a} are off by {left}" for a, left in totals.items() if left]
+    for asset in sorted(set(totals) | set(exchange.balances)) if settled else ():
+        ours, theirs = sums["wallet", asset], exchange.balances[asset]
+        if ours != theirs:
+            found.append(f"balance of {asset}: {theirs} there, {ours} here")
+    return found + check_entries(database)
+
+
+def check_entries(database: Database) -> list[str]:
+    """The ledger's entries of each trade are what the trade moved."""
+    posted: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for line in database.ledger:
+        if line["kind"] in {"trade", "fee"} and line["book"] == "wallet":
+            entry = posted[line["ref"]]
+            entry[line["asset"]] = add(entry[line["asset"]], Decimal(line["amount"]))
+    return [
+        f"ledger: {trade_id} is posted as {dict(posted[trade_id])}"
+        for trade_id, fill in database.fills.items()
+        if nonzero(moved_by(fill)) != nonzero(posted[trade_id])
+    ]
+
+
+def moved_by(fill: Mapping[str, Any]) -> dict[str, Decimal]:
+    """What a fill of the database did to each asset, its fees included."""
+    moved: dict[str, Decimal] = defaultdict(Decimal)
+    for asset, amount in moves({"fee": "0", "fee_asset": "", **fill}):
+        moved[asset] = add(moved[asset], amount)
+    for asset, amount in json.loads(fill["fees"]):
+        moved[asset] = add(moved[asset], EXACT.minus(Decimal(amount)))
+    return moved
+
+
+def nonzero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Without what is zero."""
+    return {asset: amount for asset, amount in amounts.items() if amount}
+
+
+def check_cycles(database: Database, *, settled: bool) -> list[str]:
+    """Each closed cycle's profit is what its fills moved of the start asset."""
+    found = []
+    cycle_of = {client_id: row["cycle_id"] for client_id, row in database.orders.items()}
+    moved: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for fill in database.fills.values():
+        cycle_id = cycle_of.get(fill["client_id"], "")
+        for asset, amount in moved_by(fill).items():
+            moved[cycle_id, asset] = add(moved[cycle_id, asset], amount)
+    for cycle_id, row in database.cycles.items():
+        if not row["ended_ns"]:
+            if settled:
+                found.append(f"cycle {cycle_id}: {row['state']}, not over")
+            continue
+        earned = moved[cycle_id, row["start_asset"]]
+        if row["state"] != "held" and Decimal(row["profit"]) != earned:
+            found.append(f"cycle {cycle_id}: profit {row['profit']}, its fills say {earned}")
+    return found
+
+
+def is_ours(client_id: str) -> bool:
+    """Whether a client id is the daemon's."""
+    return client_id.startswith(PREFIX) and "-" in client_id
+
+
+def compare(log: Path, database: Path, account: str = "", *, settled: bool = True) -> list[str]:
+    """Every disagreement between the two files. `account` is the database's name of it.
+
+    The exchange's account is the one whose orders carry our ids, or the only one that traded.
+    """
+    exchanges = read_log(log)
+    names = [account] if account else [n for n in accounts_of(database) if ":sandbox:" in n]
+    if len(names) != 1:
+        return [f"expected one sandbox account in {database}, found {names}"]
+    rows = read_database(database, names[0])
+    busy = {name: one for name, one in exchanges.items() if one.requested or one.fills}
+    chosen = busy or exchanges
+    if not chosen:
+        return ["the exchange's log knows no account"]
+    exchange = next(iter(chosen.values()))
+    return check(exchange, rows, settled=settled)
+
+
+def main() -> int:
+    """Print every finding; 1 when there is one."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("log", type=Path)
+    parser.add_argument("database", type=Path)
+    parser.add_argument("--account", default="")
+    parser.add_argument("--unsettled", action="store_true")
+    options = parser.parse_args()
+    found = compare(options.log, options.database, options.account, settled=not options.unsettled)
+    for line in found:
+        sys.stdout.write(line + "\n")
+    if not found:
+        rows = read_log(options.log)
+        fills = sum(len(one.fills) for one in rows.values())
+        sys.stdout.write(f"agree: {fills} fills at the exchange, no difference\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
