@@ -242,7 +242,12 @@ class LiveRun:
         return run.failure
 
     async def _until_over(self, run: VenueRun, trader: Trader) -> None:
-        """Wait for a reason to stop, then let open cycles end within the grace."""
+        """Wait for a reason to stop, then let open cycles end within the grace.
+
+        Time counts from when recovery is over: with hardly any, it is all that is done.
+        """
+        while not (trader.started or self._stop.is_set() or run.ended_ns is not None):
+            await self._clock.sleep(CHECK_S)
         began_ns, options = self._clock.monotonic_ns(), self._options
         while not self._why:
             if self._stop.is_set():

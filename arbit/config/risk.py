@@ -116,7 +116,7 @@ class RiskSettings(BaseModel):
         unit="s",
         why="doubled with each trip in a row, up to an hour",
     )
-    max_crashes: Annotated[int, within(1, 100)] = setting(
+    max_crashes: Annotated[int, within(1, 1000)] = setting(
         5,
         "starts without a clean end in ten minutes after which trading stays halted",
         unit="starts",

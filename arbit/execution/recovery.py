@@ -73,7 +73,7 @@ def note_start(setup: EngineSetup, memory: Memory) -> Flag:
     recent = [at_ns for at_ns in told if 0 <= now_ns - at_ns < CRASH_WINDOW_NS]
     if len(recent) >= setup.settings.max_crashes:
         setup.breaker.trip(Reason.CRASHES, f"{len(recent)} starts without a clean end in 10 min")
-    kept = [*recent, now_ns][-100:]
+    kept = [*recent, now_ns][-1000:]
     return Flag(STARTS, ",".join(map(str, kept)), now_ns)
 
 

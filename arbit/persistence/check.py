@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,6 +17,7 @@ from arbit.domain.records import Book
 from arbit.persistence import rows
 from arbit.persistence.journal import connect
 from arbit.persistence.migrate import quick_check
+from arbit.persistence.types import money_of
 
 
 @dataclass(slots=True)
@@ -28,7 +30,7 @@ class Checked:
 
 
 def check(path: Path) -> Checked:
-    """Look at every row. UserError when the file itself is damaged."""
+    """Look at every row, as of one moment. UserError when the file is missing or damaged."""
     quick_check(path)
     checked = Checked()
     with contextlib.closing(connect(path, busy_ms=1_000)) as connection:
@@ -39,10 +41,14 @@ def check(path: Path) -> Checked:
                 checked.counts[table] = checked.counts.get(table, 0) + 1
                 yield row
 
-        cycles = _cycles(checked, each("cycles"))
-        filled = _fills(checked, each("fills"))
-        _orders(checked, each("orders"), cycles, filled)
-        _ledger(checked, each("ledger"))
+        try:
+            connection.execute("BEGIN")  # a daemon may write meanwhile: look at one moment of it
+            cycles = _cycles(checked, each("cycles"))
+            filled = _fills(checked, each("fills"))
+            _orders(checked, each("orders"), cycles, filled)
+            _ledger(checked, each("ledger"))
+        except sqlite3.Error as error:
+            checked.findings.append(f"the database cannot be read any further: {error}")
     return checked
 
 
@@ -114,8 +120,8 @@ def _ledger(checked: Checked, found: Iterator[dict[str, Any]]) -> None:
     for row in found:
         try:
             key = (row["account"], row["asset"], Book(row["book"]).value)
-            amount = Decimal(row["amount"])
-        except (ValueError, ArithmeticError) as error:
+            amount = money_of(row["amount"])
+        except (BrokenRule, ValueError) as error:
             checked.findings.append(f"ledger line {row['n']}: cannot be read: {error}")
             continue
         sums[key] = EXACT.add(sums.get(key, ZERO), amount)

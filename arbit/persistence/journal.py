@@ -8,6 +8,7 @@ transaction, whether this process still holds the account's lease.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -24,6 +25,7 @@ from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import OrderState, Trade
 from arbit.domain.records import Batch, Book, Flag, JournalFailed, Memory
 from arbit.persistence import rows, tables
+from arbit.persistence.types import money_of
 
 BUSY_MS = 5
 MAX_HELD = 1_000  # held cycles that a start is told of
@@ -71,6 +73,7 @@ class SqliteJournal:
         self._trade = _insert(tables.fills)
         self._posting = _insert(tables.ledger, skip=("n",))
         self._incident = _insert(tables.incidents, skip=("n",))
+        self._files: tuple[tuple[int, int], ...] = ()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -90,6 +93,7 @@ class SqliteJournal:
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._check_lease()
+            self._check_files()
             for statement, entries in lines:
                 for entry in entries:
                     connection.execute(statement.sql, statement.values(entry))
@@ -107,14 +111,17 @@ class SqliteJournal:
 
     def known_trades(self, trade_ids: Sequence[str]) -> frozenset[str]:
         """Which of these trades are kept already."""
+        return self._known("SELECT 1 FROM fills WHERE account=? AND trade_id=?", trade_ids)
 
+    def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
+        """Which of these flows are kept already."""
+        sql = "SELECT 1 FROM ledger WHERE account=? AND ref=? AND kind='flow'"
+        return self._known(sql, refs)
+
+    def _known(self, sql: str, names: Sequence[str]) -> frozenset[str]:
         def ask() -> frozenset[str]:
-            sql = "SELECT trade_id FROM fills WHERE account=? AND trade_id=?"
-            found = (
-                self._connection.execute(sql, (self._account, trade_id)).fetchone()
-                for trade_id in trade_ids
-            )
-            return frozenset(row["trade_id"] for row in found if row is not None)
+            connection, account = self._connection, self._account
+            return frozenset(n for n in names if connection.execute(sql, (account, n)).fetchone())
 
         return self._read(ask)
 
@@ -157,7 +164,8 @@ class SqliteJournal:
             },
             profit_ref_by_day=self._days(),
             last_trade_ns=self._latest("fills", "1=1"),
-            last_flow_ns=self._latest("ledger", "kind='flow'"),
+            # What came before the opening is in it: asked for again, it would be booked twice.
+            last_flow_ns=self._latest("ledger", "kind IN ('flow', 'opening')"),
         )
 
     def _sums(self) -> dict[tuple[Book, str], Decimal]:
@@ -166,7 +174,7 @@ class SqliteJournal:
         sql = "SELECT book, asset, amount FROM ledger WHERE account=?"
         for row in self._connection.execute(sql, (self._account,)):
             key = (Book(row["book"]), row["asset"])
-            sums[key] = EXACT.add(sums.get(key, ZERO), Decimal(row["amount"]))
+            sums[key] = EXACT.add(sums.get(key, ZERO), money_of(row["amount"]))
         return sums
 
     def _days(self) -> dict[str, Decimal]:
@@ -177,7 +185,7 @@ class SqliteJournal:
         )
         days: dict[str, Decimal] = {}
         for row in self._connection.execute(sql, (self._account, self._account, 2 * DAY_NS)):
-            profit = Decimal(row["profit_ref"])
+            profit = money_of(row["profit_ref"])
             days[row["day"]] = EXACT.add(days.get(row["day"], ZERO), profit)
         return days
 
@@ -208,6 +216,16 @@ class SqliteJournal:
         if row is None or row["token"] != self._token:
             raise JournalFailed(f"{self._path}: another daemon took over account {self._account}")
 
+    def _check_files(self) -> None:
+        """Whoever moved or deleted the file, or its log, would have us write where nobody reads."""
+        try:
+            files = tuple(_identity(f"{self._path}{end}") for end in ("", "-wal"))
+        except OSError:
+            files = ()
+        self._files = self._files or files
+        if not files or files != self._files:
+            raise JournalFailed(f"{self._path}: the file, or its -wal, was moved or deleted")
+
     def _undo(self) -> None:
         if self._connection.in_transaction:
             try:
@@ -222,6 +240,11 @@ class SqliteJournal:
             raise JournalFailed(_said(self._path, error)) from None
         except (BrokenRule, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise JournalFailed(f"{self._path}: a row cannot be read: {error}") from None
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116  twice a write: a Path costs more than the question
+    return found.st_dev, found.st_ino
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:

@@ -7,16 +7,18 @@ at inside every write: whoever lost the account cannot write a single row more.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from arbit.domain.errors import UserError
 from arbit.persistence.journal import connect
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lease:
@@ -38,7 +40,7 @@ class Lease:
             raise UserError(f"{self._lock}: {error.strerror}") from None
         self._file = os.fdopen(descriptor, "r+", encoding="utf-8")
         if not _locked(self._file):
-            holder = self._file.read(500).strip() or "another process"
+            holder = _told(self._file)
             self._file.close()
             self._file = None
             raise UserError(
@@ -61,7 +63,8 @@ class Lease:
 
     def _take(self) -> int:
         file = self._file
-        holder = f"process {os.getpid()}"
+        since = EPOCH + timedelta(seconds=self._wall_ns // 1_000_000_000)
+        holder = f"process {os.getpid()} (since {since:%Y-%m-%d %H:%M:%S} UTC)"
         if file is not None:
             file.seek(0)
             file.truncate()
@@ -77,7 +80,7 @@ class Lease:
                 "INSERT INTO leases (account, token, holder, taken_ns) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (account) DO UPDATE SET token=excluded.token, "
                 "holder=excluded.holder, taken_ns=excluded.taken_ns",
-                (self._account, token, json.dumps(holder), self._wall_ns),
+                (self._account, token, holder, self._wall_ns),
             )
             connection.execute("COMMIT")
         return token
@@ -86,6 +89,23 @@ class Lease:
         if self._file is not None:
             self._file.close()  # the lock goes with the descriptor
             self._file = None
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process holds this lock file now. It is left as it was."""
+    try:
+        with lock.open("r+", encoding="utf-8") as file:
+            return not _locked(file)
+    except OSError:
+        return True  # not ours to open: nobody can say that it is free
+
+
+def _told(file: IO[str]) -> str:
+    """Who holds the lock, in its own words."""
+    try:
+        return file.read(500).strip() or "another process"
+    except OSError:  # Windows lets nobody read what is locked
+        return "another process"
 
 
 def _locked(file: IO[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 
 from arbit.domain.cycle import CycleState
@@ -19,6 +20,9 @@ from arbit.domain.records import (
     OrderRecord,
     Posting,
 )
+
+DAY_NS = 86_400 * 1_000_000_000
+EPOCH = date(1970, 1, 1)
 
 
 class MemoryJournal:
@@ -69,13 +73,31 @@ class MemoryJournal:
             trades=tuple(one for one in self.trades.values() if one.client_id in ids),
             sums=sums,
             flags=dict(self.flags),
+            profit_ref_by_day=self._days(),
             last_trade_ns=max((one.at_ns for one in self.trades.values()), default=0),
-            last_flow_ns=max((p.at_ns for p in self.postings if p.kind == "flow"), default=0),
+            last_flow_ns=max(
+                (p.at_ns for p in self.postings if p.kind in {"flow", "opening"}), default=0
+            ),
         )
+
+    def _days(self) -> dict[str, Decimal]:
+        ended = [one for one in self.cycles.values() if one.ended_ns]
+        since_ns = max((one.ended_ns for one in ended), default=0) - 2 * DAY_NS
+        days: dict[str, Decimal] = {}
+        for one in ended:
+            if one.profit_ref is not None and one.ended_ns > since_ns:
+                day = str(EPOCH + timedelta(days=one.ended_ns // DAY_NS))
+                days[day] = EXACT.add(days.get(day, ZERO), one.profit_ref)
+        return days
 
     def known_trades(self, trade_ids: Sequence[str]) -> frozenset[str]:
         """Which of these trades are kept already."""
         return frozenset(one for one in trade_ids if one in self.trades)
+
+    def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
+        """Which of these flows are kept already."""
+        kept = {one.ref for one in self.postings if one.kind == "flow"}
+        return frozenset(ref for ref in refs if ref in kept)
 
     def find(self, order: str) -> Memory | None:
         """The cycle that sent this order (its client id or the venue's), with all that is its."""

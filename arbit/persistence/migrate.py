@@ -14,13 +14,13 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
 import arbit
 from arbit.domain.errors import UserError
+from arbit.persistence.lease import is_held
 
 MIGRATIONS = Path(arbit.__file__).resolve().parents[1] / "migrations"
 BACKUPS_KEPT = 5
@@ -33,22 +33,35 @@ def latest() -> str:
 
 
 def current(path: Path) -> str:
-    """The file's revision; empty for one that has none yet."""
+    """The file's revision; empty for one that has none yet. UserError when it cannot be read.
+
+    A plain read: a daemon that writes beside it is not disturbed.
+    """
     if not path.exists():
         return ""
-    with _engine(path) as engine, engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() or ""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+            if "alembic_version" not in tables:
+                return _nothing_foreign(path, tables)
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise UserError(f"{path}: the schema's revision cannot be read: {error}") from None
+    return str(row[0]) if row else ""
 
 
 def quick_check(path: Path) -> None:
-    """UserError when SQLite finds the file damaged."""
+    """UserError when there is no file, or SQLite finds it damaged."""
+    if not path.exists():
+        raise UserError(f"{path}: there is no database yet; `arbit db upgrade` makes one")
     try:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
     except sqlite3.Error as error:
         found = [str(error)]
     if found != ["ok"]:
-        raise UserError(f"{path}: the database is damaged ({found[0]}); {DAMAGED}")
+        said = " ".join(found[0].split()) if found else "no answer"
+        raise UserError(f"{path}: the database is damaged ({said}); {DAMAGED}")
 
 
 def upgrade(path: Path) -> str:
@@ -64,6 +77,7 @@ def upgrade(path: Path) -> str:
         if before == latest():
             return before
         if before:
+            _refuse_in_use(path)
             backup(path, before)
         with _engine(path) as engine, engine.begin() as connection:
             _run(connection)
@@ -111,6 +125,19 @@ def _make(path: Path) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _nothing_foreign(path: Path, tables: set[str]) -> str:
+    if tables:
+        raise UserError(f"{path}: not a database of arbit: it has tables, but no revision")
+    return ""
+
+
+def _refuse_in_use(path: Path) -> None:
+    """A daemon that runs wrote this schema: it must not be changed under it."""
+    used = [lock.name for lock in sorted(path.parent.glob("*.lock")) if is_held(lock)]
+    if used:
+        raise UserError(f"{path}: in use by a daemon ({used[0]}): stop it before the upgrade")
 
 
 def _refuse_newer(path: Path, revision: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from arbit.domain.cycle import CycleState, Policy
@@ -190,5 +189,5 @@ def _planned_json(one: PlannedRecord) -> list[str]:
 
 def _planned_of(told: list[str]) -> PlannedRecord:
     symbol, side, spend, receive, *amounts = told
-    qty, limit, fee = (Decimal(amount) for amount in amounts)
+    qty, limit, fee = map(money_of, amounts)
     return PlannedRecord(Leg(symbol, Side(side), spend, receive), qty, limit, fee)

@@ -103,6 +103,7 @@ ledger = Table(
     Column("amount", Money, nullable=False),
     _whole("at_ns"),
     Index("ledger_by_account", "account"),
+    Index("ledger_by_ref", "account", "ref"),
 )
 incidents = Table(
     "incidents",

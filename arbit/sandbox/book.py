@@ -15,28 +15,49 @@ SIDE_NAMES: Final = ("bid", "ask")
 class Order:
     """A resting order. ``qty`` is what is left; 0 means gone."""
 
-    __slots__ = ("owner", "price", "qty", "side")
+    __slots__ = ("owner", "price", "qty", "side", "tag")
 
-    def __init__(self, owner: str, side: int, price: int, qty: int) -> None:
+    def __init__(self, owner: str, side: int, price: int, qty: int, tag: str = "") -> None:
         self.owner = owner
         self.side = side
         self.price = price
         self.qty = qty
+        self.tag = tag
 
 
 class Fill(NamedTuple):
-    """One match: at the resting order's price, with its owner's name."""
+    """One match: at the resting order's price, with its owner's name and its tag."""
 
     price: int
     qty: int
     maker: str
+    tag: str = ""
+
+
+class Incoming(NamedTuple):
+    """A limit order to match. ``tag`` is its owner's word for it: tagged fills are told.
+
+    With ``avoid_own`` matching stops before a resting order of the same owner.
+    """
+
+    owner: str
+    side: int
+    price: int
+    qty: int
+    rests: bool = False
+    tag: str = ""
+    avoid_own: bool = False
 
 
 class Submission(NamedTuple):
-    """What became of a submitted order: its fills, and what rests (None if nothing does)."""
+    """What became of a submitted order: its fills, and what rests (None if nothing does).
+
+    ``blocked`` is the own resting order that matching stopped at; nothing rests then.
+    """
 
     fills: list[Fill]
     resting: Order | None
+    blocked: Order | None = None
 
 
 class _Level:
@@ -81,13 +102,28 @@ class Book:
 
     def submit(self, owner: str, side: int, price: int, qty: int, *, rests: bool) -> Submission:
         """Match a limit order by price then time; the rest stays only if ``rests`` (else IOC)."""
-        fills = self._match(side, price, qty)
-        left = qty - sum([fill.qty for fill in fills]) if fills else qty
-        if left == 0 or not rests:
-            return Submission(fills, None)
-        order = Order(owner, side, price, left)
+        return self.take(Incoming(owner, side, price, qty, rests))
+
+    def take(self, incoming: Incoming) -> Submission:
+        """Match an order with all its wishes; see ``Incoming``."""
+        fills, blocked = self._match(incoming)
+        left = incoming.qty - sum([fill.qty for fill in fills]) if fills else incoming.qty
+        if left == 0 or not incoming.rests or blocked is not None:
+            return Submission(fills, None, blocked)
+        order = Order(incoming.owner, incoming.side, incoming.price, left, incoming.tag)
         self._rest(order)
         return Submission(fills, order)
+
+    def reachable(self, side: int, price: int) -> int:
+        """What an order of this side and limit price could trade now."""
+        other = ASK if side == BID else BID
+        limit = price if side == BID else -price
+        total = 0
+        for key in self._keys[other]:
+            if key > limit:
+                break
+            total += self._levels[other][key if other == ASK else -key].total
+        return total
 
     def cancel(self, order: Order) -> None:
         """Take a resting order out; harmless when it is already gone."""
@@ -105,24 +141,29 @@ class Book:
         self.touched.clear()
         return touched
 
-    def _match(self, side: int, price: int, qty: int) -> list[Fill]:
-        other = ASK if side == BID else BID
-        limit = price if side == BID else -price
+    def _match(self, incoming: Incoming) -> tuple[list[Fill], Order | None]:
+        qty = incoming.qty
+        other = ASK if incoming.side == BID else BID
+        limit = incoming.price if incoming.side == BID else -incoming.price
+        blocked: Order | None = None
         keys, fills = self._keys[other], []
-        while qty and keys and keys[0] <= limit:
+        while qty and keys and keys[0] <= limit and blocked is None:
             best = keys[0] if other == ASK else -keys[0]
             level = self._levels[other][best]
             while qty and level.orders:
                 resting = level.orders[0]
+                if incoming.avoid_own and resting.owner == incoming.owner:
+                    blocked = resting
+                    break
                 traded = min(qty, resting.qty)
                 qty -= traded
                 resting.qty -= traded
                 level.total -= traded
-                fills.append(Fill(best, traded, resting.owner))
+                fills.append(Fill(best, traded, resting.owner, resting.tag))
                 if resting.qty == 0:
                     level.orders.pop(0)
             self._settle_level(other, best, level)
-        return fills
+        return fills, blocked
 
     def _rest(self, order: Order) -> None:
         levels = self._levels[order.side]

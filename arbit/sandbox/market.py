@@ -14,7 +14,16 @@ from functools import partial
 from typing import NamedTuple
 
 from arbit.sandbox import profiles
-from arbit.sandbox.book import ASK, BID, SIDE_NAMES, Book, Fill, Submission
+from arbit.sandbox.book import (
+    ASK,
+    BID,
+    SIDE_NAMES,
+    Book,
+    Fill,
+    Incoming,
+    Order,
+    Submission,
+)
 from arbit.sandbox.instruments import PAIR_STATUSES, SYSTEM_STATUSES, Instrument
 from arbit.sandbox.makers import MS, Maker, delay_ns
 from arbit.sandbox.prices import Prices
@@ -80,6 +89,10 @@ class Pair:
 _Action = Callable[[], None]
 
 
+def _ignore(_: Pair, __: Fill) -> None:
+    """Nobody listens."""
+
+
 class Market:
     """A seeded synthetic market in virtual nanoseconds.
 
@@ -94,6 +107,7 @@ class Market:
         self.now_ns = 0
         self.system = "online"
         self.frozen = False
+        self.on_tagged_fill: Callable[[Pair, Fill], None] = _ignore
         self._rng = random.Random(seed)
         self._sequence = itertools.count()
         self._queue: list[tuple[int, int, _Action]] = []
@@ -114,12 +128,15 @@ class Market:
         return self.pairs[symbol].book
 
     def advance(self, to_ns: int) -> list[BookChange]:
-        """Play all events up to ``to_ns`` (same clock as ever, frozen or not)."""
+        """Play all events up to ``to_ns`` (same clock as ever, frozen or not).
+
+        What outside orders have changed since comes first, in a frozen market too.
+        """
         target = to_ns - self._held_ns
+        changes = self._take_changes()
         if self.frozen:
             self._held_ns += max(0, target - self.now_ns)
-            return []
-        changes: list[BookChange] = []
+            return changes
         while self._queue and self._queue[0][0] <= target:
             changes += self.step()
         self.now_ns = max(self.now_ns, target)
@@ -129,6 +146,10 @@ class Market:
         """Play the next event, whenever it is, and return the levels that it changed."""
         self.now_ns, _, action = heapq.heappop(self._queue)
         action()
+        return self._take_changes()
+
+    def _take_changes(self) -> list[BookChange]:
+        """The levels changed since the last call."""
         if not self._changed:
             return []
         changes = [
@@ -170,11 +191,21 @@ class Market:
         self.system = status
 
     def submit_ioc(self, symbol: str, owner: str, side: int, price: int, qty: int) -> Submission:
-        """Match an outside limit IOC order now; its changes come with the next ``step``."""
+        """Match an outside limit IOC order now; its changes come with the next ``advance``."""
+        return self.take(symbol, Incoming(owner, side, price, qty))
+
+    def take(self, symbol: str, incoming: Incoming) -> Submission:
+        """Match an outside order now; its changes come with the next ``advance``."""
         pair = self.pairs[symbol]
-        submission = pair.book.submit(owner, side, price, qty, rests=False)
+        submission = pair.book.take(incoming)
         self._record(pair, submission.fills)
         return submission
+
+    def cancel(self, symbol: str, order: Order) -> None:
+        """Take an outside order out of the book."""
+        pair = self.pairs[symbol]
+        pair.book.cancel(order)
+        self._record(pair, [])
 
     def _open(self, listing: Listing) -> None:
         pair = Pair(listing, listing.instrument, Book())
@@ -272,3 +303,5 @@ class Market:
             pair.changed_ns = self.now_ns
         for fill in fills:
             pair.tape.add(fill.price, fill.qty)
+            if fill.tag:
+                self.on_tagged_fill(pair, fill)

@@ -18,8 +18,11 @@ from typing import Self
 from aiohttp import WSMsgType, web
 
 from arbit.sandbox.control import ControlFace
+from arbit.sandbox.exchange import Exchange
 from arbit.sandbox.faults import Fault, Faults
+from arbit.sandbox.journal import EventLog
 from arbit.sandbox.kraken.delivery import Delivery
+from arbit.sandbox.kraken.private import PrivateFace
 from arbit.sandbox.kraken.rest import RestFace
 from arbit.sandbox.kraken.stream import StreamFace
 from arbit.sandbox.kraken.words import compact
@@ -68,6 +71,8 @@ class SandboxServer:
         self.stats = Stats()
         self.port = port
         self._clock = WallClock()
+        self.exchange = Exchange(self.market, EventLog(None), start_ns=self._clock.wall_ns())
+        self.private = PrivateFace(self.exchange, self._clock)
         delivery = Delivery(self.faults, self.stats, random.Random(seed))
         self.stream = StreamFace(self.market, delivery, self._clock, self.options.idle_close_s)
         self._rest = RestFace(self.market, self._clock)
@@ -97,6 +102,7 @@ class SandboxServer:
         app = web.Application(client_max_size=REQUEST_BYTES)
         app.router.add_get("/v2", self._socket)
         app.router.add_route("*", "/0/public/{name}", self._public)
+        app.router.add_post("/0/private/{name}", self._private)
         if self.options.control:
             self.control.add_routes(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -136,6 +142,7 @@ class SandboxServer:
         if now_ns - self._played_ns > CATCH_UP_NS:
             self.market.skip(now_ns - self._played_ns)
         self._played_ns = now_ns
+        self.exchange.tick(self._clock.wall_ns())
         changes = self.market.advance(now_ns)
         self.stats.level_changes += len(changes)
         self.stream.publish(dict.fromkeys(change.symbol for change in changes))
@@ -225,6 +232,10 @@ class SandboxServer:
         if request.method == "POST":
             params |= {key: str(value) for key, value in (await request.post()).items()}
         return _json(self._rest.answer(name, params))
+
+    async def _private(self, request: web.Request) -> web.StreamResponse:
+        self.stats.rest_calls += 1
+        return await self.private.serve(request)
 
     def _rest_fault(self, name: str, path: str) -> Fault | None:
         fault = self.faults.rest(name, path)

@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("at_ns", sa.BigInteger(), nullable=False),
     )
     op.create_index("ledger_by_account", "ledger", ["account"])
+    op.create_index("ledger_by_ref", "ledger", ["account", "ref"])
     op.create_table(
         "incidents",
         sa.Column(

@@ -1,0 +1,122 @@
+"""Kraken's two counters, kept by us so that the venue never has to say no.
+
+Sources: docs.kraken.com, guide "rate limits": a counter a key for REST (most calls +1, histories
++2, orders +0), and one a pair and account in the engine (+1 an order, whatever becomes of it;
+a cancel costs the more the younger its order is). Both flow off at a constant rate.
+
+A third of each is kept for what must not wait: finding out what became of an order, and cancelling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arbit.config import RateTier
+
+SECOND_NS = 1_000_000_000
+RESERVED = 1 / 3
+MAX_PAIRS = 10_000
+# A margin for what is on its way while the venue's counter has already moved.
+HEADROOM = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a tier allows: counters' tops, and how much flows off in a second."""
+
+    rest_max: float
+    rest_per_s: float
+    engine_max: float
+    engine_per_s: float
+
+
+TIERS = {
+    RateTier.STARTER: Limits(15, 0.33, 60, 1.0),
+    RateTier.INTERMEDIATE: Limits(20, 0.5, 125, 2.34),
+    RateTier.PRO: Limits(20, 1.0, 180, 3.75),
+}
+# Cost of a cancel by the order's age in seconds (below), and nothing beyond the last.
+CANCEL_COSTS = ((5, 8), (10, 6), (15, 5), (45, 4), (90, 2), (300, 1))
+
+
+class Counter:
+    """A counter that requests fill and time empties. Times are monotonic nanoseconds."""
+
+    def __init__(self, most: float, per_s: float) -> None:
+        self._most = most - HEADROOM
+        self._per_s = per_s
+        self._level = 0.0
+        self._at_ns = 0
+
+    def level(self, now_ns: int) -> float:
+        """How full it is."""
+        if self._at_ns:
+            gone = max(0, now_ns - self._at_ns) / SECOND_NS * self._per_s
+            self._level = max(0.0, self._level - gone)
+        self._at_ns = now_ns
+        return self._level
+
+    def may(self, cost: float, now_ns: int, *, reserved: bool = False) -> bool:
+        """Whether a request of this cost fits; only a `reserved` one may use the last third."""
+        most = self._most if reserved else self._most * (1 - RESERVED)
+        return self.level(now_ns) + cost <= most
+
+    def spend(self, cost: float, now_ns: int) -> None:
+        """A request of this cost leaves."""
+        self._level = self.level(now_ns) + cost
+
+    def wait_ns(self, cost: float, now_ns: int, *, reserved: bool = False) -> int:
+        """How long until it fits; 0 when it does now."""
+        most = self._most if reserved else self._most * (1 - RESERVED)
+        over = self.level(now_ns) + cost - most
+        return max(0, int(over / self._per_s * SECOND_NS) + 1) if over > 0 else 0
+
+    def fill(self, now_ns: int) -> None:
+        """The venue says that it is full: believe it."""
+        self.level(now_ns)
+        self._level = self._most + HEADROOM
+
+
+class RequestBudget(Counter):
+    """The REST counter of one key."""
+
+    def __init__(self, tier: RateTier) -> None:
+        limits = TIERS[tier]
+        super().__init__(limits.rest_max, limits.rest_per_s)
+
+
+class EngineBudget:
+    """The engine's counters of one account, one a pair."""
+
+    def __init__(self, tier: RateTier) -> None:
+        self._limits = TIERS[tier]
+        self._pairs: dict[str, Counter] = {}
+
+    def _of(self, symbol: str) -> Counter:
+        counter = self._pairs.get(symbol)
+        if counter is None:
+            if len(self._pairs) >= MAX_PAIRS:
+                self._pairs.clear()
+            counter = Counter(self._limits.engine_max, self._limits.engine_per_s)
+            self._pairs[symbol] = counter
+        return counter
+
+    def may(self, symbol: str, cost: float, now_ns: int, *, reserved: bool = False) -> bool:
+        """Whether an order (cost 1) or a cancel on this pair fits."""
+        return self._of(symbol).may(cost, now_ns, reserved=reserved)
+
+    def spend(self, symbol: str, cost: float, now_ns: int) -> None:
+        """It leaves."""
+        self._of(symbol).spend(cost, now_ns)
+
+    def fill(self, symbol: str, now_ns: int) -> None:
+        """The venue says that this pair's counter is full."""
+        self._of(symbol).fill(now_ns)
+
+
+def cancel_cost(age_s: float) -> int:
+    """What cancelling an order of this age costs."""
+    for below_s, cost in CANCEL_COSTS:
+        if age_s < below_s:
+            return cost
+    return 0

@@ -1,0 +1,1 @@
+"""Kraken's private WebSocket: the account's own events, and orders."""

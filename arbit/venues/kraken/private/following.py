@@ -1,0 +1,111 @@
+"""Who waits for the end of which order, and what is told to whom when something is known.
+
+An order that has left ends once: with an end that adds up, with a refusal beyond doubt, or UNKNOWN,
+at the latest when its deadline and a margin have passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
+from arbit.ports import AccountSink, Clock
+from arbit.venues.kraken.private.orders_book import Doubted, Ended, News, OrdersBook
+
+MAX_OUT = 100  # orders in flight at once
+
+
+@dataclass(slots=True)
+class _Out:
+    """An order that has left, and who waits for its end."""
+
+    intent: OrderIntent
+    ended: asyncio.Future[Outcome]
+    stop_timer: Callable[[], None]
+
+
+class Following:
+    """The orders in flight of one account. `sink` hears of trades and of foreign orders."""
+
+    def __init__(self, book: OrdersBook, clock: Clock, sink: AccountSink) -> None:
+        self._book = book
+        self._clock = clock
+        self._sink = sink
+        self._out: dict[str, _Out] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """Orders whose end somebody waits for."""
+        return len(self._out)
+
+    def full(self, client_id: str) -> str:
+        """Why no order of this id can be followed now; empty when one can."""
+        if client_id in self._out:
+            return f"{client_id} is out already"
+        return f"{MAX_OUT} orders are out" if len(self._out) >= MAX_OUT else ""
+
+    def follow(self, intent: OrderIntent, wait_ns: int) -> asyncio.Future[Outcome]:
+        """This order is about to leave; UNKNOWN after `wait_ns` at the latest."""
+        waiting: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        client_id = intent.client_id
+        self._book.sent(intent)
+        stop_timer = self._clock.call_at(
+            self._clock.monotonic_ns() + wait_ns,
+            lambda: self.unknown(client_id, "no end of it was told in time"),
+        )
+        self._out[client_id] = _Out(intent, waiting, stop_timer)
+        return waiting
+
+    def intent(self, client_id: str) -> OrderIntent | None:
+        """The order of this id, while it is in flight."""
+        out = self._out.get(client_id)
+        return out.intent if out is not None else None
+
+    def order_id_of(self, client_id: str) -> str:
+        """The venue's id of an order in flight; empty while the venue has not named it."""
+        return self._book.order_id_of(client_id)
+
+    def accepted(self, client_id: str, order_id: str) -> None:
+        """An ack named the order."""
+        self.hear(self._book.accepted(client_id, order_id))
+
+    def hear(self, news: Sequence[News]) -> None:
+        """Pass on what the account's stream has told."""
+        for one in news:
+            if isinstance(one, Ended):
+                self.end(one.outcome)
+            elif isinstance(one, Doubted):
+                self.unknown(one.client_id, one.why)
+            else:
+                self._sink(one)
+
+    def unknown(self, client_id: str, why: str, remedy: Remedy = Remedy.NONE) -> None:
+        """Nobody can say what became of it."""
+        order_id = self._book.order_id_of(client_id)
+        state = OrderState.UNKNOWN
+        self.end(Outcome(client_id, state, order_id=order_id, reason=why, remedy=remedy))
+
+    def end(self, outcome: Outcome) -> None:
+        """This is what became of an order, or all that can be said of it here."""
+        out = self._out.pop(outcome.client_id, None)
+        if out is None:
+            return
+        out.stop_timer()
+        if not out.ended.done():
+            out.ended.set_result(outcome)
+        self.hear(self._book.forget(outcome.client_id))
+
+    def lost(self, why: str) -> None:
+        """Events may have been missed: what is in flight must be asked for."""
+        for client_id in tuple(self._out):
+            self.unknown(client_id, why)
+
+
+def not_sent(intent: OrderIntent, why: str) -> asyncio.Future[Outcome]:
+    """The outcome of an order of which not a byte has left."""
+    said: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    reason = f"not sent: {why}"
+    said.set_result(Outcome(intent.client_id, OrderState.REJECTED, reason=reason))
+    return said

@@ -1,0 +1,203 @@
+"""Keeps the private socket open, and makes up for what was missed while it was not whole.
+
+Three coroutines of one gateway: the socket's life, the questions after a loss, the token's renewal.
+None of them ends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from arbit.domain.account import ForeignOrder
+from arbit.domain.errors import VenueError
+from arbit.ports import AccountReader, AccountSink, Clock
+from arbit.venues.backoff import ConnectBudget, DialGate, backoff_ms
+from arbit.venues.dial import Connection, Dialer
+from arbit.venues.kraken.private.orders_book import OrdersBook
+from arbit.venues.kraken.private.session import PrivateSession
+from arbit.venues.kraken.private.token import TokenKeeper
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+PULSE_S = 0.05
+PING_EVERY_NS = 2 * SECOND
+SUBSCRIBE_NS = 10 * SECOND  # both subscriptions must be answered within this
+PROVEN_NS = 5 * SECOND
+STEADY_NS = 10 * SECOND
+LOOK_BACK_NS = 120 * SECOND  # how far before the loss the questions begin: reads lag, clocks differ
+CATCH_UP_S = 20.0  # the longest that one round of questions may take
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperSetup:
+    """Times in ms. `watchdog_ms` is how long the venue may be silent on the private socket."""
+
+    url: str
+    watchdog_ms: int = 2_500
+    backoff_cap_ms: int = 15_000
+    connects_per_10min: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperParts:
+    """What stands around the socket. `wait_ns` is how long the venue has asked us to stay away."""
+
+    clock: Clock
+    dial: Dialer
+    reader: AccountReader
+    sink: AccountSink
+    wait_ns: Callable[[int], int]
+
+
+class Keeper:
+    """A `FrameHandler` for one session. `state` is the socket's, in a word."""
+
+    def __init__(
+        self,
+        setup: KeeperSetup,
+        session: PrivateSession,
+        tokens: TokenKeeper,
+        book: OrdersBook,
+        parts: KeeperParts,
+    ) -> None:
+        self._setup = setup
+        self._session = session
+        self._tokens = tokens
+        self._book = book
+        self._parts = parts
+        self._clock = parts.clock
+        self._gate = DialGate(
+            ConnectBudget(setup.connects_per_10min), setup.backoff_cap_ms, parts.clock
+        )
+        self._gone = asyncio.Event()
+        self._why = ""
+        self._through = False
+        self.state = "idle"
+
+    def on_frame(self, payload: bytes) -> None:
+        """A message: to the session, with its receive times."""
+        self._session.frame(payload, self._clock.monotonic_ns(), self._clock.wall_ns())
+
+    def on_drained(self) -> None:
+        """Nothing waits for this."""
+
+    def on_lost(self, why: str) -> None:
+        """The socket is gone."""
+        self._lost(why)
+
+    async def keep_open(self) -> None:
+        """Dial, listen until the socket is gone, pause, and again; for ever."""
+        attempt = 0
+        while True:
+            self.state = "waiting"
+            await self._stay_away()
+            await self._gate.enter(0)
+            self._session.counts.connects += 1
+            started_ns = self._clock.monotonic_ns()
+            await self._one_life()
+            if not self._through:
+                self._gate.failed(0)
+                continue
+            if self._clock.monotonic_ns() - started_ns > STEADY_NS:
+                attempt = 0
+            pause_ms = backoff_ms(attempt, self._setup.backoff_cap_ms, self._clock.jitter)
+            attempt += 1
+            self.state = "waiting"
+            await self._clock.sleep(pause_ms / 1e3)
+
+    async def catch_up(self) -> None:
+        """After every loss ask for what was missed, until the stream is whole; for ever."""
+        attempt = 0
+        while True:
+            await self._clock.sleep(PULSE_S)
+            session = self._session
+            loss = session.missed
+            if not loss or not session.subscribed:
+                continue
+            try:
+                async with asyncio.timeout(CATCH_UP_S):
+                    await self._ask_missed()
+            except (VenueError, TimeoutError) as error:
+                session.why = f"what was missed cannot be asked for: {str(error) or 'no answer'}"
+                pause_ms = backoff_ms(attempt, self._setup.backoff_cap_ms, self._clock.jitter)
+                attempt += 1
+                await self._clock.sleep(pause_ms / 1e3)
+                continue
+            attempt = 0
+            session.caught_up(loss)
+
+    async def _ask_missed(self) -> None:
+        """Trades since a while before the loss, and open orders. Nothing is missed at a start."""
+        session, sink = self._session, self._parts.sink
+        if not session.whole_wall_ns:
+            return
+        session.counts.backfills += 1
+        trades = await self._parts.reader.trades_since(session.whole_wall_ns - LOOK_BACK_NS)
+        for seen in self._book.asked(trades):
+            session.counts.backfilled += 1
+            sink(seen)
+        for order in await self._parts.reader.open_orders():
+            if self._book.is_foreign(order):
+                sink(ForeignOrder(order))
+
+    async def _stay_away(self) -> None:
+        while wait_ns := self._parts.wait_ns(self._clock.monotonic_ns()):
+            await self._clock.sleep(wait_ns / 1e9)
+
+    async def _one_life(self) -> None:
+        self._gone.clear()
+        self._through = False
+        self.state = "dialling"
+        try:
+            token = await self._tokens.fresh()
+            connection = await self._parts.dial(self._setup.url, self)
+        except VenueError as error:
+            self._lost(str(error))
+            return
+        try:
+            if not self._gone.is_set():
+                self.state = "open"
+                self._session.opened(connection.send, token, self._clock.monotonic_ns())
+                await self._listen(connection)
+        finally:
+            self._lost("closed by us")
+            self.state = "closed"
+            connection.close()
+
+    async def _listen(self, connection: Connection) -> None:
+        every_ns = min(PING_EVERY_NS, self._setup.watchdog_ms * MS * 2 // 5)
+        pinged_ns = 0
+        while not self._gone.is_set():
+            now_ns = self._clock.monotonic_ns()
+            if now_ns - pinged_ns >= every_ns:
+                pinged_ns = now_ns
+                self._session.ping(now_ns, self._clock.wall_ns())
+            await self._clock.sleep(PULSE_S)
+            if not self._gone.is_set():
+                self._pulse(connection, self._clock.monotonic_ns())
+
+    def _pulse(self, connection: Connection, now_ns: int) -> None:
+        session, limit_ns = self._session, self._setup.watchdog_ms * MS
+        open_ns = now_ns - session.opened_ns
+        silence_ns, lag_ns = now_ns - session.heard_ns, session.lag_ns(now_ns)
+        why = session.broken
+        if silence_ns > limit_ns:
+            why = f"nothing heard for {silence_ns // MS} ms"
+        elif lag_ns > limit_ns:
+            why = f"no answer to a ping for {lag_ns // MS} ms"
+        elif not session.subscribed and open_ns > SUBSCRIBE_NS:
+            why = f"no answer to a subscription for {open_ns // MS} ms"
+        if why:
+            self._lost(why)
+            connection.abort()
+        elif not self._through and session.subscribed and (session.whole or open_ns > PROVEN_NS):
+            self._through = True
+            self._gate.through(0)
+
+    def _lost(self, why: str) -> None:
+        if not self._gone.is_set():
+            self._why = why
+            self._gone.set()
+            self._session.lost(why)

@@ -1,0 +1,285 @@
+"""Questions about a Kraken account, over REST, answered exactly or not at all.
+
+Source: docs.kraken.com, REST account data. Amounts come as strings and stay decimal. Older asset
+and pair codes (XXBT, XXBTZUSD) are turned into the WebSocket's names by what the venue itself
+lists; a code that is not listed is kept as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from arbit.domain.account import Balance, ClockOffset, Flow, KeyFacts, VenueOrder
+from arbit.domain.errors import FrameError, VenueUnreachable
+from arbit.domain.money import EXACT, ZERO
+from arbit.domain.order import Trade
+from arbit.domain.triangle import Side
+from arbit.venues.ccxt.kraken_rest import parse_listing, result_of, v2_asset
+from arbit.venues.kraken.clockoffset import OffsetTracker
+from arbit.venues.kraken.keyfacts import key_facts
+from arbit.venues.kraken.rest import PrivateRest
+
+SECOND_NS = 1_000_000_000
+PAGE = 50
+MAX_PAGES = 200
+MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
+PERCENT = Decimal(100)
+
+
+@dataclass(slots=True)
+class Names:
+    """The venue's older names for what we call by the WebSocket's."""
+
+    symbols: dict[str, str] = field(default_factory=dict)
+    pairs: dict[str, str] = field(default_factory=dict)  # symbol -> name to ask with
+    assets: dict[str, str] = field(default_factory=dict)
+
+    def learn(self, assets: Any, pairs: Any) -> None:
+        """Take in the bodies of Assets and AssetPairs. FrameError when they are none."""
+        for code, entry in result_of(assets, "Assets").items():
+            altname = entry.get("altname") if isinstance(entry, dict) else None
+            if isinstance(altname, str):
+                self.assets[code] = self.assets[altname] = v2_asset(altname)
+        listing = parse_listing(pairs)
+        self.symbols.update(listing.symbol_of)
+        self.symbols.update({symbol: symbol for symbol in listing.markets})
+        self.pairs.update(listing.id_of)
+
+    def asset(self, code: str) -> str:
+        """Our name for an asset code; one that is not listed keeps its own."""
+        return self.assets.get(code, code)
+
+    def symbol(self, name: Any) -> str:
+        """Our name for a pair, by any of the venue's. FrameError for an unlisted one."""
+        found = self.symbols.get(name) if isinstance(name, str) else None
+        if found is None:
+            raise FrameError(f"a pair that the venue does not list: {name!r:.40}")
+        return found
+
+
+class KrakenReads:
+    """`ports.AccountReader` of one Kraken key. `names` must have learnt the venue's lists."""
+
+    def __init__(self, rest: PrivateRest, public: Any, offsets: OffsetTracker) -> None:
+        self.rest = rest
+        self.names = Names()
+        self.offsets = offsets
+        self._public = public  # an `ask(method)` of the public REST client
+        self._learning = asyncio.Lock()
+
+    async def learn(self) -> None:
+        """Ask for the venue's names, once."""
+        async with self._learning:
+            if not self.names.symbols:
+                assets = (await self._public.ask("publicGetAssets")).body
+                pairs = (await self._public.ask("publicGetAssetPairs")).body
+                self.names.learn(assets, pairs)
+
+    async def balances(self) -> Mapping[str, Balance]:
+        """Every asset with a balance, and what open orders hold of it."""
+        await self.learn()
+        result = _object(await self.rest.ask("BalanceEx"), "BalanceEx")
+        found: dict[str, Balance] = {}
+        for code, entry in result.items():
+            told = _object(entry, "BalanceEx")
+            total = amount_of(told.get("balance"), "balance")
+            held = amount_of(told.get("hold_trade", "0"), "hold_trade")
+            asset = self.names.asset(code)
+            before = found.get(asset, Balance(ZERO))
+            found[asset] = Balance(EXACT.add(before.total, total), EXACT.add(before.held, held))
+        return found
+
+    async def fees(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
+        """The account's own taker fee of each market, as a fraction; percent on the wire."""
+        await self.learn()
+        found: dict[str, Decimal] = {}
+        for start in range(0, len(symbols), PAGE):
+            asked = [s for s in symbols[start : start + PAGE] if s in self.names.pairs]
+            names = ",".join(self.names.pairs[symbol] for symbol in asked)
+            result = _object(await self.rest.ask("TradeVolume", {"pair": names}), "TradeVolume")
+            for name, entry in _object(result.get("fees"), "TradeVolume").items():
+                percent = amount_of(_object(entry, "TradeVolume").get("fee"), "fee")
+                rate = EXACT.divide(percent, PERCENT)
+                if not 0 <= rate < 1:
+                    raise FrameError(f"TradeVolume: a fee of {percent} %")
+                found[self.names.symbol(name)] = rate
+        return found
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """Every open order of the account, ours or not."""
+        await self.learn()
+        result = _object(await self.rest.ask("OpenOrders", reserved=True), "OpenOrders")
+        orders = _object(result.get("open"), "OpenOrders")
+        return [self.order_of(order_id, entry) for order_id, entry in orders.items()]
+
+    def order_of(self, order_id: str, entry: Any) -> VenueOrder:
+        """An order of OpenOrders, ClosedOrders or QueryOrders."""
+        told = _object(entry, "an order")
+        status = told.get("status")
+        return VenueOrder(
+            order_id=order_id,
+            client_id=str(told.get("cl_ord_id") or ""),
+            symbol=self.names.symbol(_object(told.get("descr"), "an order").get("pair")),
+            open=status in {"open", "pending"},
+            filled_qty=amount_of(told.get("vol_exec"), "vol_exec"),
+            at_ns=time_ns(told.get("opentm", 0)),
+        )
+
+    async def trades_since(self, since_ns: int) -> Sequence[Trade]:
+        """Every trade from venue time `since_ns` on, oldest first, each with its order's ids."""
+        await self.learn()
+        rows: dict[str, dict[str, Any]] = {}
+        params = {"start": f"{since_ns / SECOND_NS:.6f}", "trades": "true"}
+        for _ in range(MAX_PAGES):
+            page = params | {"ofs": str(len(rows))}
+            result = _object(await self.rest.ask("TradesHistory", page), "TradesHistory")
+            fresh = _object(result.get("trades"), "TradesHistory")
+            rows |= fresh
+            if not fresh or len(rows) >= int(result.get("count") or 0):
+                break
+        else:
+            raise VenueUnreachable(f"TradesHistory: more than {MAX_PAGES * PAGE} trades")
+        orders = await self._orders([str(row.get("ordertxid")) for row in rows.values()])
+        trades = [
+            self.trade_of(trade_id, row, orders.get(str(row.get("ordertxid"))))
+            for trade_id, row in rows.items()
+        ]
+        return sorted(trades, key=lambda trade: (trade.at_ns, trade.trade_id))
+
+    async def trades_of(self, order_ids: Sequence[str], trade_ids: Sequence[str]) -> list[Trade]:
+        """These trades, of these orders."""
+        rows: dict[str, Any] = {}
+        for start in range(0, len(trade_ids), MANY_IDS):
+            asked = ",".join(trade_ids[start : start + MANY_IDS])
+            rows |= _object(
+                await self.rest.ask("QueryTrades", {"txid": asked}, reserved=True), "QueryTrades"
+            )
+        orders = await self._orders(order_ids)
+        return [
+            self.trade_of(trade_id, row, orders.get(str(row.get("ordertxid"))))
+            for trade_id, row in rows.items()
+        ]
+
+    async def _orders(self, order_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        wanted, found = sorted(set(order_ids)), dict[str, dict[str, Any]]()
+        for start in range(0, len(wanted), MANY_IDS):
+            asked = ",".join(wanted[start : start + MANY_IDS])
+            found |= _object(
+                await self.rest.ask("QueryOrders", {"txid": asked}, reserved=True), "QueryOrders"
+            )
+        return found
+
+    def trade_of(self, trade_id: str, row: Any, order: Mapping[str, Any] | None) -> Trade:
+        """A trade of TradesHistory or QueryTrades. The fee's asset is what its order asked for.
+
+        The REST row names no fee asset; the order's `oflags` do (fcib: base, fciq: quote). Without
+        either, the trade is not believed: FrameError.
+        """
+        told = _object(row, "a trade")
+        symbol = self.names.symbol(told.get("pair"))
+        base, _, quote = symbol.partition("/")
+        fee = amount_of(told.get("fee"), "fee")
+        flags = str((order or {}).get("oflags", "")).split(",")
+        asset = base if "fcib" in flags else quote if "fciq" in flags else ""
+        if fee and not asset:
+            raise FrameError(f"trade {trade_id}: which asset paid its fee is not told")
+        return Trade(
+            trade_id=trade_id,
+            order_id=str(told.get("ordertxid")),
+            client_id=str((order or {}).get("cl_ord_id") or ""),
+            symbol=symbol,
+            side=side_of(told.get("type")),
+            qty=amount_of(told.get("vol"), "vol"),
+            price=amount_of(told.get("price"), "price"),
+            cost=amount_of(told.get("cost"), "cost"),
+            fees=((asset, fee),) if fee else (),
+            at_ns=time_ns(told.get("time")),
+        )
+
+    async def flows_since(self, since_ns: int) -> Sequence[Flow]:
+        """Everything but trades that moved a balance from `since_ns` on, oldest first."""
+        await self.learn()
+        rows: dict[str, Any] = {}
+        params = {"start": f"{since_ns / SECOND_NS:.6f}"}
+        for _ in range(MAX_PAGES):
+            page = params | {"ofs": str(len(rows))}
+            result = _object(await self.rest.ask("Ledgers", page), "Ledgers")
+            fresh = _object(result.get("ledger"), "Ledgers")
+            rows |= fresh
+            if not fresh or len(rows) >= int(result.get("count") or 0):
+                break
+        else:
+            raise VenueUnreachable(f"Ledgers: more than {MAX_PAGES * PAGE} entries")
+        flows = [self._flow(ref, _object(row, "Ledgers")) for ref, row in rows.items()]
+        found = [flow for flow in flows if flow.kind != "trade"]
+        return sorted(found, key=lambda flow: (flow.at_ns, flow.ref))
+
+    def _flow(self, ref: str, row: Mapping[str, Any]) -> Flow:
+        net = EXACT.subtract(
+            amount_of(row.get("amount"), "amount"), amount_of(row.get("fee", "0"), "fee")
+        )
+        return Flow(
+            ref=ref,
+            asset=self.names.asset(str(row.get("asset"))),
+            amount=net,
+            kind=str(row.get("type")),
+            at_ns=time_ns(row.get("time")),
+        )
+
+    async def key(self) -> KeyFacts:
+        """What the key may do."""
+        return key_facts(await self.rest.ask("GetApiKeyInfo"))
+
+    async def clock_offset(self) -> ClockOffset:
+        """The venue's clock against ours, by its public Time (whole seconds: hence uncertain)."""
+        clock = self.rest.clock
+        sent_ns = clock.wall_ns()
+        body = (await self._public.ask("publicGetTime")).body
+        got_ns = clock.wall_ns()
+        second = result_of(body, "Time").get("unixtime")
+        if isinstance(second, bool) or not isinstance(second, int):
+            raise FrameError("Time: the answer has no unixtime")
+        middle_ns = second * SECOND_NS + SECOND_NS // 2
+        uncertain_ns = SECOND_NS // 2 + (got_ns - sent_ns) // 2
+        offset_ns = middle_ns - (sent_ns + got_ns) // 2
+        return ClockOffset(offset_ns, uncertain_ns, clock.monotonic_ns())
+
+
+def amount_of(value: Any, what: str) -> Decimal:
+    """An exact amount: a string or a whole number on the wire. FrameError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise FrameError(f"{what}: {value!r:.40} is no exact amount")
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise FrameError(f"{what}: {value!r:.40} is no amount") from None
+    if not amount.is_finite() or abs(amount.adjusted()) > 40:
+        raise FrameError(f"{what}: {value!r:.40} is no amount")
+    return amount
+
+
+def time_ns(value: Any) -> int:
+    """Unix seconds as nanoseconds. FrameError when it is no time."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise FrameError(f"{value!r:.40} is no time")
+    try:
+        return int(Decimal(str(value)) * SECOND_NS)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise FrameError(f"{value!r:.40} is no time") from None
+
+
+def side_of(word: Any) -> Side:
+    """`buy` or `sell`. FrameError otherwise."""
+    if word not in {"buy", "sell"}:
+        raise FrameError(f"{word!r:.40} is no side")
+    return Side(word)
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise FrameError(f"{what}: the answer is not what it should be")
+    return value

@@ -1,0 +1,178 @@
+"""The journal's file, full, locked, read-only, damaged or gone: refused, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from arbit.domain.errors import UserError
+from arbit.domain.records import JournalFailed, Memory
+from arbit.persistence.check import check
+from arbit.persistence.journal import SqliteJournal
+from arbit.persistence.migrate import quick_check, upgrade
+from tests.unit.persistence.made import a_cycle, opened
+
+PAGE = 4096
+
+
+def kept(folder: Path, cycles: int) -> Memory:
+    """A closed file with so many cycles, and what a start remembers of it."""
+    with opened(folder) as journal:
+        for number in range(cycles):
+            journal.write(a_cycle(number))
+        return journal.recall()
+
+
+def one_line(failure: pytest.ExceptionInfo[JournalFailed]) -> str:
+    text = str(failure.value)
+    assert "\n" not in text
+    assert "arbit.db" in text
+    return text
+
+
+def fill(journal: SqliteJournal) -> tuple[int, str]:
+    """Write cycles from number 1 on until one fails: its number, and what was said."""
+    for number in range(1, 1_000):
+        try:
+            journal.write(a_cycle(number))
+        except JournalFailed as failure:
+            return number, str(failure)
+    raise AssertionError("nothing ever failed")
+
+
+def test_a_full_disk_refuses_the_batch_and_loses_nothing(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        journal.write(a_cycle(0))
+        pages = journal._connection.execute("PRAGMA page_count").fetchone()["page_count"]
+        journal._connection.execute(f"PRAGMA max_page_count={pages + 2}")
+        written, said = fill(journal)
+        assert "the disk is full" in said
+        assert written > 1
+        assert len(journal.recall().cycles) == written
+        journal._connection.execute("PRAGMA max_page_count=100000")
+        journal.write(a_cycle(written))  # the very batch that failed
+    quick_check(tmp_path / "arbit.db")
+    with opened(tmp_path) as journal:
+        assert len(journal.recall().cycles) == written + 1
+        assert journal.known_trades([f"t{n:04d}" for n in range(2_000)]) == {
+            f"t{n:04d}" for n in range(written + 1)
+        }
+    assert check(tmp_path / "arbit.db").findings == []
+
+
+def test_a_locked_database_refuses_and_works_again_once_free(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        journal.write(a_cycle(0))
+        before = journal.recall()
+        with closing(sqlite3.connect(tmp_path / "arbit.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(JournalFailed) as failure:
+                journal.write(a_cycle(1))
+            assert "another program holds the database" in one_line(failure)
+            assert journal.recall() == before  # readers are not in its way
+            other.execute("ROLLBACK")
+        journal.write(a_cycle(1))
+        assert len(journal.recall().cycles) == 2
+
+
+def test_a_reader_is_never_in_the_way_of_a_write(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        journal.write(a_cycle(0))
+        with closing(sqlite3.connect(tmp_path / "arbit.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM cycles").fetchone() == (1,)
+            journal.write(a_cycle(1))
+            assert check(tmp_path / "arbit.db").counts["cycles"] == 2
+
+
+def test_a_connection_that_may_only_read_refuses(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        journal.write(a_cycle(0))
+        journal._connection.execute("PRAGMA query_only=ON")
+        with pytest.raises(JournalFailed) as failure:
+            journal.write(a_cycle(1))
+        assert "the file is read-only" in one_line(failure)
+        journal._connection.execute("PRAGMA query_only=OFF")
+        journal.write(a_cycle(1))
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write what is read-only"
+)
+def test_a_read_only_file_and_folder_are_refused_at_the_start(tmp_path: Path) -> None:
+    folder = tmp_path / "var"
+    before = kept(folder, 3)
+    for path in (*folder.iterdir(), folder):
+        path.chmod(0o500 if path.is_dir() else 0o400)
+    try:
+        with pytest.raises(UserError, match=r"arbit\.db|lock"), opened(folder):
+            pass
+    finally:
+        folder.chmod(0o700)
+        for path in folder.iterdir():
+            path.chmod(0o600)
+    with opened(folder) as journal:
+        assert journal.recall() == before
+
+
+@pytest.mark.parametrize("gone", ["arbit.db", "arbit.db-wal"])
+def test_a_file_that_was_moved_away_refuses_instead_of_writing_into_nothing(
+    tmp_path: Path, gone: str
+) -> None:
+    with opened(tmp_path) as journal:
+        journal.write(a_cycle(0))
+        (tmp_path / gone).rename(tmp_path / "away")
+        with pytest.raises(JournalFailed) as failure:
+            journal.write(a_cycle(1))
+        assert "moved or deleted" in one_line(failure)
+        (tmp_path / gone).touch()  # another file of that name is no better
+        with pytest.raises(JournalFailed, match="moved or deleted"):
+            journal.write(a_cycle(1))
+        (tmp_path / "away").replace(tmp_path / gone)
+        journal.write(a_cycle(2))
+        assert {one.cycle_id for one in journal.recall().cycles} == {"c0000", "c0002"}
+
+
+def test_whatever_page_is_damaged_a_start_refuses_or_remembers_everything(tmp_path: Path) -> None:
+    """The fault is found by SQLite's check, or by a row that cannot be read, or does no harm."""
+    source = tmp_path / "sound"
+    before = kept(source, 40)
+    whole = (source / "arbit.db").read_bytes()
+    assert not (source / "arbit.db-wal").exists()
+    refused = harmless = 0
+    for page in range(len(whole) // PAGE):
+        folder = tmp_path / str(page)
+        folder.mkdir()
+        damaged = whole[: page * PAGE] + b"\xa5" * PAGE + whole[(page + 1) * PAGE :]
+        (folder / "arbit.db").write_bytes(damaged)
+        said = ""
+        try:
+            with opened(folder) as journal:
+                assert journal.recall() == before
+                harmless += 1
+        except (UserError, JournalFailed) as failure:
+            said = str(failure)
+            refused += 1
+        assert "\n" not in said
+        assert not list(folder.glob("*.backup-*"))
+        shutil.rmtree(folder)
+    assert refused > 10
+    assert harmless == 0
+
+
+def test_a_start_on_a_damaged_file_says_where_to_read_on(tmp_path: Path) -> None:
+    kept(tmp_path, 3)
+    path = tmp_path / "arbit.db"
+    raw = bytearray(path.read_bytes())
+    raw[PAGE : PAGE + 200] = b"\x5a" * 200
+    path.write_bytes(raw)
+    with pytest.raises(UserError, match=r"damaged .*docs/persistence\.md"), opened(tmp_path):
+        pass
+    path.write_bytes(b"not a database, and long enough to be looked at" * 100)
+    with pytest.raises(UserError, match="damaged"):
+        upgrade(path)
