@@ -6,10 +6,13 @@ import asyncio
 import json
 import sys
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from arbit.domain.errors import UserError, VenueUnreachable
+from arbit.domain.money import plain
 
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
@@ -29,8 +32,20 @@ class SandboxChild:
     It also ends by itself when this process does: its standard input is a pipe held by us.
     """
 
-    def __init__(self, profile: str, seed: int) -> None:
+    def __init__(
+        self,
+        profile: str,
+        seed: int,
+        *,
+        state: Path | None = None,
+        taker_fee_bps: Decimal | None = None,
+    ) -> None:
+        """`state` is the folder that keeps its accounts; without one they end with it."""
         self._arguments = ["--profile", profile, "--seed", str(seed)]
+        if state is not None:
+            self._arguments += ["--state", str(state)]
+        if taker_fee_bps is not None:
+            self._arguments += ["--taker-fee-bps", plain(taker_fee_bps)]
         self._process: asyncio.subprocess.Process | None = None
         self.address = SandboxAddress("", "")
 

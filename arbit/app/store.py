@@ -24,8 +24,11 @@ def open_journal(data_dir: Path, account: AccountId, clock: Clock) -> Iterator[S
     UserError when the file is damaged, newer, read-only, or the account is traded already.
     """
     path = data_dir / DATABASE
-    upgrade(path)
-    with Lease(data_dir, path, str(account), clock.wall_ns()) as lease:
+
+    def prepare(lock: Path) -> None:
+        upgrade(path, lock)
+
+    with Lease(data_dir, path, str(account), clock.wall_ns(), prepare) as lease:
         try:
             journal = SqliteJournal(path, str(account), lease.token)
         except JournalFailed as failure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, get_args
@@ -64,6 +65,8 @@ def expected(info: FieldInfo) -> str:
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     if extra.get("expect"):
         return str(extra["expect"])
+    if isinstance(info.annotation, type) and issubclass(info.annotation, enum.Enum):
+        return " or ".join(str(one.value) for one in info.annotation)
     choices = get_args(info.annotation)
     if choices and all(isinstance(choice, str) for choice in choices):
         return " or ".join(choices)

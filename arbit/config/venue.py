@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import enum
 import re
 from collections.abc import Mapping
@@ -235,10 +236,16 @@ class VenueSettings(BaseModel):
         return url.rstrip("/") if url else url
 
 
+# The sandbox's own key: made up, public, and the same in every sandbox.
+SANDBOX_KEY = "sandbox-trade-key"
+SANDBOX_SECRET = base64.b64encode(
+    b"sandbox trade secret, made up and public, sixty-four bytes long!!"
+).decode()
+
 # What a venue of this name starts from; every other name is an exchange id of ccxt.
 BUILT_IN: Mapping[str, Mapping[str, object]] = {
     "kraken": {"feed": Feed.NATIVE},
-    "sandbox": {"feed": Feed.NATIVE},
+    "sandbox": {"feed": Feed.NATIVE, "api_key": SANDBOX_KEY, "api_secret": SANDBOX_SECRET},
 }
 _OVER_CCXT: Mapping[str, object] = {"max_book_age_ms": 5000, "max_symbols": 100}
 

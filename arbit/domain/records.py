@@ -150,8 +150,8 @@ class Batch:
 class Memory:
     """What a start remembers of its account.
 
-    `cycles` are those not over, and the HELD; `orders` and `trades` are all of theirs, and every
-    order not over. `sums` are the ledger's, by book and asset. `profit_ref_by_day` sums cycles by
+    `cycles` are those not closed, and the HELD as rows alone; `orders` and `trades` are all of the
+    former's, and every order not over. `sums` are the ledger's, by book and asset. `profit_ref_by_day` sums cycles by
     UTC day (`2026-11-24`) for the last two days.
     """
 

@@ -79,7 +79,7 @@ class Auditor:
         if first:
             await self._open()
             return
-        self._last_trade_ns = last_trade_ns
+        self._last_trade_ns = last_trade_ns or last_flow_ns
         await self.reconcile()
 
     async def run(self) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -22,19 +23,32 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lease:
-    """Holds an account while entered. UserError names who holds it already."""
+    """Holds an account while entered. UserError names who holds it already.
 
-    def __init__(self, data_dir: Path, database: Path, account: str, wall_ns: int) -> None:
+    `prepare` is given the lock's path once it is held, before the database is touched: whoever is
+    refused has not been in the way of the daemon that trades.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        database: Path,
+        account: str,
+        wall_ns: int,
+        prepare: Callable[[Path], object] | None = None,
+    ) -> None:
         slug = re.sub(r"[^A-Za-z0-9]+", "-", account)
         self._lock = data_dir / f"{slug}.lock"
         self._database = database
         self._account = account
         self._wall_ns = wall_ns
+        self._prepare = prepare
         self._file: IO[str] | None = None
         self.token = 0
 
     def __enter__(self) -> Self:
         try:
+            self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise UserError(f"{self._lock}: {error.strerror}") from None
@@ -47,10 +61,16 @@ class Lease:
                 f"account {self._account} is traded by {holder} already: only one daemon may"
             )
         try:
+            self._sign()
+            if self._prepare is not None:
+                self._prepare(self._lock)
             self.token = self._take()
         except (sqlite3.Error, OSError) as error:
             self._release()
             raise UserError(f"{self._database}: {error}") from None
+        except BaseException:
+            self._release()
+            raise
         return self
 
     def __exit__(
@@ -61,15 +81,20 @@ class Lease:
     ) -> None:
         self._release()
 
-    def _take(self) -> int:
-        file = self._file
+    @property
+    def _holder(self) -> str:
         since = EPOCH + timedelta(seconds=self._wall_ns // 1_000_000_000)
-        holder = f"process {os.getpid()} (since {since:%Y-%m-%d %H:%M:%S} UTC)"
-        if file is not None:
-            file.seek(0)
-            file.truncate()
-            file.write(holder + "\n")
-            file.flush()
+        return f"process {os.getpid()} (since {since:%Y-%m-%d %H:%M:%S} UTC)"
+
+    def _sign(self) -> None:
+        """Say in the lock's file who holds it."""
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(self._holder + "\n")
+            self._file.flush()
+
+    def _take(self) -> int:
         with contextlib.closing(connect(self._database, busy_ms=1_000)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             row = connection.execute(
@@ -80,7 +105,7 @@ class Lease:
                 "INSERT INTO leases (account, token, holder, taken_ns) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (account) DO UPDATE SET token=excluded.token, "
                 "holder=excluded.holder, taken_ns=excluded.taken_ns",
-                (self._account, token, holder, self._wall_ns),
+                (self._account, token, self._holder, self._wall_ns),
             )
             connection.execute("COMMIT")
         return token

@@ -64,8 +64,10 @@ def quick_check(path: Path) -> None:
         raise UserError(f"{path}: the database is damaged ({said}); {DAMAGED}")
 
 
-def upgrade(path: Path) -> str:
+def upgrade(path: Path, ours: Path | None = None) -> str:
     """Bring the file to `latest`, a backup first when it holds anything. Returns the revision.
+
+    `ours` is the lock that we hold ourselves; any other that is held stands in the way.
 
     UserError for a file that a newer version wrote, and for one that cannot be written.
     """
@@ -77,7 +79,7 @@ def upgrade(path: Path) -> str:
         if before == latest():
             return before
         if before:
-            _refuse_in_use(path)
+            _refuse_in_use(path, ours)
             backup(path, before)
         with _engine(path) as engine, engine.begin() as connection:
             _run(connection)
@@ -133,9 +135,10 @@ def _nothing_foreign(path: Path, tables: set[str]) -> str:
     return ""
 
 
-def _refuse_in_use(path: Path) -> None:
+def _refuse_in_use(path: Path, ours: Path | None) -> None:
     """A daemon that runs wrote this schema: it must not be changed under it."""
-    used = [lock.name for lock in sorted(path.parent.glob("*.lock")) if is_held(lock)]
+    others = [lock for lock in sorted(path.parent.glob("*.lock")) if lock != ours]
+    used = [lock.name for lock in others if is_held(lock)]
     if used:
         raise UserError(f"{path}: in use by a daemon ({used[0]}): stop it before the upgrade")
 

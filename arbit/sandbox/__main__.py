@@ -13,8 +13,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import NoReturn
 
+from arbit.sandbox.journal import FILE_NAME
 from arbit.sandbox.kraken.words import compact
 from arbit.sandbox.profiles import PROFILE_NAMES
 from arbit.sandbox.server import SandboxOptions, SandboxServer
@@ -44,6 +47,26 @@ def _port(text: str) -> int:
     return value
 
 
+def _amount(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not (value.is_finite() and 0 <= value < Decimal(10) ** 12):
+        raise argparse.ArgumentTypeError(f"{text} is no amount: expected 0 to 1e12")
+    return value
+
+
+def _balances(text: str) -> dict[str, Decimal]:
+    found = {}
+    for part in text.split(","):
+        asset, sign, amount = part.strip().partition("=")
+        if not asset or not sign:
+            raise argparse.ArgumentTypeError(f"{part!r}: expected a list such as USD=10000,BTC=1")
+        found[asset] = _amount(amount)
+    return found
+
+
 def _parser() -> _Parser:
     parser = _Parser(prog="python -m arbit.sandbox", description="A synthetic exchange, loopback.")
     add = parser.add_argument
@@ -54,6 +77,10 @@ def _parser() -> _Parser:
     add("--no-control", action="store_true", help="no /sandbox paths")
     add("--connects", type=_whole, default=150, help="connects allowed per ten minutes")
     add("--idle-close-s", type=_whole, default=60, help="close unsubscribed sockets; 0 never")
+    add("--state", type=Path, default=None, help="keep the accounts in this folder")
+    add("--taker-fee-bps", type=_amount, default=None, help="one taker fee for every pair")
+    add("--tier", choices=("starter", "intermediate", "pro"), default="starter")
+    add("--balances", type=_balances, default=None, help="e.g. USD=10000,BTC=0.1")
     add("--ends-with-parent", action="store_true", help="end when standard input ends")
     add("--json", action="store_true", help="nothing but the ready line, also on stderr")
     return parser
@@ -95,6 +122,10 @@ async def _serve(options: argparse.Namespace) -> None:
         idle_close_s=float(options.idle_close_s),
         control=not options.no_control,
         frozen=options.frozen,
+        state=options.state,
+        taker_fee_bps=options.taker_fee_bps,
+        tier=options.tier,
+        balances=options.balances,
     )
     async with SandboxServer(options.profile, options.seed, options.port, limits) as sandbox:
         ready = {
@@ -103,6 +134,7 @@ async def _serve(options: argparse.Namespace) -> None:
             "profile": options.profile,
             "seed": options.seed,
             "synthetic": True,
+            "log": None if options.state is None else str(options.state / FILE_NAME),
         }
         sys.stdout.write(compact(ready) + "\n")
         sys.stdout.flush()

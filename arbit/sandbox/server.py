@@ -11,7 +11,10 @@ import asyncio
 import contextlib
 import random
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +23,7 @@ from aiohttp import WSMsgType, web
 from arbit.sandbox.control import ControlFace
 from arbit.sandbox.exchange import Exchange
 from arbit.sandbox.faults import Fault, Faults
-from arbit.sandbox.journal import EventLog
+from arbit.sandbox.journal import FILE_NAME, EventLog
 from arbit.sandbox.kraken.delivery import Delivery
 from arbit.sandbox.kraken.private import PrivateFace
 from arbit.sandbox.kraken.rest import RestFace
@@ -49,6 +52,10 @@ class SandboxOptions:
     outbox_bytes: int = 8 << 20
     control: bool = True
     frozen: bool = False
+    state: Path | None = None  # folder of the event log, which is the accounts' memory
+    taker_fee_bps: Decimal | None = None  # one fee for every pair, instead of the ladders
+    tier: str = "starter"
+    balances: Mapping[str, Decimal] | None = None
 
 
 class SandboxServer:
@@ -71,7 +78,15 @@ class SandboxServer:
         self.stats = Stats()
         self.port = port
         self._clock = WallClock()
-        self.exchange = Exchange(self.market, EventLog(None), start_ns=self._clock.wall_ns())
+        state = self.options.state
+        self.exchange = Exchange(
+            self.market,
+            EventLog(None if state is None else state / FILE_NAME),
+            taker_fee_bps=self.options.taker_fee_bps,
+            tier=self.options.tier,
+            balances=self.options.balances,
+            start_ns=self._clock.wall_ns(),
+        )
         self.private = PrivateFace(self.exchange, self._clock)
         delivery = Delivery(self.faults, self.stats, random.Random(seed))
         self.stream = StreamFace(self.market, delivery, self._clock, self.options.idle_close_s)

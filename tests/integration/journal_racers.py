@@ -19,6 +19,7 @@ from arbit.app.store import open_journal
 from arbit.clock import SystemClock
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError
+from arbit.domain.records import JournalFailed
 from arbit.persistence.journal import SqliteJournal
 from tests.unit.persistence.made import a_cycle
 
@@ -54,6 +55,8 @@ def race(folder: Path, number: int, gun: int, says: int, leave: int) -> None:
             os.read(leave, 1)
     except UserError as error:
         os.write(says, f"refused: {error}".encode())
+    except JournalFailed as failure:
+        os.write(says, f"broke: {failure}".encode())
 
 
 def token_of(journal: SqliteJournal) -> int:

@@ -291,8 +291,11 @@ class ReadCalls:
 
 
 def _seconds(wall_ns: int) -> float:
-    """Float seconds with microseconds, as the venue writes times over REST."""
-    return round(wall_ns / NS, 6)
+    """Float seconds, as the venue writes times over REST: whole microseconds, never rounded up.
+
+    Rounded up, a client that asks for what came after this time could miss a trade.
+    """
+    return wall_ns // 1000 / 1e6
 
 
 def _true(fields: Fields, name: str) -> bool:

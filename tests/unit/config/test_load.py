@@ -219,9 +219,22 @@ def test_metrics_open_to_others_must_be_said_twice() -> None:
 
 
 def test_a_misplaced_secret_is_not_repeated_on_the_screen() -> None:
+    (line,) = complaints({"ARBIT_SCAN__API_SECRET": "hush"})
+    assert "hush" not in line
+    assert line.startswith("ARBIT_SCAN__API_SECRET=***: unknown setting")
+
+
+def test_a_secret_that_cannot_be_one_is_not_repeated_on_the_screen() -> None:
     (line,) = complaints({"ARBIT_VENUES__KRAKEN__API_SECRET": "hush"})
     assert "hush" not in line
-    assert line.startswith("ARBIT_VENUES__KRAKEN__API_SECRET=***: unknown setting")
+    assert line.startswith("ARBIT_VENUES__KRAKEN__API_SECRET=***: expected the secret")
+
+
+def test_a_secret_is_never_shown_with_the_settings_that_hold_it() -> None:
+    settings = loaded(VENUES__KRAKEN__API_KEY="canary-key-1", VENUES__KRAKEN__API_SECRET="canary-2")
+    assert "canary" not in repr(settings) + str(settings.venue("kraken")) + str(
+        settings.model_dump_json()
+    )
 
 
 def test_a_secret_on_a_line_that_is_none_is_not_repeated_either(tmp_path: Path) -> None:

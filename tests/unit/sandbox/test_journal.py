@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,19 @@ from arbit.sandbox.market import Market
 START = 1_790_000_000_000_000_000
 
 
+OPEN: list[EventLog] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
 def run(path: Path, seed: int = 7, at_ns: int = START) -> Exchange:
-    return Exchange(Market("calm", seed), EventLog(path), start_ns=at_ns)
+    OPEN.append(EventLog(path))
+    return Exchange(Market("calm", seed), OPEN[-1], start_ns=at_ns)
 
 
 def main_of(exchange: Exchange) -> Account:

@@ -8,9 +8,7 @@ shapes as recorded (shared data, kraken/v2_messages.ndjson).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -19,13 +17,12 @@ from msgspec import Raw, Struct
 
 from arbit.domain.errors import FrameError
 from arbit.domain.triangle import Side
+from arbit.venues.kraken.stamps import stamp_ns
 
 MAX_TEXT = 300  # of the venue's words that we repeat
 MAX_NAME = 128  # of an id or a name; Kraken's are much shorter
 MAX_DIGITS = 30  # before or after the point; no amount needs more
 ENDS = frozenset({"filled", "canceled", "expired"})
-_SECOND = 1_000_000_000
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?Z")
 _BROKEN = (
     msgspec.DecodeError,
     UnicodeDecodeError,
@@ -224,14 +221,10 @@ def parse(payload: bytes) -> Message:
 
 def wall_ns(stamp: object) -> int | None:
     """An RFC 3339 moment in UTC as nanoseconds since 1970; None for anything else."""
-    found = _STAMP.fullmatch(stamp) if isinstance(stamp, str) else None
-    if found is None:
-        return None
     try:
-        seconds = int(datetime.fromisoformat(found[1]).replace(tzinfo=UTC).timestamp())
-    except ValueError:
+        return stamp_ns(stamp) if isinstance(stamp, str) else None
+    except FrameError:
         return None
-    return seconds * _SECOND + int((found[2] or "0").ljust(9, "0"))
 
 
 def _channel(channel: str, payload: bytes) -> Message:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from arbit.domain.money import plain
@@ -20,6 +19,7 @@ from arbit.ports import Clock
 from arbit.venues.kraken.outcomes import Verdict, judge
 from arbit.venues.kraken.private.following import Following, not_sent
 from arbit.venues.kraken.private.parse import Reply
+from arbit.venues.kraken.stamps import rfc3339
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -135,16 +135,9 @@ def add_order_frame(intent: OrderIntent, token: str, request_id: int) -> bytes:
         f'"side":"{leg.side.value}","order_qty":{_number(intent.qty)},"symbol":"{leg.symbol}",'
         f'"limit_price":{_number(intent.limit_price)},"time_in_force":"ioc",'
         f'"cl_ord_id":"{intent.client_id}","fee_preference":"{_FEE_IN[leg.side]}",'
-        f'"stp_type":"cancel_newest","deadline":"{stamp(intent.deadline_ns)}",'
+        f'"stp_type":"cancel_newest","deadline":"{rfc3339(intent.deadline_ns)}",'
         f'"token":"{token}"}},"req_id":{request_id}}}'
     ).encode()
-
-
-def stamp(wall_ns: int) -> str:
-    """RFC 3339 in UTC with milliseconds, never later than the moment given."""
-    seconds, rest_ns = divmod(wall_ns, SECOND)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest_ns // MS:03d}Z"
 
 
 def _number(value: Decimal) -> str:

@@ -12,7 +12,7 @@ import pytest
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
 from arbit.domain.triangle import Leg, Side
 from arbit.venues.kraken.private.parse import Reply, parse
-from arbit.venues.kraken.private.ws_orders import WsOrders, add_order_frame, stamp
+from arbit.venues.kraken.private.ws_orders import WsOrders, add_order_frame
 from tests.unit.venues.kraken.private import words
 from tests.unit.venues.kraken.private.desk import Desk
 
@@ -89,12 +89,6 @@ def test_the_frame_is_written_digit_by_digit() -> None:
     }
     bought = json.loads(add_order_frame(words.intent(), "t", 1))
     assert (bought["params"]["side"], bought["params"]["fee_preference"]) == ("buy", "base")
-
-
-def test_a_moment_is_never_written_later_than_it_is() -> None:
-    assert stamp(1_000_000) == "1970-01-01T00:00:00.001Z"
-    assert stamp(1_999_999) == "1970-01-01T00:00:00.001Z"
-    assert stamp(999_999) == "1970-01-01T00:00:00.000Z"
 
 
 async def test_the_bytes_leave_in_the_call() -> None:
