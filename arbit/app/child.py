@@ -39,11 +39,14 @@ class SandboxChild:
         *,
         state: Path | None = None,
         taker_fee_bps: Decimal | None = None,
+        tier: str = "",
     ) -> None:
         """`state` is the folder that keeps its accounts; without one they end with it."""
         self._arguments = ["--profile", profile, "--seed", str(seed)]
         if state is not None:
             self._arguments += ["--state", str(state)]
+        if tier:
+            self._arguments += ["--tier", tier]
         if taker_fee_bps is not None:
             self._arguments += ["--taker-fee-bps", plain(taker_fee_bps)]
         self._process: asyncio.subprocess.Process | None = None

@@ -215,7 +215,11 @@ class LiveRun:
             return SandboxChild(options.profile, options.seed)
         state = self._settings.data_dir / SANDBOX
         return SandboxChild(
-            options.profile, options.seed, state=state, taker_fee_bps=venue.taker_fee_bps
+            options.profile,
+            options.seed,
+            state=state,
+            taker_fee_bps=venue.taker_fee_bps,
+            tier=venue.rate_tier.value,
         )
 
     async def _trade(self, run: VenueRun, trader: Trader, side: Paper | Real) -> str:

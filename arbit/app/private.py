@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from arbit.app.feeds import Addresses
+from arbit.app.build import SANDBOX
+from arbit.app.feeds import Addresses, rest_side
 from arbit.app.venue import Desk, VenueRun
 from arbit.config import Settings, VenueSettings
-from arbit.domain.account import AccountEvent
-from arbit.domain.records import Book
-from arbit.ports import AccountReader, AccountSink, Clock, Journal, Listener, OrderGateway
+from arbit.domain.account import AccountEvent, AccountUnfit
+from arbit.domain.errors import FrameError, UserError, VenueRefused
+from arbit.domain.records import Batch, Book, Flag, JournalFailed
+from arbit.execution.ids import ours
+from arbit.ports import AccountSink, Clock, Journal, Listener
+from arbit.venues.kraken.budgets import EngineBudget, RequestBudget
+from arbit.venues.kraken.clockoffset import OffsetTracker
+from arbit.venues.kraken.gateway import KrakenGateway, KrakenGatewaySetup, RestParts
+from arbit.venues.kraken.keyfacts import refuse_unfit
+from arbit.venues.kraken.nonce import Nonces
+from arbit.venues.kraken.private.token import Token
+from arbit.venues.kraken.reads import KrakenReads
+from arbit.venues.kraken.resolve import Resolver
+from arbit.venues.kraken.rest import Credentials, PrivateRest
+from arbit.venues.kraken.rest_orders import RestOrders
 from arbit.venues.paper import PaperExchange
 from arbit.venues.paper_account import PaperAccount
 from arbit.venues.paper_gateway import PaperGateway
@@ -23,6 +37,8 @@ if TYPE_CHECKING:
     from arbit.app.trader import Trader
 
 MS = 1_000_000
+NONCE = "nonce"
+PRIVATE_WS_URL = "wss://ws-auth.kraken.com/v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +80,33 @@ def paper_side(settings: Settings, desk: Desk, journal: Journal, clock: Clock) -
 class Real:
     """Orders go to the venue, by its own gateway."""
 
-    gateway: OrderGateway
-    reader: AccountReader
+    gateway: KrakenGateway
+    reader: KrakenReads
+    rest_orders: RestOrders
     sink: Forward
+    clock: Clock
 
     def joined(self, trader: Trader, run: VenueRun) -> None:
-        """The trader is built: from now on it hears of the account."""
+        """The trader is built: from now on it hears of the account, and may stop a REST order."""
         del run
         self.sink.to = trader.account_event
+        self.rest_orders.stop = trader.kill.why
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """Whether this key may be traded with, and the account's own fees.
 
         AccountUnfit (exit code 3) when it may not: a key that can withdraw is never used.
         """
-        return await self.reader.fees(symbols)
+        try:
+            refuse_unfit(await self.reader.key(), self.clock.wall_ns())
+            self.reader.offsets.take(await self.reader.clock_offset())
+            return await self.reader.fees(symbols)
+        except VenueRefused as error:
+            raise AccountUnfit(f"the venue refuses this API key: {error.text}") from None
 
     async def run(self) -> None:
         """Hear the account for as long as it is traded."""
-        await asyncio.Event().wait()
+        await self.gateway.run()
 
 
 class Forward:
@@ -123,8 +147,82 @@ class Around:
     publish: Listener
 
 
+class FlagNonces:
+    """A `NonceStore` in the journal. When that fails the clock alone keeps nonces rising."""
+
+    def __init__(self, journal: Journal, wall_ns: Callable[[], int]) -> None:
+        self._journal = journal
+        self._wall_ns = wall_ns
+
+    def load(self) -> int:
+        """The last one saved; 0 when there is none."""
+        flag = self._journal.recall().flags.get(NONCE)
+        return int(flag.value) if flag is not None and flag.value.isdigit() else 0
+
+    def save(self, nonce: int) -> None:
+        """Keep it."""
+        with contextlib.suppress(JournalFailed):
+            self._journal.write(Batch(flags=(Flag(NONCE, str(nonce), self._wall_ns()),)))
+
+
 async def real_side(
     settings: Settings, venue: VenueSettings, at: Addresses, around: Around, stack: AsyncExitStack
 ) -> Real:
-    """The venue's private side."""
-    raise NotImplementedError
+    """Kraken's private side, or the sandbox's. UserError without a key."""
+    if venue.api_key is None or venue.api_secret is None:
+        raise UserError(f"ARBIT_VENUES__{venue.name.upper()}__API_KEY: none is set")
+    clock, risk = around.clock, settings.risk
+    public = rest_side(venue, at, clock)
+    rest = PrivateRest(
+        public.settings,
+        Credentials(venue.api_key.get_secret_value(), venue.api_secret.get_secret_value()),
+        Nonces(FlagNonces(around.journal, clock.wall_ns), clock.wall_ns),
+        RequestBudget(venue.rate_tier),
+        clock,
+    )
+    stack.push_async_callback(rest.close)
+    stack.push_async_callback(public.client.close)
+    offsets = OffsetTracker(clock)
+    reads = KrakenReads(rest, public.client, offsets)
+    resolver = Resolver(reads, offsets, clock, risk.resolve_margin_ms)
+    engine = EngineBudget(venue.rate_tier)
+    own = at.ws_url if venue.name == SANDBOX else PRIVATE_WS_URL
+    sink = Forward()
+    orders = RestOrders(reads, resolver, engine, clock)
+    parts = RestParts(
+        reader=reads,
+        resolver=resolver,
+        orders=orders,
+        token=lambda: _token(rest),
+        requests=rest.budget,
+        engine=engine,
+        offsets=offsets,
+        away_ns=rest.wait_ns,
+    )
+    gateway = KrakenGateway(
+        KrakenGatewaySetup(
+            venue=venue.name,
+            transport=venue.order_transport,
+            ws_url=venue.private_ws_url or own,
+            ours=ours,
+            deadline_ms=risk.deadline_ms,
+            margin_ms=risk.resolve_margin_ms,
+            watchdog_ms=venue.watchdog_ms,
+            backoff_cap_ms=int(venue.backoff_cap_s * 1000),
+        ),
+        clock,
+        parts,
+        sink,
+        around.publish,
+    )
+    rest.judged = gateway.judged
+    return Real(gateway, reads, orders, sink, clock)
+
+
+async def _token(rest: PrivateRest) -> Token:
+    result = await rest.ask("GetWebSocketsToken")
+    text = result.get("token") if isinstance(result, dict) else None
+    life_s = result.get("expires") if isinstance(result, dict) else None
+    if not isinstance(text, str) or not isinstance(life_s, int):
+        raise FrameError("GetWebSocketsToken: the answer has no token")
+    return Token(text, life_s)

@@ -28,6 +28,7 @@ from arbit.sandbox.limits import TIERS, Counters, cancel_cost
 from arbit.sandbox.market import Market
 from arbit.sandbox.matching import Hooks, Matcher, plain
 from arbit.sandbox.orders import (
+    ZERO,
     Accepted,
     BalanceChanged,
     Canceled,
@@ -366,7 +367,9 @@ class Exchange:
         profile = self.market.profile.name
         self.log.write("session", now_ns, "", profile=profile, seed=seed, restart=earlier)
         for account in list(self.books.accounts.values()):
-            self.cancel_all(account, now_ns, RESTART)
+            for order in list(account.open_orders.values()):
+                whole = order.left == ZERO  # killed between the last fill and the end
+                self._matcher.end(order, "closed" if whole else "canceled", RESTART)
         codes = {asset.code: asset for asset in self.market.assets}
         amounts = rules.starting_balances(codes, balances)
         for name in dict.fromkeys(key.account for key in self.keys.values()):

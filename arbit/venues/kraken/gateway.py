@@ -21,7 +21,7 @@ from arbit.ports import AccountReader, AccountSink, Clock, Listener
 from arbit.venues.dial import Dialer, PicowsDialer
 from arbit.venues.kraken.budgets import EngineBudget, RequestBudget, cancel_cost
 from arbit.venues.kraken.clockoffset import OffsetTracker
-from arbit.venues.kraken.outcomes import LOCKOUT_S, RATE_WAIT_S, Verdict, judge
+from arbit.venues.kraken.outcomes import Verdict, judge
 from arbit.venues.kraken.private.following import Following, not_sent
 from arbit.venues.kraken.private.keeper import Keeper, KeeperParts, KeeperSetup
 from arbit.venues.kraken.private.orders_book import OrdersBook
@@ -38,6 +38,7 @@ LEAST_MS = {OrderTransport.WS: 500 + 250, OrderTransport.REST: 2_000 + 500}
 MOST_MS = 59_000
 MAX_SENT = 1_000  # remembered for the cost of their cancellation
 CLOCK_LOOK_S = 5.0
+NOT_FOR_THIS = "EGeneral:Permission denied"  # says that the key may not do one thing, no more
 
 
 class Resolves(Protocol):
@@ -105,6 +106,7 @@ class KrakenGateway:
         publish: Listener,
     ) -> None:
         self.transport = setup.transport.value
+        self.forbid: Callable[[], str] = lambda: ""  # asked right before a REST order leaves
         self._setup = setup
         self._clock = clock
         self._rest = rest
@@ -113,11 +115,12 @@ class KrakenGateway:
         self._deadline_ns = min(MOST_MS, max(setup.deadline_ms, LEAST_MS[setup.transport])) * MS
         self._away_until_ns = 0
         self._away_why = ""
+        self._trouble = ""  # words that put the key or the account in question
         self._sent: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._book = OrdersBook(setup.ours)
         self.following = Following(self._book, clock, sink)
         self.orders = WsOrders(self.following, clock, setup.margin_ms, self.judged)
-        self.tokens = TokenKeeper(rest.token, clock, setup.backoff_cap_ms)
+        self.tokens = TokenKeeper(self._new_token, clock, setup.backoff_cap_ms)
         self.session = PrivateSession(
             SessionParts(
                 venue=setup.venue,
@@ -160,6 +163,8 @@ class KrakenGateway:
         if away_ns:
             why = self._away_why or "the venue's limits"
             return f"told to wait {-(-away_ns // SECOND_NS)} s more: {why}"
+        if self._trouble:
+            return self._trouble
         if self._over_ws and not self.session.whole:
             return f"account stream: {self.session.why}"
         if self._over_ws and not self.tokens.current(now_ns):
@@ -231,12 +236,8 @@ class KrakenGateway:
         if self.session.whole and not self.following.full(intent.client_id) and offset is not None:
             venue_ns = self._clock.wall_ns() + offset.offset_ns - offset.uncertainty_ns
             wait_ns = max(0, intent.deadline_ns - venue_ns) + self._setup.margin_ms * MS
-            outcome = await self._raced(intent, wait_ns)
-        else:
-            outcome = await self._rest.orders.send(intent)
-        if outcome.remedy is not Remedy.NONE:
-            self.judged(outcome.reason, Verdict(outcome.state, outcome.remedy, _wait_s(outcome)))
-        return outcome
+            return await self._raced(intent, wait_ns)
+        return await self._rest.orders.send(intent)
 
     async def _raced(self, intent: OrderIntent, wait_ns: int) -> Outcome:
         told = self.following.follow(intent, wait_ns)
@@ -271,8 +272,18 @@ class KrakenGateway:
                 self._away_until_ns, self._away_why = until_ns, words
         if words == "EAPI:Invalid token":
             self.tokens.spoil()
-        if verdict.remedy is not Remedy.NONE:
-            self._publish(VenueSaid(self._setup.venue, words))
+
+    def judged_over_rest(self, words: str, verdict: Verdict) -> None:
+        """The same for an answer over REST, of which nobody else tells; the key may be at fault."""
+        self._publish(VenueSaid(self._setup.venue, words))
+        self.judged(words, verdict)
+        if verdict.remedy is Remedy.HALT and words != NOT_FOR_THIS:
+            self._trouble = words
+
+    async def _new_token(self) -> Token:
+        token = await self._rest.token()
+        self._trouble = ""  # the key was good enough for this
+        return token
 
     def _stream_refused(self, words: str) -> None:
         self.judged(words, judge(words, self._clock.wall_ns() / SECOND_NS))
@@ -293,8 +304,3 @@ class KrakenGateway:
 
 async def _awaited(work: Awaitable[Outcome]) -> Outcome:
     return await work
-
-
-def _wait_s(outcome: Outcome) -> float:
-    wait_s = judge(outcome.reason).wait_s
-    return wait_s or (LOCKOUT_S if outcome.remedy is Remedy.LOCKOUT else RATE_WAIT_S)

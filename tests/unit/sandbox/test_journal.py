@@ -154,6 +154,8 @@ def test_every_cut_of_the_file_still_opens_and_adds_up(tmp_path: Path) -> None:
         again.log.close()
         assert not any(again.totals().values())
         assert main_of(again).balance("ETH") == 3
+        for order in main_of(again).closed:
+            assert order.status == ("canceled" if order.left else "closed")
 
 
 def test_a_damaged_line_in_the_middle_is_refused(tmp_path: Path) -> None:
