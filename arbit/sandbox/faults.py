@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from arbit.sandbox.instruments import PAIR_STATUSES, SYSTEM_STATUSES
+from arbit.sandbox.order_kinds import ORDER_KINDS
 from arbit.sandbox.poison import POISON_SHAPES
 
 ANY: Final = "*"
@@ -28,7 +29,7 @@ class FaultKind:
     """One row of the table: who it hits, its parameters with defaults, and what it means."""
 
     name: str
-    scope: str  # "symbol", "socket", "venue" or "rest"
+    scope: str  # "symbol", "socket", "venue", "rest", "order" or "account"
     meaning: str
     params: dict[str, Param] = field(default_factory=dict)
     times: int | None = None  # count when none is given; None means until cleared
@@ -136,6 +137,9 @@ FAULT_KINDS: Final[dict[str, FaultKind]] = {
         FaultKind("rest_html", "rest", "REST answers HTTP 200 with a web page", {"path": ""}),
     )
 }
+
+
+FAULT_KINDS.update({row[0]: FaultKind(*row) for row in ORDER_KINDS})
 
 
 @dataclass(slots=True)

@@ -26,10 +26,12 @@ from arbit.sandbox.faults import Fault, Faults
 from arbit.sandbox.journal import FILE_NAME, EventLog
 from arbit.sandbox.kraken.delivery import Delivery
 from arbit.sandbox.kraken.private import PrivateFace
+from arbit.sandbox.kraken.private_stream import PrivateStream
 from arbit.sandbox.kraken.rest import RestFace
 from arbit.sandbox.kraken.stream import StreamFace
 from arbit.sandbox.kraken.words import compact
 from arbit.sandbox.market import Market
+from arbit.sandbox.order_faults import AtOnce, FaultyGate, FaultyHooks, OrderFaults
 from arbit.sandbox.session import Session
 from arbit.sandbox.stats import Stats
 from arbit.sandbox.wallclock import NS, WallClock
@@ -90,6 +92,11 @@ class SandboxServer:
         self.private = PrivateFace(self.exchange, self._clock)
         delivery = Delivery(self.faults, self.stats, random.Random(seed))
         self.stream = StreamFace(self.market, delivery, self._clock, self.options.idle_close_s)
+        order_faults = OrderFaults(self.faults)
+        self.private.gate = FaultyGate(self.private, order_faults, self._clock)
+        self.at_once = AtOnce(self.exchange, self.private, self.faults, self._clock)
+        self.exchange.hooks = FaultyHooks(self.faults, _steps(self.market))
+        self.stream.private = PrivateStream(self.exchange, order_faults, self._clock, self._say)
         self._rest = RestFace(self.market, self._clock)
         self.control = ControlFace(self.market, self.faults, self._facts)
         self._connects: deque[int] = deque()
@@ -139,6 +146,7 @@ class SandboxServer:
         trace: TracebackType | None,
     ) -> None:
         self._stopping.set()
+        self.exchange.log.close()
         if self._timer is not None:
             self._timer.cancel()
         for client in list(self.stream.clients.values()):
@@ -258,8 +266,12 @@ class SandboxServer:
             self.faults.use(fault)
         return fault
 
+    def _say(self, session: Session, text: str) -> None:
+        session.send(text, self._clock.elapsed_ns())
+
     def _apply_faults(self) -> None:
         """Bring lasting states in line with the active faults, at once when they change."""
+        self.at_once.apply()
         for client in list(self.stream.clients.values()):
             self._apply_to_session(client.session)
         self._apply_closes()
@@ -310,6 +322,14 @@ class SandboxServer:
             for client in self.stream.clients.values()
         ]
         return {"connections": sockets, "stats": self.stats.as_json()}
+
+
+def _steps(market: Market) -> dict[str, Decimal]:
+    """The quantity step of each pair, in base units."""
+    return {
+        symbol: Decimal(pair.instrument.qty_step).scaleb(-pair.instrument.qty_precision)
+        for symbol, pair in market.pairs.items()
+    }
 
 
 def _json(value: object) -> web.Response:

@@ -69,6 +69,11 @@ class OrderCalls:
             "GetApiKeyInfo": self._key_info,
         }
 
+    def pair_of(self, fields: Fields) -> str | None:
+        """The v2 symbol of the pair that a call names, if it names one."""
+        pair = self._names.pair(fields.get("pair", ""))
+        return None if pair is None else pair.symbol
+
     def _account(self, key: ApiKey) -> Account:
         return self._exchange.books.account(key.account)
 

@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import dataclass
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
 from arbit.sandbox.kraken import words
 
@@ -39,6 +40,14 @@ class Wanted:
     depth: int
     snapshot: bool
     trigger: str
+
+
+def peek(text: str) -> Any:
+    """A client's frame as it is, numbers digit by digit; None when it is no JSON."""
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
 
 
 def read(text: str) -> Ping | Wanted:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from arbit.sandbox.faults import ANY
 from arbit.sandbox.kraken import words
 from arbit.sandbox.kraken.delivery import Delivery
-from arbit.sandbox.kraken.requests import Ping, Refused, Wanted, read
+from arbit.sandbox.kraken.private_stream import PrivateStream
+from arbit.sandbox.kraken.requests import Ping, Refused, Wanted, peek, read
 from arbit.sandbox.kraken.subscriptions import BookChannel
 from arbit.sandbox.market import Market, Pair
 from arbit.sandbox.poison import poison_frame
@@ -53,12 +54,15 @@ class StreamFace:
         self._readers: dict[BookKey, dict[int, Client]] = {}
         self._keys: dict[str, list[BookKey]] = {}
         self._tops: dict[str, tuple[object, ...]] = {}
+        self.private: PrivateStream | None = None
 
     def join(self, session: Session) -> None:
         """A new socket: it is told the engine's status at once."""
         now_ns = self._clock.elapsed_ns()
         self.clients[session.number] = Client(session, now_ns)
         session.send(self._status(session.number), now_ns)
+        if self.private is not None:
+            self.private.join(session)
         fault = self._faults.find("close", connection=session.number)
         if fault is not None and fault.params["on_connect"]:
             session.close(int(fault.number("code")), fault.text("reason"))
@@ -67,6 +71,8 @@ class StreamFace:
     def leave(self, session: Session) -> None:
         """A socket is gone, and its subscriptions with it."""
         client = self.clients.pop(session.number)
+        if self.private is not None:
+            self.private.leave(session)
         for key in list(client.books):
             self._forget_book(client, key)
 
@@ -74,6 +80,13 @@ class StreamFace:
         """Answer one request; a bad one gets the venue's words and hurts nobody."""
         client, now_ns = self.clients[session.number], self._clock.wall_ns()
         self._stats.requests += 1
+        if self.private is not None:
+            message = peek(text)
+            if self.private.wants(message):
+                client.since_ns = self._clock.elapsed_ns()
+                client.next_heartbeat_ns = client.next_heartbeat_ns or client.since_ns
+                self.private.receive(session, message)
+                return
         try:
             request = read(text)
         except Refused as refused:
@@ -114,6 +127,8 @@ class StreamFace:
     def tick(self) -> None:
         """What is due by time: heartbeats, late snapshots, delayed frames, poison, idle sockets."""
         now_ns = self._clock.elapsed_ns()
+        if self.private is not None:
+            self.private.tick()
         for client in self.clients.values():
             if client.next_heartbeat_ns and now_ns >= client.next_heartbeat_ns:
                 client.next_heartbeat_ns = now_ns + HEARTBEAT_NS

@@ -105,6 +105,10 @@ class EngineBudget:
         """Whether an order (cost 1) or a cancel on this pair fits."""
         return self._of(symbol).may(cost, now_ns, reserved=reserved)
 
+    def wait_ns(self, symbol: str, cost: float, now_ns: int, *, reserved: bool = False) -> int:
+        """How long until it fits; 0 when it does now."""
+        return self._of(symbol).wait_ns(cost, now_ns, reserved=reserved)
+
     def spend(self, symbol: str, cost: float, now_ns: int) -> None:
         """It leaves."""
         self._of(symbol).spend(cost, now_ns)

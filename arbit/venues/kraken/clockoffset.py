@@ -15,15 +15,21 @@ SECOND_NS = 1_000_000_000
 KEPT = 32
 TOO_OLD_NS = 600 * SECOND_NS
 TOO_UNCERTAIN_NS = SECOND_NS
-STEP_NS = 2 * SECOND_NS
+STEP_NS = 50_000_000  # more than this apart from what both ends allow: a clock was set
+DRIFT = 10_000  # clocks may part by one ten-thousandth of what has passed since
 
 
 class OffsetTracker:
-    """The best recent sample. `now` is None while the clocks are not known well enough."""
+    """The best recent sample. `now` is None while the clocks are not known well enough.
+
+    A sample is worth nothing once our own wall clock was set: that is seen at once, because the
+    monotonic clock does not move with it.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._samples: deque[ClockOffset] = deque(maxlen=KEPT)
+        self._base_ns = 0  # our wall clock minus our monotonic one, at the oldest sample kept
 
     def sample(self, sent_ns: int, in_ns: int, out_ns: int, got_ns: int) -> None:
         """A reply: our wall times of sending and getting, the venue's of taking in and answering.
@@ -35,24 +41,37 @@ class OffsetTracker:
             return
         low, high = out_ns - got_ns, in_ns - sent_ns
         low, high = min(low, high), max(low, high)
-        fresh = ClockOffset((low + high) // 2, (high - low) // 2 + 1, self._clock.monotonic_ns())
-        best = self.now()
-        if best is not None and abs(fresh.offset_ns - best.offset_ns) > (
-            STEP_NS + fresh.uncertainty_ns + best.uncertainty_ns
-        ):
-            self._samples.clear()
-        self._samples.append(fresh)
+        now_ns = self._clock.monotonic_ns()
+        self.take(ClockOffset((low + high) // 2, (high - low) // 2 + 1, now_ns))
 
     def take(self, offset: ClockOffset) -> None:
-        """A sample measured elsewhere."""
+        """A sample measured elsewhere, just now."""
+        best = self.now()
+        if best is None or abs(offset.offset_ns - best.offset_ns) > (
+            STEP_NS + offset.uncertainty_ns + best.uncertainty_ns
+        ):
+            self._samples.clear()
+            self._base_ns = self._base()
         self._samples.append(offset)
 
     def now(self) -> ClockOffset | None:
-        """The least uncertain sample that is not too old; None when there is none good enough."""
+        """The least uncertain sample that is not too old; None when there is none good enough.
+
+        Its uncertainty has grown since it was measured.
+        """
+        if abs(self._base() - self._base_ns) > STEP_NS:
+            return None
         now_ns = self._clock.monotonic_ns()
-        young = [one for one in self._samples if now_ns - one.measured_ns <= TOO_OLD_NS]
+        young = [
+            ClockOffset(one.offset_ns, one.uncertainty_ns + age_ns // DRIFT, one.measured_ns)
+            for one in self._samples
+            if (age_ns := max(0, now_ns - one.measured_ns)) <= TOO_OLD_NS
+        ]
         best = min(young, key=lambda one: one.uncertainty_ns, default=None)
         return None if best is None or best.uncertainty_ns > TOO_UNCERTAIN_NS else best
+
+    def _base(self) -> int:
+        return self._clock.wall_ns() - self._clock.monotonic_ns()
 
     def venue_ns(self) -> int | None:
         """The venue's wall time now; None while the clocks are not known well enough."""

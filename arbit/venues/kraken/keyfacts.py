@@ -15,60 +15,63 @@ from arbit.domain.account import AccountUnfit, KeyFacts
 from arbit.domain.errors import FrameError
 
 SECOND_NS = 1_000_000_000
-# What each permission allows, in our words. Source: docs.kraken.com, GetApiKeyInfo and the list
-# of key permissions; "" allows nothing that matters here.
+# What each permission allows, in our words; "" is for what trading has no use for.
+# Source: docs.kraken.com, REST "Get API Key Info", the table of its `permissions`.
 PERMISSIONS: Mapping[str, str] = {
     "query-funds": "query_funds",
-    "query-open-trades": "query_orders",
+    "query-open-trades": "query_open",
     "query-closed-trades": "query_closed",
     "query-ledger": "query_ledger",
     "modify-trades": "trade",
-    "create-orders": "trade",
     "close-trades": "cancel",
-    "cancel-orders": "cancel",
     "create-ws-token": "stream",
-    "access-websockets-api": "stream",
-    "websockets": "stream",
     "withdraw-funds": "withdraw",
-    "withdraw": "withdraw",
+    "add-withdraw-address": "withdraw",
+    "update-withdraw-address": "withdraw",
     "add-funds": "",
-    "deposit-funds": "",
-    "earn-funds": "withdraw",  # moves money out of the spot wallet
+    "earn-funds": "",
     "export-data": "",
 }
-_NAMED = ("permissions", "permission")
+_WINDOW = ("query_from", "query_to")
 
 
 def key_facts(body: Any) -> KeyFacts:
     """What the key may do.
 
-    FrameError when the answer cannot be read, AccountUnfit when a permission is unknown to us.
+    FrameError when the answer cannot be read, AccountUnfit when a permission is unknown to us or
+    the key sees only a part of the account's history.
     """
     if not isinstance(body, Mapping):
         raise FrameError("GetApiKeyInfo: the answer is no object")
     facts = {_snake(name): value for name, value in body.items() if isinstance(name, str)}
-    named = next((facts[name] for name in _NAMED if name in facts), None)
+    named = facts.get("permissions")
     if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
         raise FrameError("GetApiKeyInfo: the answer names no permissions")
-    words = [_kebab(one) for one in named]
-    unknown = [one for one in words if one not in PERMISSIONS]
+    words = {_kebab(one) for one in named}
+    unknown = sorted(words - PERMISSIONS.keys())
     if unknown:
         raise AccountUnfit(
-            f"the API key has a permission we do not know ({unknown[0]}): make one that may "
+            f"the API key has a permission we do not know ({unknown[0]:.40}): make one that may "
             "query and trade, and nothing else"
         )
+    if any(_whole(facts, name) for name in _WINDOW):
+        raise AccountUnfit(
+            "the API key sees only a part of the account's history (query start or end date): "
+            "what it cannot see cannot be told from what never was"
+        )
     may = {PERMISSIONS[one] for one in words}
+    expires_s, allowed = _whole(facts, "valid_until"), facts.get("ip_allowlist")
     return KeyFacts(
         query_funds="query_funds" in may,
-        query_orders={"query_orders", "query_closed"} <= may,
+        query_orders={"query_open", "query_closed"} <= may,
         query_ledger="query_ledger" in may,
         trade="trade" in may,
         cancel="cancel" in may,
-        stream="stream" in may or None,
+        stream="stream" in may,
         withdraw="withdraw" in may,
-        nonce_window=_whole(facts.get("nonce_window")),
-        expires_ns=_time(facts.get("valid_until")),
-        ip_allowlist=tuple(str(one) for one in facts.get("ip_allowlist") or ()),
+        nonce_window=_whole(facts, "nonce_window"),
+        expires_ns=expires_s * SECOND_NS if expires_s else None,
+        ip_allowlist=tuple(str(one) for one in allowed) if isinstance(allowed, list) else (),
         named=tuple(sorted(words)),
     )
 
@@ -77,6 +80,11 @@ def refuse_unfit(facts: KeyFacts, wall_ns: int) -> None:
     """AccountUnfit, with the reason, for a key that must not be traded with."""
     if facts.withdraw is not False:
         raise AccountUnfit("the API key may withdraw: a key that can empty the account is refused")
+    needless = [one for one in facts.named if not PERMISSIONS.get(one)]
+    if needless:
+        raise AccountUnfit(
+            f"the API key has a permission that trading has no use for ({needless[0]}): take it off"
+        )
     missing = [
         words
         for words, may in (
@@ -85,6 +93,7 @@ def refuse_unfit(facts: KeyFacts, wall_ns: int) -> None:
             ("query ledger entries", facts.query_ledger),
             ("create and modify orders", facts.trade),
             ("cancel and close orders", facts.cancel),
+            ("use the WebSocket interface", facts.stream),
         )
         if not may
     ]
@@ -106,11 +115,11 @@ def _kebab(word: str) -> str:
     return _snake(word).replace("_", "-").replace(" ", "-")
 
 
-def _whole(value: Any) -> int | None:
-    text = str(value)
-    return int(text) if text.isdigit() else None
-
-
-def _time(value: Any) -> int | None:
-    seconds = _whole(value)
-    return seconds * SECOND_NS if seconds else None
+def _whole(facts: Mapping[str, Any], name: str) -> int | None:
+    """A whole number, written as one or as text; None when it is not told."""
+    value = facts.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,18}", str(value)):
+        raise FrameError(f"GetApiKeyInfo: {name} is {value!r:.40}")
+    return int(str(value))

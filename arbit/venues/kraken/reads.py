@@ -26,6 +26,8 @@ from arbit.venues.kraken.rest import PrivateRest
 SECOND_NS = 1_000_000_000
 PAGE = 50
 MAX_PAGES = 200
+MAX_UNLISTED = 100
+LOOK_BACK_NS = SECOND_NS  # the venue leaves out what happened at the very start of a window
 MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
 PERCENT = Decimal(100)
 
@@ -37,6 +39,7 @@ class Names:
     symbols: dict[str, str] = field(default_factory=dict)
     pairs: dict[str, str] = field(default_factory=dict)  # symbol -> name to ask with
     assets: dict[str, str] = field(default_factory=dict)
+    unlisted: set[str] = field(default_factory=set)  # asset codes that were met and are not listed
 
     def learn(self, assets: Any, pairs: Any) -> None:
         """Take in the bodies of Assets and AssetPairs. FrameError when they are none."""
@@ -50,7 +53,9 @@ class Names:
         self.pairs.update(listing.id_of)
 
     def asset(self, code: str) -> str:
-        """Our name for an asset code; one that is not listed keeps its own."""
+        """Our name for an asset code; one that is not listed keeps its own, and is noted."""
+        if code not in self.assets and len(self.unlisted) < MAX_UNLISTED:
+            self.unlisted.add(code)
         return self.assets.get(code, code)
 
     def symbol(self, name: Any) -> str:
@@ -99,6 +104,8 @@ class KrakenReads:
         found: dict[str, Decimal] = {}
         for start in range(0, len(symbols), PAGE):
             asked = [s for s in symbols[start : start + PAGE] if s in self.names.pairs]
+            if not asked:
+                continue
             names = ",".join(self.names.pairs[symbol] for symbol in asked)
             result = _object(await self.rest.ask("TradeVolume", {"pair": names}), "TradeVolume")
             for name, entry in _object(result.get("fees"), "TradeVolume").items():
@@ -123,55 +130,64 @@ class KrakenReads:
         return VenueOrder(
             order_id=order_id,
             client_id=str(told.get("cl_ord_id") or ""),
-            symbol=self.names.symbol(_object(told.get("descr"), "an order").get("pair")),
+            symbol=self._shown(_object(told.get("descr"), "an order").get("pair")),
             open=status in {"open", "pending"},
             filled_qty=amount_of(told.get("vol_exec"), "vol_exec"),
             at_ns=time_ns(told.get("opentm", 0)),
         )
 
+    def _shown(self, pair: Any) -> str:
+        """A pair's name for showing: an order may be of a market that is no longer listed."""
+        return self.names.symbols.get(pair, pair) if isinstance(pair, str) else "?"
+
     async def trades_since(self, since_ns: int) -> Sequence[Trade]:
         """Every trade from venue time `since_ns` on, oldest first, each with its order's ids."""
-        await self.learn()
-        rows: dict[str, dict[str, Any]] = {}
-        params = {"start": f"{since_ns / SECOND_NS:.6f}", "trades": "true"}
-        for _ in range(MAX_PAGES):
-            page = params | {"ofs": str(len(rows))}
-            result = _object(await self.rest.ask("TradesHistory", page), "TradesHistory")
-            fresh = _object(result.get("trades"), "TradesHistory")
-            rows |= fresh
-            if not fresh or len(rows) >= int(result.get("count") or 0):
-                break
-        else:
-            raise VenueUnreachable(f"TradesHistory: more than {MAX_PAGES * PAGE} trades")
-        orders = await self._orders([str(row.get("ordertxid")) for row in rows.values()])
+        rows = await self._pages("TradesHistory", "trades", since_ns)
+        orders = await self._orders([_text(row, "ordertxid") for row in rows.values()])
         trades = [
-            self.trade_of(trade_id, row, orders.get(str(row.get("ordertxid"))))
+            self.trade_of(trade_id, row, orders.get(_text(row, "ordertxid")))
             for trade_id, row in rows.items()
         ]
-        return sorted(trades, key=lambda trade: (trade.at_ns, trade.trade_id))
+        found = [trade for trade in trades if trade.at_ns >= since_ns]
+        return sorted(found, key=lambda trade: (trade.at_ns, trade.trade_id))
 
-    async def trades_of(self, order_ids: Sequence[str], trade_ids: Sequence[str]) -> list[Trade]:
-        """These trades, of these orders."""
-        rows: dict[str, Any] = {}
+    async def trades_of(self, order: Mapping[str, Any], trade_ids: Sequence[str]) -> list[Trade]:
+        """These trades, of the order whose row this is; from the reserved budget."""
+        trades = []
         for start in range(0, len(trade_ids), MANY_IDS):
-            asked = ",".join(trade_ids[start : start + MANY_IDS])
-            rows |= _object(
-                await self.rest.ask("QueryTrades", {"txid": asked}, reserved=True), "QueryTrades"
-            )
-        orders = await self._orders(order_ids)
-        return [
-            self.trade_of(trade_id, row, orders.get(str(row.get("ordertxid"))))
-            for trade_id, row in rows.items()
-        ]
+            asked = trade_ids[start : start + MANY_IDS]
+            params = {"txid": ",".join(asked)}
+            rows = _object(await self.rest.ask("QueryTrades", params, reserved=True), "QueryTrades")
+            if set(rows) != set(asked):
+                raise FrameError("QueryTrades: other trades than those asked for")
+            trades += [self.trade_of(trade_id, row, order) for trade_id, row in rows.items()]
+        return trades
 
     async def _orders(self, order_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         wanted, found = sorted(set(order_ids)), dict[str, dict[str, Any]]()
         for start in range(0, len(wanted), MANY_IDS):
-            asked = ",".join(wanted[start : start + MANY_IDS])
-            found |= _object(
-                await self.rest.ask("QueryOrders", {"txid": asked}, reserved=True), "QueryOrders"
-            )
+            params = {"txid": ",".join(wanted[start : start + MANY_IDS])}
+            rows = _object(await self.rest.ask("QueryOrders", params), "QueryOrders")
+            found |= {one: _object(row, "QueryOrders") for one, row in rows.items()}
         return found
+
+    async def _pages(self, name: str, key: str, since_ns: int) -> dict[str, dict[str, Any]]:
+        """Every row of a paged list since a while before then: all of them, or an error."""
+        await self.learn()
+        rows: dict[str, dict[str, Any]] = {}
+        start = f"{Decimal(max(0, since_ns - LOOK_BACK_NS)) / SECOND_NS:.6f}"
+        for _ in range(MAX_PAGES):
+            page = {"start": start, "ofs": str(len(rows))}
+            result = _object(await self.rest.ask(name, page), name)
+            fresh = _object(result.get(key), name)
+            known = len(rows)
+            rows |= {one: _object(row, name) for one, row in fresh.items()}
+            count = result.get("count")
+            if not fresh or (type(count) is int and len(rows) >= count):
+                return rows
+            if len(rows) == known:
+                raise FrameError(f"{name}: its pages repeat themselves")
+        raise VenueUnreachable(f"{name}: more than {MAX_PAGES * PAGE} rows")
 
     def trade_of(self, trade_id: str, row: Any, order: Mapping[str, Any] | None) -> Trade:
         """A trade of TradesHistory or QueryTrades. The fee's asset is what its order asked for.
@@ -184,38 +200,27 @@ class KrakenReads:
         base, _, quote = symbol.partition("/")
         fee = amount_of(told.get("fee"), "fee")
         flags = str((order or {}).get("oflags", "")).split(",")
-        asset = base if "fcib" in flags else quote if "fciq" in flags else ""
-        if fee and not asset:
-            raise FrameError(f"trade {trade_id}: which asset paid its fee is not told")
+        payers = [asset for flag, asset in (("fcib", base), ("fciq", quote)) if flag in flags]
+        if fee and len(payers) != 1:
+            raise FrameError(f"trade {trade_id:.40}: which asset paid its fee is not told")
         return Trade(
             trade_id=trade_id,
-            order_id=str(told.get("ordertxid")),
+            order_id=_text(told, "ordertxid"),
             client_id=str((order or {}).get("cl_ord_id") or ""),
             symbol=symbol,
             side=side_of(told.get("type")),
-            qty=amount_of(told.get("vol"), "vol"),
-            price=amount_of(told.get("price"), "price"),
-            cost=amount_of(told.get("cost"), "cost"),
-            fees=((asset, fee),) if fee else (),
+            qty=_positive(told, "vol"),
+            price=_positive(told, "price"),
+            cost=_positive(told, "cost"),
+            fees=((payers[0], fee),) if fee else (),
             at_ns=time_ns(told.get("time")),
         )
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:
         """Everything but trades that moved a balance from `since_ns` on, oldest first."""
-        await self.learn()
-        rows: dict[str, Any] = {}
-        params = {"start": f"{since_ns / SECOND_NS:.6f}"}
-        for _ in range(MAX_PAGES):
-            page = params | {"ofs": str(len(rows))}
-            result = _object(await self.rest.ask("Ledgers", page), "Ledgers")
-            fresh = _object(result.get("ledger"), "Ledgers")
-            rows |= fresh
-            if not fresh or len(rows) >= int(result.get("count") or 0):
-                break
-        else:
-            raise VenueUnreachable(f"Ledgers: more than {MAX_PAGES * PAGE} entries")
-        flows = [self._flow(ref, _object(row, "Ledgers")) for ref, row in rows.items()]
-        found = [flow for flow in flows if flow.kind != "trade"]
+        rows = await self._pages("Ledgers", "ledger", since_ns)
+        flows = [self._flow(ref, row) for ref, row in rows.items()]
+        found = [flow for flow in flows if flow.kind != "trade" and flow.at_ns >= since_ns]
         return sorted(found, key=lambda flow: (flow.at_ns, flow.ref))
 
     def _flow(self, ref: str, row: Mapping[str, Any]) -> Flow:
@@ -224,9 +229,9 @@ class KrakenReads:
         )
         return Flow(
             ref=ref,
-            asset=self.names.asset(str(row.get("asset"))),
+            asset=self.names.asset(_text(row, "asset")),
             amount=net,
-            kind=str(row.get("type")),
+            kind=_text(row, "type"),
             at_ns=time_ns(row.get("time")),
         )
 
@@ -277,6 +282,20 @@ def side_of(word: Any) -> Side:
     if word not in {"buy", "sell"}:
         raise FrameError(f"{word!r:.40} is no side")
     return Side(word)
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not value:
+        raise FrameError(f"{name}: {value!r:.40} is not what it should be")
+    return value
+
+
+def _positive(row: Mapping[str, Any], name: str) -> Decimal:
+    amount = amount_of(row.get(name), name)
+    if amount <= 0:
+        raise FrameError(f"{name}: {amount} is not positive")
+    return amount
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
-from arbit.domain.errors import FrameError, VenueError
+from arbit.domain.errors import FrameError, VenueError, VenueRefused
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Trade, end_of, total
 from arbit.ports import Clock
 from arbit.venues.kraken.clockoffset import OffsetTracker
@@ -23,6 +22,7 @@ APART_NS = 500_000_000
 NEEDED = 2
 MAX_COUNTED = 1_000
 NS_PER_MS = 1_000_000
+Row = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class _Missing:
     """How often an order was not found when it should have been there, and when last."""
 
     times: int = 0
-    last_ns: int = 0
+    answered_ns: int = 0
 
 
 class Resolver:
@@ -47,49 +47,54 @@ class Resolver:
 
     async def ask(self, intent: OrderIntent, order_id: str = "") -> Outcome:
         """One round. Never raises a VenueError: what cannot be learnt now is UNKNOWN."""
-        asked_past_deadline = self._past(intent)
+        past, asked_ns = self._past(intent), self._clock.monotonic_ns()
         try:
             await self._reads.learn()
             found = await self._find(intent, order_id)
-            if found is None:
-                return self._not_found(intent, order_id, past=asked_past_deadline)
-            self._missing.pop(intent.client_id, None)
-            return await self._judge(intent, *found)
+            if found is not None:
+                self._missing.pop(intent.client_id, None)
+                return await self._judge(intent, *found)
         except VenueError as error:
             return Outcome(
                 intent.client_id, OrderState.UNKNOWN, order_id=order_id, reason=str(error)[:300]
             )
-
-    async def _find(
-        self, intent: OrderIntent, order_id: str
-    ) -> tuple[str, Mapping[str, Any]] | None:
-        """The venue's id and row of the order; None when neither list has it."""
-        rest = self._reads.rest
-        params = {"cl_ord_id": intent.client_id, "trades": "true"}
-        for name, key in (("OpenOrders", "open"), ("ClosedOrders", "closed")):
-            result = await rest.ask(name, params, reserved=True)
-            rows = result.get(key) if isinstance(result, dict) else None
-            if not isinstance(rows, dict):
-                raise FrameError(f"{name}: the answer has no orders")
-            mine = [
-                (one, row)
-                for one, row in rows.items()
-                if isinstance(row, dict) and row.get("cl_ord_id") == intent.client_id
-            ]
-            if len(mine) > 1:
-                raise FrameError(f"{name}: {intent.client_id} is there {len(mine)} times")
-            if mine:
-                return mine[0]
-        if order_id:  # known to be there: ask for it by the venue's own id
-            result = await rest.ask(
-                "QueryOrders", {"txid": order_id, "trades": "true"}, reserved=True
+        if past and not order_id and self._never(intent.client_id, asked_ns):
+            return Outcome(
+                intent.client_id, OrderState.NEVER, reason="not found after its deadline"
             )
-            row = result.get(order_id) if isinstance(result, dict) else None
-            if isinstance(row, dict):
-                return order_id, row
+        return Outcome(
+            intent.client_id, OrderState.UNKNOWN, order_id=order_id, reason="not found so far"
+        )
+
+    async def _find(self, intent: OrderIntent, order_id: str) -> tuple[str, Row] | None:
+        """The venue's id and row of the order; None when neither list has it.
+
+        One whose id is known is asked for by it, which costs less. FrameError when anything in an
+        answer is not about this order: it may be an answer to somebody else's question.
+        """
+        if order_id:
+            try:
+                rows = await self._rows("QueryOrders", "", {"txid": order_id})
+            except VenueRefused:  # not visible yet
+                rows = {}
+            if rows:
+                return _only(rows, intent.client_id, order_id)
+        by_client_id = {"cl_ord_id": intent.client_id}
+        for name, key in (("OpenOrders", "open"), ("ClosedOrders", "closed")):
+            rows = await self._rows(name, key, by_client_id)
+            if rows:
+                return _only(rows, intent.client_id, order_id)
         return None
 
-    async def _judge(self, intent: OrderIntent, order_id: str, row: Mapping[str, Any]) -> Outcome:
+    async def _rows(self, name: str, key: str, params: Mapping[str, str]) -> Mapping[str, Any]:
+        asked = {**params, "trades": "true"}
+        result = await self._reads.rest.ask(name, asked, reserved=True)
+        rows = result.get(key) if key and isinstance(result, dict) else result
+        if not isinstance(rows, dict):
+            raise FrameError(f"{name}: the answer has no orders")
+        return rows
+
+    async def _judge(self, intent: OrderIntent, order_id: str, row: Row) -> Outcome:
         if not self._is_same(intent, row):
             raise FrameError(f"{intent.client_id}: the venue's order has other terms")
         filled = amount_of(row.get("vol_exec"), "vol_exec")
@@ -98,13 +103,7 @@ class Resolver:
             return Outcome(intent.client_id, OrderState.ACKED, order_id=order_id, filled_qty=filled)
         if status not in {"closed", "canceled", "expired"}:
             raise FrameError(f"{intent.client_id}: status {status!r:.40}")
-        trades: list[Trade] = []
-        if filled:
-            ids = row.get("trades")
-            if not isinstance(ids, list) or not ids:
-                raise FrameError(f"{intent.client_id}: filled, but its trades are not told yet")
-            trades = await self._reads.trades_of([order_id], [str(one) for one in ids])
-        trades = [replace(one, client_id=intent.client_id, order_id=order_id) for one in trades]
+        trades = await self._trades(intent, order_id, row) if filled else []
         if total(trade.qty for trade in trades) != filled:
             raise FrameError(f"{intent.client_id}: its trades do not add up to {filled} yet")
         return Outcome(
@@ -112,11 +111,23 @@ class Resolver:
             state=end_of(intent.qty, trades),
             trades=tuple(sorted(trades, key=lambda one: (one.at_ns, one.trade_id))),
             order_id=order_id,
-            reason=str(row.get("reason") or ""),
+            reason=str(row.get("reason") or "")[:300],
             filled_qty=filled,
         )
 
-    def _is_same(self, intent: OrderIntent, row: Mapping[str, Any]) -> bool:
+    async def _trades(self, intent: OrderIntent, order_id: str, row: Row) -> list[Trade]:
+        """The order's trades, each of them this order's beyond doubt."""
+        ids = row.get("trades")
+        if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
+            raise FrameError(f"{intent.client_id}: filled, but its trades are not told yet")
+        trades = await self._reads.trades_of(row, list(dict.fromkeys(ids)))
+        for one in trades:
+            same_market = one.symbol == intent.leg.symbol and one.side is intent.leg.side
+            if one.order_id != order_id or not same_market:
+                raise FrameError(f"{intent.client_id}: trade {one.trade_id:.40} is not of it")
+        return trades
+
+    def _is_same(self, intent: OrderIntent, row: Row) -> bool:
         descr = row.get("descr")
         if not isinstance(descr, Mapping):
             return False
@@ -124,7 +135,7 @@ class Resolver:
             self._reads.names.symbol(descr.get("pair")) == intent.leg.symbol
             and side_of(descr.get("type")) is intent.leg.side
             and amount_of(row.get("vol"), "vol") == intent.qty
-            and Decimal(str(descr.get("price"))) == intent.limit_price
+            and amount_of(descr.get("price"), "price") == intent.limit_price
         )
 
     def _past(self, intent: OrderIntent) -> bool:
@@ -135,20 +146,27 @@ class Resolver:
         surely_ns = self._clock.wall_ns() + offset.offset_ns - offset.uncertainty_ns
         return surely_ns > intent.deadline_ns + self._margin_ns
 
-    def _not_found(self, intent: OrderIntent, order_id: str, *, past: bool) -> Outcome:
-        """NEVER needs two answers apart, asked when the order could no longer be accepted."""
-        unknown = Outcome(
-            intent.client_id, OrderState.UNKNOWN, order_id=order_id, reason="not found so far"
-        )
-        if not past or order_id:
-            return unknown
-        missing = self._missing.setdefault(intent.client_id, _Missing())
+    def _never(self, client_id: str, asked_ns: int) -> bool:
+        """Whether this is the second time that it was not there, asked well after the first."""
+        missing = self._missing.setdefault(client_id, _Missing())
         while len(self._missing) > MAX_COUNTED:
             self._missing.popitem(last=False)
-        now_ns = self._clock.monotonic_ns()
-        if not missing.times or now_ns - missing.last_ns >= APART_NS:
-            missing.times, missing.last_ns = missing.times + 1, now_ns
+        if missing.times and asked_ns - missing.answered_ns < APART_NS:
+            return False
+        missing.times, missing.answered_ns = missing.times + 1, self._clock.monotonic_ns()
         if missing.times < NEEDED:
-            return unknown
-        self._missing.pop(intent.client_id, None)
-        return Outcome(intent.client_id, OrderState.NEVER, reason="not found after its deadline")
+            return False
+        self._missing.pop(client_id, None)
+        return True
+
+
+def _only(rows: Mapping[str, Any], client_id: str, order_id: str) -> tuple[str, Row]:
+    """The one order there is, which is ours. FrameError for several, or for another."""
+    if len(rows) > 1:
+        raise FrameError(f"{client_id}: {len(rows)} orders in the answer, one was asked for")
+    ((found_id, row),) = rows.items()
+    if not isinstance(row, dict) or row.get("cl_ord_id") != client_id:
+        raise FrameError(f"{client_id}: the answer is about another order")
+    if order_id and found_id != order_id:
+        raise FrameError(f"{client_id}: it is {found_id:.40}, not {order_id:.40}")
+    return found_id, row

@@ -7,11 +7,15 @@ venue answered is read by us, whole, because ccxt's classes do not tell a refusa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import base64
+import binascii
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arbit.domain.errors import FrameError, VenueError, VenueRefused, VenueUnreachable
+from arbit.domain.errors import FrameError, UserError, VenueError, VenueRefused, VenueUnreachable
 from arbit.domain.order import Remedy
 from arbit.ports import Clock
 from arbit.venues.ccxt.client import SHAPE_ERRORS, as_ours, close_quietly, make_exchange
@@ -27,23 +31,43 @@ SECOND_NS = 1_000_000_000
 COSTS = {"AddOrder": 0, "CancelOrder": 0, "TradesHistory": 2, "Ledgers": 2, "ClosedOrders": 2}
 NONCES_IN_A_ROW = 3  # as many refused: somebody else uses this key
 LONGEST_WAIT_S = 120.0
-PASSING = ("EService:", "EAPI:Rate limit", "EAPI:Invalid nonce", "EGeneral:Internal error")
+MOST_WAITING = 64
+AFTER_URGENT_S = 0.01
+TOO_MANY_S = 10.0  # how long to stay away after an HTTP status that says "too many"
+MOST_WORDS = 160
+BAD_NONCE = "EAPI:Invalid nonce"
+RATE_EXCEEDED = "EAPI:Rate limit exceeded"
+PASSING = ("EService:", RATE_EXCEEDED, BAD_NONCE, "EGeneral:Internal error")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A reply as it came: the errors and the result of a body that made sense."""
+    """A reply as it came: the errors and the result of a body that made sense.
+
+    `errors` has everything in the list of a reply that holds an error, warnings too; `warnings`
+    are those of any reply. `verdict` is what the errors prove, None without any.
+    """
 
     errors: tuple[str, ...]
     result: Any
+    warnings: tuple[str, ...] = ()
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A key and its secret. Never shown."""
+    """A key and its secret. Never shown. UserError for a secret that nothing can be signed with."""
 
     key: str
     secret: str
+
+    def __post_init__(self) -> None:
+        try:
+            base64.b64decode(self.secret, validate=True)
+        except (binascii.Error, ValueError):
+            raise UserError(
+                "the API secret: expected base64 as the venue shows it (is it the key's own?)"
+            ) from None
 
     def __repr__(self) -> str:
         return "Credentials(...)"
@@ -70,6 +94,8 @@ class PrivateRest:
         self._exchange: Any = None
         self._away_until_ns = 0
         self._bad_nonces = 0
+        self._waiting = 0
+        self._urgent = 0
         self.calls = 0
 
     async def close(self) -> None:
@@ -109,12 +135,11 @@ class PrivateRest:
     ) -> Said:
         """One request, sent once. `stop` is asked right before it leaves, and its word forbids it.
 
-        NotSent when it was forbidden; otherwise VenueUnreachable or FrameError when the reply
-        proves nothing.
+        NotSent when nothing left; otherwise VenueUnreachable or FrameError when the reply proves
+        nothing. Reserved requests go before those that are not.
         """
         cost = COSTS.get(name, 1)
-        async with self._turn:
-            await self._room(cost, reserved=reserved)
+        async with self._turn_for(cost, reserved=reserved):
             if why := stop():
                 raise NotSent(why)
             self.budget.spend(cost, self.clock.monotonic_ns())
@@ -122,20 +147,48 @@ class PrivateRest:
             body = await self._carry(name, params)
         return self._read(name, body)
 
-    async def _room(self, cost: float, *, reserved: bool) -> None:
-        """Wait until the venue's counter has room, and until it lets us ask at all."""
+    @contextlib.asynccontextmanager
+    async def _turn_for(self, cost: float, *, reserved: bool) -> AsyncIterator[None]:
+        """The key's turn, one request at a time: its nonces must arrive in order."""
+        if self._waiting >= MOST_WAITING:
+            raise NotSent(f"not asked: {self._waiting} requests of this key wait already")
+        self._waiting += 1
+        self._urgent += reserved
+        try:
+            await self._take_turn(cost, reserved=reserved)
+        finally:
+            self._waiting -= 1
+            self._urgent -= reserved
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    async def _take_turn(self, cost: float, *, reserved: bool) -> None:
+        """Wait until the counter has room and the venue lets us ask; never while holding the turn.
+
+        NotSent when that would take too long.
+        """
         for _ in range(1_000):
-            now_ns = self.clock.monotonic_ns()
-            wait_ns = max(
-                self.wait_ns(now_ns), self.budget.wait_ns(cost, now_ns, reserved=reserved)
-            )
-            if not wait_ns:
-                return
-            if wait_ns > LONGEST_WAIT_S * SECOND_NS:
-                left_s = wait_ns // SECOND_NS
-                raise VenueUnreachable(f"the venue wants no request for {left_s} s")
-            await self.clock.sleep(wait_ns / SECOND_NS)
-        raise VenueUnreachable("no room within the venue's request limits")
+            if wait_ns := self._room_ns(cost, reserved=reserved):
+                if wait_ns > LONGEST_WAIT_S * SECOND_NS:
+                    raise NotSent(f"the venue wants no request for {wait_ns // SECOND_NS} s")
+                await self.clock.sleep(wait_ns / SECOND_NS)
+                continue
+            await self._turn.acquire()
+            if reserved or not self._urgent:
+                if not self._room_ns(cost, reserved=reserved):
+                    return
+                self._turn.release()
+                continue
+            self._turn.release()
+            await self.clock.sleep(AFTER_URGENT_S)
+        raise NotSent("no room within the venue's request limits")
+
+    def _room_ns(self, cost: float, *, reserved: bool) -> int:
+        now_ns = self.clock.monotonic_ns()
+        room_ns = self.budget.wait_ns(cost, now_ns, reserved=reserved) if cost else 0
+        return max(self.wait_ns(now_ns), room_ns)
 
     async def _carry(self, name: str, params: Mapping[str, str]) -> Any:
         what = f"{self._settings.venue} {name}"
@@ -144,12 +197,12 @@ class PrivateRest:
             async with asyncio.timeout(self._settings.rest_timeout_ms / 1e3 + 1):
                 return await call(dict(params))
         except (ccxt_errors().BaseError, TimeoutError, OSError, *SHAPE_ERRORS) as error:
+            # No reply of the API: a status, a broken line, or nothing at all. It proves nothing.
+            if isinstance(error, ccxt_errors().RateLimitExceeded | ccxt_errors().DDoSProtection):
+                self._stay_away(TOO_MANY_S)
             mine = as_ours(error, what)
-            if "429" in str(error)[:200]:
-                self._stay_away(5.0)
-            if isinstance(mine, VenueRefused):  # a status or text that is no reply of the API
-                mine = VenueUnreachable(str(mine))
-            raise mine from None
+            made = FrameError if isinstance(mine, FrameError) else VenueUnreachable
+            raise made(_without_bodies(str(mine))) from None
 
     def _made(self) -> Any:
         if self._exchange is None:
@@ -167,23 +220,27 @@ class PrivateRest:
         found = [one for one in body["error"] if isinstance(one, str)]
         if len(found) != len(body["error"]):
             raise FrameError(f"{self._settings.venue} {name}: an error without words")
-        errors = [one for one in found if not one.startswith("W")]
-        if errors:
-            self._heed(errors)
-        else:
+        warnings = tuple(one for one in found if one.startswith("W"))
+        if len(warnings) == len(found):
             self._bad_nonces = 0
-        return Said(tuple(found if errors else ()), body.get("result"))
+            return Said((), body.get("result"), warnings)
+        return Said(tuple(found), body.get("result"), warnings, self._heed(found))
 
-    def _heed(self, errors: list[str]) -> None:
-        verdict = judge_all(errors, self.clock.wall_ns() / SECOND_NS)
+    def _heed(self, errors: Sequence[str]) -> Verdict:
+        verdict = judge_all(list(errors), self.clock.wall_ns() / SECOND_NS)
         words = "; ".join(errors)
-        self._bad_nonces = self._bad_nonces + 1 if "Invalid nonce" in words else 0
+        self._bad_nonces = self._bad_nonces + 1 if BAD_NONCE in errors else 0
         if self._bad_nonces >= NONCES_IN_A_ROW:
-            words = "another program uses this API key (nonces refused in a row)"
-            verdict = Verdict(verdict.state, Remedy.HALT)
+            words = (
+                f"another program uses this API key ({self._bad_nonces} nonces refused in a row)"
+            )
+            verdict = Verdict(verdict.state, Remedy.HALT, verdict.wait_s)
+        if RATE_EXCEEDED in errors:
+            self.budget.fill(self.clock.monotonic_ns())
         if verdict.wait_s:
             self._stay_away(verdict.wait_s)
         self.judged(words, verdict)
+        return verdict
 
     def _stay_away(self, seconds: float) -> None:
         until_ns = self.clock.monotonic_ns() + int(seconds * SECOND_NS)
@@ -191,11 +248,16 @@ class PrivateRest:
 
 
 class NotSent(VenueError):
-    """The request was stopped before it left."""
+    """The request did not leave: forbidden, or no room for it within the venue's limits."""
 
 
 def _leave_to_us(*_: object) -> None:
     """In the place of ccxt's reading of errors."""
+
+
+def _without_bodies(text: str) -> str:
+    """The library's words up to where it quotes a page or a body."""
+    return re.split(r"[<{\n]", text, maxsplit=1)[0].strip()[:MOST_WORDS]
 
 
 def _is_passing(refused: VenueRefused) -> bool:

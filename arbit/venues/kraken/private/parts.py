@@ -130,8 +130,8 @@ def token_of(result: Any) -> Token:
     text, life_s = told.get("token"), told.get("expires")
     if not isinstance(text, str) or not text:
         raise FrameError("GetWebSocketsToken: the answer holds no token")
-    whole = isinstance(life_s, str | int) and str(life_s).isdigit()
-    return Token(text, int(life_s) if whole else 0)
+    digits = str(life_s)
+    return Token(text, int(digits) if digits.isdecimal() and len(digits) < 10 else 0)
 
 
 def private_ws_url(venue: VenueSettings, at: PrivateAt) -> str:
