@@ -152,13 +152,12 @@ class Desk:
                 row[0]
                 for row in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
             ]
-            return {
-                name: sorted(
-                    connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr
-                )  # noqa: S608  its own names
-                for name in names
-                if name not in OF_EACH_START
-            }
+            found = {}
+            for name in names:
+                if name not in OF_EACH_START:
+                    sql = f"SELECT * FROM {name}"  # noqa: S608  its own names
+                    found[name] = sorted(connection.execute(sql).fetchall(), key=repr)
+            return found
         finally:
             connection.close()
 

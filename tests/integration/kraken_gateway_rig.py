@@ -94,10 +94,12 @@ class Rig:
             return await self.gateway.send(intent)
 
     async def settled(self, intent: OrderIntent, outcome: Outcome) -> Outcome:
-        """Ask until it is known what became of the order."""
+        """Ask, ever less often, until it is known what became of the order."""
+        wait_s = 0.1
         async with asyncio.timeout(GUARD_S):
             while not outcome.state.over:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(wait_s)
+                wait_s = min(2.0, 2 * wait_s)
                 outcome = await self.gateway.resolve(intent, outcome.order_id)
         return outcome
 
@@ -116,10 +118,14 @@ class Rig:
             return
         assert outcome.state.over, outcome
         assert outcome.order_id == true.order_id
-        told = {one.trade_id: (one.qty, one.price, one.cost) for one in outcome.trades}
-        assert told == {one.trade_id: (one.qty, one.price, one.cost) for one in true.trades}
-        for one, other in zip(outcome.trades, true.trades, strict=True):
-            assert one.fees == (((other.fee_asset, other.fee),) if other.fee else ())
+        told = {one.trade_id: (one.qty, one.price, one.cost, one.fees) for one in outcome.trades}
+        assert told == {
+            one.trade_id: (
+                *(one.qty, one.price, one.cost),
+                ((one.fee_asset, one.fee),) if one.fee else (),
+            )
+            for one in true.trades
+        }
 
     @property
     def trades(self) -> list[Trade]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from arbit.domain.book import BookView, Level, Source
 from arbit.domain.market import Market
-from arbit.domain.order import Fill, OrderState, OrderIntent, OrderReport
+from arbit.domain.order import Fill, OrderIntent, OrderReport, OrderState
 from arbit.domain.triangle import Leg, Side
 from arbit.venues.paper import PaperExchange
 
@@ -228,7 +228,8 @@ def test_money_is_conserved_and_liquidity_taken_once_whatever_happens() -> None:
         ends.update(play.ends)
 
     check()
-    assert min(ends[end] for end in (OrderState.FILLED, OrderState.PARTIAL, OrderState.REJECTED)) > 20
+    wanted = (OrderState.FILLED, OrderState.PARTIAL, OrderState.REJECTED)
+    assert min(ends[end] for end in wanted) > 20
 
 
 FROZEN = st.tuples(ASKS.filter(len), st.lists(st.tuples(QTYS, LIMITS), min_size=1, max_size=12))

@@ -176,17 +176,20 @@ class KrakenReads:
         await self.learn()
         rows: dict[str, dict[str, Any]] = {}
         start = f"{Decimal(max(0, since_ns - LOOK_BACK_NS)) / SECOND_NS:.6f}"
+        read, promised = 0, 0  # new rows come in before the first: later ones only move away
         for _ in range(MAX_PAGES):
-            page = {"start": start, "ofs": str(len(rows))}
+            page = {"start": start, "ofs": str(read)}
             result = _object(await self.rest.ask(name, page), name)
             fresh = _object(result.get(key), name)
-            known = len(rows)
             rows |= {one: _object(row, name) for one, row in fresh.items()}
             count = result.get("count")
-            if not fresh or (type(count) is int and len(rows) >= count):
+            if type(count) is int:
+                promised = promised or count
+            read += len(fresh)
+            if not fresh or (type(count) is int and read >= count):
+                if len(rows) < promised:
+                    raise FrameError(f"{name}: {len(rows)} rows of the {promised} it counts")
                 return rows
-            if len(rows) == known:
-                raise FrameError(f"{name}: its pages repeat themselves")
         raise VenueUnreachable(f"{name}: more than {MAX_PAGES * PAGE} rows")
 
     def trade_of(self, trade_id: str, row: Any, order: Mapping[str, Any] | None) -> Trade:

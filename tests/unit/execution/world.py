@@ -17,6 +17,7 @@ from arbit.domain.book import BookView, Integrity
 from arbit.domain.cycle import Policy
 from arbit.domain.events import Event
 from arbit.domain.market import Market, MarketStatus
+from arbit.domain.money import ONE, ZERO
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade, end_of
 from arbit.domain.plan import Plan, SizeLimits
 from arbit.domain.triangle import Side
@@ -56,12 +57,12 @@ class Script:
     UNKNOWN before the truth is told. `fee_asset` and `over` bend the fill.
     """
 
-    fraction: Decimal = D(1)
+    fraction: Decimal = ONE
     shape: str = "ok"
     pieces: int = 1
     asks: int = 0
     fee_asset: str = ""
-    over: Decimal = D(0)
+    over: Decimal = ZERO
     reason: str = "EOrder:Insufficient funds"
     remedy: Remedy = Remedy.NONE
 
@@ -316,9 +317,12 @@ class World:
                 day=self.day,
                 clock=self.clock,
                 gateway_unready=self.venue.unready,
-                journal_fails=lambda: self.engine.keeper.ok(),
+                journal_fails=self.journal_fails,
             )
         )
+
+    def journal_fails(self) -> str:
+        return self.engine.keeper.ok()
 
     @asynccontextmanager
     async def running(self) -> Any:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from arbit.domain.order import Fill, OrderState, OrderIntent, OrderReport
+from arbit.domain.order import Fill, OrderIntent, OrderReport, OrderState
 from arbit.domain.triangle import Side
 from arbit.fitness.trial import (
     Course,

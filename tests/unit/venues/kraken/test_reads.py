@@ -1,0 +1,263 @@
+"""Questions about an account: exact amounts, every page, and no guess."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from arbit.domain.account import Balance, Flow
+from arbit.domain.errors import FrameError
+from arbit.domain.triangle import Side
+from tests.unit.venues.kraken.books_of_account import Account
+
+SECOND = 1_000_000_000
+T0 = 1_764_000_000
+
+
+def trade_row(number: int, **changes: Any) -> dict[str, Any]:
+    row = {
+        "ordertxid": f"O{number}",
+        "pair": "XXBTZUSD",
+        "time": T0 + number + 0.123456,
+        "type": "buy",
+        "ordertype": "limit",
+        "price": "50000.1",
+        "cost": "5.00001",
+        "fee": "0.0000004",
+        "vol": "0.00010000",
+        "misc": "",
+    }
+    return row | changes
+
+
+def order_row(number: int, oflags: str = "fcib") -> dict[str, Any]:
+    return {"cl_ord_id": f"abrun01{number}-11", "oflags": oflags, "status": "closed"}
+
+
+def paged(key: str, rows: dict[str, dict[str, Any]], *, count: bool = True) -> Any:
+    """A list as the venue pages it: fifty at a time, newest first."""
+
+    def answer(params: Any) -> Any:
+        start = int(params["ofs"])
+        items = list(reversed(rows.items()))[start : start + 50]
+        return {key: dict(items)} | ({"count": len(rows)} if count else {})
+
+    return answer
+
+
+def orders_of(oflags: str = "fcib") -> Any:
+    def answer(params: Any) -> Any:
+        return {one: order_row(int(one[1:]), oflags) for one in params["txid"].split(",")}
+
+    return answer
+
+
+async def test_balances_are_told_to_the_last_digit_and_by_our_names() -> None:
+    account = Account()
+    entry = {"balance": "1.1000000000000000000001", "hold_trade": "0.1"}
+    account.say(BalanceEx={"XXBT": entry, "XXDG": {"balance": "7"}, "XBT.F": {"balance": "2"}})
+    found = await account.reads.balances()
+    assert found == {
+        "BTC": Balance(Decimal("1.1000000000000000000001"), Decimal("0.1")),
+        "DOGE": Balance(Decimal(7)),
+        "XBT.F": Balance(Decimal(2)),  # lent out: not what an order could spend
+    }
+    assert found["BTC"].free == Decimal("1.0000000000000000000001")
+
+
+async def test_an_asset_that_is_not_listed_keeps_its_code_and_is_noted() -> None:
+    account = Account()
+    account.say(BalanceEx={"XNEW": {"balance": "5", "hold_trade": "0"}})
+    assert set(await account.reads.balances()) == {"XNEW"}
+    assert account.reads.names.unlisted == {"XNEW"}
+
+
+@pytest.mark.parametrize("amount", [1.5, True, None, "", "NaN", "Infinity", "1e99", "one", [1]])
+async def test_what_is_no_exact_amount_is_no_balance(amount: Any) -> None:
+    account = Account()
+    account.say(BalanceEx={"XXBT": {"balance": amount, "hold_trade": "0"}})
+    with pytest.raises(FrameError):
+        await account.reads.balances()
+
+
+async def test_fees_come_as_fractions_by_symbol_and_unlisted_markets_are_left_out() -> None:
+    account = Account()
+    account.say(TradeVolume={"fees": {"XXBTZUSD": {"fee": "0.2600"}}})
+    assert await account.reads.fees(["BTC/USD", "NO/SUCH"]) == {"BTC/USD": Decimal("0.0026")}
+    assert await account.reads.fees(["NO/SUCH"]) == {}
+    account.say(TradeVolume={"fees": {"XXBTZUSD": {"fee": "100"}}})
+    with pytest.raises(FrameError):
+        await account.reads.fees(["BTC/USD"])
+
+
+@pytest.mark.parametrize("count", [True, False])
+async def test_trades_are_read_to_the_last_page(count: bool) -> None:
+    account = Account()
+    rows = {f"T{number}": trade_row(number) for number in range(123)}
+    account.say(TradesHistory=paged("trades", rows, count=count), QueryOrders=orders_of())
+    found = await account.reads.trades_since(T0 * SECOND)
+    assert [one.trade_id for one in found] == [f"T{number}" for number in range(123)]
+    first = found[0]
+    assert (first.order_id, first.client_id) == ("O0", "abrun010-11")
+    assert (first.symbol, first.side) == ("BTC/USD", Side.BUY)
+    assert first.cost == Decimal("5.00001")
+    assert first.fees == (("BTC", Decimal("0.0000004")),)
+    assert first.at_ns == T0 * SECOND + 123_456_000
+
+
+async def test_a_page_that_moves_while_it_is_read_loses_nothing() -> None:
+    account = Account()
+    rows = {f"T{number}": trade_row(number) for number in range(120)}
+
+    def growing(params: Any) -> Any:
+        number = len(rows)
+        rows[f"T{number}"] = trade_row(number)  # one more trade between two pages
+        return paged("trades", rows)(params)
+
+    account.say(TradesHistory=growing, QueryOrders=orders_of())
+    found = {one.trade_id for one in await account.reads.trades_since(T0 * SECOND)}
+    assert {f"T{number}" for number in range(120)} <= found
+
+
+async def test_pages_that_repeat_themselves_are_no_answer() -> None:
+    account = Account()
+    account.say(TradesHistory={"trades": {"T1": trade_row(1)}, "count": 99})
+    with pytest.raises(FrameError, match="1 rows of the 99"):
+        await account.reads.trades_since(0)
+
+
+async def test_what_happened_at_the_very_start_of_the_window_is_there() -> None:
+    account = Account()
+    account.say(TradesHistory=paged("trades", {"T5": trade_row(5)}), QueryOrders=orders_of())
+    since_ns = (T0 + 5) * SECOND + 123_456_000
+    assert len(await account.reads.trades_since(since_ns)) == 1
+    assert len(await account.reads.trades_since(since_ns + 1)) == 0
+    asked = Decimal(account.private.asked[0][1]["start"])
+    assert asked * SECOND < since_ns  # the venue leaves out the start itself
+
+
+@pytest.mark.parametrize(("oflags", "asset"), [("fcib", "BTC"), ("nompp,fciq", "USD")])
+async def test_the_fee_is_in_the_asset_that_the_order_asked_for(oflags: str, asset: str) -> None:
+    account = Account()
+    account.say(
+        TradesHistory=paged("trades", {"T1": trade_row(1)}), QueryOrders=orders_of(oflags)
+    )
+    (found,) = await account.reads.trades_since(0)
+    assert [name for name, _ in found.fees] == [asset]
+
+
+@pytest.mark.parametrize("oflags", ["", "post", "fcib,fciq"])
+async def test_a_fee_whose_asset_is_not_told_is_not_guessed(oflags: str) -> None:
+    account = Account()
+    rows = {"T1": trade_row(1)}
+    account.say(TradesHistory=paged("trades", rows), QueryOrders=orders_of(oflags))
+    with pytest.raises(FrameError, match="which asset paid"):
+        await account.reads.trades_since(0)
+    rows["T1"]["fee"] = "0.00000"
+    (found,) = await account.reads.trades_since(0)
+    assert found.fees == ()
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"vol": 0.1},
+        {"vol": "0"},
+        {"vol": "-1"},
+        {"price": None},
+        {"cost": "x"},
+        {"fee": 0.1},
+        {"type": "short"},
+        {"pair": "NOPAIR"},
+        {"pair": None},
+        {"time": "now"},
+        {"time": None},
+        {"ordertxid": 7},
+    ],
+)
+async def test_a_trade_that_makes_no_sense_is_not_believed(bent: dict[str, Any]) -> None:
+    account = Account()
+    account.say(
+        TradesHistory=paged("trades", {"T1": trade_row(1, **bent)}), QueryOrders=orders_of()
+    )
+    with pytest.raises(FrameError):
+        await account.reads.trades_since(0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        [],
+        "text",
+        {},
+        {"trades": []},
+        {"trades": {"T1": "row"}, "count": 1},
+        {"trades": {"T1": None}},
+    ],
+)
+async def test_a_body_of_another_shape_is_a_frame_error_and_nothing_worse(said: Any) -> None:
+    account = Account()
+    account.say(TradesHistory=said, BalanceEx=said, OpenOrders=said, TradeVolume=said, Ledgers=said)
+    for ask in (
+        account.reads.trades_since(0),
+        account.reads.flows_since(0),
+        account.reads.open_orders(),
+        account.reads.fees(["BTC/USD"]),
+    ):
+        with pytest.raises(FrameError):
+            await ask
+
+
+async def test_flows_are_everything_but_trades_net_of_their_fee() -> None:
+    account = Account()
+    row = {"refid": "R", "aclass": "currency", "balance": "9"}
+    rows = {
+        "L1": row | {"time": T0, "type": "trade", "asset": "ZUSD", "amount": "-5", "fee": "0"},
+        "L2": row | {"time": T0 + 1, "type": "deposit", "asset": "ZUSD", "amount": "10", "fee": "1"},
+        "L3": row
+        | {"time": T0 + 2, "type": "withdrawal", "asset": "XXBT", "amount": "-2", "fee": "0.1"},
+    }
+    account.say(Ledgers=paged("ledger", rows))
+    assert await account.reads.flows_since(T0 * SECOND) == [
+        Flow("L2", "USD", Decimal(9), "deposit", (T0 + 1) * SECOND),
+        Flow("L3", "BTC", Decimal("-2.1"), "withdrawal", (T0 + 2) * SECOND),
+    ]
+
+
+async def test_open_orders_are_all_of_them_even_of_a_market_that_is_no_longer_listed() -> None:
+    account = Account()
+    mine = {
+        "cl_ord_id": "abrun011-11",
+        "status": "open",
+        "opentm": T0,
+        "descr": {"pair": "XBTUSD"},
+        "vol_exec": "0.5",
+    }
+    theirs = {"status": "pending", "opentm": T0, "descr": {"pair": "OLDUSD"}, "vol_exec": "0"}
+    account.say(OpenOrders={"open": {"O1": mine, "O2": theirs}})
+    first, second = await account.reads.open_orders()
+    assert (first.client_id, first.symbol, first.open) == ("abrun011-11", "BTC/USD", True)
+    assert first.filled_qty == Decimal("0.5")
+    assert (second.client_id, second.symbol, second.open) == ("", "OLDUSD", True)
+
+
+async def test_the_venues_whole_seconds_bound_its_clock() -> None:
+    account = Account()
+    account.public.unixtime = account.clock.now_ns // SECOND + 7
+    found = await account.reads.clock_offset()
+    assert abs(found.offset_ns - 7 * SECOND) <= found.uncertainty_ns
+    assert found.uncertainty_ns >= SECOND // 2
+    account.public.unixtime = "soon"
+    with pytest.raises(FrameError):
+        await account.reads.clock_offset()
+
+
+async def test_the_venues_names_are_asked_for_once() -> None:
+    account = Account()
+    account.say(BalanceEx={})
+    await account.reads.balances()
+    await account.reads.balances()
+    assert account.public.asked == ["publicGetAssets", "publicGetAssetPairs"]
