@@ -1,0 +1,203 @@
+"""`arbit keys:check`: may this key be traded with, and would its orders be taken? Nothing is sent.
+
+The only thing beyond reading is a rehearsal: orders with `validate`, which the venue checks and
+never places (docs.kraken.com, "Add order").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arbit.app.build import listed, reach, watched
+from arbit.app.child import SandboxChild
+from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
+from arbit.app.loop import run_on_best_loop
+from arbit.app.private import Around, Real, real_side
+from arbit.app.watchlist import Watchlist
+from arbit.clock import SystemClock
+from arbit.config import Settings, VenueSettings
+from arbit.domain.account import AccountUnfit
+from arbit.domain.errors import UserError, VenueError, VenueRefused
+from arbit.domain.fees import hurdle_bps
+from arbit.domain.market import Market
+from arbit.domain.money import BPS, EXACT, ceil_to, plain
+from arbit.persistence.memory import MemoryJournal
+from arbit.venues.kraken.keyfacts import refuse_unfit
+
+MAX_REHEARSALS = 30  # markets rehearsed; each is a request
+TWICE = Decimal(2)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketCheck:
+    """One market of the watched triangles. Amounts are exact text; empty means not told."""
+
+    symbol: str
+    status: str
+    qty_min: str
+    cost_min: str
+    price_increment: str
+    qty_increment: str
+    fee_bps: str
+    rehearsal: str
+
+
+@dataclass(slots=True)
+class KeysReport:
+    """What was found. `fit` is the verdict; `reasons` say why not."""
+
+    venue: str
+    permissions: Sequence[str] = ()
+    nonce_window: int | None = None
+    expires_ns: int | None = None
+    ip_allowlist: int = 0
+    offset_ms: float | None = None
+    uncertainty_ms: float | None = None
+    markets: list[MarketCheck] = field(default_factory=list)
+    hurdle_bps: str = ""
+    fit: bool = False
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """One line."""
+        if self.fit:
+            return f"fit to trade on {self.venue}: {len(self.markets)} markets checked"
+        return f"not fit to trade on {self.venue}: {'; '.join(self.reasons)}"
+
+
+class KeysCheck:
+    """One check of one venue's key."""
+
+    def __init__(self, settings: Settings, venue: str) -> None:
+        self._settings = settings
+        self._clock = SystemClock()
+        self._venue = settings.venue(venue)
+
+    async def __call__(self) -> KeysReport:
+        """Ask everything. UserError without a key, VenueUnreachable when nobody answers."""
+        venue = self._venue
+        if venue.name not in SPEAKS_KRAKEN:
+            known = " and ".join(sorted(SPEAKS_KRAKEN))
+            raise UserError(f"--venue {venue.name}: keys are checked for {known} so far")
+        async with AsyncExitStack() as stack:
+            reached = await reach(venue, stack, lambda: self._child(venue))
+            rest = rest_side(venue, reached.at, self._clock)
+            stack.push_async_callback(rest.client.close)
+            around = Around(self._clock, MemoryJournal(), lambda _: None)
+            side = await real_side(self._settings, venue, reached.at, around, stack)
+            markets = await listed(venue, rest)
+            watch = watched(self._settings, venue, markets)
+            return await self._report(side, watch, markets)
+
+    def _child(self, venue: VenueSettings) -> SandboxChild:
+        return SandboxChild("calm", 1, taker_fee_bps=venue.taker_fee_bps)
+
+    async def _report(
+        self, side: Real, watch: Watchlist, markets: Mapping[str, Market]
+    ) -> KeysReport:
+        report = KeysReport(self._venue.name)
+        fees: Mapping[str, Decimal] = {}
+        try:
+            await self._key(side, report)
+            fees = await side.reader.fees(watch.symbols)
+        except AccountUnfit as error:
+            report.reasons.append(str(error))
+        except VenueRefused as error:
+            report.reasons.append(f"the venue refuses this API key: {error.text}")
+        await self._offset(side, report)
+        await self._markets(side, watch, markets, fees, report)
+        rates = sorted(fees.values())
+        if rates:
+            hurdle = hurdle_bps([rates[-1]] * 3, self._settings.scan.min_edge_bps)
+            report.hurdle_bps = f"{hurdle:.1f}"
+        report.fit = not report.reasons
+        return report
+
+    async def _key(self, side: Real, report: KeysReport) -> None:
+        facts = await side.reader.key()
+        report.permissions = facts.named
+        report.nonce_window, report.expires_ns = facts.nonce_window, facts.expires_ns
+        report.ip_allowlist = len(facts.ip_allowlist)
+        refuse_unfit(facts, self._clock.wall_ns())
+
+    async def _offset(self, side: Real, report: KeysReport) -> None:
+        offset = await side.reader.clock_offset()
+        side.reader.offsets.take(offset)
+        report.offset_ms = round(offset.offset_ns / 1e6, 1)
+        report.uncertainty_ms = round(offset.uncertainty_ns / 1e6, 1)
+        if side.reader.offsets.now() is None:
+            report.reasons.append("the venue's clock is not known to within a second")
+
+    async def _markets(
+        self,
+        side: Real,
+        watch: Watchlist,
+        markets: Mapping[str, Market],
+        fees: Mapping[str, Decimal],
+        report: KeysReport,
+    ) -> None:
+        wrong = []
+        for number, symbol in enumerate(watch.symbols):
+            market = markets[symbol]
+            why = market.why_not_tradable()
+            if why is None and not report.reasons and number < MAX_REHEARSALS:
+                why = await self._rehearse(side, market)
+                said = why or "would be taken"
+            else:
+                said = why or "not rehearsed"
+            if why is not None:
+                wrong.append(f"{symbol}: {why}")
+            fee = fees.get(symbol)
+            report.markets.append(
+                MarketCheck(
+                    symbol=symbol,
+                    status=market.status.value,
+                    qty_min=_text(market.qty_min),
+                    cost_min=_text(market.cost_min),
+                    price_increment=_text(market.price_increment),
+                    qty_increment=_text(market.qty_increment),
+                    fee_bps=_text(None if fee is None else EXACT.multiply(fee, BPS).normalize()),
+                    rehearsal=said,
+                )
+            )
+        if wrong and len(wrong) == len(watch.symbols):
+            report.reasons.append(f"no market can be traded ({wrong[0]})")
+
+    async def _rehearse(self, side: Real, market: Market) -> str | None:
+        """A tiny order at a price far from any market, to be checked and not placed."""
+        tick, lot = market.price_increment, market.qty_increment
+        if tick is None or lot is None or market.qty_min is None or market.cost_min is None:
+            return "its increments or minima are not told"
+        price = ceil_to(tick * 1_000, tick)
+        qty = ceil_to(max(market.qty_min, market.cost_min * TWICE / price), lot)
+        params = {
+            "pair": side.reader.names.pairs[market.symbol],
+            "type": "buy",
+            "ordertype": "limit",
+            "volume": plain(qty),
+            "price": plain(price),
+            "timeinforce": "IOC",
+            "oflags": "fcib",
+            "validate": "true",
+        }
+        try:
+            said = await side.reader.rest.post("AddOrder", params)
+        except VenueError as error:
+            return str(error)
+        words = "; ".join(said.errors)
+        if words in {"", "EOrder:Insufficient funds"}:  # taken, but for the money it would need
+            return None
+        return words
+
+
+def _text(amount: Decimal | None) -> str:
+    return "" if amount is None else plain(amount)
+
+
+def run_keys_check(settings: Settings, venue: str) -> KeysReport:
+    """The whole command on real time."""
+    return run_on_best_loop(KeysCheck(settings, venue)())
