@@ -67,6 +67,7 @@ class LiveReport:
     profit: Mapping[str, str] = field(default_factory=dict)
     balances: Mapping[str, str] = field(default_factory=dict)
     breaker: str = ""
+    breaker_why: str = ""
     open_cycles: int = 0
     recovered: int = 0
     failure: str = ""
@@ -342,6 +343,7 @@ class LiveRun:
             profit={asset: plain(amount) for asset, amount in engine.profit.items()},
             balances={asset: plain(amount) for asset, amount in trader.balances().items()},
             breaker=trader.breaker.state().value,
+            breaker_why=trader.breaker.detail,
             open_cycles=engine.open_cycles,
             recovered=trader.recovered,
             failure=failure,

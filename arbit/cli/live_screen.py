@@ -130,7 +130,7 @@ def show(report: LiveReport) -> None:
         f"refused: {words(report.refusals) or 'nothing'}",
         f"profit: {words(report.profit) or 'none'}",
         f"balances: {words(report.balances) or 'none'}",
-        f"breaker: {report.breaker}",
+        f"breaker: {report.breaker}" + (f" ({report.breaker_why})" if report.breaker_why else ""),
     ]
     if report.failure:
         lines.append(f"broken off: {report.failure}")

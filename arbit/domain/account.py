@@ -40,15 +40,29 @@ class AccountId:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What the venue says of one asset: all of it, and what it holds for open orders."""
+    """What the venue says of one asset: all of it, and what it holds for open orders.
+
+    `digits` is how many decimals the venue states of it, where it keeps (or may keep) more; None
+    means that it states all there is.
+    """
 
     total: Decimal
     held: Decimal = ZERO
+    digits: int | None = None
 
     @property
     def free(self) -> Decimal:
         """What a new order could spend."""
         return EXACT.subtract(self.total, self.held)
+
+    def agrees(self, amount: Decimal) -> bool:
+        """Whether it is this amount, as far as the venue states it.
+
+        What it cuts off is less than one unit of its last decimal, now and when we first looked.
+        """
+        if self.digits is None:
+            return amount == self.total
+        return abs(EXACT.subtract(amount, self.total)) < Decimal(1).scaleb(-self.digits)
 
 
 @dataclass(frozen=True, slots=True)

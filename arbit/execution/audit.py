@@ -14,6 +14,7 @@ from arbit.domain.account import (
     AccountEvent,
     AccountStreamBack,
     AccountStreamLost,
+    Balance,
     BalanceSeen,
     ForeignOrder,
     TradeSeen,
@@ -158,10 +159,9 @@ class Auditor:
         ledger = self._setup.ledger
         found = {}
         for asset in sorted({*ledger.assets, *balances}):
-            held = balances[asset].total if asset in balances else ZERO
-            drift = ledger.drift(asset, held)
-            if drift:
-                found[asset] = drift
+            balance = balances.get(asset, Balance(ZERO))
+            if not balance.agrees(ledger.wallet(asset)):
+                found[asset] = ledger.drift(asset, balance.total)
         return found
 
     async def _open(self) -> None:

@@ -109,7 +109,7 @@ class Desk:
         deadline = time.monotonic() + START_S
         os.set_blocking(process.stdout.fileno(), False)
         while time.monotonic() < deadline:  # the first words come when it is put together
-            if process.stdout.read(1):
+            if _drained(process):
                 break
             if process.poll() is not None:
                 self.tally.findings.append("the daemon ended by itself at its start")
@@ -117,7 +117,7 @@ class Desk:
             time.sleep(0.01)
         end = time.monotonic() + self.random.uniform(0.0, 4.0)
         while time.monotonic() < end and process.poll() is None:
-            process.stdout.read()  # nobody reads a pipe that is full
+            _drained(process)  # a pipe that is full would stop it
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait(10)
@@ -165,3 +165,12 @@ class Desk:
         """How much has been traded so far."""
         rows = self.rows()
         self.tally.orders, self.tally.fills = len(rows["orders"]), len(rows["fills"])
+
+
+def _drained(process: subprocess.Popen[str]) -> bool:
+    """Take what it has said so far; whether it has said anything."""
+    assert process.stdout is not None
+    try:
+        return bool(os.read(process.stdout.fileno(), 1 << 16))
+    except BlockingIOError:
+        return False

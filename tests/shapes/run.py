@@ -16,10 +16,8 @@ async def run_case(case: Case) -> list[str]:
     """The findings of one case; none when all is well."""
     async with rig(case.transport) as one:
         method = METHODS[case.transport]
-        if case.phase == "unwind":  # leg 2 is refused, so that the third order brings home
-            one.server.faults.set(
-                "order_error", error="EOrder:Post only order", method=method, skip=1
-            )
+        if case.phase == "unwind":  # leg 2 fills nothing, so that the third order brings home
+            one.server.faults.set("fill_share", share=0.0, skip=1)
         params = dict(case.params)
         one.server.faults.set(case.fault, method=method, skip=SKIPS[case.phase], **params)
         return await (_recovered(one) if case.phase == "recovery" else _traded(one, case))

@@ -39,6 +39,7 @@ class Names:
     symbols: dict[str, str] = field(default_factory=dict)
     pairs: dict[str, str] = field(default_factory=dict)  # symbol -> name to ask with
     assets: dict[str, str] = field(default_factory=dict)
+    digits: dict[str, int] = field(default_factory=dict)  # by our name of the asset
     unlisted: set[str] = field(default_factory=set)  # asset codes that were met and are not listed
 
     def learn(self, assets: Any, pairs: Any) -> None:
@@ -46,7 +47,10 @@ class Names:
         for code, entry in result_of(assets, "Assets").items():
             altname = entry.get("altname") if isinstance(entry, dict) else None
             if isinstance(altname, str):
-                self.assets[code] = self.assets[altname] = v2_asset(altname)
+                name = self.assets[code] = self.assets[altname] = v2_asset(altname)
+                decimals = entry.get("decimals")
+                if isinstance(decimals, int) and 0 <= decimals <= 20:
+                    self.digits[name] = decimals
         listing = parse_listing(pairs)
         self.symbols.update(listing.symbol_of)
         self.symbols.update({symbol: symbol for symbol in listing.markets})
@@ -95,7 +99,11 @@ class KrakenReads:
             held = amount_of(told.get("hold_trade", "0"), "hold_trade")
             asset = self.names.asset(code)
             before = found.get(asset, Balance(ZERO))
-            found[asset] = Balance(EXACT.add(before.total, total), EXACT.add(before.held, held))
+            found[asset] = Balance(
+                EXACT.add(before.total, total),
+                EXACT.add(before.held, held),
+                self.names.digits.get(asset),
+            )
         return found
 
     async def fees(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
