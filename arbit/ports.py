@@ -149,6 +149,15 @@ class OrderGateway(Protocol):
         ...
 
 
+Known = Callable[[Sequence[str]], frozenset[str]]
+
+
+def nothing_known(trade_ids: Sequence[str]) -> frozenset[str]:
+    """No trade is known yet."""
+    del trade_ids
+    return frozenset()
+
+
 class AccountReader(Protocol):
     """Questions about an account. Reads only; VenueRefused and VenueUnreachable are raised."""
 
@@ -164,8 +173,11 @@ class AccountReader(Protocol):
         """Every open order of the account, ours or not."""
         ...
 
-    async def trades_since(self, since_ns: int) -> Sequence[Trade]:
-        """Every trade of the account from venue wall time `since_ns` on, oldest first."""
+    async def trades_since(self, since_ns: int, known: Known = nothing_known) -> Sequence[Trade]:
+        """Every trade of the account from venue wall time `since_ns` on, oldest first.
+
+        Those that `known` knows by their ids are left out, and cost no further question.
+        """
         ...
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:

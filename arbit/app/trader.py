@@ -17,7 +17,7 @@ from arbit.domain.plan import Plan
 from arbit.domain.readings import TradingReading
 from arbit.domain.records import Batch, Book, JournalFailed
 from arbit.domain.refusal import Refused
-from arbit.execution.audit import Auditor
+from arbit.execution.audit import OPENED, Auditor
 from arbit.execution.engine import Engine
 from arbit.execution.ids import Ids
 from arbit.execution.recovery import note_clean_end, note_start, recover
@@ -84,7 +84,7 @@ class Trader:
         )
         engine_setup = self._engine_setup()
         self.engine = Engine(engine_setup)
-        self.auditor = Auditor(engine_setup, self.engine, setup.reader)
+        self.auditor = Auditor(engine_setup, self.engine, setup.reader, self._opened_ns())
         self.breaker.persist = self.engine.keeper.note
         self.started = False
         self.recovered = 0
@@ -109,6 +109,10 @@ class Trader:
             ids=Ids(setup.epoch),
             publish=setup.publish,
         )
+
+    def _opened_ns(self) -> int:
+        flag = self.memory.flags.get(OPENED)
+        return int(flag.value) if flag is not None and flag.value.isdigit() else 0
 
     def _journal_fails(self) -> str:
         return self.engine.keeper.ok()

@@ -22,6 +22,7 @@ from arbit.domain.account import (
 from arbit.domain.errors import VenueError
 from arbit.domain.money import ZERO, plain
 from arbit.domain.order import Trade
+from arbit.domain.records import Flag
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
 from arbit.execution.setup import MS, EngineSetup
@@ -30,26 +31,31 @@ from arbit.ledger import flow, opening
 from arbit.ports import AccountReader
 from arbit.risk.breaker import Reason
 
-LOOK_BACK_NS = 600_000 * MS  # how far before the last known trade a backfill begins
+LOOK_BACK_NS = 120_000 * MS  # how far before the last audit questions begin: reads lag
 QUIET_NS = 1_000 * MS  # nothing has moved for so long before balances are compared
 AGAIN_S = 2.0  # a venue's reads lag: a difference counts when it is there twice
 EVERY_NS = 60_000 * MS  # how often balances are compared when nothing asks for it
 LOOK_S = 0.5
 MAX_KNOWN_FLOWS = 10_000
+OPENED = "opened"  # the flag that keeps when the account was opened
+AUDITED = "audited"  # the flag that keeps when balances last agreed
 
 
 class Auditor:
     """Keeps the ledger and the venue's word together. An `AccountSink`."""
 
-    def __init__(self, setup: EngineSetup, engine: Engine, reader: AccountReader) -> None:
+    def __init__(
+        self, setup: EngineSetup, engine: Engine, reader: AccountReader, opened_ns: int = 0
+    ) -> None:
+        """`opened_ns` (wall) is when the account was opened: what came before is in its opening."""
         self._setup = setup
         self._engine = engine
         self._reader = reader
         self._wanted = False
         self._moved_ns = 0
         self._audited_ns = 0
-        self._last_trade_ns = 0
-        self._last_flow_ns = 0
+        self._since_ns = 0
+        self._opened_ns = opened_ns
         self._flows: dict[str, None] = {}
         self.free: dict[str, Decimal] = {}
         self.audits = 0
@@ -59,7 +65,6 @@ class Auditor:
         self._moved_ns = self._setup.now_ns
         match event:
             case TradeSeen(trade):
-                self._last_trade_ns = max(self._last_trade_ns, trade.at_ns)
                 if not self._engine.late(trade):
                     self._wanted = True
             case BalanceSeen(kind=kind):
@@ -71,17 +76,17 @@ class Auditor:
             case AccountStreamLost():
                 pass
 
-    async def begin(self, last_trade_ns: int, last_flow_ns: int, *, first: bool) -> None:
-        """The first look of a start. With `first` the account is new to us: it is opened.
+    async def begin(self, audited_ns: int, *, first: bool) -> None:
+        """The first look of a start; `audited_ns` is when the books last agreed (wall).
 
-        VenueError when the venue does not answer.
+        With `first` the account is new to us: it is opened. VenueError when the venue does not
+        answer.
         """
-        self._last_flow_ns = last_flow_ns
+        self._since_ns = audited_ns
         if first:
             await self._open()
-            return
-        self._last_trade_ns = last_trade_ns or last_flow_ns
-        await self.reconcile()
+        else:
+            await self.reconcile()
 
     async def run(self) -> None:
         """Look again whenever something asks for it and nothing moves, and once a minute."""
@@ -102,33 +107,37 @@ class Auditor:
         """Book what we missed, then compare every balance; a difference that stays is drift."""
         self._wanted, self._audited_ns = False, self._setup.now_ns
         self.audits += 1
+        began_ns = self._setup.clock.wall_ns()
         await self._missed()
         drifted = await self._drift()
-        if drifted is None:
-            self._wanted = True
-            return
         if drifted:
             await self._setup.clock.sleep(AGAIN_S)
             await self._missed()
-            again = await self._drift()
-            if again is None:
-                self._wanted = True
-            elif again:
-                said = ", ".join(f"{plain(by)} {asset}" for asset, by in again.items())
-                self._stop(Reason.DRIFT, f"the venue has more (or less) than the ledger: {said}")
+            drifted = await self._drift()
+        if drifted is None:
+            self._wanted = True
+        elif drifted:
+            said = ", ".join(f"{plain(by)} {asset}" for asset, by in drifted.items())
+            self._stop(Reason.DRIFT, f"the venue has more (or less) than the ledger: {said}")
+        else:
+            self._agreed(began_ns)
+
+    def _agreed(self, wall_ns: int) -> None:
+        """Everything before this time is known: the next questions begin a little before it."""
+        self._since_ns = wall_ns
+        self._engine.keeper.note(Flag(AUDITED, str(wall_ns), wall_ns))
 
     async def _missed(self) -> None:
-        since_ns = max(0, self._last_trade_ns - LOOK_BACK_NS)
-        trades = await self._reader.trades_since(since_ns) if self._last_trade_ns else ()
-        self._take_trades(trades)
-        flows = await self._reader.flows_since(self._last_flow_ns)
+        since_ns = max(0, self._since_ns - LOOK_BACK_NS)
+        journal = self._setup.journal
+        self._take_trades(await self._reader.trades_since(since_ns, journal.known_trades))
+        flows = await self._reader.flows_since(since_ns)
         fresh = [one for one in flows if one.ref not in self._flows]
-        known = self._setup.journal.known_flows([one.ref for one in fresh])
+        known = journal.known_flows([one.ref for one in fresh])
         pad = Pad()
         for one in fresh:
             self._flows[one.ref] = None
-            self._last_flow_ns = max(self._last_flow_ns, one.at_ns)
-            if one.ref not in known:
+            if one.ref not in known and one.at_ns > self._opened_ns:
                 postings = flow(one)
                 self._setup.ledger.apply(postings)
                 pad.postings += postings
@@ -138,10 +147,8 @@ class Auditor:
             self._engine.keeper.write(pad)
 
     def _take_trades(self, trades: Sequence[Trade]) -> None:
-        known = self._setup.journal.known_trades([trade.trade_id for trade in trades])
         for trade in trades:
-            self._last_trade_ns = max(self._last_trade_ns, trade.at_ns)
-            if trade.trade_id in known or self._engine.late(trade):
+            if trade.at_ns <= self._opened_ns or self._engine.late(trade):
                 continue
             if trade.client_id and ours(trade.client_id):
                 said = f"trade {trade.trade_id} of our order {trade.client_id}, unknown here"
@@ -173,8 +180,10 @@ class Auditor:
             self._setup.ledger.apply(postings)
             pad.postings += postings
             self.free[asset] = balance.free
-        self._last_trade_ns = self._last_flow_ns = now_ns
+        self._opened_ns = now_ns
+        pad.flags[OPENED] = Flag(OPENED, str(now_ns), now_ns)
         self._engine.keeper.write(pad)
+        self._agreed(now_ns)
 
     def _foreign(self, what: str) -> None:
         self._tell("foreign", what)

@@ -6,12 +6,12 @@ and an order that could not be resolved is asked about again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from arbit.domain.errors import VenueError
+from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.money import BPS, EXACT
 from arbit.domain.records import Flag, Memory
-from arbit.execution.audit import Auditor
+from arbit.execution.audit import AUDITED, Auditor
 from arbit.execution.cycle import Cycle, cycles_of
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
@@ -20,6 +20,7 @@ from arbit.ports import AccountReader
 from arbit.risk.breaker import FLAG, Reason
 
 STEP_S = 0.05
+TRIES, TRY_S = 10, 3.0
 ASKS = 20  # how often the venue is asked at a start before we give up
 SECOND_NS = 1_000_000_000
 CRASH_WINDOW_NS = 600 * SECOND_NS
@@ -44,10 +45,30 @@ async def recover(
     while engine.open_cycles and waits > 0:
         waits -= 1
         await setup.clock.sleep(STEP_S)
-    await auditor.begin(
-        memory.last_trade_ns, memory.last_flow_ns, first=not memory.sums and not memory.orders
-    )
+    first = not memory.sums and not memory.orders
+    await _asked(setup, lambda: auditor.begin(_audited_ns(memory), first=first))
     return found
+
+
+def _audited_ns(memory: Memory) -> int:
+    """When the books last agreed; for a journal that does not say, when it last learnt anything."""
+    flag = memory.flags.get(AUDITED)
+    if flag is not None and flag.value.isdigit():
+        return int(flag.value)
+    return min(memory.last_trade_ns or memory.last_flow_ns, memory.last_flow_ns)
+
+
+async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[None]]) -> None:
+    """A start is worth some patience: the venue is asked again before it is given up."""
+    for _ in range(TRIES):
+        try:
+            await ask()
+        except VenueUnreachable as error:
+            why = error
+        else:
+            return
+        await setup.clock.sleep(TRY_S)
+    raise why
 
 
 async def _cancel_ours(setup: EngineSetup, reader: AccountReader) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from arbit.domain.account import Balance, ClockOffset, Flow, KeyFacts, VenueOrder
 from arbit.domain.order import Trade
-from arbit.ports import Clock
+from arbit.ports import Clock, Known, nothing_known
 from arbit.venues.paper import PaperExchange
 
 
@@ -35,9 +35,9 @@ class PaperAccount:
         """None that outlives its latency."""
         return ()
 
-    async def trades_since(self, since_ns: int) -> Sequence[Trade]:
+    async def trades_since(self, since_ns: int, known: Known = nothing_known) -> Sequence[Trade]:
         """None that our journal does not have."""
-        del since_ns
+        del since_ns, known
         return ()
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:

@@ -109,7 +109,7 @@ class RestRig:
                 outcome = await self.resolver.ask(intent, order_id)
                 if outcome.state.over:
                     return outcome
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.6)
 
     def true_order(self, client_id: str) -> VenueOrder | None:
         """The exchange's own order of this client id."""
@@ -155,15 +155,21 @@ async def rest_rig(
     """A rig on a frozen market, or on a sandbox that runs already."""
     if on is None:
         options = SandboxOptions(frozen=True, tier=tier.value)
-        async with SandboxServer("calm", 7, options=options) as sandbox:
-            async with rest_rig(key, secret, tier=tier, kept=kept, on=sandbox) as rig:
-                yield rig
+        async with (
+            SandboxServer("calm", 7, options=options) as sandbox,
+            rest_rig(key, secret, tier=tier, kept=kept, on=sandbox) as rig,
+        ):
+            yield rig
         return
     clock = SetClock()
     told = CcxtSettings(
         "sandbox", rest_url=on.rest_url, rest_timeout_ms=600, rest_calls_per_s=100.0, rest_tries=2
     )
-    public, offsets, heard = RestClient(told, clock), OffsetTracker(clock), list[tuple[str, Verdict]]()
+    public, offsets, heard = (
+        RestClient(told, clock),
+        OffsetTracker(clock),
+        list[tuple[str, Verdict]](),
+    )
     nonces = Nonces(kept or Kept(), clock.wall_ns)
     rest = PrivateRest(told, Credentials(key, secret), nonces, RequestBudget(tier), clock)
     rest.judged = lambda words, verdict: heard.append((words, verdict))

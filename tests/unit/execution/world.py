@@ -27,6 +27,7 @@ from arbit.execution.ids import Ids
 from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger, opening
 from arbit.persistence.memory import MemoryJournal
+from arbit.ports import Known, nothing_known
 from arbit.risk.breaker import Breaker
 from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
@@ -197,8 +198,9 @@ class ScriptedVenue:
     async def open_orders(self) -> Sequence[VenueOrder]:
         return ()
 
-    async def trades_since(self, since_ns: int) -> Sequence[Trade]:
-        return [trade for trade in self.trades if trade.at_ns >= since_ns]
+    async def trades_since(self, since_ns: int, known: Known = nothing_known) -> Sequence[Trade]:
+        told = known([trade.trade_id for trade in self.trades])
+        return [t for t in self.trades if t.at_ns >= since_ns and t.trade_id not in told]
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:
         return [flow for flow in self.flows if flow.at_ns >= since_ns]

@@ -158,6 +158,18 @@ async def test_a_mute_socket_is_dropped_and_dialled_again() -> None:
         assert len(scene.venue.lines) > 1
 
 
+async def test_a_socket_that_talks_and_answers_no_ping_is_dropped() -> None:
+    scene = Scene()
+    async with scene.running():
+        first = scene.venue.line
+        scene.venue.mute = True
+        for _ in range(60):
+            first.say(b'{"channel":"heartbeat"}')
+            await scene.clock.advance(0.1)
+        assert not first.open
+        assert "ping" in scene.told_of(AccountStreamLost)[0].why  # type: ignore[union-attr]  # it is one
+
+
 async def test_a_venue_that_is_down_is_dialled_ever_less_often() -> None:
     scene = Scene()
     async with scene.running():

@@ -133,7 +133,7 @@ async def test_what_happened_at_the_very_start_of_the_window_is_there() -> None:
     account.say(TradesHistory=paged("trades", {"T5": trade_row(5)}), QueryOrders=orders_of())
     since_ns = (T0 + 5) * SECOND + 123_456_000
     assert len(await account.reads.trades_since(since_ns)) == 1
-    assert len(await account.reads.trades_since(since_ns + 1)) == 0
+    assert len(await account.reads.trades_since(since_ns + 1_001)) == 0
     asked = Decimal(account.private.asked[0][1]["start"])
     assert asked * SECOND < since_ns  # the venue leaves out the start itself
 
@@ -141,9 +141,7 @@ async def test_what_happened_at_the_very_start_of_the_window_is_there() -> None:
 @pytest.mark.parametrize(("oflags", "asset"), [("fcib", "BTC"), ("nompp,fciq", "USD")])
 async def test_the_fee_is_in_the_asset_that_the_order_asked_for(oflags: str, asset: str) -> None:
     account = Account()
-    account.say(
-        TradesHistory=paged("trades", {"T1": trade_row(1)}), QueryOrders=orders_of(oflags)
-    )
+    account.say(TradesHistory=paged("trades", {"T1": trade_row(1)}), QueryOrders=orders_of(oflags))
     (found,) = await account.reads.trades_since(0)
     assert [name for name, _ in found.fees] == [asset]
 
@@ -216,7 +214,8 @@ async def test_flows_are_everything_but_trades_net_of_their_fee() -> None:
     row = {"refid": "R", "aclass": "currency", "balance": "9"}
     rows = {
         "L1": row | {"time": T0, "type": "trade", "asset": "ZUSD", "amount": "-5", "fee": "0"},
-        "L2": row | {"time": T0 + 1, "type": "deposit", "asset": "ZUSD", "amount": "10", "fee": "1"},
+        "L2": row
+        | {"time": T0 + 1, "type": "deposit", "asset": "ZUSD", "amount": "10", "fee": "1"},
         "L3": row
         | {"time": T0 + 2, "type": "withdrawal", "asset": "XXBT", "amount": "-2", "fee": "0.1"},
     }
