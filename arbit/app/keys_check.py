@@ -23,12 +23,18 @@ from arbit.domain.account import AccountUnfit
 from arbit.domain.errors import UserError, VenueError, VenueRefused
 from arbit.domain.fees import hurdle_bps
 from arbit.domain.market import Market
-from arbit.domain.money import BPS, EXACT, ceil_to, plain
+from arbit.domain.money import BPS, EXACT, ZERO, ceil_to, plain
+from arbit.domain.order import OrderIntent
+from arbit.domain.triangle import Leg
 from arbit.persistence.memory import MemoryJournal
 from arbit.venues.kraken.keyfacts import refuse_unfit
 
 MAX_REHEARSALS = 30  # markets rehearsed; each is a request
 TWICE = Decimal(2)
+REHEARSAL_ID = "arbit-keys-check"
+SECOND_NS = 1_000_000_000
+DEADLINE_NS = 20 * SECOND_NS
+SOON_NS = 7 * 86_400 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class MarketCheck:
 
 @dataclass(slots=True)
 class KeysReport:
-    """What was found. `fit` is the verdict; `reasons` say why not."""
+    """What was found. `fit` is the verdict; `reasons` say why not, `notes` what might be better."""
 
     venue: str
     permissions: Sequence[str] = ()
@@ -60,6 +66,7 @@ class KeysReport:
     hurdle_bps: str = ""
     fit: bool = False
     reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:
@@ -122,6 +129,10 @@ class KeysCheck:
         report.permissions = facts.named
         report.nonce_window, report.expires_ns = facts.nonce_window, facts.expires_ns
         report.ip_allowlist = len(facts.ip_allowlist)
+        if not facts.ip_allowlist:
+            report.notes.append("the key works from any address: an allow-list would be safer")
+        if facts.expires_ns and facts.expires_ns - self._clock.wall_ns() < SOON_NS:
+            report.notes.append("the key expires within a week")
         refuse_unfit(facts, self._clock.wall_ns())
 
     async def _offset(self, side: Real, report: KeysReport) -> None:
@@ -168,30 +179,32 @@ class KeysCheck:
             report.reasons.append(f"no market can be traded ({wrong[0]})")
 
     async def _rehearse(self, side: Real, market: Market) -> str | None:
-        """A tiny order at a price far from any market, to be checked and not placed."""
+        """A tiny order at a price far from any market, to be checked and not placed.
+
+        Its fields are those of a real order. None when the venue would take it.
+        """
         tick, lot = market.price_increment, market.qty_increment
         if tick is None or lot is None or market.qty_min is None or market.cost_min is None:
             return "its increments or minima are not told"
+        venue_ns = side.reader.offsets.venue_ns()
+        if venue_ns is None:
+            return "the venue's clock is not known"
         price = ceil_to(tick * 1_000, tick)
         qty = ceil_to(max(market.qty_min, market.cost_min * TWICE / price), lot)
-        params = {
-            "pair": side.reader.names.pairs[market.symbol],
-            "type": "buy",
-            "ordertype": "limit",
-            "volume": plain(qty),
-            "price": plain(price),
-            "timeinforce": "IOC",
-            "oflags": "fcib",
-            "validate": "true",
-        }
+        intent = OrderIntent(
+            client_id=REHEARSAL_ID,
+            leg=Leg.through(market, market.quote),
+            qty=qty,
+            limit_price=price,
+            fee_rate=ZERO,
+            deadline_ns=venue_ns + DEADLINE_NS,
+        )
         try:
-            said = await side.reader.rest.post("AddOrder", params)
+            words = await side.rest_orders.rehearse(intent)
         except VenueError as error:
             return str(error)
-        words = "; ".join(said.errors)
-        if words in {"", "EOrder:Insufficient funds"}:  # taken, but for the money it would need
-            return None
-        return words
+        # Without the money for it, it would be taken all the same.
+        return None if words in {"", "EOrder:Insufficient funds"} else words
 
 
 def _text(amount: Decimal | None) -> str:

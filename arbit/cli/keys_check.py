@@ -89,4 +89,6 @@ def _show(report: KeysReport) -> None:
             "anything",
             highlight=False,
         )
+    for note in report.notes:
+        console.print(f"note: {note}", highlight=False)
     console.print(f"[bold]Verdict[/bold]: {report.verdict}", highlight=False)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -92,43 +92,49 @@ def live(
 
     arbit live --venue kraken --dry-run --secs 3600
     """
-    del ioc_only  # there is no other way to trade here
-    if symbols is not None and triangles is not None:
+    _live(dict(locals()))  # every option by its name
+
+
+def _live(said: Mapping[str, Any]) -> None:
+    """Check what was said, trade, and report."""
+    if said["symbols"] is not None and said["triangles"] is not None:
         raise UserError("--symbols and --triangles: expected one of them, both were given")
-    if profile not in PROFILES:
-        raise UserError(f"--profile {profile!r}: expected one of {', '.join(PROFILES)}")
+    if said["profile"] not in PROFILES:
+        raise UserError(f"--profile {said['profile']!r}: expected one of {', '.join(PROFILES)}")
     from arbit.app.live import LiveOptions, run_live
 
     for_all = {
-        ("--max-notional", "SCAN__MAX_NOTIONAL_PER_CYCLE"): max_notional,
-        ("--max-slippage-bps", "SCAN__MAX_SLIPPAGE_BPS"): max_slippage_bps,
-        ("--min-edge-bps", "SCAN__MIN_EDGE_BPS"): min_edge_bps,
-        ("--policy", "RISK__POLICY"): policy,
-        ("--kill-switch-file", "RISK__KILL_SWITCH_FILE"): kill_switch_file,
-        ("--kill-switch", "RISK__KILL_SWITCH"): "true" if kill_switch else None,
-        ("--metrics-port", "METRICS_PORT"): metrics_port,
-        ("--data-dir", "DATA_DIR"): data_dir,
-        ("--log-json", "LOG_JSON"): "true" if log_json else None,
+        ("--max-notional", "SCAN__MAX_NOTIONAL_PER_CYCLE"): said["max_notional"],
+        ("--max-slippage-bps", "SCAN__MAX_SLIPPAGE_BPS"): said["max_slippage_bps"],
+        ("--min-edge-bps", "SCAN__MIN_EDGE_BPS"): said["min_edge_bps"],
+        ("--policy", "RISK__POLICY"): said["policy"],
+        ("--kill-switch-file", "RISK__KILL_SWITCH_FILE"): said["kill_switch_file"],
+        ("--kill-switch", "RISK__KILL_SWITCH"): "true" if said["kill_switch"] else None,
+        ("--metrics-port", "METRICS_PORT"): said["metrics_port"],
+        ("--data-dir", "DATA_DIR"): said["data_dir"],
+        ("--log-json", "LOG_JSON"): "true" if said["log_json"] else None,
     }
-    name = venue or _settings(for_all, "", {}).default_venues[0]
+    name = said["venue"] or _settings(for_all, "", {}).default_venues[0]
+    ws, fee_bps, secs, cycles = said["ws"], said["fee_bps"], said["secs"], said["cycles"]
     for_venue = {
-        ("--symbols", "SYMBOLS"): symbols,
-        ("--triangles", "TRIANGLES"): triangles,
+        ("--symbols", "SYMBOLS"): said["symbols"],
+        ("--triangles", "TRIANGLES"): said["triangles"],
         ("--ws/--no-ws", "WS_ENABLED"): None if ws is None else str(ws).lower(),
-        ("--min-notional", "MIN_NOTIONAL"): min_notional,
-        ("--order-transport", "ORDER_TRANSPORT"): order_transport,
+        ("--min-notional", "MIN_NOTIONAL"): said["min_notional"],
+        ("--order-transport", "ORDER_TRANSPORT"): said["order_transport"],
         ("--fee-bps", "TAKER_FEE_BPS"): fee_bps,
         ("--fee-bps", "TAKER_FEE_BPS_BY_SYMBOL"): None if fee_bps is None else "{}",
     }
     options = LiveOptions(
         venue=name,
-        real=i_accept_real_orders,
-        dry=dry_run,
+        real=said["i_accept_real_orders"],
+        dry=said["dry_run"],
         seconds=None if secs is None else number("--secs", secs, 0.001, MAX_SECONDS, "s"),
         cycles=None if cycles is None else whole("--cycles", cycles, 1, 10**9),
-        profile=profile,
-        seed=whole("--seed", seed, 0, 2**63 - 1),
+        profile=said["profile"],
+        seed=whole("--seed", said["seed"], 0, 2**63 - 1),
     )
+    as_json = said["as_json"]
     report = run_live(_settings(for_all, name, for_venue), options, _screen(as_json=as_json))
     _print(report, as_json=as_json)
     if report.failure:

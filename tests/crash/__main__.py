@@ -28,8 +28,13 @@ def campaign(desk: Desk, kills: int, tell: bool = True) -> None:
         if number % TWICE_EVERY == 0 or number == kills:
             before = desk.rows()
             desk.recover()
-            if desk.rows() != before:
-                desk.tally.findings.append(f"kill {number}: a second recovery changed rows")
+            after = desk.rows()
+            desk.tally.findings += [
+                f"kill {number}: a second recovery changed {name}: "
+                f"{set(map(str, rows)) ^ set(map(str, after[name]))}"
+                for name, rows in before.items()
+                if rows != after[name]
+            ]
         desk.count()
         if tell and (found or number % TWICE_EVERY == 0):
             tally = desk.tally

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.checker import compare
 
 START_S = 30.0
 RECOVER_S = 90.0
+MATCH_MS = 150
 # Rows that a start writes whether or not it found anything to do.
 OF_EACH_START = {"leases", "flags", "runs"}
 
@@ -66,6 +68,7 @@ class Desk:
         )
         assert self._exchange.stdout is not None
         ready = json.loads(self._exchange.stdout.readline())
+        self._slow_down(ready["rest"])
         kept = {name: value for name, value in os.environ.items() if "ARBIT" not in name}
         self._env = kept | {
             "ARBIT_VENUES__SANDBOX__REST_URL": ready["rest"],
@@ -80,6 +83,17 @@ class Desk:
             "ARBIT_SCAN__MAX_NOTIONAL_PER_CYCLE": "200",
         }
         return self
+
+    def _slow_down(self, rest_url: str) -> None:
+        """Orders meet their books late: most kills then fall into the middle of a cycle."""
+        body = {"name": "match_delay", "delay_ms": MATCH_MS, "times": 1_000_000}
+        asked = urllib.request.Request(
+            f"{rest_url}/sandbox/faults",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(asked, timeout=10):  # noqa: S310  our own loopback server
+            pass
 
     def __exit__(
         self,

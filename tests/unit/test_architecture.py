@@ -11,13 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from arbit.risk.states_docs import page
+
 ROOT = Path(__file__).parents[2]
 MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 400
 
 # Where waiting is allowed. The ports only sign for it; of the sandbox only its faces wait.
-ASYNC_ROOMS = ("app/", "clock.py", "ports.py", "telemetry/", "tape/", "venues/")
-ASYNC_SANDBOX = ("__main__.py", "control.py", "server.py", "session.py")
+ASYNC_ROOMS = ("app/", "clock.py", "ports.py", "telemetry/", "tape/", "venues/", "persistence/")
+# Of execution what performs; what decides there (steps, unwind, cycle, settling) never waits.
+ASYNC_EXECUTION = (
+    *("asking.py", "audit.py", "engine.py", "homing.py"),
+    *("recovery.py", "sending.py", "setup.py"),
+)
+ASYNC_SANDBOX = (
+    *("__main__.py", "control.py", "server.py", "session.py"),
+    *("order_faults.py", "kraken/private.py"),
+)
 NOT_AT_TOP = {"fcntl", "uvloop"}  # fitness runs on Windows and macOS too
 
 
@@ -58,6 +68,7 @@ def test_only_the_edges_wait() -> None:
     allowed = (
         *(f"arbit/{room}" for room in ASYNC_ROOMS),
         *(f"arbit/sandbox/{name}" for name in ASYNC_SANDBOX),
+        *(f"arbit/execution/{name}" for name in ASYNC_EXECUTION),
     )
     waiting = [name_of(path) for path in modules() if waits(parsed(path))]
     assert [name for name in waiting if not name.startswith(allowed)] == []
@@ -200,3 +211,54 @@ def test_the_locks_agree_on_what_runs() -> None:
         for name in ("requirements.lock", "requirements-dev.lock")
     ]
     assert pins[0] < pins[1]
+
+
+def calls_of(name: str) -> list[str]:
+    return [
+        name_of(path)
+        for path in modules()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and (
+            (isinstance(node.func, ast.Name) and node.func.id == name)
+            or (isinstance(node.func, ast.Attribute) and node.func.attr == name)
+        )
+    ]
+
+
+def test_an_envelope_is_made_by_the_gate_alone() -> None:
+    assert set(calls_of("Approved")) == {"arbit/risk/gate.py"}
+
+
+def test_an_order_is_sent_from_one_place_right_after_it_was_cleared() -> None:
+    """The engine's one call of a gateway's `send` stands behind `clear`, in one function's turn."""
+    senders = [
+        name_of(path)
+        for path in modules("arbit/execution")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "send"
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr == "gateway"
+    ]
+    assert senders == ["arbit/execution/sending.py"]
+    tree = parsed(ROOT / "arbit/execution/sending.py")
+    bodies = {
+        node.name: [n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    (leaves,) = [
+        name
+        for name, attributes in bodies.items()
+        if "gateway" in attributes and "send" in attributes
+    ]
+    (clears,) = [name for name, attributes in bodies.items() if "clear" in attributes]
+    assert leaves in bodies[clears]
+    assert [name for name, attributes in bodies.items() if leaves in attributes] == [clears]
+    waits_in = [n for n in ast.walk(tree) if isinstance(n, ast.AsyncFunctionDef)]
+    assert {clears, leaves}.isdisjoint({node.name for node in waits_in}), "one synchronous turn"
+
+
+def test_the_states_page_is_what_the_tables_say() -> None:
+    assert (ROOT / "docs" / "states.md").read_text("utf-8") == page()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from arbit.config import OrderTransport
+from arbit.domain.account import ClockOffset
 from arbit.domain.errors import VenueError, VenueRefused
 from arbit.domain.events import VenueSaid
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
@@ -38,6 +39,7 @@ LEAST_MS = {OrderTransport.WS: 500 + 250, OrderTransport.REST: 2_000 + 500}
 MOST_MS = 59_000
 MAX_SENT = 1_000  # remembered for the cost of their cancellation
 CLOCK_LOOK_S = 5.0
+NO_CLOCK = "the venue's clock is not known well enough"
 NOT_FOR_THIS = "EGeneral:Permission denied"  # says that the key may not do one thing, no more
 
 
@@ -158,7 +160,9 @@ class KrakenGateway:
 
     def unready(self) -> str:
         """Why no order can be sent now; empty when one can."""
-        now_ns = self._clock.monotonic_ns()
+        return self._unready(self._clock.monotonic_ns(), self._rest.offsets.now())
+
+    def _unready(self, now_ns: int, offset: ClockOffset | None) -> str:
         away_ns = self._away_ns(now_ns)
         if away_ns:
             why = self._away_why or "the venue's limits"
@@ -169,8 +173,8 @@ class KrakenGateway:
             return f"account stream: {self.session.why}"
         if self._over_ws and not self.tokens.current(now_ns):
             return self.tokens.why or "the token has expired"
-        if self._rest.offsets.now() is None:
-            return "the venue's clock is not known well enough"
+        if offset is None:
+            return NO_CLOCK
         if not self._rest.requests.may(RESOLVE_COST, now_ns, reserved=True):
             return "the request counter has no room to ask what becomes of an order"
         return ""
@@ -191,9 +195,10 @@ class KrakenGateway:
         An order that certainly never left is REJECTED with a reason that begins with "not sent".
         """
         now_ns = self._clock.monotonic_ns()
-        why, offset = self.unready(), self._rest.offsets.now()
+        offset = self._rest.offsets.now()
+        why = self._unready(now_ns, offset)
         if why or offset is None:
-            return not_sent(intent, why or "the venue's clock is not known well enough")
+            return not_sent(intent, why or NO_CLOCK)
         if not self._over_ws:
             self._remember(intent, now_ns)
             return self._over_rest(intent)
