@@ -84,6 +84,7 @@ class Trader:
         )
         engine_setup = self._engine_setup()
         self.engine = Engine(engine_setup)
+        self.engine.closed = True  # until everything in flight is found out
         self.auditor = Auditor(engine_setup, self.engine, setup.reader, self._opened_ns())
         self.breaker.persist = self.engine.keeper.note
         self.started = False
@@ -127,7 +128,6 @@ class Trader:
 
     async def run(self) -> None:
         """Own the engine and its audits, for as long as the account is traded."""
-        self.engine.closed = True
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run(), name="engine")
             group.create_task(self._go_on(), name="recovery")

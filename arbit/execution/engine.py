@@ -110,7 +110,7 @@ class Engine:
 
     def take(self, plan: Plan, now_ns: int) -> Refused | None:
         """Review a plan and, if it is approved, send its first order(s) in this very call."""
-        if self.closed:
+        if self.closed or not self._tasks.owned:
             return self._refused(Refused(RefusalCode.DRAINING))
         cycle_id = self.setup.ids.cycle()
         approved = self.setup.gate.review(plan, cycle_id, now_ns)

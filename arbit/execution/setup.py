@@ -62,6 +62,11 @@ class Tasks:
     def __init__(self) -> None:
         self._group: asyncio.TaskGroup | None = None
 
+    @property
+    def owned(self) -> bool:
+        """Whether a task could be begun now."""
+        return self._group is not None
+
     async def own(self, forever: Coroutine[Any, Any, None]) -> None:
         """Run `forever`, and every task spawned meanwhile, until cancelled or one breaks."""
         async with asyncio.TaskGroup() as group:

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from arbit.domain.errors import UserError
+from arbit.risk import kill as switch
+from arbit.risk.budgets import DayBook, OrderRate, day_of
+from arbit.risk.kill import KillSwitch, Orders
+
+D = Decimal
+DAY_NS = 86_400 * 1_000_000_000
+S = 1_000_000_000
+
+
+def test_a_days_loss_is_what_its_cycles_add_up_to_and_survives_a_restart() -> None:
+    day = DayBook({day_of(5 * DAY_NS): D(-3)})
+    day.add(D(-4), 5 * DAY_NS + 1)
+    day.add(D(1), 5 * DAY_NS + 2)
+    assert day.loss(5 * DAY_NS + 3) == 6
+    assert day.loss(6 * DAY_NS) == 0
+    day.add(D(10), 6 * DAY_NS)
+    assert day.loss(6 * DAY_NS) == 0
+
+
+def test_orders_flow_back_at_their_rate_up_to_ten_seconds_worth() -> None:
+    rate = OrderRate(2.0)
+    sent = sum(rate.take(S) for _ in range(100))
+    assert sent == 20
+    assert rate.take(S + S // 2)
+    assert not rate.take(S + S // 2)
+    assert rate.left(1_000 * S) == 20
+
+
+def test_the_kill_switch_is_on_by_flag_by_its_file_and_by_another(tmp_path: Path) -> None:
+    assert KillSwitch(tmp_path, on=True).on()
+    other = tmp_path / "stop"
+    kill = KillSwitch(tmp_path, file=other)
+    assert not kill.on()
+    switch.kill(tmp_path)
+    assert kill.on()
+    assert kill.why().endswith("KILL")
+    assert switch.unkill(tmp_path)
+    assert not switch.unkill(tmp_path)
+    assert not kill.on()
+    other.touch()
+    assert kill.on()
+    assert kill.why() == str(other)
+
+
+def test_a_folder_that_is_gone_counts_as_a_kill(tmp_path: Path) -> None:
+    kill = KillSwitch(tmp_path / "gone")
+    assert kill.on()
+    assert "cannot be read" in kill.why()
+
+
+def test_a_file_where_the_folder_should_be_counts_as_a_kill(tmp_path: Path) -> None:
+    (tmp_path / "var").touch()
+    assert KillSwitch(tmp_path / "var").on()
+
+
+def test_pause_stays_and_resume_is_used_up(tmp_path: Path) -> None:
+    orders = Orders(tmp_path, "kraken")
+    orders.pause()
+    assert orders.paused()
+    assert not Orders(tmp_path, "sandbox").paused()
+    orders.resume()
+    assert not orders.paused()
+    assert orders.take_resume()
+    assert not orders.take_resume()
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="KILL"):
+        switch.kill(tmp_path / "file" / "var")
