@@ -39,7 +39,7 @@ class LiveOptions:
     """What the command line adds to the settings.
 
     `real` says that orders may be sent; `dry` that they may not, and wins. `cycles` counts those
-    that traded; None runs on.
+    that traded; None runs on. `recover_only` ends what was in flight and begins nothing.
     """
 
     venue: str
@@ -49,6 +49,7 @@ class LiveOptions:
     cycles: int | None = None
     profile: str = "calm"
     seed: int = 1
+    recover_only: bool = False
 
 
 @dataclass(slots=True)
@@ -205,6 +206,7 @@ class LiveRun:
             )
         )
         side.joined(trader, run)
+        trader.recover_only = self._options.recover_only
         run.desk.funds = lambda asset: _startable(trader, settings, asset)
         run.desk.lane.take = trader.take
         return run, trader, side
@@ -257,6 +259,8 @@ class LiveRun:
         while not self._why:
             if self._stop.is_set():
                 self._why = "stopped"
+            elif options.recover_only:
+                self._why = "recovered"
             elif options.seconds is not None and (
                 self._clock.monotonic_ns() - began_ns > options.seconds * 1e9
             ):

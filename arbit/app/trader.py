@@ -89,6 +89,7 @@ class Trader:
         self.breaker.persist = self.engine.keeper.note
         self.started = False
         self.recovered = 0
+        self.recover_only = False
 
     def _engine_setup(self) -> EngineSetup:
         setup = self.setup
@@ -140,7 +141,7 @@ class Trader:
         found = await recover(setup, self.engine, self.auditor, self.setup.reader, self.memory)
         self.recovered = len(found)
         self.engine.keeper.note(note_start(setup, self.memory))
-        self.engine.closed = False
+        self.engine.closed = self.recover_only
         self.started = True
         await self.auditor.run()
 

@@ -53,6 +53,9 @@ KillFile = Annotated[
 ]
 Kill = Annotated[bool, typer.Option("--kill-switch", help="Start with the kill switch on.")]
 DataDir = Annotated[str | None, typer.Option("--data-dir", help="Where the journal is kept.")]
+RecoverOnly = Annotated[
+    bool, typer.Option("--recover-only", help="End what was in flight, begin nothing, and stop.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Log lines as JSON.")]
 
@@ -80,6 +83,7 @@ def live(
     kill_switch_file: KillFile = None,
     kill_switch: Kill = False,
     data_dir: DataDir = None,
+    recover_only: RecoverOnly = False,
     as_json: Json = False,
     log_json: LogJson = False,
 ) -> None:
@@ -133,6 +137,7 @@ def _live(said: Mapping[str, Any]) -> None:
         cycles=None if cycles is None else whole("--cycles", cycles, 1, 10**9),
         profile=said["profile"],
         seed=whole("--seed", said["seed"], 0, 2**63 - 1),
+        recover_only=said["recover_only"],
     )
     as_json = said["as_json"]
     report = run_live(_settings(for_all, name, for_venue), options, _screen(as_json=as_json))

@@ -11,14 +11,15 @@ import argparse
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.crash.desk import Desk
+from tests.crash.desk import Desk, Tally
 
 TWICE_EVERY = 10
 
 
-def campaign(desk: Desk, kills: int, tell: bool = True) -> None:
+def campaign(desk: Desk, kills: int) -> None:
     """So many kills, each followed by a recovery and a check."""
     began = time.monotonic()
     for number in range(1, kills + 1):
@@ -36,7 +37,7 @@ def campaign(desk: Desk, kills: int, tell: bool = True) -> None:
                 if rows != after[name]
             ]
         desk.count()
-        if tell and (found or number % TWICE_EVERY == 0):
+        if found or number % TWICE_EVERY == 0:
             tally = desk.tally
             sys.stdout.write(
                 f"{time.monotonic() - began:.0f} s  kills {tally.kills}, orders {tally.orders}, "
@@ -48,26 +49,50 @@ def campaign(desk: Desk, kills: int, tell: bool = True) -> None:
             return
 
 
+def one_desk(folder: Path, seed: int, kills: int, transport: str) -> Tally:
+    """A campaign on an exchange of its own."""
+    with Desk(folder, seed, transport=transport) as desk:
+        campaign(desk, kills)
+        return desk.tally
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--order-transport", choices=("ws", "rest"), default="ws")
+    parser.add_argument("--desks", type=int, default=5, help="exchanges side by side")
     options = parser.parse_args()
+    shares = [
+        options.kills // options.desks + (desk < options.kills % options.desks)
+        for desk in range(options.desks)
+    ]
     with (
         tempfile.TemporaryDirectory() as folder,
-        Desk(Path(folder) / "desk", options.seed, transport=options.order_transport) as desk,
+        ThreadPoolExecutor(options.desks) as pool,
     ):
-        campaign(desk, options.kills)
-        tally = desk.tally
-        for line in tally.findings:
-            sys.stdout.write(line + "\n")
-        sys.stdout.write(
-            f"{tally.kills} kills, {tally.orders} orders, {tally.fills} fills, "
-            f"{tally.recovered} cycles taken up, {len(tally.findings)} findings\n"
-        )
-    return 1 if tally.findings else 0
+        running = [
+            pool.submit(
+                one_desk,
+                Path(folder) / f"desk-{number}",
+                options.seed + number,
+                share,
+                options.order_transport,
+            )
+            for number, share in enumerate(shares)
+            if share
+        ]
+        tallies = [one.result() for one in running]
+    findings = [line for tally in tallies for line in tally.findings]
+    for line in findings:
+        sys.stdout.write(line + "\n")
+    sys.stdout.write(
+        f"{sum(t.kills for t in tallies)} kills, {sum(t.orders for t in tallies)} orders, "
+        f"{sum(t.fills for t in tallies)} fills, {sum(t.recovered for t in tallies)} cycles taken "
+        f"up, {len(findings)} findings\n"
+    )
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

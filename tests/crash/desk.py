@@ -140,7 +140,7 @@ class Desk:
 
     def recover(self) -> dict[str, Any]:
         """A start that does nothing but recover; what it reported."""
-        process = self.daemon("--fee-bps", "1", "--secs", "0.001", "--json")
+        process = self.daemon("--fee-bps", "1", "--recover-only", "--json")
         said, _ = process.communicate(timeout=RECOVER_S)
         start = said.find("{\n")
         if process.returncode != 0 or start < 0:
