@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
@@ -11,7 +12,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,14 +86,12 @@ class Desk:
 
     def _slow_down(self, rest_url: str) -> None:
         """Orders meet their books late: most kills then fall into the middle of a cycle."""
-        body = {"name": "match_delay", "delay_ms": MATCH_MS, "times": 1_000_000}
-        asked = urllib.request.Request(
-            f"{rest_url}/sandbox/faults",
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(asked, timeout=10):  # noqa: S310  our own loopback server
-            pass
+        host, port = rest_url.removeprefix("http://").split(":")
+        asked = http.client.HTTPConnection(host, int(port), timeout=10)
+        fault = {"name": "match_delay", "delay_ms": MATCH_MS, "times": 1_000_000}
+        asked.request("POST", "/sandbox/faults", json.dumps(fault))
+        assert asked.getresponse().status == 200
+        asked.close()
 
     def __exit__(
         self,

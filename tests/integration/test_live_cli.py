@@ -1,0 +1,216 @@
+"""`arbit live` as a user runs it: on the sandbox, dry, killed, twice, and told to stop."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.checker import compare
+
+QUICK = ("--venue", "sandbox", "--profile", "volatile", "--fee-bps", "1")
+
+
+def environment(folder: Path, **extra: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ARBIT")}
+    return kept | {"ARBIT_DATA_DIR": str(folder / "var")} | extra
+
+
+def arbit(folder: Path, *options: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "arbit", *options],
+        cwd=folder,
+        env=environment(folder, **extra),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def report_of(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert run.returncode == 0, run.stdout + run.stderr
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
+
+
+def files(folder: Path) -> tuple[Path, Path]:
+    return folder / "var" / "sandbox" / "events.ndjson", folder / "var" / "arbit.db"
+
+
+def test_cycles_complete_twice_in_one_folder_and_every_digit_agrees(tmp_path: Path) -> None:
+    first = report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "5", "--json"))
+    assert compare(*files(tmp_path)) == []
+    second = report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "5", "--json", "--seed", "2"))
+
+    assert compare(*files(tmp_path)) == []
+    assert sum(first["cycles"].values()) >= 5
+    assert sum(second["cycles"].values()) >= 5
+    assert second["ended"] == "cycles are done"
+    checked = arbit(tmp_path, "db", "check", "--json")
+    assert checked.returncode == 0, checked.stdout
+    (account,) = json.loads(checked.stdout)["wallets"]
+    assert json.loads(checked.stdout)["wallets"][account] == second["balances"]
+
+
+def test_the_checker_sees_a_fill_that_was_changed(tmp_path: Path) -> None:
+    report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "2", "--json"))
+    log, database = files(tmp_path)
+    assert compare(log, database) == []
+    lines = log.read_text().splitlines()
+    spot = next(i for i, line in enumerate(lines) if '"kind":"fill"' in line)
+    record = json.loads(lines[spot])
+    record["qty"] = record["qty"] + "1"
+    lines[spot] = json.dumps(record, separators=(",", ":"))
+    log.write_text("\n".join(lines) + "\n")
+    assert any("balance of" in one for one in compare(log, database))
+    assert any(one.startswith("fill ") for one in compare(log, database))
+
+
+def test_limits_fees_and_the_honest_sentence_come_before_anything_else(tmp_path: Path) -> None:
+    run = arbit(tmp_path, "live", *QUICK, "--secs", "1")
+    assert run.returncode == 0, run.stderr
+    lines = [line for line in run.stdout.splitlines() if not re.match(r"\d{4}-\d\d-", line)]
+    assert lines[0].startswith("sandbox: SANDBOX")
+    assert "SYNTHETIC MARKET" in lines[1]
+    sentence = next(i for i, line in enumerate(lines) if line.startswith("at your fees"))
+    assert "taker fee 1 bps (account) on 16 markets" in "\n".join(lines[:sentence])
+    assert "per cycle: 1000 USD" in "\n".join(lines[:sentence])
+
+
+def test_at_the_ladders_fees_nothing_is_traded(tmp_path: Path) -> None:
+    report = report_of(
+        arbit(tmp_path, "live", "--venue", "sandbox", "--profile", "calm", "--secs", "4", "--json")
+    )
+    assert report["orders"] == 0
+    assert report["cycles"] == {}
+
+
+def test_a_dry_run_needs_no_key_and_keeps_its_own_account(tmp_path: Path) -> None:
+    real = report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "2", "--json"))
+    before = files(tmp_path)[0].read_bytes()
+    dry = report_of(
+        arbit(
+            tmp_path,
+            *("live", *QUICK, "--dry-run", "--cycles", "2", "--json"),
+            ARBIT_VENUES__SANDBOX__API_KEY="",
+        )
+    )
+
+    assert dry["account"] == "sandbox:paper"
+    assert real["account"] != dry["account"]
+    assert files(tmp_path)[0].read_bytes() == before, "the exchange was not even asked"
+    assert compare(*files(tmp_path)) == []
+
+
+def test_dry_run_by_environment_wins_over_everything(tmp_path: Path) -> None:
+    report = report_of(
+        arbit(
+            tmp_path,
+            *("live", *QUICK, "--i-accept-real-orders", "--secs", "1", "--json"),
+            ARBIT_DRY_RUN="1",
+        )
+    )
+    assert report["mode"] == "paper"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--venue", "kraken", "--i-accept-real-orders"), "ARBIT_VENUES__KRAKEN__API_KEY"),
+        (("--venue", "binance", "--i-accept-real-orders"), "--venue binance"),
+        (("--policy", "sideways"), "--policy=sideways: expected sequential or parallel"),
+        (("--cycles", "0"), "--cycles 0"),
+        (("--order-transport", "pigeon"), "--order-transport=pigeon: expected ws or rest"),
+        (("--max-notional", "-1"), "--max-notional=-1"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(
+    tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    run = arbit(tmp_path, "live", *options)
+    assert run.returncode == 2, run.stdout + run.stderr
+    assert run.stderr.startswith(f"arbit: {said}")
+    assert run.stderr.count("\n") == 1
+    assert not (tmp_path / "var").exists()
+
+
+def test_a_key_that_may_withdraw_is_refused_by_safety(tmp_path: Path) -> None:
+    secret = base64.b64encode(
+        b"sandbox withdraw secret, made up and public, sixty-four bytes long!!"
+    ).decode()
+    run = arbit(
+        tmp_path,
+        *("live", *QUICK, "--secs", "1"),
+        ARBIT_VENUES__SANDBOX__API_KEY="sandbox-withdraw-key",
+        ARBIT_VENUES__SANDBOX__API_SECRET=secret,
+    )
+    assert run.returncode == 3, run.stdout + run.stderr
+    assert "may withdraw" in run.stderr
+    assert secret not in run.stdout + run.stderr
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arbit", "live", *QUICK],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "cycle_ended" in line:
+            break
+    yield process
+    process.kill()
+    process.wait(10)
+    process.stdout.close()
+
+
+def test_sigterm_begins_nothing_new_and_leaves_everything_settled(
+    running: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    running.send_signal(signal.SIGTERM)
+    out, _ = running.communicate(timeout=60)
+    assert running.returncode == 0, out
+    assert "left open: 0" in out
+    time.sleep(0.5)  # the exchange ends with its parent
+    assert compare(*files(tmp_path)) == []
+
+
+def test_a_second_daemon_on_the_account_says_who_has_it_and_leaves(
+    running: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    second = arbit(tmp_path, "live", *QUICK, "--secs", "1")
+    assert second.returncode == 2, second.stdout
+    assert f"process {running.pid}" in second.stderr
+    assert "only one daemon" in second.stderr
+
+
+def test_kill_stops_a_running_daemon_and_unkill_lets_it_go_on(
+    running: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    assert arbit(tmp_path, "kill").returncode == 0
+    log = files(tmp_path)[0]
+    time.sleep(0.2)
+    sent = log.read_text().count('"method":"add_order"')
+    time.sleep(1.5)
+    assert log.read_text().count('"method":"add_order"') == sent
+    assert arbit(tmp_path, "unkill").returncode == 0
+    deadline = time.monotonic() + 60
+    while log.read_text().count('"method":"add_order"') == sent:
+        assert time.monotonic() < deadline, "it never traded again"
+        time.sleep(0.05)
