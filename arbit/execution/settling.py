@@ -57,9 +57,9 @@ class Settling:
         gross = trade.qty if trade.side is Side.BUY else trade.cost
         most = EXACT.multiply(EXACT.multiply(gross, record.intent.fee_rate), FEE_TOLERANCE)
         for asset, amount in trade.fees:
-            market = self._setup.markets.get(trade.symbol)
-            unit = market.qty_increment if market and asset == market.base else Decimal("0.01")
-            if asset != leg.receive or amount > EXACT.add(most, unit or ZERO):
+            exponent = amount.as_tuple().exponent  # the venue rounds to the digits that it states
+            unit = Decimal(1).scaleb(exponent) if isinstance(exponent, int) else ZERO
+            if asset != leg.receive or amount > EXACT.add(most, unit):
                 said = f"fee of {plain(amount)} {asset}, expected at most {plain(most)} "
                 self.incident(pad, "fee", said + leg.receive, record)
 

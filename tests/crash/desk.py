@@ -81,6 +81,8 @@ class Desk:
             "ARBIT_RISK__BREAKER_FAILURES": "1000",
             "ARBIT_RISK__MAX_DAILY_LOSS": "1000000",
             "ARBIT_SCAN__MAX_NOTIONAL_PER_CYCLE": "200",
+            "ARBIT_RISK__UNWIND_BUDGET_BPS": "1000",
+            "ARBIT_RISK__COLLAR_BPS": "1000",
         }
         return self
 
@@ -116,6 +118,7 @@ class Desk:
 
     def kill_once(self) -> None:
         """Start a daemon, let it trade for a random while, and kill it without a word."""
+        (self.data / "resume.sandbox").touch()  # an operator who never lets it rest
         process = self.daemon("--fee-bps", "1")
         assert process.stdout is not None
         deadline = time.monotonic() + START_S

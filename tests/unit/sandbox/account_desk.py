@@ -74,11 +74,6 @@ class Desk:
         self.market.advance(self.now_ns - START)
 
 
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
-
-
 def half_up(amount: Decimal, decimals: int) -> Decimal:
     return amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 

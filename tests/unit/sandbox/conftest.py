@@ -12,6 +12,9 @@ import aiohttp
 import pytest
 
 from arbit.sandbox import SandboxServer
+from tests.unit.sandbox.account_desk import Desk
+from tests.unit.sandbox.private_client import Client as Signer
+from tests.unit.sandbox.private_client import talking
 
 GUARD_S = 8.0
 
@@ -174,3 +177,16 @@ async def watching(sandbox: SandboxServer, *symbols: str, depth: int = 10) -> As
 async def calm() -> AsyncIterator[SandboxServer]:
     async with SandboxServer(profile="calm", seed=7) as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Signer]:
+    async with talking() as one:
+        # What tests ask in one go would be too much for the counter; it has a test of its own.
+        one.sandbox.private.counters.maximum = 1_000
+        yield one

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-import pytest
 
 from arbit.sandbox import SandboxOptions, SandboxServer
 from arbit.sandbox.book import ASK
@@ -93,11 +92,3 @@ async def talking(key: str = TRADE_KEY, secret: str = TRADE_SECRET) -> AsyncIter
         aiohttp.ClientSession() as http,
     ):
         yield Client(sandbox, http, key, secret)
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    async with talking() as one:
-        # What tests ask in one go would be too much for the counter; it has a test of its own.
-        one.sandbox.private.counters.maximum = 1_000
-        yield one

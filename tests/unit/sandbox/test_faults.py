@@ -303,7 +303,7 @@ def test_every_fault_says_what_it_means_and_whom_it_hits() -> None:
     for name, kind in FAULT_KINDS.items():
         assert kind.name == name
         assert kind.meaning
-        assert kind.scope in ("symbol", "socket", "venue", "rest")
+        assert kind.scope in ("symbol", "socket", "venue", "rest", "order", "account")
 
 
 @pytest.mark.parametrize(
