@@ -20,10 +20,12 @@ from arbit.domain.market import Market, MarketStatus
 from arbit.domain.money import ONE, ZERO
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade, end_of
 from arbit.domain.plan import Plan, SizeLimits
+from arbit.domain.records import Batch
 from arbit.domain.triangle import Side
 from arbit.execution.audit import Auditor
 from arbit.execution.engine import Engine
 from arbit.execution.ids import Ids
+from arbit.execution.recovery import recover
 from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger, opening
 from arbit.persistence.memory import MemoryJournal
@@ -95,6 +97,7 @@ class ScriptedVenue:
     trades: list[Trade] = field(default_factory=list)
     flows: list[Flow] = field(default_factory=list)
     written_first: bool = True
+    still_open: list[VenueOrder] = field(default_factory=list)
     answers: bool = True
 
     def unready(self) -> str:
@@ -188,6 +191,7 @@ class ScriptedVenue:
 
     async def cancel(self, client_id: str, order_id: str = "") -> None:
         self.cancelled.append(client_id)
+        self.still_open = [one for one in self.still_open if one.client_id != client_id]
 
     async def balances(self) -> Mapping[str, Balance]:
         return {asset: Balance(amount) for asset, amount in self.balances_.items()}
@@ -196,7 +200,7 @@ class ScriptedVenue:
         return FEES
 
     async def open_orders(self) -> Sequence[VenueOrder]:
-        return ()
+        return list(self.still_open)
 
     async def trades_since(self, since_ns: int, known: Known = nothing_known) -> Sequence[Trade]:
         told = known([trade.trade_id for trade in self.trades])
@@ -263,22 +267,26 @@ class World:
         *scripts: Script,
         settings: Settings | None = None,
         policy: Policy = Policy.SEQUENTIAL,
-        journal: MemoryJournal | None = None,
+        before: World | None = None,
         epoch: str = "00000",
     ) -> None:
+        """`before` is an earlier run of the same account: its venue, journal and time go on."""
         self.settings = settings or usual_settings(policy=policy)
-        self.clock = VirtualClock()
-        self.journal = journal or MemoryJournal()
-        self.venue = ScriptedVenue(self.clock, self.journal, list(scripts))
+        self.clock: VirtualClock = before.clock if before else VirtualClock()
+        self.journal: MemoryJournal = before.journal if before else MemoryJournal()
+        venue = ScriptedVenue(self.clock, self.journal, list(scripts))
+        self.venue: ScriptedVenue = before.venue if before else venue
         self.sights = FixedSights(self.clock)
         self.events: list[Event] = []
         self.data_dir = Path(tempfile.mkdtemp())
         self.kill = KillSwitch(self.data_dir)
         self.memory = self.journal.recall()
         self.ledger = Ledger(self.memory.sums)
-        if not self.memory.sums:
+        if not self.memory.sums:  # as the first audit of an account does
             for asset, amount in START.items():
-                self.ledger.apply(opening(asset, amount, 0))
+                postings = opening(asset, amount, 0)
+                self.ledger.apply(postings)
+                self.journal.write(Batch(postings=postings))
         risk = self.settings.risk
         self.breaker = Breaker("test", risk, self.clock, self.events.append)
         self.day = DayBook()
@@ -351,6 +359,17 @@ class World:
             if not self.engine.open_cycles:
                 return
             await self.clock.advance(0.1)
+
+    async def recover(self) -> None:
+        """What a start does, in virtual time."""
+        going = asyncio.get_running_loop().create_task(
+            recover(self.setup, self.engine, self.auditor, self.venue, self.memory)
+        )
+        for _ in range(3_000):
+            if going.done():
+                break
+            await self.clock.advance(0.1)
+        await going
 
     @property
     def end(self) -> str:
