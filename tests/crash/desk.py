@@ -42,6 +42,9 @@ class Tally:
 class Desk:
     """One exchange and one data folder, below `folder`."""
 
+    profile = "volatile"
+    match_ms = MATCH_MS
+
     def __init__(self, folder: Path, seed: int, *, transport: str = "ws") -> None:
         self.folder = folder
         self.data = folder / "var"
@@ -59,7 +62,7 @@ class Desk:
         self._exchange = subprocess.Popen(
             [
                 *(sys.executable, "-m", "arbit.sandbox", "--json", "--ends-with-parent"),
-                *("--profile", "volatile", "--seed", str(self._seed), "--connects", "100000"),
+                *("--profile", self.profile, "--seed", str(self._seed), "--connects", "100000"),
                 *("--taker-fee-bps", "1", "--state", str(self.state), "--tier", "pro"),
             ],
             stdin=subprocess.PIPE,
@@ -68,7 +71,8 @@ class Desk:
         )
         assert self._exchange.stdout is not None
         ready = json.loads(self._exchange.stdout.readline())
-        self._slow_down(ready["rest"])
+        if self.match_ms:
+            self._slow_down(ready["rest"])
         kept = {name: value for name, value in os.environ.items() if "ARBIT" not in name}
         self._env = kept | {
             "ARBIT_VENUES__SANDBOX__REST_URL": ready["rest"],
@@ -90,7 +94,7 @@ class Desk:
         """Orders meet their books late: most kills then fall into the middle of a cycle."""
         host, port = rest_url.removeprefix("http://").split(":")
         asked = http.client.HTTPConnection(host, int(port), timeout=10)
-        fault = {"name": "match_delay", "delay_ms": MATCH_MS, "times": 1_000_000}
+        fault = {"name": "match_delay", "delay_ms": self.match_ms, "times": 1_000_000}
         asked.request("POST", "/sandbox/faults", json.dumps(fault))
         assert asked.getresponse().status == 200
         asked.close()
