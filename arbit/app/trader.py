@@ -20,7 +20,7 @@ from arbit.domain.refusal import Refused
 from arbit.execution.audit import OPENED, Auditor
 from arbit.execution.engine import Engine
 from arbit.execution.ids import Ids
-from arbit.execution.recovery import note_clean_end, note_start, recover
+from arbit.execution.recovery import note_clean_end, recover
 from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger
 from arbit.ports import AccountReader, Clock, Journal, Listener, OrderGateway
@@ -140,7 +140,6 @@ class Trader:
         setup = self.engine.setup
         found = await recover(setup, self.engine, self.auditor, self.setup.reader, self.memory)
         self.recovered = len(found)
-        self.engine.keeper.note(note_start(setup, self.memory))
         self.engine.closed = self.recover_only
         self.started = True
         await self.auditor.run()

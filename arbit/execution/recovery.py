@@ -36,6 +36,7 @@ async def recover(
     does not answer at all.
     """
     setup.breaker.restore(memory.flags.get(FLAG))
+    engine.keeper.note(note_start(setup, memory))
     await _cancel_ours(setup, reader)
     found = [cycle for cycle in cycles_of(memory) if not cycle.record.ended_ns]
     for cycle in found:

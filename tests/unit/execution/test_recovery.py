@@ -15,7 +15,7 @@ from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.order import OrderState
 from arbit.domain.records import Batch
 from arbit.execution.audit import AUDITED
-from arbit.execution.recovery import note_start
+from arbit.execution.recovery import STARTS, note_start
 from arbit.risk.breaker import BreakerState
 from tests.unit.execution.test_engine import SCRIPTS
 from tests.unit.execution.world import Script, World, usual_settings
@@ -23,9 +23,12 @@ from tests.unit.execution.world import Script, World, usual_settings
 D = Decimal
 
 
+OF_A_START = {AUDITED, STARTS}
+
+
 def rows(world: World) -> tuple[object, ...]:
     journal = world.journal
-    flags = {name: f.value for name, f in journal.flags.items() if name != AUDITED}
+    flags = {name: f.value for name, f in journal.flags.items() if name not in OF_A_START}
     return (
         dict(journal.cycles),
         dict(journal.orders),
@@ -182,7 +185,7 @@ def test_however_often_it_is_cut_off_nothing_is_lost_doubled_or_sent_again(
 
 
 async def _however_often(scripts: list[Script], policy: Policy, cuts: list[float]) -> None:
-    world = World(*scripts, policy=policy)
+    world = World(*scripts, settings=usual_settings(policy=policy, max_crashes=100))
     for number, after_s in enumerate(cuts):
         await cut_off(world, after_s, cycles=2)
         world = World(before=world, epoch=f"0000{number + 1}", policy=policy)
