@@ -1,0 +1,262 @@
+"""From a decision to its order's bytes on the socket: ours beside ccxt's, in one run.
+
+`python -m tests.bench.orders [--rounds 96]`. Side by side, in turn, on one exchange:
+
+- ours: `Engine.take(plan)` until the gateway has handed the frame to its socket. That is the
+  review, the journal's commit, the last look and the encoding; once with the journal on disk, once
+  with one in memory;
+- ccxt.pro's `create_order_ws` of the same order until its frame is handed to its socket, its own
+  throttle of one order a second set aside (`options.ws.cost = 0`);
+- a bare `sqlite3` commit of one row, WAL, `synchronous=FULL`, on the same disk.
+
+Holds when our median is at most ccxt's plus 1.5 commits, and at most ccxt's without the journal.
+Then once more, the journal on disk, while another thread writes history to another file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+from arbit.app.store import open_journal
+from arbit.clock import SystemClock
+from arbit.domain.account import AccountId, Mode
+from arbit.domain.order import OrderIntent, Outcome
+from arbit.domain.refusal import Refused
+from arbit.sandbox.keys import OTHER_KEY, OTHER_SECRET
+from arbit.venues.ccxt.loader import exchange_class
+from tests.shapes.rig import Daemon, Rig, rig
+
+COMMITS = Decimal("1.5")
+TURN = 16
+MOST = 96  # orders of one desk: the venue's own counter of a pair takes no more in a burst
+REFUSAL = "EOrder:Post only order"  # each order is over at once, and moves nothing
+
+
+def median(times_us: list[float]) -> float:
+    """The middle one."""
+    return sorted(times_us)[len(times_us) // 2]
+
+
+def p99(times_us: list[float]) -> float:
+    """The slowest but one in a hundred."""
+    return sorted(times_us)[min(len(times_us) - 1, len(times_us) * 99 // 100)]
+
+
+class Commit:
+    """A bare durable commit of one row."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = sqlite3.connect(path, isolation_level=None)
+        self._file.execute("PRAGMA journal_mode=WAL")
+        self._file.execute("PRAGMA synchronous=FULL")
+        self._file.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)")
+
+    def once(self) -> float:
+        """One, in microseconds."""
+        began = time.perf_counter_ns()
+        self._file.execute("BEGIN IMMEDIATE")
+        self._file.execute("INSERT INTO t (text) VALUES (?)", ("x" * 300,))
+        self._file.execute("COMMIT")
+        return (time.perf_counter_ns() - began) / 1e3
+
+
+class Ours:
+    """One of our daemons, stamped where its frame has been handed to the socket."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        daemon.sights.kept = {}
+        orders = daemon.side.gateway.orders
+        send = orders.send
+        self._written_ns = 0
+
+        def stamping(
+            intent: OrderIntent, venue_ns: int, token: str, write: Callable[[bytes], None]
+        ) -> Awaitable[Outcome]:
+            def stamped(frame: bytes) -> None:
+                write(frame)
+                self._written_ns = time.perf_counter_ns()
+
+            return send(intent, venue_ns, token, stamped)
+
+        orders.send = stamping  # type: ignore[method-assign]  # stamps, and does the same
+        self._plan = daemon.plan()
+
+    async def once(self) -> float:
+        """One decision, in microseconds; then wait until its cycle is over."""
+        self._written_ns = 0
+        began = time.perf_counter_ns()
+        refused = self._daemon.engine.take(self._plan, self._daemon.clock.monotonic_ns())
+        took = (self._written_ns - began) / 1e3
+        assert not isinstance(refused, Refused), str(refused)
+        assert took > 0, "nothing was written"
+        await self._daemon.settle()
+        return took
+
+
+class Theirs:
+    """ccxt.pro's `create_order_ws`, stamped at the same place."""
+
+    def __init__(self, exchange: Any) -> None:
+        self._exchange = exchange
+        self._written_ns = 0
+        self._number = 0
+
+    def stamp(self, socket: Any) -> None:
+        """Stamp what leaves by this socket."""
+        send = socket.send_str
+
+        async def stamped(text: str, *rest: Any) -> None:
+            await send(text, *rest)
+            if "add_order" in text:
+                self._written_ns = time.perf_counter_ns()
+
+        socket.send_str = stamped
+
+    async def once(self, daemon: Daemon) -> float:
+        """One order of the same terms, in microseconds; its refusal is awaited."""
+        leg = daemon.plan().legs[0]
+        self._number += 1
+        params = {"timeInForce": "IOC", "clientOrderId": f"cc{self._number}"}
+        order = (leg.leg.symbol, "limit", leg.leg.side.value)
+        self._written_ns = 0
+        began = time.perf_counter_ns()
+        try:
+            await self._exchange.create_order_ws(
+                *order, float(leg.qty), float(leg.limit_price), params
+            )
+        except Exception as error:  # its refusal arrives as one of many classes
+            if REFUSAL not in str(error):
+                raise
+        return (self._written_ns - began) / 1e3
+
+
+@asynccontextmanager
+async def theirs(one: Rig, daemon: Daemon) -> AsyncIterator[Theirs]:
+    """An exchange object that is connected, authenticated and warm."""
+    made = exchange_class("kraken", streams=True)
+    settings = {"apiKey": OTHER_KEY, "secret": OTHER_SECRET, "enableRateLimit": False}
+    exchange = made(settings | {"options": {"ws": {"cost": 0}}})
+    rest, stream = one.server.rest_url, one.server.ws_url
+    exchange.urls["api"]["public"] = exchange.urls["api"]["private"] = rest
+    names = ("public", "private", "publicV2", "privateV2")
+    exchange.urls["api"]["ws"].update(dict.fromkeys(names, stream))
+    try:
+        await exchange.load_markets()
+        them = Theirs(exchange)
+        await them.once(daemon)
+        for client in exchange.clients.values():
+            them.stamp(client.connection)
+        yield them
+    finally:
+        await exchange.close()
+
+
+@asynccontextmanager
+async def desk(journal: Any = None) -> AsyncIterator[tuple[Rig, Daemon]]:
+    """An exchange that refuses every order, and a daemon of ours on it with this journal."""
+    risk = {"order_rate_per_s": 100.0, "breaker_failures": 1_000}
+    async with rig("ws", **risk) as one:
+        one.server.faults.set("order_error", error=REFUSAL, method="add_order", times=10**6)
+        one.journal = journal or one.journal
+        async with one.daemon() as daemon:
+            yield one, daemon
+
+
+class Recorder:
+    """Another thread that writes batches of history to a file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        file = sqlite3.connect(self._path, isolation_level=None)
+        file.execute("PRAGMA journal_mode=WAL")
+        file.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)")
+        while not self._stop.wait(0.02):
+            file.execute("BEGIN")
+            file.executemany("INSERT INTO t (text) VALUES (?)", [("x" * 200,)] * 200)
+            file.execute("COMMIT")
+        file.close()
+
+
+async def measure(rounds: int, folder: Path) -> dict[str, list[float]]:
+    """Every contestant, in turn, `rounds` times; microseconds."""
+    names = ("disk", "memory", "ccxt", "commit", "beside")
+    found: dict[str, list[float]] = {name: [] for name in names}
+    commit = Commit(folder / "bare.db")
+    account = AccountId("sandbox", Mode.SANDBOX, "bench")
+    async with AsyncExitStack() as stack:
+        disk = stack.enter_context(open_journal(folder / "var", account, SystemClock()))
+        _, on_disk = await stack.enter_async_context(desk(disk))
+        here, in_memory = await stack.enter_async_context(desk())
+        them = await stack.enter_async_context(theirs(here, in_memory))
+        durable, light = Ours(on_disk), Ours(in_memory)
+        for number in range(max(1, rounds // TURN) + 1):
+            turn = {
+                "commit": [commit.once() for _ in range(TURN)],
+                "disk": [await durable.once() for _ in range(TURN)],
+                "memory": [await light.once() for _ in range(TURN)],
+                "ccxt": [await them.once(in_memory) for _ in range(TURN)],
+            }
+            if number:  # the first turn warms up
+                for name, times in turn.items():
+                    found[name] += times
+    loaded = folder / "loaded"
+    with open_journal(loaded, account, SystemClock()) as disk, Recorder(folder / "history.db"):
+        async with desk(disk) as (_, on_disk):
+            durable = Ours(on_disk)
+            found["beside"] = [await durable.once() for _ in range(rounds)]
+    return found
+
+
+def report(found: dict[str, list[float]], say: Callable[[str], Any]) -> bool:
+    """Say how it went; whether it holds."""
+    for name, times in found.items():
+        say(
+            f"{name:8} median {median(times):8.1f} us   p99 {p99(times):8.1f} us   n {len(times)}\n"
+        )
+    allowed = median(found["ccxt"]) + float(COMMITS) * median(found["commit"])
+    with_disk = median(found["disk"]) / allowed
+    without = median(found["memory"]) / median(found["ccxt"])
+    say(f"journal on disk: {with_disk:.2f} of ccxt + 1.5 commits (holds at 1.00)\n")
+    say(f"journal in memory: {without:.2f} of ccxt (holds at 1.00)\n")
+    say(f"p99 beside a loaded recorder: {p99(found['beside']):.1f} us\n")
+    return with_disk <= 1.0 and without <= 1.0
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=MOST)
+    options = parser.parse_args()
+    if not TURN <= options.rounds <= MOST:
+        parser.error(f"--rounds {options.rounds}: expected {TURN} to {MOST}")
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(measure(options.rounds, Path(folder)))
+    return 0 if report(found, sys.stdout.write) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
