@@ -10,24 +10,23 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from arbit.app.build import SANDBOX
 from arbit.app.feeds import Addresses, rest_side
 from arbit.app.venue import Desk, VenueRun
 from arbit.config import Settings, VenueSettings
 from arbit.domain.account import AccountEvent, AccountUnfit
-from arbit.domain.errors import FrameError, UserError, VenueRefused
+from arbit.domain.errors import VenueRefused
 from arbit.domain.records import Batch, Book, Flag, JournalFailed
 from arbit.execution.ids import ours
 from arbit.ports import AccountSink, Clock, Journal, Listener
-from arbit.venues.kraken.budgets import EngineBudget, RequestBudget
-from arbit.venues.kraken.clockoffset import OffsetTracker
-from arbit.venues.kraken.gateway import KrakenGateway, KrakenGatewaySetup, RestParts
+from arbit.venues.kraken.gateway import KrakenGateway
 from arbit.venues.kraken.keyfacts import refuse_unfit
-from arbit.venues.kraken.nonce import Nonces
-from arbit.venues.kraken.private.token import Token
+from arbit.venues.kraken.private.parts import (
+    OrderTimes,
+    PrivateAround,
+    PrivateAt,
+    private_side,
+)
 from arbit.venues.kraken.reads import KrakenReads
-from arbit.venues.kraken.resolve import Resolver
-from arbit.venues.kraken.rest import Credentials, PrivateRest
 from arbit.venues.kraken.rest_orders import RestOrders
 from arbit.venues.paper import PaperExchange
 from arbit.venues.paper_account import PaperAccount
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
 MS = 1_000_000
 NONCE = "nonce"
-PRIVATE_WS_URL = "wss://ws-auth.kraken.com/v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Real:
         """The trader is built: from now on it hears of the account, and may stop a REST order."""
         del run
         self.sink.to = trader.account_event
-        self.rest_orders.stop = trader.kill.why
+        self.gateway.forbid = trader.kill.why
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """Whether this key may be traded with, and the account's own fees.
@@ -169,60 +167,20 @@ async def real_side(
     settings: Settings, venue: VenueSettings, at: Addresses, around: Around, stack: AsyncExitStack
 ) -> Real:
     """Kraken's private side, or the sandbox's. UserError without a key."""
-    if venue.api_key is None or venue.api_secret is None:
-        raise UserError(f"ARBIT_VENUES__{venue.name.upper()}__API_KEY: none is set")
-    clock, risk = around.clock, settings.risk
-    public = rest_side(venue, at, clock)
-    rest = PrivateRest(
-        public.settings,
-        Credentials(venue.api_key.get_secret_value(), venue.api_secret.get_secret_value()),
-        Nonces(FlagNonces(around.journal, clock.wall_ns), clock.wall_ns),
-        RequestBudget(venue.rate_tier),
-        clock,
-    )
-    stack.push_async_callback(rest.close)
+    public, sink = rest_side(venue, at, around.clock), Forward()
     stack.push_async_callback(public.client.close)
-    offsets = OffsetTracker(clock)
-    reads = KrakenReads(rest, public.client, offsets)
-    resolver = Resolver(reads, offsets, clock, risk.resolve_margin_ms)
-    engine = EngineBudget(venue.rate_tier)
-    own = at.ws_url if venue.name == SANDBOX else PRIVATE_WS_URL
-    sink = Forward()
-    orders = RestOrders(reads, resolver, engine, clock)
-    parts = RestParts(
-        reader=reads,
-        resolver=resolver,
-        orders=orders,
-        token=lambda: _token(rest),
-        requests=rest.budget,
-        engine=engine,
-        offsets=offsets,
-        away_ns=rest.wait_ns,
-    )
-    gateway = KrakenGateway(
-        KrakenGatewaySetup(
-            venue=venue.name,
-            transport=venue.order_transport,
-            ws_url=venue.private_ws_url or own,
+    side = private_side(
+        venue,
+        PrivateAt(at.rest_url, at.ws_url),
+        OrderTimes(settings.risk.deadline_ms, settings.risk.resolve_margin_ms),
+        PrivateAround(
+            clock=around.clock,
+            nonces=FlagNonces(around.journal, around.clock.wall_ns),
+            public=public.client,
+            sink=sink,
+            publish=around.publish,
             ours=ours,
-            deadline_ms=risk.deadline_ms,
-            margin_ms=risk.resolve_margin_ms,
-            watchdog_ms=venue.watchdog_ms,
-            backoff_cap_ms=int(venue.backoff_cap_s * 1000),
         ),
-        clock,
-        parts,
-        sink,
-        around.publish,
     )
-    rest.judged = gateway.judged
-    return Real(gateway, reads, orders, sink, clock)
-
-
-async def _token(rest: PrivateRest) -> Token:
-    result = await rest.ask("GetWebSocketsToken")
-    text = result.get("token") if isinstance(result, dict) else None
-    life_s = result.get("expires") if isinstance(result, dict) else None
-    if not isinstance(text, str) or not isinstance(life_s, int):
-        raise FrameError("GetWebSocketsToken: the answer has no token")
-    return Token(text, life_s)
+    stack.push_async_callback(side.close)
+    return Real(side.gateway, side.reader, side.orders, sink, around.clock)
