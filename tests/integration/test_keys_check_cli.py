@@ -140,6 +140,7 @@ def test_a_venue_that_is_not_there_is_unreachable(desk: Desk) -> None:
     done = desk.arbit(
         "keys:check",
         ARBIT_VENUES__KRAKEN__REST_URL="http://127.0.0.1:1",
+        ARBIT_VENUES__KRAKEN__PRIVATE_WS_URL="ws://127.0.0.1:1",
         ARBIT_VENUES__KRAKEN__API_KEY=TRADE_KEY,
         ARBIT_VENUES__KRAKEN__API_SECRET=TRADE_SECRET,
     )

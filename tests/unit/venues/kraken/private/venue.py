@@ -14,6 +14,7 @@ from arbit.domain.account import AccountEvent, Balance, ClockOffset, Flow, KeyFa
 from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.events import Event
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Trade
+from arbit.ports import Known, nothing_known
 from arbit.venues.dial import FrameHandler
 from arbit.venues.kraken.budgets import EngineBudget, RequestBudget
 from arbit.venues.kraken.clockoffset import OffsetTracker
@@ -157,7 +158,8 @@ class Questions:
         await self._wait()
         return self.open
 
-    async def trades_since(self, since_ns: int) -> Sequence[Trade]:
+    async def trades_since(self, since_ns: int, known: Known = nothing_known) -> Sequence[Trade]:
+        del known
         self.since.append(since_ns)
         await self._wait()
         return self.missed
