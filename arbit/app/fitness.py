@@ -11,6 +11,7 @@ from typing import Protocol
 from arbit.app.build import RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
+from arbit.app.history import recording, watch
 from arbit.app.loop import run_on_best_loop
 from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
@@ -19,6 +20,7 @@ from arbit.config import Settings
 from arbit.domain.errors import first_of
 from arbit.fitness.report import Report
 from arbit.ports import Clock, Listener
+from arbit.telemetry.hub import Hub
 from arbit.venues.ccxt.loader import exchange_class
 
 # Three legs and three tries to come home, each a latency; and a while for the pauses between.
@@ -36,6 +38,7 @@ class FitnessOptions:
     seconds: float | None
     profile: str = "calm"
     seed: int = 1
+    persist: bool = False
 
 
 class Screen(Protocol):
@@ -80,12 +83,23 @@ class FitnessRun:
             for name in self._options.venues:
                 self.runs.append(await self._build(name, telemetry.hub.publish, stack))
             telemetry.show(self.runs)
+            if self._options.persist:
+                await self._persist(telemetry.hub, stack)
             self._screen.begin(self.runs)
             try:
                 await self._watch()
             finally:
                 self._screen.end()
             return [run.report() for run in self.runs]
+
+    async def _persist(self, hub: Hub, stack: AsyncExitStack) -> None:
+        """Keep each venue's episodes, and what was watched for them."""
+        for run in self.runs:
+            name = run.desk.setup.venue.name
+            recorder = await stack.enter_async_context(
+                recording(self._settings, name, f"{name}:fitness", hub, self._clock)
+            )
+            watch(recorder, run.desk.setup.watch)
 
     async def _watch(self) -> None:
         """Feed every venue until the time is up. Ctrl-C ends the watching, not the report."""

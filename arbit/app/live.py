@@ -16,6 +16,7 @@ from arbit.app.build import SANDBOX, Reached, RunParts, build_run, listed, reach
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
 from arbit.app.fitness import check_names
+from arbit.app.history import Snapshots, recording, watch
 from arbit.app.loop import run_on_best_loop
 from arbit.app.private import Around, Paper, Real, paper_side, real_side
 from arbit.app.store import open_journal
@@ -134,9 +135,21 @@ class LiveRun:
             run, trader, side = await self._build(venue, telemetry.hub.publish, stack, real=real)
             self.trader = trader
             telemetry.show([run], trader)
+            recorder = await stack.enter_async_context(
+                recording(
+                    self._settings,
+                    venue.name,
+                    str(trader.setup.account),
+                    telemetry.hub,
+                    self._clock,
+                )
+            )
+            watch(recorder, run.desk.setup.watch)
+            snapshots = Snapshots(recorder, trader, self._clock)
+            telemetry.hub.listen(snapshots)
             self._screen.preamble(self._preamble(trader, run))
             started_ns = self._clock.monotonic_ns()
-            failure = await self._trade(run, trader, side)
+            failure = await self._trade(run, trader, side, snapshots)
             seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
             return self._report(run, trader, seconds, failure)
 
@@ -225,7 +238,9 @@ class LiveRun:
             tier=venue.rate_tier.value,
         )
 
-    async def _trade(self, run: VenueRun, trader: Trader, side: Paper | Real) -> str:
+    async def _trade(
+        self, run: VenueRun, trader: Trader, side: Paper | Real, snapshots: Snapshots
+    ) -> str:
         """Everything at once until it is over; returns what broke, if anything did."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -234,6 +249,7 @@ class LiveRun:
                     group.create_task(trader.run(), name="trader"),
                     group.create_task(side.run(), name="account"),
                     group.create_task(self._show(run, trader), name="screen"),
+                    group.create_task(snapshots.run(), name="snapshots"),
                 ]
                 await self._until_over(run, trader)
                 for task in tasks:

@@ -45,6 +45,9 @@ LatencyMs = Annotated[str | None, typer.Option(help="Latency of each paper order
 FeeBps = Annotated[str | None, typer.Option(help="Taker fee of every leg, in bps.")]
 ProfileName = Annotated[str, typer.Option("--profile", help="The sandbox's market.")]
 Seed = Annotated[str, typer.Option(help="The sandbox's seed: same seed, same market.")]
+Persist = Annotated[
+    bool, typer.Option("--persist", help="Keep episodes in the data folder (or ARBIT_HISTORY_URL).")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Log lines as JSON.")]
 Replay = Annotated[
@@ -67,6 +70,7 @@ def fitness(
     as_json: Json = False,
     log_json: LogJson = False,
     replay: Replay = None,
+    persist: Persist = False,
 ) -> None:
     """Measure what a market offers, count every gap once, and say plainly whether it pays.
 
@@ -86,28 +90,22 @@ def fitness(
         raise UserError("--symbols and --triangles: expected one of them, both were given")
     if replay is not None:
         _nothing_live(
-            {"--venue": venue, "--secs": secs, "--ws/--no-ws": ws, "--metrics-port": metrics_port}
+            {
+                "--venue": venue,
+                "--secs": secs,
+                "--ws/--no-ws": ws,
+                "--metrics-port": metrics_port,
+                "--persist": persist or None,
+            }
         )
     seeded = whole("--seed", seed, 0, 2**63 - 1)
-    said = _Said(
-        venues=tuple(venue or ()),
-        for_scan={"LATENCY_MS": latency_ms},
-        for_venues={
-            "TAKER_FEE_BPS": fee_bps,
-            # One fee for every leg: what the settings say of single markets gives way to it.
-            "TAKER_FEE_BPS_BY_SYMBOL": None if fee_bps is None else "{}",
-            "SYMBOLS": symbols,
-            "TRIANGLES": triangles,
-            "WS_ENABLED": None if ws is None else str(ws).lower(),
-        },
-        metrics_port=metrics_port,
-        log_json=log_json,
-    )
+    said = _said(venue, latency_ms, fee_bps, symbols, triangles, ws, metrics_port, log_json)
     if replay is not None:
         _replay(_settings(said, ("kraken", "binance")), replay, simulate, as_json)
     else:
         names = said.venues or _settings(said, ()).default_venues
-        options = _Options(tuple(dict.fromkeys(names)), simulate, seconds, profile, seeded, as_json)
+        venues = tuple(dict.fromkeys(names))
+        options = _Options(venues, simulate, seconds, profile, seeded, as_json, persist)
         _run(_settings(said, options.venues), options)
 
 
@@ -138,6 +136,34 @@ class _Options:
     profile: str
     seed: int
     as_json: bool
+    persist: bool
+
+
+def _said(
+    venue: list[str] | None,
+    latency_ms: str | None,
+    fee_bps: str | None,
+    symbols: str | None,
+    triangles: str | None,
+    ws: bool | None,
+    metrics_port: str | None,
+    log_json: bool,
+) -> _Said:
+    """The options that stand for settings, each under its setting's name."""
+    return _Said(
+        venues=tuple(venue or ()),
+        for_scan={"LATENCY_MS": latency_ms},
+        for_venues={
+            "TAKER_FEE_BPS": fee_bps,
+            # One fee for every leg: what the settings say of single markets gives way to it.
+            "TAKER_FEE_BPS_BY_SYMBOL": None if fee_bps is None else "{}",
+            "SYMBOLS": symbols,
+            "TRIANGLES": triangles,
+            "WS_ENABLED": None if ws is None else str(ws).lower(),
+        },
+        metrics_port=metrics_port,
+        log_json=log_json,
+    )
 
 
 def _settings(said: _Said, venues: Sequence[str]) -> Settings:
@@ -185,7 +211,12 @@ def _run(settings: Settings, options: _Options) -> None:
     from arbit.app.fitness import FitnessOptions, run_fitness
 
     what = FitnessOptions(
-        options.venues, options.simulate, options.seconds, options.profile, options.seed
+        venues=options.venues,
+        simulate=options.simulate,
+        seconds=options.seconds,
+        profile=options.profile,
+        seed=options.seed,
+        persist=options.persist,
     )
     reports = run_fitness(settings, what, _screen(options))
     _print(reports, options.as_json)

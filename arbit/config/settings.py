@@ -8,7 +8,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from arbit.config.fields import (
@@ -142,6 +150,12 @@ class Settings(BaseSettings):
         unit="us",
         why="0 spares the processor; 500 halves the time from wire to decision where a core can be "
         "given away for it (measured by `python -m tests.bench.feed`)",
+    )
+    history_url: SecretStr | None = setting(
+        None,
+        "PostgreSQL server for history: episodes, snapshots, statuses of several daemons",
+        why="unset: a SQLite file in the data folder; what trading needs is never anywhere else",
+        expect="an address such as postgresql://user@host/database",
     )
     data_dir: Path = setting(
         Path("var"),

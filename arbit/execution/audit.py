@@ -7,7 +7,7 @@ an order of ours that no journal knows, or a balance that nothing explains stops
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from arbit.domain.account import (
@@ -59,6 +59,7 @@ class Auditor:
         self._flows: dict[str, None] = {}
         self.free: dict[str, Decimal] = {}
         self.audits = 0
+        self.on_balances: Callable[[Mapping[str, Balance]], None] = lambda _: None
 
     def __call__(self, event: AccountEvent, /) -> None:
         """Something happened on the account."""
@@ -163,6 +164,7 @@ class Auditor:
         if self._engine.open_cycles or (sent, moved_ns) != (self._engine.orders, self._moved_ns):
             return None
         self.free = {asset: balance.free for asset, balance in balances.items()}
+        self.on_balances(balances)
         ledger = self._setup.ledger
         found = {}
         for asset in sorted({*ledger.assets, *balances}):

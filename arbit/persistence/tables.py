@@ -146,8 +146,9 @@ runs = Table(
 triangles = Table(
     "triangles",
     metadata,
-    _account(key=True),
-    _text("path", key=True),
+    Column("n", _Count, primary_key=True, autoincrement=True),
+    _account(),
+    _text("path"),
     _text("symbols"),
     Column("hurdle_bps", Float, nullable=False),
     _whole("at_ns"),

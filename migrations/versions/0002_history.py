@@ -25,8 +25,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "triangles",
-        sa.Column("account", sa.Text(), primary_key=True),
-        sa.Column("path", sa.Text(), primary_key=True),
+        sa.Column(
+            "n",
+            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=True,
+        ),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
         sa.Column("symbols", sa.Text(), nullable=False),
         sa.Column("hurdle_bps", sa.Float(), nullable=False),
         sa.Column("at_ns", sa.BigInteger(), nullable=False),

@@ -196,8 +196,8 @@ def test_the_locks_pin_everything_by_hash_and_name_no_index(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     assert "://" not in text
     assert "index-url" not in text
-    pins = re.findall(r"^[a-z0-9][\w.-]*==\S+.*\\\n    --hash=sha256:", text, re.MULTILINE)
-    names = re.findall(r"^[a-z0-9][\w.-]*==", text, re.MULTILINE)
+    pins = re.findall(r"^[a-z0-9][\w.,\[\]-]*==\S+.*\\\n    --hash=sha256:", text, re.MULTILINE)
+    names = re.findall(r"^[a-z0-9][\w.,\[\]-]*==", text, re.MULTILINE)
     assert len(pins) == len(names) >= 30
 
 
@@ -205,7 +205,7 @@ def test_the_locks_agree_on_what_runs() -> None:
     pins = [
         set(
             re.findall(
-                r"^([a-z0-9][\w.-]*==[^\s;]+)", (ROOT / name).read_text("utf-8"), re.MULTILINE
+                r"^([a-z0-9][\w.,\[\]-]*==[^\s;]+)", (ROOT / name).read_text("utf-8"), re.MULTILINE
             )
         )
         for name in ("requirements.lock", "requirements-dev.lock")

@@ -1,0 +1,102 @@
+"""History for a run: a recorder on the hub, and snapshots of what is owned."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from arbit.app.trader import Trader
+from arbit.app.watchlist import Watchlist
+from arbit.config import Settings
+from arbit.domain.events import CycleEnded, Event, IncidentSeen, OrderEnded
+from arbit.domain.order import OrderState
+from arbit.persistence.recorder import Recorder
+from arbit.persistence.sinks import open_sink
+from arbit.ports import Clock
+from arbit.telemetry.hub import Hub
+
+HISTORY = "history.db"
+CADENCE_S = 60.0
+LOOK_S = 0.1
+
+
+@asynccontextmanager
+async def recording(
+    settings: Settings, venue: str, account: str, hub: Hub, clock: Clock
+) -> AsyncIterator[Recorder]:
+    """Keep the history of one venue's account while open: its events alone.
+
+    UserError when it cannot be kept at all.
+    """
+    url = settings.history_url.get_secret_value() if settings.history_url else None
+    sink = await open_sink(url, settings.data_dir / HISTORY)
+
+    def failed(why: str) -> None:
+        hub.publish(IncidentSeen(venue, "history", why))
+
+    recorder = Recorder(sink, account, clock, failed)
+
+    def hear(event: Event) -> None:
+        if event.venue == venue:
+            recorder(event)
+
+    hub.listen(hear)
+    async with asyncio.TaskGroup() as group:
+        writing = group.create_task(recorder.run(), name="recorder")
+        try:
+            yield recorder
+        finally:
+            writing.cancel()
+            await hub.heard(clock)
+            await recorder.finish()
+
+
+def watch(recorder: Recorder, watchlist: Watchlist) -> None:
+    """The triangles that are watched, and what each must exceed."""
+    for listed in watchlist.listed:
+        if listed.hurdle_bps is not None:
+            triangle = listed.triangle
+            recorder.triangle(triangle.path, triangle.symbols, listed.hurdle_bps)
+
+
+class Snapshots:
+    """Inventory snapshots: on their cadence, after each cycle, and after each partial fill."""
+
+    def __init__(self, recorder: Recorder, trader: Trader, clock: Clock) -> None:
+        self._recorder = recorder
+        self._trader = trader
+        self._clock = clock
+        trader.auditor.on_balances = recorder.wallet
+
+    def __call__(self, event: Event) -> None:
+        """A `Listener`: what has just changed the inventory."""
+        if isinstance(event, CycleEnded):
+            self.take("cycle")
+        elif isinstance(event, OrderEnded) and event.state == OrderState.PARTIAL.value:
+            self.take("partial")
+
+    async def run(self) -> None:
+        """One when recovery is over, and one a minute."""
+        while not self._trader.started:
+            await self._clock.sleep(LOOK_S)
+        why = "start"
+        while True:
+            self.take(why)
+            await self._clock.sleep(CADENCE_S)
+            why = "cadence"
+
+    def take(self, why: str) -> None:
+        """What is owned now, by asset."""
+        self._recorder.inventory(why, self._rows())
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        ledger = self._trader.ledger
+        for asset in ledger.assets:
+            yield {
+                "asset": asset,
+                "wallet": ledger.wallet(asset),
+                "held": ledger.held(asset),
+                "exposure": ledger.exposure(asset),
+            }

@@ -1,0 +1,146 @@
+"""The recorder: history that is good to know. It never waits for, nor stops, a trade.
+
+A listener puts rows into a bounded queue; one task writes them, at most 200 in a transaction. When
+the sink fails the rows stay queued and are tried again, later and later; what no longer fits is
+counted as lost. The journal is what trading stands on, so a failing recorder is told, and no more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from arbit.domain import events
+from arbit.domain.account import Balance
+from arbit.domain.events import Event
+from arbit.persistence.sinks import HistoryFailed, Sink
+from arbit.ports import Clock
+
+BATCH = 200
+MAX_QUEUED = 20_000
+EVERY_S = 0.5
+LONGEST_S = 30.0
+MAX_TURNS_AT_END = 200
+Row = tuple[str, Mapping[str, Any]]
+
+
+class Recorder:
+    """One account's history. `on_failure` is told once each time the sink begins to fail."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        account: str,
+        clock: Clock,
+        on_failure: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._sink = sink
+        self._account = account
+        self._clock = clock
+        self._on_failure = on_failure
+        self._queue: deque[Row] = deque()
+        self._why = ""
+        self.written = 0
+        self.lost = 0
+        self.failures = 0
+
+    @property
+    def queued(self) -> int:
+        """Rows that wait to be written."""
+        return len(self._queue)
+
+    def __call__(self, event: Event) -> None:
+        """`ports.Listener`: note what belongs into history."""
+        row = self._row(event)
+        if row is not None:
+            self._put(*row)
+
+    def triangle(self, path: str, symbols: Iterable[str], hurdle_bps: float) -> None:
+        """A triangle is watched from now on."""
+        told = {"path": path, "symbols": ",".join(symbols), "hurdle_bps": hurdle_bps}
+        self._put("triangles", told)
+
+    def inventory(self, why: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """What we know to own: `asset`, `wallet`, `held`, `exposure` of each, and why now."""
+        for row in rows:
+            self._put("inventory_snapshots", {"why": why, **row})
+
+    def wallet(self, balances: Mapping[str, Balance]) -> None:
+        """What the venue says of each asset."""
+        for asset, balance in balances.items():
+            told = {"asset": asset, "total": balance.total, "held": balance.held}
+            self._put("wallet_snapshots", told)
+
+    async def run(self) -> None:
+        """Write what is queued, until cancelled."""
+        pause_s = EVERY_S
+        while True:
+            await self._clock.sleep(pause_s)
+            well = await self._write_some()
+            pause_s = EVERY_S if well else min(LONGEST_S, pause_s * 2)
+
+    async def finish(self) -> None:
+        """Write what is left, a bounded number of batches; what fails now is lost."""
+        for _ in range(MAX_TURNS_AT_END):
+            if not self._queue or not await self._write_some():
+                break
+        self.lost += len(self._queue)
+        await self._sink.close()
+
+    async def _write_some(self) -> bool:
+        """Everything queued now, batch by batch. False when the sink failed."""
+        while self._queue:
+            batch = [self._queue[n] for n in range(min(BATCH, len(self._queue)))]
+            try:
+                await self._sink.write(batch)
+            except HistoryFailed as failure:
+                self._failed(str(failure))
+                return False
+            for _ in batch:
+                self._queue.popleft()
+            self.written += len(batch)
+            self._why = ""
+        return True
+
+    def _failed(self, why: str) -> None:
+        self.failures += 1
+        if not self._why:
+            self._on_failure(why)
+        self._why = why
+
+    def _put(self, table: str, told: Mapping[str, Any]) -> None:
+        if len(self._queue) >= MAX_QUEUED:
+            self.lost += 1
+            return
+        row = {"account": self._account, "at_ns": self._clock.wall_ns(), **told}
+        self._queue.append((table, row))
+
+    def _row(self, event: Event) -> Row | None:
+        match event:
+            case events.EpisodeEnded():
+                told = {
+                    "path": event.path,
+                    "stage": event.stage,
+                    "best_bps": event.best_bps,
+                    "gross_ms": event.gross_ms,
+                    "net_ms": event.net_ms,
+                }
+                return "opportunities", told
+            case events.VenueStatusChanged():
+                return _status(event.symbol, event.status)
+            case events.FeedConnected():
+                return _status(f"feed-{event.shard}", "connected")
+            case events.FeedDisconnected():
+                return _status(f"feed-{event.shard}", "disconnected", event.why)
+            case events.StreamStale():
+                return _status("stream", "stale", ",".join(event.symbols)[:500])
+            case events.StreamBack():
+                return _status("stream", "back", ",".join(event.symbols)[:500])
+            case events.BreakerChanged():
+                return _status("breaker", event.state, f"{event.reason}: {event.detail}")
+        return None
+
+
+def _status(subject: str, status: str, detail: str = "") -> Row:
+    return "venue_status", {"subject": subject, "status": status, "detail": detail}

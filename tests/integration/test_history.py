@@ -1,0 +1,195 @@
+"""History on real databases: SQLite always, PostgreSQL where its package is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url, select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from arbit.clock import SystemClock
+from arbit.domain.errors import UserError
+from arbit.domain.events import EpisodeEnded
+from arbit.persistence.recorder import Recorder
+from arbit.persistence.sinks import HistoryFailed, open_sink
+from arbit.persistence.tables import metadata
+
+EPISODE = EpisodeEnded("kraken", "USD>BTC>ETH>USD", "net", 12.5, 300.0, 20.0)
+
+
+def environment(folder: Path, **extra: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ARBIT")}
+    return kept | {"ARBIT_DATA_DIR": str(folder / "var")} | extra
+
+
+def rows(path: Path, table: str) -> list[tuple[Any, ...]]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608  our own names
+
+
+def arbit(folder: Path, *options: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "arbit", *options],
+        cwd=folder,
+        env=environment(folder, **extra),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_fitness_persist_keeps_episodes_and_what_was_watched(tmp_path: Path) -> None:
+    run = arbit(tmp_path, "fitness", "--persist", "--profile", "volatile", "--secs", "6", "--json")
+    assert run.returncode == 0, run.stderr
+    history = tmp_path / "var" / "history.db"
+    assert rows(history, "opportunities")
+    watched = rows(history, "triangles")
+    assert len(watched) >= 10
+    assert all("sandbox:fitness" in row for row in watched)
+
+
+def test_fitness_alone_keeps_nothing(tmp_path: Path) -> None:
+    assert arbit(tmp_path, "fitness", "--secs", "1", "--json").returncode == 0
+    assert not (tmp_path / "var").exists()
+
+
+def test_live_keeps_inventory_after_each_cycle_and_what_the_venue_says(tmp_path: Path) -> None:
+    run = arbit(
+        tmp_path,
+        *("live", "--venue", "sandbox", "--profile", "volatile", "--fee-bps", "1"),
+        *("--cycles", "3", "--json"),
+    )
+    assert run.returncode == 0, run.stderr
+    history = tmp_path / "var" / "history.db"
+    why = {row[2] for row in rows(history, "inventory_snapshots")}
+    assert {"start", "cycle"} <= why
+    assert {row[2] for row in rows(history, "venue_status")} >= {"feed-0"}
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://somewhere/x", "expected postgresql://"),
+        ("nonsense", "expected postgresql://"),
+        ("postgresql://me:hush@127.0.0.1:1/x", "ARBIT_HISTORY_URL=postgresql+asyncpg://me:***@"),
+    ],
+)
+async def test_a_wrong_address_is_one_line_without_its_password(
+    tmp_path: Path, url: str, said: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        await open_sink(url, tmp_path / "history.db")
+    assert said in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_file_that_went_away_fails_the_batch_and_nothing_else(tmp_path: Path) -> None:
+    sink = await open_sink(None, tmp_path / "history.db")
+    row = {"account": "a", "at_ns": 1, "subject": "x", "status": "y", "detail": ""}
+    await sink.write([("venue_status", row)])
+    with contextlib.closing(sqlite3.connect(tmp_path / "history.db")) as database:
+        database.execute("DROP TABLE venue_status")
+        database.commit()
+    with pytest.raises(HistoryFailed):
+        await sink.write([("venue_status", row)])
+    await sink.close()
+
+
+# --- PostgreSQL ----------------------------------------------------------------------------------
+
+
+def programs() -> Path | None:
+    """The folder with PostgreSQL's own programs; None where it is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server on loopback, as a user that is not root; its URL."""
+    bin_folder = programs()
+    if bin_folder is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    folder = tmp_path_factory.mktemp("postgres")
+    user: list[str | Path] = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if user and shutil.which("runuser") is None:
+        pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+    for place in (folder, *folder.parents[:3]):
+        place.chmod(0o755)
+    if user:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = folder / "data"
+
+    def run(*command: str | Path) -> None:
+        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=folder)
+
+    run(*user, bin_folder / "initdb", "-D", data, "-A", "trust", "-U", "arbit")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    control: list[str | Path] = [
+        *user,
+        bin_folder / "pg_ctl",
+        "-D",
+        data,
+        "-w",
+        "-l",
+        folder / "log",
+    ]
+    run(*control, "-o", options, "start")
+    try:
+        yield f"postgresql://arbit@127.0.0.1:{port}/postgres"
+    finally:
+        run(*control, "-m", "immediate", "stop")
+
+
+async def test_history_on_a_real_postgresql_server_is_what_was_written(
+    server: str, tmp_path: Path
+) -> None:
+    recorders = []
+    for account in ("kraken:live:a", "sandbox:paper"):
+        sink = await open_sink(server, tmp_path / "unused.db")
+        recorder = Recorder(sink, account, SystemClock())
+        for _ in range(250):
+            recorder(EPISODE)
+        recorders.append(recorder)
+    for recorder in recorders:
+        await recorder.finish()
+
+    engine = create_async_engine(make_url(server).set(drivername="postgresql+asyncpg"))
+    table = metadata.tables["opportunities"]
+    async with engine.connect() as connection:
+        found = (await connection.execute(select(table.c.account, table.c.best_bps))).all()
+    await engine.dispose()
+    assert len(found) == 500
+    assert {row.account for row in found} == {"kraken:live:a", "sandbox:paper"}
+    assert {row.best_bps for row in found} == {12.5}
+    assert not (tmp_path / "unused.db").exists()
+
+
+def test_live_writes_its_history_to_the_server(server: str, tmp_path: Path) -> None:
+    run = arbit(
+        tmp_path,
+        *("live", "--venue", "sandbox", "--profile", "volatile", "--fee-bps", "1"),
+        *("--cycles", "2", "--json"),
+        ARBIT_HISTORY_URL=server,
+    )
+    assert run.returncode == 0, run.stderr
+    assert not (tmp_path / "var" / "history.db").exists()
+    assert (tmp_path / "var" / "arbit.db").exists(), "the journal is always local"
