@@ -22,7 +22,7 @@ from arbit.domain.account import (
 from arbit.domain.errors import VenueError
 from arbit.domain.money import ZERO, plain
 from arbit.domain.order import Trade
-from arbit.domain.records import Flag
+from arbit.domain.records import Flag, JournalFailed
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
 from arbit.execution.setup import MS, EngineSetup
@@ -66,8 +66,11 @@ class Auditor:
         self._moved_ns = self._setup.now_ns
         match event:
             case TradeSeen(trade):
-                if not self._engine.late(trade):
-                    self._wanted = True
+                try:
+                    known = self._engine.late(trade)
+                except JournalFailed:  # it cannot say whether it knows the trade: ask again later
+                    known = False
+                self._wanted = self._wanted or not known
             case BalanceSeen(kind=kind):
                 self._wanted = self._wanted or kind not in {"trade", "snapshot"}
             case ForeignOrder(order):
@@ -98,7 +101,7 @@ class Auditor:
             if due and self._quiet(now_ns):
                 try:
                     await self.reconcile()
-                except VenueError:
+                except (VenueError, JournalFailed):
                     self._wanted = True  # asked again at the next look
 
     def _quiet(self, now_ns: int) -> bool:

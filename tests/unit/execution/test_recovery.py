@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arbit.domain.account import Flow, VenueOrder
+from arbit.domain.account import Flow, TradeSeen, VenueOrder
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.order import OrderState
-from arbit.domain.records import Batch
+from arbit.domain.records import Batch, JournalFailed
 from arbit.execution.audit import AUDITED
 from arbit.execution.recovery import STARTS, note_start
 from arbit.risk.breaker import BreakerState
@@ -129,6 +129,22 @@ async def test_a_satoshi_that_nothing_explains_halts() -> None:
 
     assert second.breaker.state() is BreakerState.HALTED
     assert "0.00000001 BTC" in second.breaker.detail
+
+
+async def test_a_stream_may_tell_trades_while_the_journal_cannot_be_read() -> None:
+    world = World()
+    async with world.running():
+        await world.trade()
+        trade = replace(world.venue.trades[0], trade_id="T-new")
+
+        def broken(_: object) -> frozenset[str]:
+            raise JournalFailed("damaged")
+
+        world.journal.known_trades = broken  # type: ignore[method-assign,assignment]  # it cannot be read
+        world.auditor(TradeSeen(trade))
+
+    assert world.auditor._wanted, "asked about again when it can be"
+    assert len(world.journal.trades) == 3
 
 
 async def test_a_trade_of_somebody_else_halts() -> None:
