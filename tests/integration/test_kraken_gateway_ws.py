@@ -150,7 +150,8 @@ async def test_every_error_string_is_read_by_its_text(accepted: bool) -> None:
 async def test_events_repeated_reordered_early_or_batched_change_no_end(fault: str) -> None:
     async with gatewayed() as rig:
         rig.sandbox.faults.set(fault)
-        for number in range(6):
+        # Out of order is a gap, and the venue's counters bound how often it can be made up for.
+        for number in range(2 if fault == "exec_reorder" else 6):
             await rig.ready()
             side = (Side.BUY, Side.SELL)[number % 2]
             intent = rig.intent(side)

@@ -9,14 +9,12 @@ from tests.shapes.run import run_case
 
 SLICE = [
     *(Case("ws", phase, "order_silent", {"when": "after"}) for phase in PHASES),
-    *(Case("ws", phase, "order_odd", {"shape": "error_and_result"}) for phase in PHASES),
+    Case("ws", "leg_3", "order_odd", {"shape": "error_and_result"}),
     Case("ws", "leg_2", "order_reset", {"when": "before"}),
-    Case("ws", "leg_1", "order_late", {"delay_ms": 4_000, "reply": False}),
     Case("ws", "leg_3", "order_error", {"error": "EService:Timeout", "accepted": True}),
     Case("ws", "leg_2", "order_error", {"error": "EGeneral:Internal error:123", "accepted": False}),
     Case("ws", "unwind", "order_error", {"error": "EOrder:Post only order", "accepted": False}),
     Case("rest", "leg_1", "order_truncated", {}),
-    Case("rest", "leg_2", "order_html", {"when": "after"}),
     Case("rest", "leg_3", "order_status", {"status": 524, "when": "after"}),
     Case("rest", "unwind", "order_odd", {"shape": "descr_text"}),
     Case("rest", "recovery", "order_reset", {"when": "after"}),

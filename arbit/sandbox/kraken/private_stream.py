@@ -102,6 +102,10 @@ class PrivateStream:
             if replies and not client.session.closing:
                 self._say(client.session, reports.text_of(reply))
         self.flush()
+        for client in self._clients.values():  # nothing came to change places with
+            held, client.held = client.held, ""
+            if held:
+                self._say(client.session, held)
 
     def flush(self) -> None:
         """Tell every subscribed socket what has happened since the last time."""
@@ -261,8 +265,6 @@ class PrivateStream:
         }
         name = self._account_name(client, message)
         self._exchange.received(name, "ws", told, self._clock.wall_ns())
-
-    # --- subscriptions ---------------------------------------------------------------------------
 
     def _subscription(self, client: Private, message: dict[str, Any]) -> None:
         params, method = message["params"], message["method"]

@@ -193,7 +193,7 @@ async def test_too_many_starts_without_a_clean_end_stay_halted() -> None:
     policy=st.sampled_from(list(Policy)),
     cuts=st.lists(st.sampled_from([0.0, 0.005, 0.02, 0.03, 0.5, 3.2, 8.0]), min_size=1, max_size=3),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_however_often_it_is_cut_off_nothing_is_lost_doubled_or_sent_again(
     scripts: list[Script], policy: Policy, cuts: list[float]
 ) -> None:
