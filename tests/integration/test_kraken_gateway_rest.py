@@ -42,21 +42,24 @@ async def test_without_a_stream_the_questions_find_the_end() -> None:
             rig.check(await rig.order(side))
 
 
-@pytest.mark.parametrize("stream", [False, True])
+SHAPES: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("order_reset", {"when": "before"}, {"never"}),
+    ("order_reset", {"when": "after"}, {"filled"}),
+    ("order_truncated", {}, {"filled"}),
+    ("order_html", {"when": "after"}, {"filled"}),
+    ("order_status", {"status": 502, "when": "after"}, {"filled"}),
+    ("order_odd", {"shape": "no_id"}, {"filled"}),
+    ("order_odd", {"shape": "descr_text"}, {"filled"}),
+    ("order_error", {"error": "EService:Timeout", "accepted": True}, {"filled"}),
+    ("order_error", {"error": "EOrder:Insufficient funds"}, {"rejected"}),
+]
+# To be told to slow down is to wait: once is enough.
+SLOW_DOWN = ("order_status", {"status": 429, "when": "before"}, {"never"}, True)
+
+
 @pytest.mark.parametrize(
-    ("fault", "params", "ends"),
-    [
-        ("order_reset", {"when": "before"}, {"never"}),
-        ("order_reset", {"when": "after"}, {"filled"}),
-        ("order_truncated", {}, {"filled"}),
-        ("order_html", {"when": "after"}, {"filled"}),
-        ("order_status", {"status": 502, "when": "after"}, {"filled"}),
-        ("order_status", {"status": 429, "when": "before"}, {"never"}),
-        ("order_odd", {"shape": "no_id"}, {"filled"}),
-        ("order_odd", {"shape": "descr_text"}, {"filled"}),
-        ("order_error", {"error": "EService:Timeout", "accepted": True}, {"filled"}),
-        ("order_error", {"error": "EOrder:Insufficient funds"}, {"rejected"}),
-    ],
+    ("fault", "params", "ends", "stream"),
+    [*((*shape, stream) for shape in SHAPES for stream in (False, True)), SLOW_DOWN],
 )
 async def test_a_reply_that_proves_nothing_is_never_misread(
     fault: str, params: dict[str, Any], ends: set[str], stream: bool

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from arbit.cli import main
 from tests.checker import compare
 
 QUICK = ("--venue", "sandbox", "--profile", "volatile", "--fee-bps", "1")
@@ -136,12 +137,22 @@ def test_dry_run_by_environment_wins_over_everything(tmp_path: Path) -> None:
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(
-    tmp_path: Path, options: tuple[str, ...], said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    said: str,
 ) -> None:
-    run = arbit(tmp_path, "live", *options)
-    assert run.returncode == 2, run.stdout + run.stderr
-    assert run.stderr.startswith(f"arbit: {said}")
-    assert run.stderr.count("\n") == 1
+    for name in [name for name in os.environ if name.startswith("ARBIT")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["arbit", "live", *options])
+    with pytest.raises(SystemExit) as left:
+        main()
+    error = capsys.readouterr().err
+    assert left.value.code == 2, error
+    assert error.startswith(f"arbit: {said}")
+    assert error.count("\n") == 1
     assert not (tmp_path / "var").exists()
 
 
