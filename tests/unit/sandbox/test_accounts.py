@@ -85,7 +85,7 @@ def test_whatever_happens_trades_add_up_and_nothing_is_made_or_lost(seed: int) -
     rng = random.Random(seed)
     accounts = [desk.main, desk.account(OTHER_KEY)]
     opening = {account.name: dict(account.balances) for account in accounts}
-    for _ in range(220):
+    for _ in range(320):
         account, symbol = rng.choice(accounts), rng.choice(list(desk.market.pairs))
         side = rng.choice(["buy", "sell"])
         price, there = desk.level(rng.choice([ASK, BID]), rng.randrange(3), symbol)
