@@ -185,12 +185,11 @@ class Engine:
             step = waiting.popleft()
             work.cycle = step.cycle
             work.pad.cycle(work.cycle.record)
-            self.settling.keep_holds(work.cycle)
             sends = [one for one in step.commands if isinstance(one, steps.SendLeg)]
-            if sends:
-                failed = self._send_legs(work, sends)
-                if failed is not None:
-                    waiting.append(failed)
+            if not sends:
+                self.settling.keep_holds(work.cycle)
+            elif (failed := self._send_legs(work, sends)) is not None:
+                waiting.append(failed)
             for command in step.commands:
                 following = self._perform(work, command)
                 if following is not None:

@@ -74,9 +74,9 @@ class Sender:
         for order in orders:
             work.cycle = steps.ordered(work.cycle, order)
             self._index(order.client_id, work.cycle.cycle_id)
-        self._settling.keep_holds(work.cycle)
         for order in orders:
             self._leave(order)
+        self._settling.keep_holds(work.cycle)  # nobody can ask before this turn is over
         return None
 
     def _leave(self, order: WorkingOrder) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from decimal import Decimal
 
 from arbit.domain.money import EXACT, ZERO
 
 SECOND_NS = 1_000_000_000
+DAY_NS = 86_400 * SECOND_NS
+EPOCH = date(1970, 1, 1)
 BURST_S = 10.0
 MAX_PATHS = 10_000
 
@@ -78,4 +81,9 @@ class Cooldown:
 
 def day_of(wall_ns: int) -> str:
     """`2026-11-24`, in UTC."""
-    return datetime.fromtimestamp(wall_ns // SECOND_NS, UTC).date().isoformat()
+    return _day(wall_ns // DAY_NS)
+
+
+@functools.lru_cache(maxsize=16)
+def _day(days: int) -> str:
+    return (EPOCH + timedelta(days=days)).isoformat()

@@ -27,6 +27,11 @@ from arbit.risk.envelope import Allowance, Approved
 from arbit.risk.kill import KillSwitch, Orders
 
 MS = 1_000_000
+# In which states of the breaker an order of each purpose may leave.
+_ALLOWED = {
+    Purpose.LEG: frozenset({BreakerState.ACTIVE, BreakerState.PROBING}),
+    Purpose.UNWIND: frozenset({BreakerState.ACTIVE, BreakerState.PROBING, BreakerState.REDUCING}),
+}
 ORDERS_OF_A_CYCLE = 6.0  # three legs, and three orders to bring them home
 
 
@@ -172,10 +177,7 @@ class Gate:
         if setup.kill.on():
             return Refused(RefusalCode.KILL_SWITCH, {"by": setup.kill.why()})
         state = setup.breaker.state()
-        allowed = {BreakerState.ACTIVE, BreakerState.PROBING}
-        if purpose is Purpose.UNWIND:
-            allowed.add(BreakerState.REDUCING)
-        if state not in allowed:
+        if state not in _ALLOWED[purpose]:
             said = {"state": state.value, "why": setup.breaker.detail}
             return Refused(RefusalCode.BREAKER, said)
         if unready := setup.gateway_unready():

@@ -92,16 +92,19 @@ class Ours:
 
         orders.send = stamping  # type: ignore[method-assign]  # stamps, and does the same
         self._plan = daemon.plan()
+        self._over = asyncio.Event()
+        daemon.engine.on_end = lambda _: self._over.set()
 
     async def once(self) -> float:
         """One decision, in microseconds; then wait until its cycle is over."""
         self._written_ns = 0
+        self._over.clear()
         began = time.perf_counter_ns()
         refused = self._daemon.engine.take(self._plan, self._daemon.clock.monotonic_ns())
         took = (self._written_ns - began) / 1e3
         assert not isinstance(refused, Refused), str(refused)
         assert took > 0, "nothing was written"
-        await self._daemon.settle()
+        await self._over.wait()  # woken by the refusal, as ccxt is: neither sleeps by a clock
         return took
 
 

@@ -29,6 +29,7 @@ class OffsetTracker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._samples: deque[ClockOffset] = deque(maxlen=KEPT)
+        self._best: ClockOffset | None = None
         self._base_ns = 0  # our wall clock minus our monotonic one, at the oldest sample kept
 
     def sample(self, sent_ns: int, in_ns: int, out_ns: int, got_ns: int) -> None:
@@ -53,6 +54,7 @@ class OffsetTracker:
             self._samples.clear()
             self._base_ns = self._base()
         self._samples.append(offset)
+        self._best = self._least_uncertain(self._clock.monotonic_ns())
 
     def now(self) -> ClockOffset | None:
         """The least uncertain sample that is not too old; None when there is none good enough.
@@ -62,13 +64,24 @@ class OffsetTracker:
         if abs(self._base() - self._base_ns) > STEP_NS:
             return None
         now_ns = self._clock.monotonic_ns()
-        young = [
-            ClockOffset(one.offset_ns, one.uncertainty_ns + age_ns // DRIFT, one.measured_ns)
-            for one in self._samples
-            if (age_ns := max(0, now_ns - one.measured_ns)) <= TOO_OLD_NS
-        ]
-        best = min(young, key=lambda one: one.uncertainty_ns, default=None)
-        return None if best is None or best.uncertainty_ns > TOO_UNCERTAIN_NS else best
+        best = self._best
+        if best is None or now_ns - best.measured_ns > TOO_OLD_NS:
+            best = self._best = self._least_uncertain(now_ns)
+        if best is None:
+            return None
+        grown_ns = best.uncertainty_ns + max(0, now_ns - best.measured_ns) // DRIFT
+        if grown_ns > TOO_UNCERTAIN_NS:
+            return None
+        return ClockOffset(best.offset_ns, grown_ns, best.measured_ns)
+
+    def _least_uncertain(self, now_ns: int) -> ClockOffset | None:
+        """Of what is young enough. Which one it is does not change with time: all grow alike."""
+        young = (one for one in self._samples if now_ns - one.measured_ns <= TOO_OLD_NS)
+        return min(
+            young,
+            key=lambda one: one.uncertainty_ns - one.measured_ns // DRIFT,
+            default=None,
+        )
 
     def _base(self) -> int:
         return self._clock.wall_ns() - self._clock.monotonic_ns()
