@@ -45,6 +45,7 @@ class Ledger:
         self._holds: dict[str, dict[str, Decimal]] = {}
         self._claims: dict[str, dict[str, Reach]] = {}
         self._moved: dict[str, dict[str, Decimal]] = {}
+        self._kept_back: dict[str, Decimal] = {}
         self.check()
 
     # --- what there is ---------------------------------------------------------------------------
@@ -68,7 +69,8 @@ class Ledger:
 
     def free(self, asset: str) -> Decimal:
         """What a new cycle may spend."""
-        return _BOOKS.subtract(self.wallet(asset), self.held(asset))
+        ours = _BOOKS.subtract(self.wallet(asset), self.held(asset))
+        return _BOOKS.subtract(ours, self._kept_back.get(asset, ZERO))
 
     def deviation(self, asset: str) -> Decimal:
         """How far trading has moved the asset, closed results of start assets apart."""
@@ -82,15 +84,16 @@ class Ledger:
     def exposure(self, asset: str, extra: Reach | None = None) -> Decimal:
         """The furthest that trading may have moved the asset once all that is open is at its worst.
 
-        Positions left by cycles that are over, and the claims of those that are not; `extra` is a
-        claim being thought of.
+        Positions left by cycles that are over, and the claims of those that are not, or what they
+        have moved already where that is beyond the claim (an overfill, a fee in a third asset, a
+        cycle adopted at a restart); `extra` is a claim being thought of.
         """
-        settled = self.deviation(asset)
-        for amounts in self._moved.values():  # inside the claims already
-            settled = _BOOKS.subtract(settled, amounts.get(asset, ZERO))
-        reach = extra or Reach()
-        for claims in self._claims.values():
-            reach = reach.plus(claims.get(asset, Reach()))
+        settled, reach = self.deviation(asset), extra or Reach()
+        for cycle_id, claims in self._claims.items():
+            moved = self._moved[cycle_id].get(asset, ZERO)
+            claim = claims.get(asset, Reach())
+            settled = _BOOKS.subtract(settled, moved)
+            reach = reach.plus(Reach(min(claim.low, moved), max(claim.high, moved)))
         low, high = _BOOKS.add(settled, reach.low), _BOOKS.add(settled, reach.high)
         return max(abs(low), abs(high))
 
@@ -131,6 +134,10 @@ class Ledger:
             holds[asset] = amount
         else:
             holds.pop(asset, None)
+
+    def keep_back(self, amounts: Mapping[str, Decimal]) -> None:
+        """What the venue holds for anything but our cycles (the owner's own open orders)."""
+        self._kept_back = {asset: amount for asset, amount in amounts.items() if amount > 0}
 
     def claim(self, cycle_id: str, reaches: Mapping[str, Reach]) -> None:
         """A cycle opens that may move these assets so far."""

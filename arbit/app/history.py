@@ -12,6 +12,7 @@ from arbit.app.watchlist import Watchlist
 from arbit.config import Settings
 from arbit.domain.events import CycleEnded, Event, IncidentSeen, OrderEnded
 from arbit.domain.order import OrderState
+from arbit.persistence.lease import lock_of
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import open_sink
 from arbit.ports import Clock
@@ -31,7 +32,7 @@ async def recording(
     UserError when it cannot be kept at all.
     """
     url = settings.history_url.get_secret_value() if settings.history_url else None
-    sink = await open_sink(url, settings.data_dir / HISTORY)
+    sink = await open_sink(url, settings.data_dir / HISTORY, lock_of(settings.data_dir, account))
 
     def failed(why: str) -> None:
         hub.publish(IncidentSeen(venue, "history", why))
@@ -48,9 +49,13 @@ async def recording(
         try:
             yield recorder
         finally:
-            writing.cancel()
             await hub.heard(clock)
-            await recorder.finish()
+            await recorder.finish()  # while `run` is there: what it is writing comes to its end
+            writing.cancel()
+            if recorder.lost:
+                said = f"{recorder.lost} rows of history were not kept"
+                hub.publish(IncidentSeen(venue, "history", said))
+            await hub.heard(clock)
 
 
 def watch(recorder: Recorder, watchlist: Watchlist) -> None:
@@ -78,14 +83,17 @@ class Snapshots:
             self.take("partial")
 
     async def run(self) -> None:
-        """One when recovery is over, and one a minute."""
+        """One when recovery is over, one a minute, and one at the end."""
         while not self._trader.started:
             await self._clock.sleep(LOOK_S)
         why = "start"
-        while True:
-            self.take(why)
-            await self._clock.sleep(CADENCE_S)
-            why = "cadence"
+        try:
+            while True:
+                self.take(why)
+                await self._clock.sleep(CADENCE_S)
+                why = "cadence"
+        finally:
+            self.take("end")
 
     def take(self, why: str) -> None:
         """What is owned now, by asset."""

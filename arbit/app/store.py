@@ -10,7 +10,7 @@ from arbit.domain.account import AccountId
 from arbit.domain.errors import UserError
 from arbit.domain.records import JournalFailed
 from arbit.persistence.journal import SqliteJournal
-from arbit.persistence.lease import Lease
+from arbit.persistence.lease import Lease, lock_of
 from arbit.persistence.migrate import upgrade
 from arbit.ports import Clock
 
@@ -23,9 +23,9 @@ def open_journal(data_dir: Path, account: AccountId, clock: Clock) -> Iterator[S
 
     UserError when the file is damaged, newer, read-only, or the account is traded already.
     """
-    path = data_dir / DATABASE
+    path, lock = data_dir / DATABASE, lock_of(data_dir, str(account))
 
-    def prepare(lock: Path) -> None:
+    def prepare() -> None:
         upgrade(path, lock)
 
     with Lease(data_dir, path, str(account), clock.wall_ns(), prepare) as lease:

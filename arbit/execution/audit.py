@@ -57,7 +57,6 @@ class Auditor:
         self._since_ns = 0
         self._opened_ns = opened_ns
         self._flows: dict[str, None] = {}
-        self.free: dict[str, Decimal] = {}
         self.audits = 0
         self.on_balances: Callable[[Mapping[str, Balance]], None] = lambda _: None
 
@@ -166,9 +165,9 @@ class Auditor:
         balances = await self._reader.balances()
         if self._engine.open_cycles or (sent, moved_ns) != (self._engine.orders, self._moved_ns):
             return None
-        self.free = {asset: balance.free for asset, balance in balances.items()}
         self.on_balances(balances)
         ledger = self._setup.ledger
+        ledger.keep_back({asset: balance.held for asset, balance in balances.items()})
         found = {}
         for asset in sorted({*ledger.assets, *balances}):
             balance = balances.get(asset, Balance(ZERO))
@@ -184,7 +183,7 @@ class Auditor:
             postings = opening(asset, balance.total, now_ns)
             self._setup.ledger.apply(postings)
             pad.postings += postings
-            self.free[asset] = balance.free
+        self._setup.ledger.keep_back({asset: one.held for asset, one in balances.items()})
         self._opened_ns = now_ns
         pad.flags[OPENED] = Flag(OPENED, str(now_ns), now_ns)
         self._engine.keeper.write(pad)

@@ -25,8 +25,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Lease:
     """Holds an account while entered. UserError names who holds it already.
 
-    `prepare` is given the lock's path once it is held, before the database is touched: whoever is
-    refused has not been in the way of the daemon that trades.
+    `prepare` is called once the lock is held, before the database is touched: whoever is refused
+    has not been in the way of the daemon that trades.
     """
 
     def __init__(
@@ -35,10 +35,9 @@ class Lease:
         database: Path,
         account: str,
         wall_ns: int,
-        prepare: Callable[[Path], object] | None = None,
+        prepare: Callable[[], object] | None = None,
     ) -> None:
-        slug = re.sub(r"[^A-Za-z0-9]+", "-", account)
-        self._lock = data_dir / f"{slug}.lock"
+        self._lock = lock_of(data_dir, account)
         self._database = database
         self._account = account
         self._wall_ns = wall_ns
@@ -63,7 +62,7 @@ class Lease:
         try:
             self._sign()
             if self._prepare is not None:
-                self._prepare(self._lock)
+                self._prepare()
             self.token = self._take()
         except (sqlite3.Error, OSError) as error:
             self._release()
@@ -114,6 +113,12 @@ class Lease:
         if self._file is not None:
             self._file.close()  # the lock goes with the descriptor
             self._file = None
+
+
+def lock_of(data_dir: Path, account: str) -> Path:
+    """The file whose lock stands for the account."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", account)
+    return data_dir / f"{slug}.lock"
 
 
 def is_held(lock: Path) -> bool:

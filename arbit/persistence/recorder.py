@@ -7,8 +7,11 @@ counted as lost. The journal is what trading stands on, so a failing recorder is
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from arbit.domain import events
@@ -21,7 +24,6 @@ BATCH = 200
 MAX_QUEUED = 20_000
 EVERY_S = 0.5
 LONGEST_S = 30.0
-MAX_TURNS_AT_END = 200
 Row = tuple[str, Mapping[str, Any]]
 
 
@@ -40,6 +42,8 @@ class Recorder:
         self._clock = clock
         self._on_failure = on_failure
         self._queue: deque[Row] = deque()
+        self._writing = asyncio.Lock()
+        self._over = False
         self._why = ""
         self.written = 0
         self.lost = 0
@@ -73,35 +77,40 @@ class Recorder:
             self._put("wallet_snapshots", told)
 
     async def run(self) -> None:
-        """Write what is queued, until cancelled."""
+        """Write what is queued, until `finish`. Cancel it after that alone: see there."""
         pause_s = EVERY_S
-        while True:
+        while not self._over:
             await self._clock.sleep(pause_s)
             well = await self._write_some()
             pause_s = EVERY_S if well else min(LONGEST_S, pause_s * 2)
 
     async def finish(self) -> None:
-        """Write what is left, a bounded number of batches; what fails now is lost."""
-        for _ in range(MAX_TURNS_AT_END):
-            if not self._queue or not await self._write_some():
-                break
+        """Write what is left, once; what fails now, or comes later, is lost.
+
+        A batch that `run` is writing is waited for: cut off in between, nobody would know whether
+        it was kept, and it would be written again.
+        """
+        self._over = True
+        await self._write_some()
         self.lost += len(self._queue)
+        self._queue.clear()
         await self._sink.close()
 
     async def _write_some(self) -> bool:
-        """Everything queued now, batch by batch. False when the sink failed."""
-        while self._queue:
-            batch = [self._queue[n] for n in range(min(BATCH, len(self._queue)))]
-            try:
-                await self._sink.write(batch)
-            except HistoryFailed as failure:
-                self._failed(str(failure))
-                return False
-            for _ in batch:
-                self._queue.popleft()
-            self.written += len(batch)
-            self._why = ""
-        return True
+        """Everything queued, batch by batch, one writer at a time. False when the sink failed."""
+        async with self._writing:
+            while self._queue:
+                batch = [self._queue[n] for n in range(min(BATCH, len(self._queue)))]
+                try:
+                    await self._sink.write(batch)
+                except HistoryFailed as failure:
+                    self._failed(str(failure))
+                    return False
+                for _ in batch:
+                    self._queue.popleft()
+                self.written += len(batch)
+                self._why = ""
+            return True
 
     def _failed(self, why: str) -> None:
         self.failures += 1
@@ -110,10 +119,12 @@ class Recorder:
         self._why = why
 
     def _put(self, table: str, told: Mapping[str, Any]) -> None:
-        if len(self._queue) >= MAX_QUEUED:
+        room = len(self._queue) < MAX_QUEUED and not self._over
+        if not room or not all(map(_keepable, told.values())):
             self.lost += 1
             return
-        row = {"account": self._account, "at_ns": self._clock.wall_ns(), **told}
+        clean = {name: _clean(value) for name, value in told.items()}
+        row = {"account": self._account, "at_ns": self._clock.wall_ns(), **clean}
         self._queue.append((table, row))
 
     def _row(self, event: Event) -> Row | None:
@@ -140,6 +151,20 @@ class Recorder:
             case events.BreakerChanged():
                 return _status("breaker", event.state, f"{event.reason}: {event.detail}")
         return None
+
+
+def _keepable(value: object) -> bool:
+    """Whether a database can keep it: one row that none takes would hold up all behind it."""
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _clean(value: object) -> object:
+    """A venue's text without what SQLite (lone surrogates) or PostgreSQL (NUL) refuses."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return value
 
 
 def _status(subject: str, status: str, detail: str = "") -> Row:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib.util
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from arbit.domain.errors import UserError
-from arbit.persistence.migrate import upgrade
+from arbit.persistence.journal import connect
+from arbit.persistence.migrate import latest, upgrade
 from arbit.persistence.tables import metadata
 
 Rows = Sequence[tuple[str, Mapping[str, Any]]]
 POSTGRES = "postgresql"
 CONNECT_S = 10
+COMMAND_S = 10  # a server that says nothing more has failed
+CLOSE_S = 5
+BUSY_MS = 5_000
+SCHEMA_LOCK = 0x61726269  # any number, the same for every daemon: one makes the tables at a time
+OPTIONS = frozenset({"ssl"})  # what may follow the "?" of an address
 
 
 class HistoryFailed(Exception):
@@ -51,12 +60,14 @@ class SqlSink:
             async with self._engine.begin() as connection:
                 for table, found in by_table.items():
                     await connection.execute(metadata.tables[table].insert(), list(found))
-        except (SQLAlchemyError, OSError) as error:
-            raise HistoryFailed(" ".join(str(error).split())[:300]) from None
+        except (SQLAlchemyError, OSError, ValueError) as error:
+            raise HistoryFailed(_said(error)) from None
 
     async def close(self) -> None:
-        """Let go of every connection."""
-        await self._engine.dispose()
+        """Let go of every connection; of one that does not answer, without its goodbye."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._engine.dispose()
 
 
 class ListSink:
@@ -78,35 +89,84 @@ class ListSink:
         """Nothing is held."""
 
 
-async def open_sink(history_url: str | None, path: Path) -> SqlSink:
+async def open_sink(history_url: str | None, path: Path, ours: Path | None = None) -> SqlSink:
     """The sink of the settings: a PostgreSQL server by URL, else the file at `path`.
 
+    `ours` is the lock that we hold ourselves: it is not in the way of the file's upgrade.
     UserError, in one line without the password, when the server or the file cannot be used.
     """
-    if history_url is None:
-        upgrade(path)
-        return SqlSink(create_async_engine(f"sqlite+aiosqlite:///{path}"))
+    return _file_sink(path, ours) if history_url is None else await _server_sink(history_url)
+
+
+def _file_sink(path: Path, ours: Path | None) -> SqlSink:
+    upgrade(path, ours)
+    try:
+        # WAL is a property of the file: whoever reads it does not keep the recorder waiting.
+        with contextlib.closing(connect(path, busy_ms=BUSY_MS)):
+            pass
+    except sqlite3.Error as error:
+        raise UserError(f"{path}: {error}") from None
+    return SqlSink(create_async_engine(URL.create("sqlite+aiosqlite", database=str(path))))
+
+
+async def _server_sink(history_url: str) -> SqlSink:
     url = _postgres(history_url)
-    engine = create_async_engine(url, connect_args={"timeout": CONNECT_S})
+    limits = {"timeout": CONNECT_S, "command_timeout": COMMAND_S}
+    engine = create_async_engine(url, connect_args=limits)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+            found = await connection.run_sync(_schema)
+    except (SQLAlchemyError, OSError, ValueError) as error:
         await engine.dispose()
-        said = " ".join(str(error).split())[:200]
-        raise UserError(f"ARBIT_HISTORY_URL={url.render_as_string()}: {said}") from None
+        raise UserError(f"ARBIT_HISTORY_URL={_shown(url)}: {_said(error)}") from None
+    if found != latest():
+        await engine.dispose()
+        raise UserError(
+            f"ARBIT_HISTORY_URL={_shown(url)}: its schema is {found!r}, this program's is "
+            f"{latest()!r}: use another database, or the version that made it"
+        )
     return SqlSink(engine)
 
 
+def _schema(connection: Connection) -> str:
+    """Make what is missing, and say which revision is there: the same row as in a file."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": SCHEMA_LOCK})
+    row = "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY)"
+    connection.execute(text(row))
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found is None:
+        metadata.create_all(connection)
+        found = latest()
+        said = text("INSERT INTO alembic_version (version_num) VALUES (:n)")
+        connection.execute(said, {"n": found})
+    return str(found)
+
+
 def _postgres(history_url: str) -> URL:
+    expected = "expected postgresql://user@host/database"
     try:
         url = make_url(history_url)
-    except ArgumentError:
-        raise UserError("ARBIT_HISTORY_URL: expected postgresql://user@host/database") from None
+    except (ArgumentError, ValueError):  # the latter: a port that is no number
+        raise UserError(f"ARBIT_HISTORY_URL: {expected}") from None
     if url.get_backend_name() != POSTGRES:
+        raise UserError(f"ARBIT_HISTORY_URL={_shown(url)}: {expected}")
+    unknown = sorted(set(url.query) - OPTIONS)
+    if unknown:
         raise UserError(
-            f"ARBIT_HISTORY_URL={url.render_as_string()}: expected postgresql://user@host/database"
+            f"ARBIT_HISTORY_URL={_shown(url)}: {expected}, with ?ssl=require where wanted; "
+            f"{', '.join(unknown)} is no option here"
         )
     if importlib.util.find_spec("asyncpg") is None:
         raise UserError("ARBIT_HISTORY_URL: PostgreSQL needs `pip install arbit[postgres]`")
     return url.set(drivername="postgresql+asyncpg")
+
+
+def _shown(url: URL) -> str:
+    """Without its password, and without its options: people put passwords there as well."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def _said(error: Exception) -> str:
+    """The driver's own words in one line, without the statement and its values."""
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split())[:200] or type(cause).__name__

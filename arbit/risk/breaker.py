@@ -2,8 +2,8 @@
 
 `RULES` says for each reason how far it stops trading and whether time alone may bring it back. A
 venue that rests comes back through one probe: a single cycle, after which it is active again or
-rests for twice as long. Everything else waits for an operator (`arbit resume VENUE`). The state is
-a flag in the journal, so a restart finds it as it was.
+rests for twice as long. Everything else waits for an operator (`arbit resume VENUE`), and nothing
+lesser stands in for one. The state is a flag in the journal, so a restart finds it as it was.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Rule:
 RULES: Mapping[Reason, Rule] = {
     Reason.FAILURES: Rule(_H.REDUCE, None),
     Reason.LOCKOUT: Rule(_H.REDUCE, LOCKOUT_S),
-    Reason.JOURNAL: Rule(_H.HALT, 1),  # the probe waits for the journal itself: see journal_works
+    Reason.JOURNAL: Rule(_H.HALT, 1),  # and not before it works again: see journal_works
     Reason.DRIFT: Rule(_H.HALT, 0),
     Reason.HELD: Rule(_H.REDUCE, 0),
     Reason.OVERFILL: Rule(_H.REDUCE, 0),
@@ -130,14 +130,14 @@ class Breaker:
         self._failures: deque[int] = deque(maxlen=MAX_NOTED)
         self._rested_at_ns = 0  # 0: an operator must resume
         self._trips = 0
+        self._journal_fails = False  # no rest is over before it works again
         self.reason: Reason | None = None
         self.detail = ""
 
     def state(self) -> BreakerState:
         """As of now: a rest that is over has become a probe."""
         resting = self._state in {_S.REDUCING, _S.HALTED} and self._rested_at_ns > 0
-        waits_for_journal = self.reason is Reason.JOURNAL and self._state is _S.HALTED
-        if resting and not waits_for_journal and self._clock.wall_ns() >= self._rested_at_ns:
+        if resting and not self._journal_fails and self._clock.wall_ns() >= self._rested_at_ns:
             self._move(_H.RESTED)
         return self._state
 
@@ -155,30 +155,37 @@ class Breaker:
     def trip(self, reason: Reason, detail: str) -> None:
         """Stop as the reason's rule says; never to a lesser degree than it is stopped already."""
         rule = RULES[reason]
+        journal = reason is Reason.JOURNAL
+        self._journal_fails = self._journal_fails or journal
         following = BREAKER_TABLE.after(self.state(), rule.happening)
-        operator_waits = self._state in {_S.REDUCING, _S.HALTED} and self._rested_at_ns == 0
+        resting = self._state in {_S.REDUCING, _S.HALTED}
+        operator_waits = resting and self._rested_at_ns == 0
         worse = _SEVERITY.index(following) > _SEVERITY.index(self._state)
-        if operator_waits and not worse:
+        if operator_waits and (journal or not worse):
             return  # an operator is called for already: a rest must not undo that
         self._trips += 1
         rest_s = self._settings.breaker_pause_s if rule.rest_s is None else rule.rest_s
         rest_s = min(rest_s * 2 ** min(self._trips - 1, 10), max(LONGEST_REST_S, rest_s))
-        must_wait = rule.rest_s == 0 or (operator_waits and reason is not Reason.JOURNAL)
-        self._rested_at_ns = 0 if must_wait else self._clock.wall_ns() + rest_s * SECOND_NS
+        until_ns = self._clock.wall_ns() + rest_s * SECOND_NS
+        must_wait = rule.rest_s == 0 or operator_waits
+        self._rested_at_ns = 0 if must_wait else max(until_ns, self._rested_at_ns)
         self.reason, self.detail = reason, detail[:500]
         self._move(rule.happening)
 
     def journal_works(self) -> None:
-        """The journal keeps again what it is given: what stopped for it alone may go on."""
-        if self.reason is Reason.JOURNAL and self._state is _S.HALTED:
-            self._rested_at_ns = self._clock.wall_ns()
-            self._move(_H.RESTED)
+        """The journal keeps again what it is given: what stopped for it may go on, once rested."""
+        self._journal_fails = False
+        self.state()
 
     def note_end(self, *, went_wrong: bool) -> None:
-        """A cycle has ended; a probe that went well brings the venue back."""
-        if self._state is _S.PROBING and not went_wrong:
-            self._trips = 0
-            self._move(_H.WELL)
+        """The probe's cycle has ended: well, and the venue is back; wrong, and it rests longer."""
+        if self._state is not _S.PROBING:
+            return
+        if went_wrong:
+            self.trip(Reason.FAILURES, "the probe's cycle had to be brought home")
+            return
+        self._trips = 0
+        self._move(_H.WELL)
 
     def resume(self) -> bool:
         """An operator says go. False when it was active anyway."""
@@ -190,7 +197,7 @@ class Breaker:
         return True
 
     def restore(self, flag: Flag | None) -> None:
-        """Be as the journal remembers. A flag that cannot be read halts."""
+        """Be as the journal remembers, and tell of it. A flag that cannot be read halts."""
         if flag is None:
             return
         try:
@@ -199,11 +206,13 @@ class Breaker:
             self.reason = Reason(told["reason"]) if told["reason"] else None
             self.detail = str(told["detail"])
             self._rested_at_ns, self._trips = int(told["rested_at_ns"]), int(told["trips"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             self._state, self.reason = _S.HALTED, Reason.HALT
             self.detail, self._rested_at_ns = "the journal's note of it cannot be read", 0
         if self._state is _S.PROBING:  # the probe's cycle ended with the process
             self._state, self._rested_at_ns = _S.REDUCING, self._clock.wall_ns()
+        if self._state is not _S.ACTIVE:
+            self._tell()
 
     def _move(self, happening: BreakerHappening) -> None:
         before = self._state
@@ -218,5 +227,8 @@ class Breaker:
             "trips": self._trips,
         }
         self.persist(Flag(FLAG, json.dumps(told), self._clock.wall_ns()))
+        self._tell()
+
+    def _tell(self) -> None:
         reason = self.reason.value if self.reason else ""
         self._publish(BreakerChanged(self._venue, self._state.value, reason, self.detail))

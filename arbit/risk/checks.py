@@ -200,11 +200,14 @@ def inside(intent: OrderIntent, envelope: Approved, funds: Decimal, now_ns: int)
 
 
 def cap_of(asset: str, sights: Sights, risk: RiskSettings, now_ns: int) -> Decimal | Refused:
-    """How far trading may move the asset, in its own units: the smaller of the two limits."""
+    """How far trading may move the asset, in its own units: the smaller of the two limits.
+
+    What no own book prices is refused: `max_exposure` could not be held.
+    """
     price = sights.in_reference(asset, now_ns)
     own = risk.asset_caps.get(asset)
     if price is None or price <= 0:
-        return Refused(RefusalCode.UNPRICED, {"asset": asset}) if own is None else own
+        return Refused(RefusalCode.UNPRICED, {"asset": asset})
     most = EXACT.divide(risk.max_exposure, price)
     return most if own is None else min(own, most)
 

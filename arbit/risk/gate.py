@@ -33,14 +33,21 @@ _ALLOWED = {
     Purpose.UNWIND: frozenset({BreakerState.ACTIVE, BreakerState.PROBING, BreakerState.REDUCING}),
 }
 ORDERS_OF_A_CYCLE = 6.0  # three legs, and three orders to bring them home
+ORDERS_HOME = 3.0
+
+
+@dataclass(slots=True)
+class _Slot:
+    """An open cycle. `owed` is how many orders are still kept for it in the rate's bucket."""
+
+    owed: float
+    probes: bool = False  # it was reviewed while the breaker was probing
+    sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class GateSetup:
-    """What the gate asks. The callables say why not, in words, or nothing at all.
-
-    `venue_free` is what the venue itself says is free of an asset; None when it has not said.
-    """
+    """What the gate asks. The callables say why not, in words, or nothing at all."""
 
     venue: VenueSettings
     scan: ScanSettings
@@ -55,7 +62,6 @@ class GateSetup:
     clock: Clock
     gateway_unready: Callable[[], str]
     journal_fails: Callable[[], str]
-    venue_free: Callable[[str], Decimal | None] = lambda _: None
 
 
 class Gate:
@@ -65,7 +71,7 @@ class Gate:
         self._setup = setup
         self._rate = OrderRate(setup.risk.order_rate_per_s)
         self._cooldown = Cooldown(setup.risk.cooldown_ms)
-        self._open: dict[str, str] = {}  # cycle id -> path
+        self._open: dict[str, _Slot] = {}  # by cycle id
         self._unknown: dict[str, frozenset[str]] = {}
 
     # --- a cycle ---------------------------------------------------------------------------------
@@ -82,7 +88,8 @@ class Gate:
         setup.ledger.claim(cycle_id, reaches)
         for asset, amount in self._spends(plan).items():
             setup.ledger.hold(cycle_id, asset, amount)
-        self._open[cycle_id] = plan.triangle.path
+        probes = setup.breaker.state() is BreakerState.PROBING
+        self._open[cycle_id] = _Slot(ORDERS_OF_A_CYCLE, probes)
         legs = len(plan.legs)
         wait_ms = setup.risk.deadline_ms + setup.risk.resolve_margin_ms
         return Approved(
@@ -116,7 +123,7 @@ class Gate:
             )
         if refused is not None:
             return refused
-        self._open.setdefault(cycle_id, "")
+        self._open.setdefault(cycle_id, _Slot(ORDERS_HOME))
         return Approved(
             cycle_id=cycle_id,
             purpose=Purpose.UNWIND,
@@ -128,12 +135,16 @@ class Gate:
         )
 
     def finished(self, record: CycleRecord, *, went_wrong: bool, now_ns: int) -> None:
-        """The cycle is over: its slot is free, its path rests, its day knows what it earned."""
-        self._open.pop(record.cycle_id, None)
+        """The cycle is over: its slot is free, its path rests, its day knows what it earned.
+
+        A probe of which nothing left has probed nothing; nor has a cycle from before the rest.
+        """
+        slot = self._open.pop(record.cycle_id, None)
         self._cooldown.begin(_route(record.path), now_ns, went_wrong=went_wrong)
         if record.profit_ref is not None:
             self._setup.day.add(record.profit_ref, self._setup.clock.wall_ns())
-        self._setup.breaker.note_end(went_wrong=went_wrong)
+        if slot is not None and slot.probes and slot.sent:
+            self._setup.breaker.note_end(went_wrong=went_wrong)
 
     def unresolved(self, client_id: str, assets: frozenset[str]) -> None:
         """An order is UNKNOWN: nothing new touches these assets until it is resolved."""
@@ -165,9 +176,14 @@ class Gate:
             or checks.fresh(setup.sights, leg.symbol, now_ns)
             or checks.streamed(setup.sights, setup.risk, [leg.symbol])
         )
-        if refused is None and not self._rate.take(now_ns):
+        if refused is not None:
+            return refused
+        if not self._rate.take(now_ns):
             return Refused(RefusalCode.RATE_BUDGET, {"left": "0"})
-        return refused
+        slot = self._open.get(envelope.cycle_id)
+        if slot is not None:
+            slot.owed, slot.sent = max(0.0, slot.owed - 1.0), True
+        return None
 
     # --- the rules, in the order they are asked ---------------------------------------------------
 
@@ -200,7 +216,7 @@ class Gate:
         if len(self._open) >= most:
             return Refused(RefusalCode.CONCURRENCY, {"open": str(len(self._open))})
         loss = setup.day.loss(setup.clock.wall_ns())
-        if loss >= setup.risk.max_daily_loss:
+        if loss and loss >= setup.risk.max_daily_loss:
             return Refused(RefusalCode.DAILY_LOSS, {"loss": plain(loss)})
         left_ns = self._cooldown.left_ns(_route(plan.triangle.path), now_ns)
         if left_ns:
@@ -209,8 +225,9 @@ class Gate:
         for client_id, touched in self._unknown.items():
             if assets & touched:
                 return Refused(RefusalCode.UNRESOLVED, {"order": client_id})
-        if self._rate.left(now_ns) < ORDERS_OF_A_CYCLE:
-            return Refused(RefusalCode.RATE_BUDGET, {"left": f"{self._rate.left(now_ns):.1f}"})
+        left = self._rate.left(now_ns) - sum(slot.owed for slot in self._open.values())
+        if left < ORDERS_OF_A_CYCLE:  # the others must be able to come home
+            return Refused(RefusalCode.RATE_BUDGET, {"left": f"{left:.1f}"})
         return None
 
     def _fits(self, plan: Plan, now_ns: int) -> Refused | None:
@@ -241,17 +258,21 @@ class Gate:
     def _reaches(self, plan: Plan) -> dict[str, Reach]:
         """How far each asset may be moved at worst while the cycle is open.
 
-        A sell may bring more than its limit says: it is reckoned with the collar on top.
+        Before any fee on what arrives and with it on what leaves: a venue may take its fee in
+        another asset. A sell may bring more than its limit says: the collar comes on top.
         """
         parallel = self._setup.policy is Policy.PARALLEL
         better = ONE + self._setup.risk.collar_bps / BPS
         found: dict[str, Reach] = {}
         for one in plan.legs:
-            received = max(one.expected_receive, one.worst_receive)
+            received = one.qty
             if one.leg.side is Side.SELL:
-                received = EXACT.multiply(received, better)
+                at_limit = EXACT.multiply(one.qty, one.limit_price)
+                expected = EXACT.add(one.expected_receive, one.fee)
+                received = EXACT.multiply(max(expected, at_limit), better)
             into = Reach(high=received)
-            out = Reach(low=EXACT.minus(one.worst_spend))
+            spent = EXACT.multiply(one.worst_spend, EXACT.add(ONE, one.fee_rate))
+            out = Reach(low=EXACT.minus(spent))
             first = one is plan.legs[0]
             found[one.leg.receive] = found.get(one.leg.receive, Reach()).plus(into)
             if parallel or first:
@@ -276,8 +297,7 @@ class Gate:
 
     def _funds(self, plan: Plan) -> Refused | None:
         for asset, amount in self._spends(plan).items():
-            free, said = self._setup.ledger.free(asset), self._setup.venue_free(asset)
-            free = free if said is None else min(free, said)
+            free = self._setup.ledger.free(asset)
             if amount > free:
                 return Refused(
                     RefusalCode.FUNDS,

@@ -17,13 +17,18 @@ import pytest
 from sqlalchemy import make_url, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from arbit.app.store import open_journal
 from arbit.clock import SystemClock
+from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError
 from arbit.domain.events import EpisodeEnded
+from arbit.persistence.lease import lock_of
+from arbit.persistence.migrate import current, latest
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import HistoryFailed, open_sink
 from arbit.persistence.tables import metadata
 
+REPO = Path(__file__).parents[2]
 EPISODE = EpisodeEnded("kraken", "USD>BTC>ETH>USD", "net", 12.5, 300.0, 20.0)
 
 
@@ -105,6 +110,19 @@ async def test_a_file_that_went_away_fails_the_batch_and_nothing_else(tmp_path: 
     with pytest.raises(HistoryFailed):
         await sink.write([("venue_status", row)])
     await sink.close()
+
+
+async def test_a_daemon_brings_its_own_history_up_to_date_and_no_other_does(tmp_path: Path) -> None:
+    account = AccountId("sandbox", Mode.SANDBOX, "me")
+    path, dump = tmp_path / "history.db", REPO / "tests" / "data" / "schema" / "0001.sql"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(dump.read_text("utf-8"))
+    with open_journal(tmp_path, account, SystemClock()):
+        with pytest.raises(UserError, match="in use by a daemon"):
+            await open_sink(None, path)
+        sink = await open_sink(None, path, lock_of(tmp_path, str(account)))
+        await sink.close()
+    assert current(path) == latest()
 
 
 # --- PostgreSQL ----------------------------------------------------------------------------------

@@ -329,3 +329,13 @@ async def _whatever(scripts: list[Script], policy: Policy, cycles: int) -> None:
             assert (moved - earned) * price <= cap
         spent = one.intent.most_spent
         assert spent <= one.balances[one.intent.leg.spend]
+
+
+async def test_what_the_venue_holds_for_its_owner_is_left_alone_while_it_holds_it() -> None:
+    world = World()
+    world.venue.held_["USD"] = START["USD"]
+    await world.auditor.reconcile()
+    assert world.ledger.free("USD") == 0
+    world.venue.held_.clear()
+    await world.auditor.reconcile()
+    assert world.ledger.free("USD") == START["USD"]

@@ -86,6 +86,7 @@ class ScriptedVenue:
     journal: MemoryJournal
     scripts: list[Script] = field(default_factory=list)
     balances_: dict[str, Decimal] = field(default_factory=lambda: dict(START))
+    held_: dict[str, Decimal] = field(default_factory=dict)  # for orders that are not ours
     transport: str = "scripted"
     latency_s: float = 0.01
     why_unready: str = ""
@@ -194,7 +195,8 @@ class ScriptedVenue:
         self.still_open = [one for one in self.still_open if one.client_id != client_id]
 
     async def balances(self) -> Mapping[str, Balance]:
-        return {asset: Balance(amount) for asset, amount in self.balances_.items()}
+        held, all_of = self.held_, self.balances_
+        return {asset: Balance(all_of[asset], held.get(asset, ZERO)) for asset in all_of}
 
     async def fees(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         return FEES

@@ -10,6 +10,7 @@ from arbit.domain.records import Flag
 from arbit.domain.states import IllegalTransition
 from arbit.risk.breaker import (
     BREAKER_TABLE,
+    LOCKOUT_S,
     RULES,
     Breaker,
     BreakerHappening,
@@ -98,12 +99,78 @@ def test_every_reason_stops_as_its_rule_says_and_is_the_same_after_a_restart(
         reason,
         "because",
     )
-    desk.pass_s(86_400)
-    waits = RULES[reason].rest_s == 0 or reason is Reason.JOURNAL
-    assert (again.state() is BreakerState.PROBING) is not waits
+    desk.pass_s(86_400)  # a journal that could be read at the restart works, as far as we know
+    assert (again.state() is BreakerState.PROBING) is (RULES[reason].rest_s != 0)
     assert again.resume()
     assert again.state() is BreakerState.ACTIVE
     assert not again.resume()
+
+
+def test_a_probe_that_has_to_be_brought_home_rests_for_twice_as_long_too() -> None:
+    desk = Desk(breaker_failures=1, breaker_pause_s=100)
+    desk.breaker.note_failure("unknown", desk.clock.now_ns)
+    desk.pass_s(100)
+    assert desk.breaker.state() is BreakerState.PROBING
+    desk.breaker.note_end(went_wrong=True)
+    desk.pass_s(199)
+    assert desk.breaker.state() is BreakerState.REDUCING
+    desk.pass_s(1)
+    assert desk.breaker.state() is BreakerState.PROBING
+
+
+def test_rests_in_a_row_double_up_to_an_hour_and_a_good_probe_begins_anew() -> None:
+    desk = Desk(breaker_failures=1, breaker_pause_s=1_000)
+    for rest_s in (1_000, 2_000, 3_600, 3_600):
+        desk.breaker.note_failure("unknown", desk.clock.now_ns)
+        desk.pass_s(rest_s - 1)
+        assert desk.breaker.state() is BreakerState.REDUCING
+        desk.pass_s(1)
+        assert desk.breaker.state() is BreakerState.PROBING
+    desk.breaker.note_end(went_wrong=False)
+    desk.breaker.note_failure("unknown", desk.clock.now_ns)
+    desk.pass_s(1_000)
+    assert desk.breaker.state() is BreakerState.PROBING
+
+
+def test_a_longer_rest_is_not_cut_short_by_a_lesser_reason() -> None:
+    desk = Desk(breaker_failures=1, breaker_pause_s=10)
+    desk.breaker.trip(Reason.LOCKOUT, "locked out")
+    desk.breaker.note_failure("unknown", desk.clock.now_ns)
+    desk.pass_s(LOCKOUT_S - 1)
+    assert desk.breaker.state() is BreakerState.REDUCING
+    desk.pass_s(1)
+    assert desk.breaker.state() is BreakerState.PROBING
+
+
+def test_a_journal_that_fails_in_a_lockout_does_not_shorten_it() -> None:
+    desk = Desk()
+    desk.breaker.trip(Reason.LOCKOUT, "locked out")
+    desk.breaker.trip(Reason.JOURNAL, "full")
+    desk.breaker.journal_works()
+    assert desk.breaker.state() is BreakerState.HALTED
+    desk.pass_s(LOCKOUT_S)
+    assert desk.breaker.state() is BreakerState.PROBING
+
+
+def test_a_journal_that_fails_and_works_again_does_not_stand_in_for_the_operator() -> None:
+    desk = Desk()
+    desk.breaker.trip(Reason.HELD, "left behind")
+    desk.breaker.trip(Reason.JOURNAL, "full")
+    desk.pass_s(10)
+    desk.breaker.journal_works()
+    desk.pass_s(86_400)
+    assert desk.breaker.state() is BreakerState.REDUCING
+    assert (desk.breaker.reason, desk.breaker.detail) == (Reason.HELD, "left behind")
+
+
+def test_a_venue_found_stopped_at_a_restart_is_told() -> None:
+    desk = Desk()
+    desk.restarted()
+    assert desk.events == []
+    desk.breaker.trip(Reason.DRIFT, "off by one")
+    desk.restarted()
+    told = [(e.state, e.reason, e.detail) for e in desk.events if isinstance(e, BreakerChanged)]
+    assert told == [("halted", "drift", "off by one")] * 2
 
 
 def test_what_waits_for_an_operator_is_not_undone_by_a_lesser_reason() -> None:
@@ -123,15 +190,26 @@ def test_the_journal_brings_back_what_it_alone_had_stopped() -> None:
     desk.pass_s(1_000)
     assert desk.breaker.state() is BreakerState.HALTED
     desk.breaker.journal_works()
-    assert desk.breaker.state() is BreakerState.PROBING
+    probing = desk.breaker.state()
+    assert probing is BreakerState.PROBING
     desk.breaker.trip(Reason.DRIFT, "off")
     desk.breaker.journal_works()
     assert desk.breaker.state() is BreakerState.HALTED
 
 
-def test_a_note_that_cannot_be_read_halts() -> None:
+@pytest.mark.parametrize(
+    "note",
+    [
+        "",
+        "[]",
+        '{"state": "fine"}',
+        '{"state": "active", "reason": "", "detail": "", "rested_at_ns": Infinity, "trips": 0}',
+    ],
+)
+def test_a_note_that_cannot_be_read_halts_until_an_operator_looks(note: str) -> None:
     desk = Desk()
-    desk.breaker.restore(Flag("breaker", '{"state": "fine"}', 0))
+    desk.breaker.restore(Flag("breaker", note, 0))
+    desk.pass_s(86_400)
     assert desk.breaker.state() is BreakerState.HALTED
 
 
