@@ -15,7 +15,7 @@ from decimal import Decimal
 from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.events import CycleEnded, OrderEnded, OrderRefused
-from arbit.domain.money import BPS, EXACT, ZERO, plain
+from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.order import OrderState, Outcome, Remedy, Trade
 from arbit.domain.plan import Plan
 from arbit.domain.records import CycleRecord, PlannedRecord, Purpose
@@ -26,7 +26,7 @@ from arbit.execution.asking import Asking
 from arbit.execution.cycle import Cycle, WorkingOrder, cycles_of
 from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
-from arbit.execution.sending import Draft, Sender
+from arbit.execution.sending import Sender
 from arbit.execution.settling import Settling, SettlingSetup
 from arbit.execution.setup import MS, EngineSetup, Tasks
 from arbit.execution.works import Work
@@ -117,8 +117,7 @@ class Engine:
         if isinstance(approved, Refused):
             return self._refused(approved)
         cycle = Cycle(self._record(cycle_id, plan))
-        budget = EXACT.multiply(plan.start_in, self.setup.settings.unwind_budget_bps / BPS)
-        work = Work(cycle, approved, budget)
+        work = Work(cycle, approved, approved.loss_budget)
         self.works[cycle_id] = work
         self._apply(work, steps.begin(cycle))
         return None
@@ -214,19 +213,7 @@ class Engine:
         return None
 
     def _send_legs(self, work: Work, sends: Sequence[steps.SendLeg]) -> steps.Step | None:
-        drafts = [
-            Draft(
-                purpose=Purpose.LEG,
-                leg_index=one.index,
-                leg=one.leg,
-                qty=one.qty,
-                limit_price=one.limit_price,
-                fee_rate=one.fee_rate,
-                funds=one.funds,
-            )
-            for one in sends
-        ]
-        refused = self._sender.send(work, drafts)
+        refused = self._sender.send(work, Purpose.LEG, sends)
         if refused is None:
             return None
         self._refused(refused)

@@ -11,7 +11,7 @@ from arbit.domain.records import Purpose
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.execution import steps, unwind
 from arbit.execution.cycle import Cycle
-from arbit.execution.sending import Draft, Sender
+from arbit.execution.sending import Sender
 from arbit.execution.setup import MS, EngineSetup, Tasks
 from arbit.execution.works import Work
 from arbit.risk.breaker import Reason
@@ -60,20 +60,19 @@ class Homing:
         refused = approved if isinstance(approved, Refused) else None
         if not isinstance(approved, Refused):
             work.envelope = approved
-            refused = self._sender.send(work, [self._home_draft(work, first)])
+            refused = self._sender.send(work, Purpose.UNWIND, [self._home_draft(work, first)])
         if refused is None:
             work.homeless_ns = 0
             return None
         return self._not_home(work, refused, now_ns)
 
-    def _home_draft(self, work: Work, order: unwind.HomeOrder) -> Draft:
+    def _home_draft(self, work: Work, order: unwind.HomeOrder) -> steps.SendLeg:
         """An order home spends what the cycle has in hand; what it buys back, from inventory."""
         in_hand = work.cycle.has(order.leg.spend)
         free = self._setup.ledger.free(order.leg.spend)
         funds = in_hand if order.leg.spend != work.cycle.start else free
-        return Draft(
-            purpose=Purpose.UNWIND,
-            leg_index=0,
+        return steps.SendLeg(
+            index=0,
             leg=order.leg,
             qty=order.qty,
             limit_price=order.limit_price,

@@ -30,7 +30,7 @@ MAX_UNWINDS = 8  # orders that may try to bring one cycle home
 
 @dataclass(frozen=True, slots=True)
 class SendLeg:
-    """Send leg `index` (1 to 3) under the cycle's own envelope; it may spend `funds` at most."""
+    """Send leg `index` (1 to 3; 0 is an order home); it may spend `funds` at most."""
 
     index: int
     leg: Leg
@@ -309,7 +309,7 @@ def _settled(order: WorkingOrder, outcome: Outcome) -> WorkingOrder:
 
 
 def _go(cycle: Cycle, happening: CycleHappening) -> Cycle:
-    return cycle.with_record(state=CYCLE_TABLE.after(cycle.state, happening))
+    return cycle.in_state(CYCLE_TABLE.after(cycle.state, happening))
 
 
 def _over(cycle: Cycle, happening: CycleHappening) -> Step:

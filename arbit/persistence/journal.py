@@ -73,7 +73,10 @@ class SqliteJournal:
         self._trade = _insert(tables.fills)
         self._posting = _insert(tables.ledger, skip=("n",))
         self._incident = _insert(tables.incidents, skip=("n",))
-        self._files: tuple[tuple[int, int], ...] = ()
+        self._names = (str(path), f"{path}-wal")
+        self._files: list[tuple[int, int]] = []
+        self._asks_lease = self._connection.cursor()
+        self._asks_lease.row_factory = None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -212,16 +215,15 @@ class SqliteJournal:
 
     def _check_lease(self) -> None:
         sql = "SELECT token FROM leases WHERE account=?"
-        row = self._connection.execute(sql, (self._account,)).fetchone()
-        if row is None or row["token"] != self._token:
+        if self._asks_lease.execute(sql, (self._account,)).fetchone() != (self._token,):
             raise JournalFailed(f"{self._path}: another daemon took over account {self._account}")
 
     def _check_files(self) -> None:
         """Whoever moved or deleted the file, or its log, would have us write where nobody reads."""
         try:
-            files = tuple(_identity(f"{self._path}{end}") for end in ("", "-wal"))
+            files = [_identity(name) for name in self._names]
         except OSError:
-            files = ()
+            files = []
         self._files = self._files or files
         if not files or files != self._files:
             raise JournalFailed(f"{self._path}: the file, or its -wal, was moved or deleted")

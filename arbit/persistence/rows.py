@@ -39,7 +39,7 @@ def cycle_row(account: str, record: CycleRecord) -> dict[str, object]:
         "profit": money_text(record.profit),
         "profit_ref": None if record.profit_ref is None else money_text(record.profit_ref),
         "detail": record.detail,
-        "prices": json.dumps(dict(record.prices)),
+        "prices": json.dumps(dict(record.prices)) if record.prices else "{}",
     }
 
 

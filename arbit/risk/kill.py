@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from pathlib import Path
 
 from arbit.domain.errors import UserError
@@ -23,19 +22,18 @@ class KillSwitch:
         self._told = on
         self._folder = data_dir
         self._files = [data_dir / KILL_FILE] + ([] if file is None else [file])
-        self._names = [str(file) for file in self._files]
-        self._folder_name = str(data_dir)
+        # Looked at before every order, and again before its bytes: `access` costs half of `stat`.
+        self._kill_name = str(data_dir / KILL_FILE)
+        self._within = os.path.join(data_dir, ".")  # noqa: PTH118  a Path drops the dot
+        self._named = "" if file is None else str(file)
 
     def on(self) -> bool:
         """Looks at the files now. What cannot be looked at is on."""
-        if self._told:
+        if self._told or os.access(self._kill_name, os.F_OK):
             return True
-        try:
-            if any(map(_is_there, self._names)):
-                return True
-            return not stat.S_ISDIR(os.stat(self._folder_name).st_mode)  # noqa: PTH116  as below
-        except OSError:
+        if not os.access(self._within, os.F_OK):  # gone, no folder, or not to be searched
             return True
+        return bool(self._named) and _may_be_there(self._named)
 
     def why(self) -> str:
         """Where it was switched on, in words; empty while it is off."""
@@ -53,11 +51,12 @@ class Orders:
 
     def __init__(self, data_dir: Path, venue: str) -> None:
         self._pause = data_dir / f"pause.{venue}"
+        self._pause_name = str(self._pause)
         self._resume = data_dir / f"resume.{venue}"
 
     def paused(self) -> bool:
         """Whether no new cycle may begin."""
-        return self._pause.exists()
+        return os.access(self._pause_name, os.F_OK)
 
     def take_resume(self) -> bool:
         """Whether an operator has asked to resume since the last call."""
@@ -92,11 +91,13 @@ def unkill(data_dir: Path) -> bool:
     return True
 
 
-def _is_there(name: str) -> bool:
+def _may_be_there(name: str) -> bool:
     try:
         os.stat(name)  # noqa: PTH116  looked at before every order: a Path costs more than the look
     except FileNotFoundError:
         return False
+    except OSError:
+        return True
     return True
 
 

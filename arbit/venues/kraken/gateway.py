@@ -245,7 +245,8 @@ class KrakenGateway:
         return await self._rest.orders.send(intent)
 
     async def _raced(self, intent: OrderIntent, wait_ns: int) -> Outcome:
-        told = self.following.follow(intent, wait_ns)
+        told = self.following.follow(intent)
+        self.following.within(intent.client_id, wait_ns)
         try:
             async with asyncio.TaskGroup() as group:
                 asked = group.create_task(_awaited(self._rest.orders.send(intent)))

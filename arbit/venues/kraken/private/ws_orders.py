@@ -61,9 +61,12 @@ class WsOrders:
         request_id = self._ask(intent.client_id)
         frame = add_order_frame(intent, token, request_id)
         wait_ns = intent.deadline_ns - venue_ns + self._margin_ns
-        waiting = self._following.follow(intent, wait_ns)
-        write(frame)
-        self.sent += 1
+        waiting = self._following.follow(intent)
+        try:
+            write(frame)
+            self.sent += 1
+        finally:  # even of a write that broke half-way an end is told in time
+            self._following.within(intent.client_id, wait_ns)
         return waiting
 
     def cancel(

@@ -91,7 +91,7 @@ async def test_a_gap_or_a_broken_frame_loses_the_stream_until_it_is_made_up_for(
     frame: bytes,
 ) -> None:
     desk = Desk()
-    waiting = desk.following.follow(words.intent(), 10**9)
+    waiting = desk.following.follow(words.intent())
     desk.hear(frame)
     assert len(desk.told_of(AccountStreamLost)) == 1
     outcome = await waiting
@@ -107,7 +107,7 @@ async def test_a_gap_or_a_broken_frame_loses_the_stream_until_it_is_made_up_for(
 
 async def test_what_a_frame_after_a_gap_says_still_counts() -> None:
     desk = Desk()
-    waiting = desk.following.follow(words.intent("ab1"), 10**9)
+    waiting = desk.following.follow(words.intent("ab1"))
     whole = (words.opening("O1", "ab1"), words.trade("O1", "T1", "0.5"), words.ending("O1"))
     desk.hear(words.executions(*whole, sequence=9))
     assert (await waiting).state is OrderState.FILLED
