@@ -144,6 +144,17 @@ class Ledger:
         self._claims[cycle_id] = dict(reaches)
         self._moved.setdefault(cycle_id, {})
 
+    def claim_more(self, cycle_id: str, asset: str, amount: Decimal) -> None:
+        """An open cycle may gain so much more of the asset than it has now."""
+        claims = self._claims.setdefault(cycle_id, {})
+        moved = self._moved.setdefault(cycle_id, {}).get(asset, ZERO)
+        claimed = claims.get(asset, Reach())
+        claims[asset] = Reach(claimed.low, max(claimed.high, _BOOKS.add(moved, amount)))
+
+    def claimed(self, cycle_id: str) -> frozenset[str]:
+        """The assets that an open cycle may move."""
+        return frozenset(self._claims.get(cycle_id, ()))
+
     def release(self, cycle_id: str) -> None:
         """The cycle is over: nothing is held or claimed for it; what it moved stays moved."""
         for passing in (self._holds, self._claims, self._moved):

@@ -181,7 +181,10 @@ class AccountReader(Protocol):
         ...
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:
-        """Everything but trades that moved a balance from `since_ns` on, oldest first."""
+        """Everything that moved a balance from `since_ns` on, oldest first.
+
+        What a trade moved names it: its own row says the same, and is booked instead if it is ours.
+        """
         ...
 
     async def key(self) -> KeyFacts:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from arbit.config import Settings
 from arbit.risk import kill as switch
-from arbit.risk.kill import KILL_FILE, Orders
+from arbit.risk.kill import KILL_FILE, Orders, Resume
 
 
 def kill(settings: Settings) -> str:
@@ -28,8 +28,11 @@ def pause(settings: Settings, venue: str) -> str:
     return f"{venue}: paused; open cycles finish or unwind (arbit resume {venue})"
 
 
-def resume(settings: Settings, venue: str) -> str:
+def resume(settings: Settings, venue: str, *, accept_balances: bool = False) -> str:
     """End a pause, and close the venue's breaker."""
+    if accept_balances:
+        _orders(settings, venue).resume(Resume.ACCEPT_BALANCES)
+        return f"{venue}: resumed; what the venue has beyond our books is booked at the next look"
     _orders(settings, venue).resume()
     return f"{venue}: resumed; a breaker that waits for an operator closes"
 

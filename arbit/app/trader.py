@@ -24,10 +24,10 @@ from arbit.execution.recovery import note_clean_end, recover
 from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger
 from arbit.ports import AccountReader, Clock, Journal, Listener, OrderGateway
-from arbit.risk.breaker import Breaker, BreakerState
+from arbit.risk.breaker import FLAG, Breaker, BreakerState
 from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
-from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.kill import KillSwitch, Orders, Resume
 
 OPERATOR_S = 0.25  # how often an operator's files are looked at
 STEP_S = 0.05
@@ -86,7 +86,9 @@ class Trader:
         self.engine = Engine(engine_setup)
         self.engine.closed = True  # until everything in flight is found out
         self.auditor = Auditor(engine_setup, self.engine, setup.reader, self._opened_ns())
+        self.gate.unaudited = self.auditor.overdue
         self.breaker.persist = self.engine.keeper.note
+        self.breaker.restore(self.memory.flags.get(FLAG))  # before anything can trip or resume it
         self.started = False
         self.recovered = 0
         self.recover_only = False
@@ -138,7 +140,7 @@ class Trader:
         """Recover, then trade; from then on audit."""
         await self._books_believed()
         setup = self.engine.setup
-        found = await recover(setup, self.engine, self.auditor, self.setup.reader, self.memory)
+        found = await recover(setup, self.engine, self.auditor, self.setup.reader)
         self.recovered = len(found)
         self.engine.closed = self.recover_only
         self.started = True
@@ -163,7 +165,9 @@ class Trader:
     async def _heed_operator(self) -> None:
         """`arbit resume` closes the breaker; its file is used up."""
         while True:
-            if self.orders.take_resume():
+            asked = self.orders.take_resume()
+            if asked is not None:
+                self.auditor.accept_balances = asked is Resume.ACCEPT_BALANCES
                 self.breaker.resume()
             await self.setup.clock.sleep(OPERATOR_S)
 

@@ -152,7 +152,7 @@ class Memory:
 
     `cycles` are those not closed, and the HELD as rows alone; `orders` and `trades` are all of the
     former's, and every order not over. `sums` are the ledger's, by book and asset.
-    `profit_ref_by_day` sums cycles by UTC day (`2026-11-24`) for the last two days.
+    `profit_ref_by_day` sums cycles by UTC day (`2026-11-24`).
     """
 
     cycles: tuple[CycleRecord, ...] = ()

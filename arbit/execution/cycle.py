@@ -181,9 +181,28 @@ def affordable(
 
 
 def is_dust(leg: Leg, amount: Decimal, limit: Decimal, markets: Mapping[str, Market]) -> bool:
-    """Whether so little of `leg.spend` can no longer be traded on that leg's market."""
+    """Whether so little of `leg.spend` can no longer be traded on that leg's market.
+
+    Where a fact of the market is missing nobody can say, and nothing is called dust.
+    """
     market = markets.get(leg.symbol)
-    return market is not None and affordable(leg, amount, limit, market) is None
+    if market is None or None in (market.qty_increment, market.qty_min, market.cost_min):
+        return amount == 0
+    return affordable(leg, amount, limit, market) is None
+
+
+def all_dust(cycle: Cycle, markets: Mapping[str, Market]) -> bool:
+    """Whether what the cycle has, or owes, of any but its start asset can be traded nowhere.
+
+    Each of its own markets is asked, at the planned price.
+    """
+    moved = cycle.moved()
+    for row in cycle.record.plan:
+        for leg in (row.leg, row.leg.reversed()):
+            amount = moved.get(leg.spend, ZERO) if leg.spend != cycle.start else ZERO
+            if not is_dust(leg, abs(amount), row.limit_price, markets):
+                return False
+    return True
 
 
 def cycles_of(memory: Memory) -> list[Cycle]:
@@ -198,5 +217,6 @@ def cycles_of(memory: Memory) -> list[Cycle]:
             for order in memory.orders
             if order.cycle_id == record.cycle_id
         )
-        found.append(Cycle(record, orders))
+        looks = sum(name.rpartition(".")[2] == "chosen" for name in record.prices)
+        found.append(Cycle(record, orders, plans=looks))
     return found

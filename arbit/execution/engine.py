@@ -69,6 +69,7 @@ class Engine:
         self.profit: dict[str, Decimal] = {}
         self.closed = False
         self.on_end: Callable[[Cycle], None] = lambda _: None
+        self.on_resync: Callable[[], None] = lambda: None  # the venue knows better what we own
 
     # --- from outside ----------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class Engine:
         self.works[cycle.cycle_id] = work
         for order in cycle.orders:
             self._cycle_of[order.client_id] = cycle.cycle_id
-        self.setup.ledger.claim(cycle.cycle_id, {})
+        self.setup.gate.adopt(cycle.record)
         self._apply(work, steps.restarted(cycle, self.setup.markets))
 
     def cycle_with(self, client_id: str) -> Cycle | None:
@@ -163,7 +164,7 @@ class Engine:
             self._apply(work, step)
             return True
         work.pad.cycle(step.cycle.record)
-        self.past[cycle.cycle_id] = step.cycle
+        self._remember(step.cycle)  # told again before it is written, it is known
         self.keeper.write(work.pad)
         self.setup.breaker.trip(Reason.HELD, said)
         return True
@@ -230,6 +231,7 @@ class Engine:
         before = work.cycle.order(outcome.client_id) if work is not None else None
         if work is None or before is None or before.over:
             return
+        self._heed(outcome)
         try:
             step = steps.outcome_of(work.cycle, outcome, self.setup.markets)
         except IllegalTransition as illegal:  # the venue contradicts itself: believe nothing yet
@@ -257,6 +259,13 @@ class Engine:
         work.pad.order(order.record)
         return step
 
+    def _heed(self, outcome: Outcome) -> None:
+        """What the venue's words ask for, whatever is known of the order itself."""
+        if outcome.remedy in {Remedy.HALT, Remedy.LOCKOUT}:
+            self.setup.breaker.trip(Reason(outcome.remedy.value), outcome.reason)
+        elif outcome.remedy is Remedy.RESYNC:
+            self.on_resync()
+
     def _index(self, client_id: str, cycle_id: str) -> None:
         self._cycle_of[client_id] = cycle_id
 
@@ -270,8 +279,6 @@ class Engine:
             self.setup.breaker.note_failure("rejected", now_ns)
         if state is OrderState.NEVER:
             self.setup.breaker.note_failure("never", now_ns)
-        if outcome.remedy in {Remedy.HALT, Remedy.LOCKOUT}:
-            self.setup.breaker.trip(Reason(outcome.remedy.value), outcome.reason)
         if order.filled_qty > record.intent.qty:
             said = f"{plain(order.filled_qty)} filled of {plain(record.intent.qty)} ordered"
             self.settling.incident(work.pad, "overfill", said, record)
@@ -283,12 +290,12 @@ class Engine:
         """The cycle is over: close its books, remember it for late fills, tell everybody."""
         cycle = work.cycle = self.settling.close(work)
         record, state = cycle.record, cycle.state
+        if unpriced := self.settling.unpriced_loss(cycle):
+            self.setup.breaker.trip(Reason.UNPRICED, f"{cycle.cycle_id}: {unpriced}")
+        if state is CycleState.HELD and cycle.traded:
+            self.setup.breaker.trip(Reason.HELD, f"{cycle.cycle_id}: {record.detail}")
         self.works.pop(cycle.cycle_id, None)
-        self.past[cycle.cycle_id] = cycle
-        while len(self.past) > MAX_PAST:
-            _, gone = self.past.popitem(last=False)
-            for order in gone.orders:
-                self._cycle_of.pop(order.client_id, None)
+        self._remember(cycle)
         self.ends[state.value] = self.ends.get(state.value, 0) + 1
         start = cycle.start
         self.profit[start] = EXACT.add(self.profit.get(start, ZERO), record.profit)
@@ -305,6 +312,16 @@ class Engine:
             )
         )
         self.on_end(cycle)
+
+    def _remember(self, cycle: Cycle) -> None:
+        """A cycle that is over, for the fills that may come late."""
+        self.past[cycle.cycle_id] = cycle
+        for order in cycle.orders:
+            self._cycle_of[order.client_id] = cycle.cycle_id
+        while len(self.past) > MAX_PAST:
+            _, gone = self.past.popitem(last=False)
+            for order in gone.orders:
+                self._cycle_of.pop(order.client_id, None)
 
     # --- small things ----------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from arbit.execution.works import Work
 from arbit.risk.breaker import Reason
 
 REPLAN_S = 0.25
+LONGEST_PAUSE_S = 8.0
 HOMELESS_NS = 30_000 * MS  # how long a way home is waited for before the position is held
 
 
@@ -40,8 +41,13 @@ class Homing:
     def plan(self, work: Work) -> steps.Step | None:
         """Price the ways home and take the best, or wait for a book, or hold."""
         setup, now_ns = self._setup, self._setup.now_ns
+        if self._must_pause(work):
+            return None
         around = unwind.Surroundings(
-            lambda symbol: setup.view(symbol, now_ns), setup.markets, setup.fees
+            lambda symbol: setup.view(symbol, now_ns),
+            setup.markets,
+            setup.fees,
+            lambda asset, amount: setup.gate.may_take(asset, amount, now_ns),
         )
         prospect = unwind.look(work.cycle, work.budget, around)
         if prospect.home:
@@ -88,18 +94,31 @@ class Homing:
             return None
         return self._hold(work, f"no order home was allowed: {refused}")
 
+    def _must_pause(self, work: Work) -> bool:
+        """After an order home that moved nothing: longer each time, for the cause may pass."""
+        home = [one for one in work.cycle.orders if one.record.purpose is Purpose.UNWIND]
+        if not home or home[-1].trades or home[-1].client_id == work.paused_after:
+            return False
+        work.paused_after = home[-1].client_id
+        in_vain = sum(1 for one in home if not one.trades)
+        self._again_in(work, min(REPLAN_S * 2 ** (in_vain - 1), LONGEST_PAUSE_S))
+        return True
+
     def _may_wait(self, work: Work, now_ns: int) -> bool:
         """Look again in a moment, as long as the cycle has not been homeless for too long."""
         work.homeless_ns = work.homeless_ns or now_ns
         if now_ns - work.homeless_ns > HOMELESS_NS:
             return False
-        if not work.replanning:
-            work.replanning = True
-            self._tasks.spawn(self._plan_again(work))
+        self._again_in(work, REPLAN_S)
         return True
 
-    async def _plan_again(self, work: Work) -> None:
-        await self._setup.clock.sleep(REPLAN_S)
+    def _again_in(self, work: Work, wait_s: float) -> None:
+        if not work.replanning:
+            work.replanning = True
+            self._tasks.spawn(self._plan_again(work, wait_s))
+
+    async def _plan_again(self, work: Work, wait_s: float) -> None:
+        await self._setup.clock.sleep(wait_s)
         work.replanning = False
         if work.cycle.state is CycleState.UNWINDING and not work.cycle.open_orders:
             self._apply(work, steps.Step(work.cycle, (steps.PlanUnwind(),)))

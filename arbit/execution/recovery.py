@@ -17,7 +17,7 @@ from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
 from arbit.execution.setup import EngineSetup
 from arbit.ports import AccountReader
-from arbit.risk.breaker import FLAG, Reason
+from arbit.risk.breaker import Reason
 
 STEP_S = 0.05
 TRIES, TRY_S = 10, 3.0
@@ -28,16 +28,17 @@ STARTS = "starts"
 
 
 async def recover(
-    setup: EngineSetup, engine: Engine, auditor: Auditor, reader: AccountReader, memory: Memory
+    setup: EngineSetup, engine: Engine, auditor: Auditor, reader: AccountReader
 ) -> Sequence[Cycle]:
     """Cancel what of ours is open, resolve what is unknown, end or bring home what was begun.
 
-    Returns the cycles that were found open. The engine must be running. VenueError when the venue
-    does not answer at all.
+    Returns the cycles that were found open. The engine must be running, the breaker restored.
+    VenueError when the venue does not answer at all. What is still open after `max_resolve_s` halts
+    the venue, and goes on being asked about.
     """
-    setup.breaker.restore(memory.flags.get(FLAG))
-    engine.keeper.note(note_start(setup, memory))
+    engine.keeper.note(note_start(setup, setup.journal.recall()))
     await _cancel_ours(setup, reader)
+    memory = setup.journal.recall()  # the account was heard meanwhile: late fills are in it
     found = [cycle for cycle in cycles_of(memory) if not cycle.record.ended_ns]
     for cycle in found:
         budget = EXACT.multiply(cycle.stake, setup.settings.unwind_budget_bps / BPS)
@@ -46,6 +47,9 @@ async def recover(
     while engine.open_cycles and waits > 0:
         waits -= 1
         await setup.clock.sleep(STEP_S)
+    if engine.open_cycles:
+        said = f"{engine.open_cycles} cycles of an earlier run are still open"
+        setup.breaker.trip(Reason.UNRESOLVED, said)
     first = not memory.sums and not memory.orders
     await _asked(setup, lambda: auditor.begin(_audited_ns(memory), first=first))
     return found

@@ -32,11 +32,13 @@ class Surroundings:
     """What a way home is priced from. `view` is None while a book is not to be believed.
 
     `fees` are taker fees as fractions by symbol; a missing one closes that market to us.
+    `may_take` says whether a cap leaves room for so much of an asset outside the triangle.
     """
 
     view: Callable[[str], BookView | None]
     markets: Mapping[str, Market]
     fees: Mapping[str, Decimal]
+    may_take: Callable[[str, Decimal], bool] = lambda _asset, _amount: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Way:
 class Prospect:
     """What was priced, and what was chosen. `chosen` None with `home` False means hold.
 
-    `blind` says that a book needed for a price is not believable now: later is another chance.
+    `blind` says that a book needed for a price is not believable now, or its market not open: later
+    is another chance.
     """
 
     prices: Mapping[str, str]
@@ -90,14 +93,14 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     prices[HOLD] = "unpriced" if held is None else plain(held)
     for name in (COMPLETE, REVERSE, ALTERNATIVE):
         prices.setdefault(name, "none")
-    blind = not found and any(around.view(symbol) is None for symbol in paths.symbols)
+    blind = not found and any(map(paths.is_shut, paths.symbols))
     best = max(found, key=lambda way: way.value, default=None)
     if best is None:
         return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind)
     loss = EXACT.minus(EXACT.add(moved.get(start, ZERO), best.value))
     if loss > budget:
         return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=False, loss=loss)
-    best = paths.with_slack(best, EXACT.subtract(budget, loss))
+    best = paths.bounded(best, EXACT.subtract(budget, loss))
     return Prospect(prices | {"chosen": best.name}, best, home=False, blind=False, loss=loss)
 
 
@@ -116,11 +119,16 @@ class _Paths:
         inside = (self.start, self.first, self.second)
         self.others = tuple(asset for asset in cycle.moved() if asset not in inside)
         for asset in self.others:  # half-way through a detour, or a fee in a third asset
-            for leg in self._legs_of(asset):
-                if leg.receive == self.start:
-                    self._complete[asset] = self._reverse[asset] = self._home[asset] = leg
-                    self._buy[asset] = leg.reversed()
-                    break
+            leg = self._home_of(asset)
+            if leg is not None:
+                self._complete[asset] = self._reverse[asset] = self._home[asset] = leg
+                self._buy[asset] = leg.reversed()
+
+    def is_shut(self, symbol: str) -> bool:
+        """Whether nothing can be traded on this market now; a moment later perhaps."""
+        market = self._around.markets.get(symbol)
+        closed = market is None or market.why_not_tradable() is not None
+        return closed or self._around.view(symbol) is None
 
     def is_dust(self, asset: str, amount: Decimal) -> bool:
         """Too little to be traded on either market of the triangle; a book not seen is no excuse.
@@ -196,12 +204,18 @@ class _Paths:
                 if home.receive != self.start:
                     continue
                 one = self._spend_all(leg, amount)
-                two = None if one is None else self._spend_all(home, one.receive)
-                if one is None or two is None:
+                if one is None or not self._around.may_take(leg.receive, _at_most(one)):
+                    continue
+                two = self._spend_all(home, one.receive)
+                if two is None:
                     continue
                 if best is None or two.receive > best[1].receive:
                     best = (one, two)
         return best
+
+    def _home_of(self, asset: str) -> Leg | None:
+        """The market that joins an asset outside the triangle to the start asset."""
+        return next((leg for leg in self._legs_of(asset) if leg.receive == self.start), None)
 
     def _legs_of(self, spend: str) -> list[Leg]:
         return [
@@ -229,7 +243,9 @@ class _Paths:
         """What is left over, at the middle of the books that join it to the start asset."""
         value = ZERO
         for asset, amount in loose.items():
-            leg = self._home[asset]
+            leg = self._home.get(asset) or self._home_of(asset)
+            if leg is None:
+                return None
             view = self._around.view(leg.symbol)
             if view is None or not view.bids or not view.asks:
                 return None
@@ -270,30 +286,48 @@ class _Paths:
         qty = ceil_to(gross if leg.side is Side.BUY else EXACT.divide(gross, limit), lot)
         return _home_order(leg, qty, limit, fee, levels)
 
-    def with_slack(self, way: Way, room: Decimal) -> Way:
-        """The same way, its first order's limit a little beyond, as far as `room` (start) allows.
+    def bounded(self, way: Way, room: Decimal) -> Way:
+        """The same way, its first order's limit where the budget ends, at most a little beyond.
 
-        A book moves between the look and the order. The limit stays on tick.
+        A book moves between the look and the order, so the limit is eased by some slack; but never
+        so far that filled there, to the last lot, it would cost more than `room` (start asset)
+        beyond what is expected. What does not fill is priced anew. The limit stays on tick.
         """
         first = way.orders[0]
-        tick = self._around.markets[first.leg.symbol].price_increment
-        stake = max(abs(way.value), EXACT.multiply(room, Decimal(2)))
-        if tick is None or stake <= 0:
+        leg, fee = first.leg, first.fee_rate
+        market = self._around.markets[leg.symbol]
+        tick = market.price_increment
+        unit = self._unit(leg.receive if leg.side is Side.SELL else leg.spend)
+        if tick is None:
             return way
-        slack = min(SLACK, EXACT.divide(room, stake))
-        if first.leg.side is Side.SELL:
-            limit = ceil_to(EXACT.multiply(first.limit_price, ONE - slack), tick)
+        more = ZERO if unit is None else EXACT.divide(room, unit)
+        if leg.side is Side.SELL:
+            least = EXACT.divide(EXACT.subtract(first.receive, more), ONE - fee)
+            eased = EXACT.multiply(first.limit_price, ONE - SLACK)
+            limit = ceil_to(max(eased, EXACT.divide(least, first.qty)), tick)
             qty: Decimal | None = first.qty
         else:
-            limit = floor_to(EXACT.multiply(first.limit_price, ONE + slack), tick)
+            most = EXACT.divide(EXACT.add(first.spend, more), first.qty)
+            eased = EXACT.multiply(first.limit_price, ONE + SLACK)
+            limit = floor_to(min(eased, most), tick)
             funds = EXACT.multiply(first.qty, first.limit_price)
-            market = self._around.markets[first.leg.symbol]
-            owed = way.name in (COMPLETE, REVERSE) and first.leg.spend == self.start
-            qty = first.qty if owed else affordable(first.leg, funds, limit, market)
+            owed = way.name in (COMPLETE, REVERSE) and leg.spend == self.start
+            fits = owed or limit <= first.limit_price
+            qty = first.qty if fits else affordable(leg, funds, limit, market)
         if limit <= 0 or qty is None:
             return way
-        eased = HomeOrder(first.leg, qty, limit, first.fee_rate, first.spend, first.receive)
-        return Way(way.name, (eased, *way.orders[1:]), way.value)
+        order = HomeOrder(leg, qty, limit, fee, first.spend, first.receive)
+        return Way(way.name, (order, *way.orders[1:]), way.value)
+
+    def _unit(self, asset: str) -> Decimal | None:
+        """Units of the start asset for one of this, at the middle of the book; None unpriced."""
+        return ONE if asset == self.start else self.worth({asset: ONE})
+
+
+def _at_most(order: HomeOrder) -> Decimal:
+    """The most that it could bring of `leg.receive`: before any fee, and at its expected price."""
+    net = EXACT.divide(order.receive, ONE - order.fee_rate)
+    return max(order.qty, net) if order.leg.side is Side.BUY else net
 
 
 def _move(holdings: dict[str, Decimal], order: HomeOrder) -> None:

@@ -85,3 +85,4 @@ class Work:
     asked: dict[str, int] = field(default_factory=dict)
     doubted_ns: dict[str, int] = field(default_factory=dict)
     replanning: bool = False
+    paused_after: str = ""  # the order home in vain that was waited after last

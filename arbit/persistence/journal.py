@@ -30,7 +30,7 @@ from arbit.persistence.types import money_of
 BUSY_MS = 5
 MAX_HELD = 1_000  # held cycles that a start is told of
 _NOT_OVER = tuple(state.value for state in OrderState if not state.over)
-DAY_NS = 86_400 * 1_000_000_000
+MAX_SUMMED = 200_000  # cycles summed by day at a start; more than a day can hold
 
 
 Answer = TypeVar("Answer")
@@ -101,7 +101,7 @@ class SqliteJournal:
                 for entry in entries:
                     connection.execute(statement.sql, statement.values(entry))
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
             self._undo()
             raise JournalFailed(_said(self._path, error)) from None
         except BaseException:
@@ -132,6 +132,8 @@ class SqliteJournal:
         """The cycle that sent this order (its client id or the venue's), with all that is its."""
 
         def ask() -> Memory | None:
+            if not order:  # an order that the venue never named is not found by that
+                return None
             sql = "SELECT cycle_id FROM orders WHERE account=? AND (client_id=? OR order_id=?)"
             row = self._connection.execute(sql, (self._account, order, order)).fetchone()
             if row is None:
@@ -183,11 +185,11 @@ class SqliteJournal:
     def _days(self) -> dict[str, Decimal]:
         sql = (
             "SELECT date(ended_ns/1000000000, 'unixepoch') AS day, profit_ref FROM cycles "
-            "WHERE account=? AND profit_ref IS NOT NULL AND ended_ns > "
-            "(SELECT max(ended_ns) FROM cycles WHERE account=?) - ?"
+            "WHERE account=? AND profit_ref IS NOT NULL AND ended_ns > 0 "
+            "ORDER BY ended_ns DESC LIMIT ?"
         )
         days: dict[str, Decimal] = {}
-        for row in self._connection.execute(sql, (self._account, self._account, 2 * DAY_NS)):
+        for row in self._connection.execute(sql, (self._account, MAX_SUMMED)):
             profit = money_of(row["profit_ref"])
             days[row["day"]] = EXACT.add(days.get(row["day"], ZERO), profit)
         return days
@@ -275,7 +277,7 @@ def _compiled(statement: Any) -> _Statement:
     return _Statement(str(compiled), tuple(compiled.positiontup or ()))
 
 
-def _said(path: Path, error: sqlite3.Error) -> str:
+def _said(path: Path, error: Exception) -> str:
     """One line for what went wrong, in a reader's words where SQLite's are terse."""
     text = str(error)
     hints = {

@@ -78,6 +78,7 @@ class Reason(enum.StrEnum):
     DRIFT = "drift"
     HELD = "held"
     OVERFILL = "overfill"
+    UNPRICED = "unpriced"  # a loss that no limit can count
     FOREIGN = "foreign"
     UNRESOLVED = "unresolved"
     HALT = "halt"  # the key or the account is at fault
@@ -102,6 +103,7 @@ RULES: Mapping[Reason, Rule] = {
     Reason.DRIFT: Rule(_H.HALT, 0),
     Reason.HELD: Rule(_H.REDUCE, 0),
     Reason.OVERFILL: Rule(_H.REDUCE, 0),
+    Reason.UNPRICED: Rule(_H.REDUCE, 0),
     Reason.FOREIGN: Rule(_H.HALT, 0),
     Reason.UNRESOLVED: Rule(_H.HALT, 0),
     Reason.HALT: Rule(_H.HALT, 0),

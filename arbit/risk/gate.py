@@ -73,6 +73,7 @@ class Gate:
         self._cooldown = Cooldown(setup.risk.cooldown_ms)
         self._open: dict[str, _Slot] = {}  # by cycle id
         self._unknown: dict[str, frozenset[str]] = {}
+        self.unaudited: Callable[[], str] = str  # why the books must be compared first, if so
 
     # --- a cycle ---------------------------------------------------------------------------------
 
@@ -121,6 +122,7 @@ class Gate:
                 or checks.minima(setup.sights, setup.venue, leg, qty, limit, own=False)
                 or checks.near_top(setup.sights, leg, limit, setup.risk.collar_bps, now_ns)
             )
+            refused = refused or self._detour(cycle_id, leg, qty, limit, now_ns)
         if refused is not None:
             return refused
         self._open.setdefault(cycle_id, _Slot(ORDERS_HOME))
@@ -133,6 +135,24 @@ class Gate:
             loss_budget=loss_budget,
             expires_ns=now_ns + setup.risk.deadline_ms * MS,
         )
+
+    def may_take(self, asset: str, amount: Decimal, now_ns: int) -> bool:
+        """Whether the caps leave room for so much of an asset, and for a better fill than that."""
+        return self._caps({asset: Reach(high=self._better(amount))}, now_ns) is None
+
+    def adopt(self, record: CycleRecord) -> None:
+        """A cycle found at a restart: it is open, and may move as far as its plan says."""
+        self._open[record.cycle_id] = _Slot(ORDERS_HOME)
+        reaches: dict[str, Reach] = {}
+        for row in record.plan:
+            at_limit = EXACT.multiply(row.qty, row.limit_price)
+            sells = row.leg.side is Side.SELL
+            spends, brings = (row.qty, self._better(at_limit)) if sells else (at_limit, row.qty)
+            into, out = reaches.get(row.leg.receive, Reach()), reaches.get(row.leg.spend, Reach())
+            reaches[row.leg.receive] = into.plus(Reach(high=brings))
+            if record.policy is Policy.PARALLEL or row is record.plan[0]:
+                reaches[row.leg.spend] = out.plus(Reach(low=_with_fee(spends, row.fee_rate)))
+        self._setup.ledger.claim(record.cycle_id, reaches)
 
     def finished(self, record: CycleRecord, *, went_wrong: bool, now_ns: int) -> None:
         """The cycle is over: its slot is free, its path rests, its day knows what it earned.
@@ -202,14 +222,19 @@ class Gate:
             return Refused(RefusalCode.JOURNAL, {"why": fails})
         return None
 
+    def _waits(self) -> Refused | None:
+        """What only new cycles wait for: the operator, and the comparison of the books."""
+        if self._setup.orders.paused():
+            return Refused(RefusalCode.VENUE_PAUSED, {"venue": self._setup.venue.name})
+        why = self.unaudited()
+        return Refused(RefusalCode.AUDIT, {"why": why}) if why else None
+
     def _may_begin(self, plan: Plan, now_ns: int) -> Refused | None:
         """What forbids any new cycle, or one of this triangle."""
         setup = self._setup
-        refused = self._switches(Purpose.LEG)
+        refused = self._switches(Purpose.LEG) or self._waits()
         if refused is not None:
             return refused
-        if setup.orders.paused():
-            return Refused(RefusalCode.VENUE_PAUSED, {"venue": setup.venue.name})
         most = setup.scan.max_concurrent_cycles
         if setup.breaker.state() is BreakerState.PROBING:
             most = 1
@@ -262,22 +287,36 @@ class Gate:
         another asset. A sell may bring more than its limit says: the collar comes on top.
         """
         parallel = self._setup.policy is Policy.PARALLEL
-        better = ONE + self._setup.risk.collar_bps / BPS
         found: dict[str, Reach] = {}
         for one in plan.legs:
             received = one.qty
             if one.leg.side is Side.SELL:
                 at_limit = EXACT.multiply(one.qty, one.limit_price)
                 expected = EXACT.add(one.expected_receive, one.fee)
-                received = EXACT.multiply(max(expected, at_limit), better)
-            into = Reach(high=received)
-            spent = EXACT.multiply(one.worst_spend, EXACT.add(ONE, one.fee_rate))
-            out = Reach(low=EXACT.minus(spent))
+                received = self._better(max(expected, at_limit))
+            into, out = Reach(high=received), Reach(low=_with_fee(one.worst_spend, one.fee_rate))
             first = one is plan.legs[0]
             found[one.leg.receive] = found.get(one.leg.receive, Reach()).plus(into)
             if parallel or first:
                 found[one.leg.spend] = found.get(one.leg.spend, Reach()).plus(out)
         return found
+
+    def _better(self, amount: Decimal) -> Decimal:
+        """What a sell may bring when it fills better than reckoned, by as much as the collar."""
+        return EXACT.multiply(amount, ONE + self._setup.risk.collar_bps / BPS)
+
+    def _detour(
+        self, cycle_id: str, leg: Leg, qty: Decimal, limit: Decimal, now_ns: int
+    ) -> Refused | None:
+        """An order home through an asset that the cycle has no claim on: within the caps too."""
+        ledger = self._setup.ledger
+        if leg.receive in ledger.claimed(cycle_id):
+            return None
+        brings = qty if leg.side is Side.BUY else self._better(EXACT.multiply(qty, limit))
+        refused = self._caps({leg.receive: Reach(high=brings)}, now_ns)
+        if refused is None:
+            ledger.claim_more(cycle_id, leg.receive, brings)
+        return refused
 
     def _caps(self, reaches: Mapping[str, Reach], now_ns: int) -> Refused | None:
         for asset, reach in reaches.items():
@@ -304,6 +343,11 @@ class Gate:
                     {"asset": asset, "needed": plain(amount), "free": plain(max(free, ZERO))},
                 )
         return None
+
+
+def _with_fee(amount: Decimal, fee_rate: Decimal) -> Decimal:
+    """What leaves at worst, as a negative amount."""
+    return EXACT.minus(EXACT.multiply(amount, EXACT.add(ONE, fee_rate)))
 
 
 def _route(path: str) -> str:

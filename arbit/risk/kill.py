@@ -7,6 +7,7 @@ cannot be read counts as a kill.
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 from pathlib import Path
 
@@ -46,6 +47,13 @@ class KillSwitch:
         return f"{self._folder} cannot be read" if self.on() else ""
 
 
+class Resume(enum.StrEnum):
+    """What an operator asks for with `arbit resume`: the word in its file."""
+
+    GO_ON = "go on"
+    ACCEPT_BALANCES = "accept balances"  # what the venue has beyond our books is booked as it is
+
+
 class Orders:
     """What an operator asked of one venue by file: pause, and resume (which is used up)."""
 
@@ -58,23 +66,25 @@ class Orders:
         """Whether no new cycle may begin."""
         return os.access(self._pause_name, os.F_OK)
 
-    def take_resume(self) -> bool:
-        """Whether an operator has asked to resume since the last call."""
+    def take_resume(self) -> Resume | None:
+        """How an operator has asked to resume since the last call; None where nobody can say."""
         try:
+            with self._resume.open(encoding="utf-8") as file:
+                said = file.read(100).strip()
             self._resume.unlink()
-        except FileNotFoundError:
-            return False
-        return True
+        except (OSError, UnicodeError):
+            return None
+        return Resume.ACCEPT_BALANCES if said == Resume.ACCEPT_BALANCES else Resume.GO_ON
 
     def pause(self) -> None:
         """Ask for a pause."""
         _touch(self._pause)
 
-    def resume(self) -> None:
+    def resume(self, how: Resume = Resume.GO_ON) -> None:
         """End the pause, and ask that the breaker be closed."""
         with contextlib.suppress(FileNotFoundError):
             self._pause.unlink()
-        _touch(self._resume)
+        _touch(self._resume, how)
 
 
 def kill(data_dir: Path) -> None:
@@ -101,9 +111,16 @@ def _may_be_there(name: str) -> bool:
     return True
 
 
-def _touch(path: Path) -> None:
+def _touch(path: Path, word: str = "") -> None:
+    """Make the file, with its word or not at all: it may be looked at in between."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        if not word:
+            path.touch(mode=0o600)
+            return
+        made = path.with_name(f".{path.name}.{os.getpid()}")
+        made.write_text(word, encoding="utf-8")
+        made.chmod(0o600)
+        made.replace(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None

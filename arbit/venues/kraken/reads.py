@@ -8,7 +8,7 @@ lists; a code that is not listed is kept as it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -29,6 +29,7 @@ PAGE = 50
 MAX_PAGES = 200
 MAX_UNLISTED = 100
 LOOK_BACK_NS = SECOND_NS  # the venue leaves out what happened at the very start of a window
+MOST_NS = 2**62  # the year 2116: beyond that it is no time of a trade
 MICRO_NS = 1_000  # REST rounds times to these
 MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
 PERCENT = Decimal(100)
@@ -73,10 +74,17 @@ class Names:
 
 
 class KrakenReads:
-    """`ports.AccountReader` of one Kraken key. `names` must have learnt the venue's lists."""
+    """`ports.AccountReader` of one Kraken key. `ours` knows the client ids of any run of ours."""
 
-    def __init__(self, rest: PrivateRest, public: Any, offsets: OffsetTracker) -> None:
+    def __init__(
+        self,
+        rest: PrivateRest,
+        public: Any,
+        offsets: OffsetTracker,
+        ours: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self.rest = rest
+        self._ours = ours
         self.names = Names()
         self.offsets = offsets
         self._public = public  # an `ask(method)` of the public REST client
@@ -211,7 +219,8 @@ class KrakenReads:
         """A trade of TradesHistory or QueryTrades. The fee's asset is what its order asked for.
 
         The REST row names no fee asset; the order's `oflags` do (fcib: base, fciq: quote). Without
-        either, the trade is not believed: FrameError.
+        either, a trade of ours is not believed: FrameError. Of anybody else's the fee is left out:
+        what it moved is in the ledger's rows.
         """
         told = _object(row, "a trade")
         symbol = self.names.symbol(told.get("pair"))
@@ -219,12 +228,15 @@ class KrakenReads:
         fee = amount_of(told.get("fee"), "fee")
         flags = str((order or {}).get("oflags", "")).split(",")
         payers = [asset for flag, asset in (("fcib", base), ("fciq", quote)) if flag in flags]
+        client_id = str((order or {}).get("cl_ord_id") or "")
         if fee and len(payers) != 1:
-            raise FrameError(f"trade {trade_id:.40}: which asset paid its fee is not told")
+            if self._ours(client_id):
+                raise FrameError(f"trade {trade_id:.40}: which asset paid its fee is not told")
+            fee = ZERO
         return Trade(
             trade_id=trade_id,
             order_id=_text(told, "ordertxid"),
-            client_id=str((order or {}).get("cl_ord_id") or ""),
+            client_id=client_id,
             symbol=symbol,
             side=side_of(told.get("type")),
             qty=_positive(told, "vol"),
@@ -235,24 +247,24 @@ class KrakenReads:
         )
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:
-        """Everything but trades that moved a balance from `since_ns` on, oldest first."""
+        """Everything that moved a balance from `since_ns` on, oldest first; trades by their ids."""
         rows = await self._pages("Ledgers", "ledger", since_ns)
         flows = [self._flow(ref, row) for ref, row in rows.items()]
-        found = [
-            flow for flow in flows if flow.kind != "trade" and flow.at_ns >= since_ns - MICRO_NS
-        ]
+        found = [flow for flow in flows if flow.at_ns >= since_ns - MICRO_NS]
         return sorted(found, key=lambda flow: (flow.at_ns, flow.ref))
 
     def _flow(self, ref: str, row: Mapping[str, Any]) -> Flow:
         net = EXACT.subtract(
             amount_of(row.get("amount"), "amount"), amount_of(row.get("fee", "0"), "fee")
         )
+        kind = _text(row, "type")
         return Flow(
             ref=ref,
             asset=self.names.asset(_text(row, "asset")),
             amount=net,
-            kind=_text(row, "type"),
+            kind=kind,
             at_ns=time_ns(row.get("time")),
+            trade_id=_text(row, "refid") if kind == "trade" else "",
         )
 
     async def key(self) -> KeyFacts:
@@ -292,9 +304,12 @@ def time_ns(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise FrameError(f"{value!r:.40} is no time")
     try:
-        return int(Decimal(str(value)) * SECOND_NS)
+        found = int(Decimal(str(value)) * SECOND_NS)
     except (InvalidOperation, ValueError, OverflowError):
-        raise FrameError(f"{value!r:.40} is no time") from None
+        found = -1
+    if not 0 <= found < MOST_NS:
+        raise FrameError(f"{value!r:.40} is no time")
+    return found
 
 
 def side_of(word: Any) -> Side:

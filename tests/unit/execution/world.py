@@ -30,7 +30,7 @@ from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger, opening
 from arbit.persistence.memory import MemoryJournal
 from arbit.ports import Known, nothing_known
-from arbit.risk.breaker import Breaker
+from arbit.risk.breaker import FLAG, Breaker
 from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
 from arbit.risk.kill import KillSwitch, Orders
@@ -291,6 +291,7 @@ class World:
                 self.journal.write(Batch(postings=postings))
         risk = self.settings.risk
         self.breaker = Breaker("test", risk, self.clock, self.events.append)
+        self.breaker.restore(self.memory.flags.get(FLAG))
         self.day = DayBook()
         self.gate = self._gate()
         self.setup = EngineSetup(
@@ -313,6 +314,7 @@ class World:
         )
         self.engine = Engine(self.setup)
         self.auditor = Auditor(self.setup, self.engine, self.venue)
+        self.gate.unaudited = self.auditor.overdue
 
     def _gate(self) -> Gate:
         return Gate(
@@ -365,7 +367,7 @@ class World:
     async def recover(self) -> None:
         """What a start does, in virtual time."""
         going = asyncio.get_running_loop().create_task(
-            recover(self.setup, self.engine, self.auditor, self.venue, self.memory)
+            recover(self.setup, self.engine, self.auditor, self.venue)
         )
         for _ in range(3_000):
             if going.done():

@@ -79,7 +79,7 @@ def private_side(
     clock = around.clock
     offsets, engine = OffsetTracker(clock), EngineBudget(venue.rate_tier)
     rest = private_rest(venue, at, around)
-    reads = KrakenReads(rest, around.public, offsets)
+    reads = KrakenReads(rest, around.public, offsets, around.ours)
     resolver = Resolver(reads, offsets, clock, times.margin_ms)
     orders = RestOrders(reads, resolver, engine, clock)
 

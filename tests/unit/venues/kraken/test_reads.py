@@ -209,7 +209,7 @@ async def test_a_body_of_another_shape_is_a_frame_error_and_nothing_worse(said: 
             await ask
 
 
-async def test_flows_are_everything_but_trades_net_of_their_fee() -> None:
+async def test_flows_are_net_of_their_fee_and_those_of_a_trade_name_it() -> None:
     account = Account()
     row = {"refid": "R", "aclass": "currency", "balance": "9"}
     rows = {
@@ -221,6 +221,7 @@ async def test_flows_are_everything_but_trades_net_of_their_fee() -> None:
     }
     account.say(Ledgers=paged("ledger", rows))
     assert await account.reads.flows_since(T0 * SECOND) == [
+        Flow("L1", "USD", Decimal(-5), "trade", T0 * SECOND, trade_id="R"),
         Flow("L2", "USD", Decimal(9), "deposit", (T0 + 1) * SECOND),
         Flow("L3", "BTC", Decimal("-2.1"), "withdrawal", (T0 + 2) * SECOND),
     ]
