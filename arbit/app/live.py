@@ -144,6 +144,7 @@ class LiveRun:
                     self._clock,
                 )
             )
+            recorder.on_failing = trader.history_failing
             watch(recorder, run.desk.setup.watch)
             snapshots = Snapshots(recorder, trader, self._clock)
             telemetry.hub.listen(snapshots)

@@ -24,7 +24,7 @@ from arbit.execution.recovery import note_clean_end, recover
 from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger
 from arbit.ports import AccountReader, Clock, Journal, Listener, OrderGateway
-from arbit.risk.breaker import FLAG, Breaker, BreakerState
+from arbit.risk.breaker import FLAG, Breaker, BreakerState, Reason
 from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
 from arbit.risk.kill import KillSwitch, Orders, Resume
@@ -124,6 +124,11 @@ class Trader:
     def account_event(self, event: AccountEvent, /) -> None:
         """`ports.AccountSink`: what the account's stream tells."""
         self.auditor(event)
+
+    def history_failing(self, why: str) -> None:
+        """What happens is no longer written down: begin nothing, until the rest and a probe."""
+        if self.breaker.state() in {BreakerState.ACTIVE, BreakerState.PROBING}:
+            self.breaker.trip(Reason.RECORDER, why)
 
     def take(self, plan: Plan, now_ns: int) -> Refused | None:
         """The lane's way in."""

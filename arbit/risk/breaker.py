@@ -75,6 +75,7 @@ class Reason(enum.StrEnum):
     FAILURES = "failures"
     LOCKOUT = "lockout"
     JOURNAL = "journal"
+    RECORDER = "recorder"  # history could not be kept for a while
     DRIFT = "drift"
     HELD = "held"
     OVERFILL = "overfill"
@@ -100,6 +101,7 @@ RULES: Mapping[Reason, Rule] = {
     Reason.FAILURES: Rule(_H.REDUCE, None),
     Reason.LOCKOUT: Rule(_H.REDUCE, LOCKOUT_S),
     Reason.JOURNAL: Rule(_H.HALT, 1),  # and not before it works again: see journal_works
+    Reason.RECORDER: Rule(_H.REDUCE, None),
     Reason.DRIFT: Rule(_H.HALT, 0),
     Reason.HELD: Rule(_H.REDUCE, 0),
     Reason.OVERFILL: Rule(_H.REDUCE, 0),
