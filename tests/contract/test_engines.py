@@ -1,0 +1,91 @@
+"""One engine class on every gateway: paper, and the real ones over WebSocket and REST."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+
+from arbit.app.private import Forward, Paper, Real
+from arbit.clock import SystemClock
+from arbit.domain.book import BookView
+from arbit.domain.order import OrderState
+from arbit.execution.engine import Engine
+from arbit.execution.recovery import recover
+from arbit.venues.kraken.gateway import KrakenGateway
+from arbit.venues.paper import PaperExchange
+from arbit.venues.paper_account import PaperAccount
+from arbit.venues.paper_gateway import PaperGateway
+from tests.shapes.rig import FEE, Daemon, ExchangeSights, Rig, rig
+
+ENGINES = ("paper", "ws", "rest")
+CYCLES = 2
+
+
+class BooksOf:
+    """What paper needs of a book cache, read off the exchange."""
+
+    def __init__(self, sights: ExchangeSights) -> None:
+        self._sights = sights
+
+    def fresh(self, symbol: str, now_ns: int, max_age_ns: int) -> BookView | None:
+        return self._sights.view(symbol, now_ns)
+
+
+class PaperSide(Paper):
+    """Paper on the exchange's own books, with what its account owns."""
+
+    sink = Forward()
+
+
+def paper_on(one: Rig, clock: SystemClock) -> Real:
+    sights = ExchangeSights(one.server)
+    fees = dict.fromkeys(sights.markets, FEE)
+    owned = one.server.exchange.books.account("main").balances
+    exchange = PaperExchange(BooksOf(sights), sights.markets, fees, owned, 5_000_000, 10**9)
+    reader = PaperAccount(exchange, fees, clock)
+    side: Any = PaperSide(PaperGateway(exchange, clock), reader, exchange)
+    return cast(Real, side)
+
+
+@asynccontextmanager
+async def daemon_of(kind: str) -> AsyncIterator[Daemon]:
+    async with rig("ws" if kind == "paper" else kind) as one:
+        if kind != "paper":
+            async with one.daemon() as daemon:
+                yield daemon
+            return
+        daemon = Daemon(one, paper_on(one, clock := SystemClock()), clock)
+        running = asyncio.get_running_loop().create_task(daemon.engine.run())
+        await asyncio.sleep(0)
+        try:
+            await recover(daemon.setup, daemon.engine, daemon.auditor, daemon.side.reader)
+            yield daemon
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+async def test_the_same_engine_trades_whole_cycles_and_its_books_agree(kind: str) -> None:
+    async with daemon_of(kind) as daemon:
+        expected = PaperGateway if kind == "paper" else KrakenGateway
+        assert type(daemon.engine) is Engine
+        assert type(daemon.setup.gateway) is expected
+        for _ in range(CYCLES):
+            await daemon.trade()
+
+        assert daemon.engine.ends == {"done": CYCLES}
+        orders = list(daemon.rig.journal.orders.values())
+        assert [one.state for one in orders] == [OrderState.FILLED] * 3 * CYCLES
+        assert {one.transport for one in orders} == {kind}
+        told = await daemon.side.reader.balances()
+        assert {asset: one.total for asset, one in told.items() if one.total} == {
+            asset: amount
+            for asset in daemon.ledger.assets
+            if (amount := daemon.ledger.wallet(asset))
+        }
+        daemon.ledger.check()
