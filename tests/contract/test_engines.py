@@ -48,7 +48,7 @@ def paper_on(one: Rig, clock: SystemClock) -> Real:
     exchange = PaperExchange(BooksOf(sights), sights.markets, fees, owned, 5_000_000, 10**9)
     reader = PaperAccount(exchange, fees, clock)
     side: Any = PaperSide(PaperGateway(exchange, clock), reader, exchange)
-    return cast(Real, side)
+    return cast("Real", side)
 
 
 @asynccontextmanager
