@@ -29,6 +29,7 @@ from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError, first_of
 from arbit.domain.fees import hurdle_bps
 from arbit.domain.money import plain
+from arbit.domain.records import JournalFailed
 from arbit.ports import Clock, Listener
 
 CHECK_S = 0.05
@@ -132,7 +133,11 @@ class LiveRun:
         async with AsyncExitStack() as stack:
             telemetry = Telemetry(self._settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
-            run, trader, side = await self._build(venue, telemetry.hub.publish, stack, real=real)
+            try:
+                built = await self._build(venue, telemetry.hub.publish, stack, real=real)
+            except JournalFailed as failure:
+                raise UserError(str(failure)) from None
+            run, trader, side = built
             self.trader = trader
             telemetry.show([run], trader)
             recorder = await stack.enter_async_context(

@@ -29,9 +29,9 @@ from arbit.persistence.types import money_of
 
 BUSY_MS = 5
 MAX_HELD = 1_000  # held cycles that a start is told of
-_NOT_OVER = tuple(state.value for state in OrderState if not state.over)
+_OVER = tuple(state.value for state in OrderState if state.over)
 DAY_NS = 86_400 * 1_000_000_000
-
+DAMAGED = "see docs/persistence.md, 'When the file is damaged'"
 
 Answer = TypeVar("Answer")
 
@@ -146,9 +146,9 @@ class SqliteJournal:
     def _recall(self) -> Memory:
         open_cycles = self._rows("cycles", "ended_ns=0")
         held = self._rows("cycles", "ended_ns>0 AND state=?", CycleState.HELD.value)[-MAX_HELD:]
-        marks = ",".join("?" * len(_NOT_OVER))
+        marks = ",".join("?" * len(_OVER))  # a state that nobody knows is read, and refused
         found = {
-            row["client_id"]: row for row in self._rows("orders", f"state IN ({marks})", *_NOT_OVER)
+            row["client_id"]: row for row in self._rows("orders", f"state NOT IN ({marks})", *_OVER)
         }
         for cycle in open_cycles:
             for row in self._rows("orders", "cycle_id=?", cycle["cycle_id"]):
@@ -239,7 +239,8 @@ class SqliteJournal:
         except sqlite3.Error as error:
             raise JournalFailed(_said(self._path, error)) from None
         except (BrokenRule, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise JournalFailed(f"{self._path}: a row cannot be read: {error}") from None
+            said = " ".join(str(error).split())[:200]
+            raise JournalFailed(f"{self._path}: a row cannot be read: {said}; {DAMAGED}") from None
 
 
 def _identity(path: str) -> tuple[int, int]:
@@ -273,18 +274,20 @@ def _compiled(statement: Any) -> _Statement:
     return _Statement(str(compiled), tuple(compiled.positiontup or ()))
 
 
-def _said(path: Path, error: sqlite3.Error) -> str:
-    """One line for what went wrong, in a reader's words where SQLite's are terse."""
-    text = str(error)
+def in_words(error: sqlite3.Error) -> str:
+    """What went wrong, in a reader's words where SQLite's are terse, on one line."""
+    text = " ".join(str(error).split())
     hints = {
         "locked": "another program holds the database",
         "full": "the disk is full",
         "readonly": "the file is read-only",
-        "disk I/O": "the disk failed",
-        "malformed": "the file is damaged; see docs/persistence.md, 'When the file is damaged'",
-        "not a database": "the file is no database",
+        "disk I/O": "the disk failed or is full",
+        "malformed": f"the file is damaged; {DAMAGED}",
+        "not a database": f"the file is no database; {DAMAGED}",
+        "no such": f"the file is not what it was; {DAMAGED}",
     }
-    for sign, hint in hints.items():
-        if sign in text:
-            return f"{path}: {hint} ({text})"
-    return f"{path}: {text}"
+    return next((f"{hint} ({text})" for sign, hint in hints.items() if sign in text), text)
+
+
+def _said(path: Path, error: sqlite3.Error) -> str:
+    return f"{path}: {in_words(error)}"
