@@ -135,8 +135,8 @@ class LiveRun:
             await stack.enter_async_context(telemetry.serve())
             try:
                 built = await self._build(venue, telemetry.hub.publish, stack, real=real)
-            except JournalFailed as failure:
-                raise UserError(str(failure)) from None
+            except JournalFailed as unreadable:
+                raise UserError(str(unreadable)) from None
             run, trader, side = built
             self.trader = trader
             telemetry.show([run], trader)
@@ -292,9 +292,9 @@ class LiveRun:
                 self._why = "the feed ended"
             await self._clock.sleep(CHECK_S)
         run.close()
-        grace_s = self._settings.risk.grace_s
-        if not await trader.drain(grace_s):
-            self._why += f"; cycles were open after {grace_s} s: the next start takes them up"
+        left = await trader.drain(self._settings.risk.grace_s)
+        if left:
+            self._why += f"; {left}"
 
     def _heed_signals(self) -> None:
         """The first asks to stop in order; the second stops at once, which recovery makes safe."""

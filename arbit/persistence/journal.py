@@ -23,7 +23,7 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import OrderState, Trade
-from arbit.domain.records import Batch, Book, Flag, JournalFailed, Memory
+from arbit.domain.records import Batch, Book, Flag, JournalBusy, JournalFailed, Memory
 from arbit.persistence import rows, tables
 from arbit.persistence.types import money_of
 
@@ -73,7 +73,9 @@ class SqliteJournal:
         self._trade = _insert(tables.fills)
         self._posting = _insert(tables.ledger, skip=("n",))
         self._incident = _insert(tables.incidents, skip=("n",))
-        self._files: tuple[tuple[int, int], ...] = ()
+        self._files: tuple[tuple[int, ...], ...] = ()
+        self._size = 0
+        self._cut = False
 
     def close(self) -> None:
         """Let go of the file."""
@@ -100,7 +102,8 @@ class SqliteJournal:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo()
-            raise JournalFailed(_said(self._path, error)) from None
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            raise (JournalBusy if busy else JournalFailed)(_said(self._path, error)) from None
         except BaseException:
             self._undo()
             raise
@@ -217,14 +220,25 @@ class SqliteJournal:
             raise JournalFailed(f"{self._path}: another daemon took over account {self._account}")
 
     def _check_files(self) -> None:
-        """Whoever moved or deleted the file, or its log, would have us write where nobody reads."""
+        """Whoever moved or deleted the file, or its log, would have us write where nobody reads.
+
+        Nor does it ever get shorter by itself: somebody has cut it, or copied another over it.
+        """
         try:
-            files = tuple(_identity(f"{self._path}{end}") for end in ("", "-wal"))
+            log, file = _identity(f"{self._path}-wal"), _identity(f"{self._path}")
         except OSError:
-            files = ()
+            raise self._moved() from None
+        files, size = (log[:2], file[:2]), file[2]
         self._files = self._files or files
-        if not files or files != self._files:
-            raise JournalFailed(f"{self._path}: the file, or its -wal, was moved or deleted")
+        if files != self._files:
+            raise self._moved()
+        self._cut = self._cut or size < self._size
+        if self._cut:  # for good: the log may make it as long as it was, but not whole
+            raise JournalFailed(f"{self._path}: the file was cut short or overwritten; {DAMAGED}")
+        self._size = size
+
+    def _moved(self) -> JournalFailed:
+        return JournalFailed(f"{self._path}: the file, or its -wal, was moved or deleted")
 
     def _undo(self) -> None:
         if self._connection.in_transaction:
@@ -243,9 +257,10 @@ class SqliteJournal:
             raise JournalFailed(f"{self._path}: a row cannot be read: {said}; {DAMAGED}") from None
 
 
-def _identity(path: str) -> tuple[int, int]:
+def _identity(path: str) -> tuple[int, int, int]:
+    """Which file it is, and how long."""
     found = os.stat(path)  # noqa: PTH116  twice a write: a Path costs more than the question
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_size
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:

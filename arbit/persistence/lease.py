@@ -114,7 +114,7 @@ class Lease:
 
     def _release(self) -> None:
         if self._file is not None:
-            with contextlib.suppress(OSError):  # a full disk: what it could not write it tries again
+            with contextlib.suppress(OSError):  # of a full disk: it tries to write once more
                 self._file.close()  # the lock goes with the descriptor
             self._file = None
 

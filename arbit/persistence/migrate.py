@@ -47,7 +47,8 @@ def current(path: Path) -> str:
                 return _nothing_foreign(path, tables)
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
-        raise UserError(f"{path}: the schema's revision cannot be read: {in_words(error)}") from None
+        said = f"the schema's revision cannot be read: {in_words(error)}"
+        raise UserError(f"{path}: {said}") from None
     return str(row[0]) if row else ""
 
 
