@@ -27,7 +27,7 @@ def _run(*command: str | Path) -> None:
         pytest.skip(f"there is no {command[0]} here")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        pytest.skip(f"{command[0]} is not allowed here: {done.stderr.strip()}")
+        pytest.skip(f"{command[0]} is not allowed here: {done.stderr.splitlines()[0]}")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ fault the independent checker compares the exchange's own log with the database,
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checker import compare
+from tests.checker import accounts_of, check_written_first, compare, read_database, read_log
 from tests.integration.disks import PAGE, FailingDisk, fill, read_only, small_disk
 from tests.integration.live_desk import (
     Daemon,
@@ -132,19 +133,23 @@ def test_while_the_database_is_locked_no_order_leaves_and_nothing_is_lost(
     settled(exchange, tmp_path)
 
 
+@pytest.mark.parametrize("in_flight", [True, False])
 def test_a_stop_while_the_database_is_locked_waits_and_saves_everything(
-    exchange: Exchange, tmp_path: Path
+    exchange: Exchange, tmp_path: Path, *, in_flight: bool
 ) -> None:
     with trading(exchange, tmp_path) as daemon:
-        order = exchange.hold_an_order(LATE_MS)
+        order = exchange.hold_an_order(LATE_MS) if in_flight else ""
         with locked(daemon.database):
             halted_in_one_line(daemon, "another program holds the database")
-            exchange.let_go(order)
+            if in_flight:
+                exchange.let_go(order)
             daemon.signal(signal.SIGTERM)
             time.sleep(0.3)
             assert daemon.running
         assert daemon.ended() in {0, REFUSED}, daemon.said  # its breaker may rest still
         assert daemon.report["ended"] == "stopped"
+    ((breaker,),) = rows(daemon.database, "SELECT value FROM flags WHERE name='breaker'")
+    assert json.loads(breaker)["reason"] == "journal"  # for the next start
     settled(exchange, tmp_path)
 
 
@@ -297,6 +302,27 @@ def test_a_start_on_a_row_that_nobody_can_read_is_refused_in_one_line(
     assert rows(database, "SELECT * FROM orders ORDER BY client_id") == before
 
 
+def salvaged(database: Path, folder: Path) -> Path:
+    """What is written from now on goes into this copy's log as well: it is the same file."""
+    folder.mkdir()
+    shutil.copy(database, folder)
+    (folder / "arbit.db-wal").hardlink_to(f"{database}-wal")
+    return folder / database.name
+
+
+def salvaged_in_order(exchange: Exchange, database: Path) -> None:
+    """Each order that the exchange was asked for had been written before, to the very last one."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint")
+    (account,) = accounts_of(database)
+    (traded,) = (one for one in read_log(exchange.log).values() if one.requested)
+    assert check_written_first(traded, read_database(database, account)) == []
+
+
+def bytes_of(database: Path) -> bytes | None:
+    return database.read_bytes() if database.exists() else None
+
+
 def deleted(database: Path) -> None:
     database.unlink()
 
@@ -318,14 +344,15 @@ def test_a_database_that_is_lost_while_it_trades_ends_trading(
 ) -> None:
     with trading(exchange, tmp_path, ARBIT_RISK__GRACE_S="1") as daemon:
         order = exchange.hold_an_order(LATE_MS)
+        salvage = salvaged(daemon.database, tmp_path / "salvage")
         lose(daemon.database)
-        left = daemon.database.read_bytes() if daemon.database.exists() else None
+        left = bytes_of(daemon.database)
         halted_ns = halted_in_one_line(daemon, "the file")
         exchange.let_go(order)
         daemon.wait_for("order_refused", code="breaker")
         assert daemon.stop() == REFUSED, daemon.said
     nothing_left(exchange, halted_ns, time.time_ns())
     assert "Traceback" not in daemon.said
+    salvaged_in_order(exchange, salvage)
     if lose is not cut_short:  # whatever stands there now is somebody else's
-        after = daemon.database.read_bytes() if daemon.database.exists() else None
-        assert after == left
+        assert bytes_of(daemon.database) == left
