@@ -69,6 +69,7 @@ class Exchange:
         ready = json.loads(self._process.stdout.readline())
         self.rest_url: str = ready["rest"]
         self.ws_url: str = ready["ws"]
+        self._frozen = ""
 
     def __enter__(self) -> Self:
         return self
@@ -119,7 +120,8 @@ class Exchange:
         self.fault("match_delay", delay_ms=delay_ms, times=1)
         until(lambda: self._held(since_ns), "an order that is held")
         order = self._held(since_ns)[0]
-        self._ask("POST", f"/sandbox/freeze?symbol={order['symbol']}", "")
+        self._frozen = str(order["symbol"])
+        self._ask("POST", f"/sandbox/freeze?symbol={self._frozen}", "")
         return str(order["cl_ord_id"])
 
     def let_go(self, client_id: str) -> None:
@@ -129,7 +131,11 @@ class Exchange:
             return any(one["cl_ord_id"] == client_id for one in self.records("end"))
 
         until(ended, f"an end of {client_id}")
-        self._ask("POST", "/sandbox/thaw", "")
+        self.thaw()
+
+    def thaw(self) -> None:
+        """The held order's book moves again."""
+        self._ask("POST", f"/sandbox/thaw?symbol={self._frozen}", "")
 
     def _held(self, since_ns: int) -> list[dict[str, Any]]:
         """Orders that were accepted and are not over. Any other is over in the turn it came in."""
