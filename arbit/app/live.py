@@ -29,6 +29,7 @@ from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError, first_of
 from arbit.domain.fees import hurdle_bps
 from arbit.domain.money import plain
+from arbit.domain.records import JournalFailed
 from arbit.ports import Clock, Listener
 
 CHECK_S = 0.05
@@ -132,7 +133,11 @@ class LiveRun:
         async with AsyncExitStack() as stack:
             telemetry = Telemetry(self._settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
-            run, trader, side = await self._build(venue, telemetry.hub.publish, stack, real=real)
+            try:
+                built = await self._build(venue, telemetry.hub.publish, stack, real=real)
+            except JournalFailed as unreadable:
+                raise UserError(str(unreadable)) from None
+            run, trader, side = built
             self.trader = trader
             telemetry.show([run], trader)
             recorder = await stack.enter_async_context(
@@ -288,9 +293,9 @@ class LiveRun:
                 self._why = "the feed ended"
             await self._clock.sleep(CHECK_S)
         run.close()
-        grace_s = self._settings.risk.grace_s
-        if not await trader.drain(grace_s):
-            self._why += f"; cycles were open after {grace_s} s: the next start takes them up"
+        left = await trader.drain(self._settings.risk.grace_s)
+        if left:
+            self._why += f"; {left}"
 
     def _heed_signals(self) -> None:
         """The first asks to stop in order; the second stops at once, which recovery makes safe."""

@@ -176,15 +176,21 @@ class Trader:
                 self.breaker.resume()
             await self.setup.clock.sleep(OPERATOR_S)
 
-    async def drain(self, grace_s: float) -> bool:
-        """Begin nothing new; wait for open cycles to end. False when some are still open."""
+    async def drain(self, grace_s: float) -> str:
+        """Begin nothing new; wait until open cycles have ended and all of it is written.
+
+        Returns what is left when the grace is over, in words; empty when nothing is.
+        """
         self.engine.close()
+        keeper = self.engine.keeper
         for _ in range(int(grace_s / STEP_S) + 1):
-            if not self.engine.open_cycles:
+            if not self.engine.open_cycles and not keeper.unwritten:
                 self._clean_end()
-                return True
+                return ""
             await self.setup.clock.sleep(STEP_S)
-        return False
+        if self.engine.open_cycles:
+            return f"cycles were open after {grace_s:g} s: the next start takes them up"
+        return f"not all of it was written within {grace_s:g} s: the next start asks the venue"
 
     def _clean_end(self) -> None:
         flag = note_clean_end(self.setup.clock.wall_ns())

@@ -18,6 +18,10 @@ class JournalFailed(ArbitError):
     """The journal could not write or read: nothing of the batch is kept, and nothing may trade."""
 
 
+class JournalBusy(JournalFailed):
+    """Another daemon of the folder was writing: the same batch may be kept a moment later."""
+
+
 class Purpose(enum.StrEnum):
     """What an order is for."""
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from arbit.domain.records import Batch, Flag, JournalFailed, OrderRecord
+from arbit.domain.records import Batch, Flag, JournalBusy, JournalFailed, OrderRecord
 from arbit.execution.works import Pad
 from arbit.ports import Clock, Journal
 from arbit.risk.breaker import Breaker, Reason
 
 RETRY_NS = 250_000_000
+PATIENCE_NS = 250_000_000  # another daemon's commit is shorter; a lock that lasts is a fault
 
 
 class Keeper:
     """Writes pads. What could not be written is written first, before anything else.
 
-    Nothing new leaves meanwhile, so the orders that are out bound what can be unwritten.
+    Nothing new leaves meanwhile, so the orders that are out bound what can be unwritten. A failure
+    trips the breaker; that another daemon of the folder is writing does so once it lasts.
     """
 
     def __init__(self, journal: Journal, breaker: Breaker, clock: Clock) -> None:
@@ -26,10 +28,17 @@ class Keeper:
         self._unwritten: deque[Batch] = deque()
         self._why = ""
         self._next_ns = 0
+        self._since_ns = 0
+        self._tripped = False
 
     def ok(self) -> str:
         """Why nothing new may leave; empty while the journal keeps everything."""
         return self._why
+
+    @property
+    def unwritten(self) -> int:
+        """Batches that wait to be written."""
+        return len(self._unwritten)
 
     def write(self, pad: Pad, intents: Iterable[OrderRecord] | None = None) -> None:
         """Write what was noted, in one commit.
@@ -42,7 +51,7 @@ class Keeper:
             self._flush()
             self._journal.write(pad.batch(orders))
         except JournalFailed as failure:
-            self._failed(str(failure))
+            self._failed(failure)
             if intents is not None:
                 raise
             self._unwritten.append(pad.batch())
@@ -63,7 +72,7 @@ class Keeper:
             try:
                 self._flush()
             except JournalFailed as failure:
-                self._failed(str(failure))
+                self._failed(failure)
 
     def _flush(self) -> None:
         while self._unwritten:
@@ -73,10 +82,17 @@ class Keeper:
             proof = Flag("journal", "works", self._clock.wall_ns())
             self._journal.write(Batch(flags=(proof,)))
             self._why = ""
-            self._breaker.journal_works()
+            if self._tripped:
+                self._tripped = False
+                self._breaker.journal_works()
 
-    def _failed(self, why: str) -> None:
-        self._next_ns = self._clock.monotonic_ns() + RETRY_NS
+    def _failed(self, failure: JournalFailed) -> None:
+        now_ns = self._clock.monotonic_ns()
         if not self._why:
-            self._why = why
-            self._breaker.trip(Reason.JOURNAL, why)
+            self._since_ns = now_ns
+        self._why = str(failure)
+        busy = isinstance(failure, JournalBusy) and now_ns - self._since_ns < PATIENCE_NS
+        self._next_ns = now_ns if busy else now_ns + RETRY_NS
+        if not (busy or self._tripped):
+            self._tripped = True
+            self._breaker.trip(Reason.JOURNAL, self._why)

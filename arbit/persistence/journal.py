@@ -23,15 +23,15 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import OrderState, Trade
-from arbit.domain.records import Batch, Book, Flag, JournalFailed, Memory
+from arbit.domain.records import Batch, Book, Flag, JournalBusy, JournalFailed, Memory
 from arbit.persistence import rows, tables
 from arbit.persistence.types import money_of
 
 BUSY_MS = 5
 MAX_HELD = 1_000  # held cycles that a start is told of
-_NOT_OVER = tuple(state.value for state in OrderState if not state.over)
+_OVER = tuple(state.value for state in OrderState if state.over)
 MAX_SUMMED = 200_000  # cycles summed by day at a start; more than a day can hold
-
+DAMAGED = "see docs/persistence.md, 'When the file is damaged'"
 
 Answer = TypeVar("Answer")
 
@@ -74,7 +74,9 @@ class SqliteJournal:
         self._posting = _insert(tables.ledger, skip=("n",))
         self._incident = _insert(tables.incidents, skip=("n",))
         self._names = (str(path), f"{path}-wal")
-        self._files: list[tuple[int, int]] = []
+        self._files: tuple[tuple[int, ...], ...] = ()
+        self._size = 0
+        self._cut = False
         self._asks_lease = self._connection.cursor()
         self._asks_lease.row_factory = None
 
@@ -103,7 +105,8 @@ class SqliteJournal:
             connection.execute("COMMIT")
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             self._undo()
-            raise JournalFailed(_said(self._path, error)) from None
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            raise (JournalBusy if busy else JournalFailed)(_said(self._path, error)) from None
         except BaseException:
             self._undo()
             raise
@@ -151,9 +154,9 @@ class SqliteJournal:
     def _recall(self) -> Memory:
         open_cycles = self._rows("cycles", "ended_ns=0")
         held = self._rows("cycles", "ended_ns>0 AND state=?", CycleState.HELD.value)[-MAX_HELD:]
-        marks = ",".join("?" * len(_NOT_OVER))
+        marks = ",".join("?" * len(_OVER))  # a state that nobody knows is read, and refused
         found = {
-            row["client_id"]: row for row in self._rows("orders", f"state IN ({marks})", *_NOT_OVER)
+            row["client_id"]: row for row in self._rows("orders", f"state NOT IN ({marks})", *_OVER)
         }
         for cycle in open_cycles:
             for row in self._rows("orders", "cycle_id=?", cycle["cycle_id"]):
@@ -221,14 +224,25 @@ class SqliteJournal:
             raise JournalFailed(f"{self._path}: another daemon took over account {self._account}")
 
     def _check_files(self) -> None:
-        """Whoever moved or deleted the file, or its log, would have us write where nobody reads."""
+        """Whoever moved or deleted the file, or its log, would have us write where nobody reads.
+
+        Nor does it ever get shorter by itself: somebody has cut it, or copied another over it.
+        """
         try:
-            files = [_identity(name) for name in self._names]
+            file, log = map(_identity, self._names)
         except OSError:
-            files = []
+            raise self._moved() from None
+        files, size = (log[:2], file[:2]), file[2]
         self._files = self._files or files
-        if not files or files != self._files:
-            raise JournalFailed(f"{self._path}: the file, or its -wal, was moved or deleted")
+        if files != self._files:
+            raise self._moved()
+        self._cut = self._cut or size < self._size
+        if self._cut:  # for good: the log may make it as long as it was, but not whole
+            raise JournalFailed(f"{self._path}: the file was cut short or overwritten; {DAMAGED}")
+        self._size = size
+
+    def _moved(self) -> JournalFailed:
+        return JournalFailed(f"{self._path}: the file, or its -wal, was moved or deleted")
 
     def _undo(self) -> None:
         if self._connection.in_transaction:
@@ -243,12 +257,14 @@ class SqliteJournal:
         except sqlite3.Error as error:
             raise JournalFailed(_said(self._path, error)) from None
         except (BrokenRule, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise JournalFailed(f"{self._path}: a row cannot be read: {error}") from None
+            said = " ".join(str(error).split())[:200]
+            raise JournalFailed(f"{self._path}: a row cannot be read: {said}; {DAMAGED}") from None
 
 
-def _identity(path: str) -> tuple[int, int]:
+def _identity(path: str) -> tuple[int, int, int]:
+    """Which file it is, and how long."""
     found = os.stat(path)  # noqa: PTH116  twice a write: a Path costs more than the question
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_size
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
@@ -277,18 +293,20 @@ def _compiled(statement: Any) -> _Statement:
     return _Statement(str(compiled), tuple(compiled.positiontup or ()))
 
 
-def _said(path: Path, error: Exception) -> str:
-    """One line for what went wrong, in a reader's words where SQLite's are terse."""
-    text = str(error)
+def in_words(error: Exception) -> str:
+    """What went wrong, in a reader's words where SQLite's are terse, on one line."""
+    text = " ".join(str(error).split())
     hints = {
         "locked": "another program holds the database",
         "full": "the disk is full",
         "readonly": "the file is read-only",
-        "disk I/O": "the disk failed",
-        "malformed": "the file is damaged; see docs/persistence.md, 'When the file is damaged'",
-        "not a database": "the file is no database",
+        "disk I/O": "the disk failed or is full",
+        "malformed": f"the file is damaged; {DAMAGED}",
+        "not a database": f"the file is no database; {DAMAGED}",
+        "no such": f"the file is not what it was; {DAMAGED}",
     }
-    for sign, hint in hints.items():
-        if sign in text:
-            return f"{path}: {hint} ({text})"
-    return f"{path}: {text}"
+    return next((f"{hint} ({text})" for sign, hint in hints.items() if sign in text), text)
+
+
+def _said(path: Path, error: Exception) -> str:
+    return f"{path}: {in_words(error)}"

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from arbit.domain.errors import UserError
-from arbit.persistence.journal import connect
+from arbit.persistence.journal import connect, in_words
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,9 +64,12 @@ class Lease:
             if self._prepare is not None:
                 self._prepare()
             self.token = self._take()
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             self._release()
-            raise UserError(f"{self._database}: {error}") from None
+            raise UserError(f"{self._database}: {in_words(error)}") from None
+        except OSError as error:
+            self._release()
+            raise UserError(f"{self._lock}: {error.strerror}") from None
         except BaseException:
             self._release()
             raise
@@ -111,7 +114,8 @@ class Lease:
 
     def _release(self) -> None:
         if self._file is not None:
-            self._file.close()  # the lock goes with the descriptor
+            with contextlib.suppress(OSError):  # of a full disk: it tries to write once more
+                self._file.close()  # the lock goes with the descriptor
             self._file = None
 
 

@@ -20,11 +20,12 @@ from sqlalchemy.exc import DatabaseError
 
 import arbit
 from arbit.domain.errors import UserError
+from arbit.persistence.journal import DAMAGED, in_words
 from arbit.persistence.lease import is_held
 
 MIGRATIONS = Path(arbit.__file__).resolve().parents[1] / "migrations"
 BACKUPS_KEPT = 5
-DAMAGED = "see docs/persistence.md, 'When the file is damaged'"
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def latest() -> str:
@@ -46,18 +47,21 @@ def current(path: Path) -> str:
                 return _nothing_foreign(path, tables)
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
-        raise UserError(f"{path}: the schema's revision cannot be read: {error}") from None
+        said = f"the schema's revision cannot be read: {in_words(error)}"
+        raise UserError(f"{path}: {said}") from None
     return str(row[0]) if row else ""
 
 
 def quick_check(path: Path) -> None:
-    """UserError when there is no file, or SQLite finds it damaged."""
+    """UserError when there is no file, SQLite finds it damaged, or it cannot be looked at now."""
     if not path.exists():
         raise UserError(f"{path}: there is no database yet; `arbit db upgrade` makes one")
     try:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:  # locked, full, forbidden
+            raise UserError(f"{path}: {in_words(error)}") from None
         found = [str(error)]
     if found != ["ok"]:
         said = " ".join(found[0].split()) if found else "no answer"
@@ -85,7 +89,8 @@ def upgrade(path: Path, ours: Path | None = None) -> str:
             _run(connection)
     except (sqlite3.Error, DatabaseError) as error:
         cause = getattr(error, "orig", error)
-        raise UserError(f"{path}: cannot be upgraded: {cause}") from None
+        said = in_words(cause) if isinstance(cause, sqlite3.Error) else cause
+        raise UserError(f"{path}: cannot be upgraded: {said}") from None
     return latest()
 
 
@@ -104,7 +109,10 @@ def backup(path: Path, label: str) -> Path:
         ):
             source.backup(target)
     except (OSError, sqlite3.Error) as error:
-        raise UserError(f"{copy}: the backup cannot be written: {error}") from None
+        with contextlib.suppress(OSError):  # half a copy must not be taken for a whole one
+            copy.unlink(missing_ok=True)
+        said = in_words(error) if isinstance(error, sqlite3.Error) else error.strerror
+        raise UserError(f"{copy}: the backup cannot be written: {said}") from None
     for old in _backups(path)[:-BACKUPS_KEPT]:
         old.unlink(missing_ok=True)
     return copy

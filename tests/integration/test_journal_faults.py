@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from arbit.domain.errors import UserError
-from arbit.domain.records import JournalFailed, Memory
+from arbit.domain.records import JournalBusy, JournalFailed, Memory
 from arbit.persistence.check import check
 from arbit.persistence.journal import SqliteJournal
-from arbit.persistence.migrate import quick_check, upgrade
+from arbit.persistence.migrate import backup, quick_check, upgrade
 from tests.unit.persistence.made import a_cycle, opened
 
 PAGE = 4096
@@ -71,7 +71,7 @@ def test_a_locked_database_refuses_and_works_again_once_free(tmp_path: Path) -> 
         before = journal.recall()
         with closing(sqlite3.connect(tmp_path / "arbit.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(JournalFailed) as failure:
+            with pytest.raises(JournalBusy) as failure:
                 journal.write(a_cycle(1))
             assert "another program holds the database" in one_line(failure)
             assert journal.recall() == before  # readers are not in its way
@@ -136,6 +136,53 @@ def test_a_file_that_was_moved_away_refuses_instead_of_writing_into_nothing(
         (tmp_path / "away").replace(tmp_path / gone)
         journal.write(a_cycle(2))
         assert {one.cycle_id for one in journal.recall().cycles} == {"c0000", "c0002"}
+
+
+def test_a_file_that_was_cut_short_refuses_for_good(tmp_path: Path) -> None:
+    """Somebody cut it, or copied a smaller one over it: the log alone does not make it whole."""
+    path = tmp_path / "arbit.db"
+    with opened(tmp_path) as journal:
+        journal.write(a_cycle(0))
+        whole = path.read_bytes()
+        os.truncate(path, PAGE)
+        with pytest.raises(JournalFailed) as failure:
+            journal.write(a_cycle(1))
+        assert "cut short" in one_line(failure)
+        path.write_bytes(whole + b"\0" * PAGE)
+        with pytest.raises(JournalFailed, match="cut short"):
+            journal.write(a_cycle(1))
+
+
+def test_a_row_that_nobody_can_read_is_refused_in_one_line(tmp_path: Path) -> None:
+    """Above all an order in a state of no table: who passed over it would forget it."""
+    with opened(tmp_path) as journal:
+        journal.write(a_cycle(0))
+    for change in ("orders SET state='sens'", "ledger SET amount='1\n2'"):
+        with closing(sqlite3.connect(tmp_path / "arbit.db", isolation_level=None)) as other:
+            other.execute("BEGIN")
+            other.execute(f"UPDATE {change}")
+            other.execute("COMMIT")
+        with opened(tmp_path) as journal:
+            with pytest.raises(JournalFailed) as failure:
+                journal.recall()
+            assert "a row cannot be read" in one_line(failure)
+            assert "docs/persistence.md" in one_line(failure)
+
+
+def test_half_a_backup_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(tmp_path, 3)
+    limited = sqlite3.connect
+
+    def small(path: Path) -> sqlite3.Connection:
+        connection = limited(path)
+        if "backup" in str(path):
+            connection.execute("PRAGMA max_page_count=2")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    with pytest.raises(UserError, match="backup-0001"):
+        backup(tmp_path / "arbit.db", "0002")
+    assert not list(tmp_path.glob("*.backup-*"))
 
 
 def test_whatever_page_is_damaged_a_start_refuses_or_remembers_everything(tmp_path: Path) -> None:
