@@ -29,7 +29,6 @@ from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError, first_of
 from arbit.domain.fees import hurdle_bps
 from arbit.domain.money import plain
-from arbit.domain.records import JournalFailed
 from arbit.ports import Clock, Listener
 
 CHECK_S = 0.05
@@ -133,11 +132,7 @@ class LiveRun:
         async with AsyncExitStack() as stack:
             telemetry = Telemetry(self._settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
-            try:
-                built = await self._build(venue, telemetry.hub.publish, stack, real=real)
-            except JournalFailed as unreadable:
-                raise UserError(str(unreadable)) from None
-            run, trader, side = built
+            run, trader, side = await self._build(venue, telemetry.hub.publish, stack, real=real)
             self.trader = trader
             telemetry.show([run], trader)
             recorder = await stack.enter_async_context(

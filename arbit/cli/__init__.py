@@ -10,6 +10,7 @@ import typer
 from arbit.cli import control, db, fitness, keys_check, live, sandbox
 from arbit.domain.account import AccountUnfit
 from arbit.domain.errors import UserError, VenueError
+from arbit.domain.records import JournalFailed
 
 USER_MISTAKE = 2
 REFUSED_BY_SAFETY = 3
@@ -45,7 +46,7 @@ def main() -> None:
     """Run the command. A user's mistake is one clear line and exit code 2, never a traceback."""
     try:
         code = app(standalone_mode=False)
-    except UserError as error:
+    except (UserError, JournalFailed) as error:  # the latter: a start on what cannot be read
         _leave(str(error), USER_MISTAKE)
     except AccountUnfit as error:
         _leave(str(error), REFUSED_BY_SAFETY)
