@@ -93,13 +93,13 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     prices[HOLD] = "unpriced" if held is None else plain(held)
     for name in (COMPLETE, REVERSE, ALTERNATIVE):
         prices.setdefault(name, "none")
-    blind = not found and any(map(paths.is_shut, paths.symbols))
+    blind = any(map(paths.is_shut, paths.symbols))
     best = max(found, key=lambda way: way.value, default=None)
     if best is None:
         return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind)
     loss = EXACT.minus(EXACT.add(moved.get(start, ZERO), best.value))
     if loss > budget:
-        return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=False, loss=loss)
+        return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind, loss=loss)
     best = paths.bounded(best, EXACT.subtract(budget, loss))
     return Prospect(prices | {"chosen": best.name}, best, home=False, blind=False, loss=loss)
 
