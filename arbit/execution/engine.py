@@ -125,6 +125,7 @@ class Engine:
 
     def adopt(self, cycle: Cycle, budget: Decimal) -> None:
         """A cycle found at a restart: learn what became of it, and end it or bring it home."""
+        cycle = self.past.pop(cycle.cycle_id, cycle)  # with a late fill not yet in the journal
         work = Work(cycle, None, budget)
         self.works[cycle.cycle_id] = work
         for order in cycle.orders:

@@ -93,13 +93,13 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     prices[HOLD] = "unpriced" if held is None else plain(held)
     for name in (COMPLETE, REVERSE, ALTERNATIVE):
         prices.setdefault(name, "none")
-    blind = not found and any(map(paths.is_shut, paths.symbols))
+    blind = any(map(paths.is_shut, paths.symbols))
     best = max(found, key=lambda way: way.value, default=None)
     if best is None:
         return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind)
     loss = EXACT.minus(EXACT.add(moved.get(start, ZERO), best.value))
     if loss > budget:
-        return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=False, loss=loss)
+        return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind, loss=loss)
     best = paths.bounded(best, EXACT.subtract(budget, loss))
     return Prospect(prices | {"chosen": best.name}, best, home=False, blind=False, loss=loss)
 
@@ -152,20 +152,18 @@ class _Paths:
         in_base = (leg.side is Side.SELL) is not owed
         view = self._around.view(leg.symbol)
         levels = view.facing(leg.side) if view is not None else ()
-        if in_base:
-            lot, least = market.qty_increment, market.qty_min
-            if lot is not None and least is not None and floor_to(amount, lot) < max(least, lot):
-                return True
-            cost = EXACT.multiply(amount, levels[0].price) if levels else None
-            return cost is not None and market.cost_min is not None and cost < market.cost_min
-        if not levels:
+        if not levels and not in_base:
             return market.cost_min is not None and amount < market.cost_min
-        qty = EXACT.divide(amount, levels[0].price)
-        few = market.qty_min is not None and qty < market.qty_min
-        return few or (market.cost_min is not None and amount < market.cost_min)
+        qty = amount if in_base else EXACT.divide(amount, levels[0].price)
+        if market.qty_increment is not None:  # only whole lots can be ordered
+            qty = floor_to(qty, market.qty_increment)
+        few = qty <= 0 or (market.qty_min is not None and qty < market.qty_min)
+        if few or not levels or market.cost_min is None:
+            return few
+        return EXACT.multiply(qty, levels[0].price) < market.cost_min
 
     def way(self, name: str, loose: Mapping[str, Decimal]) -> Way | None:
-        """All the way home by completing or reversing; None where a book or depth is missing."""
+        """All the way home by completing or reversing; None where one is shut."""
         holdings = dict(loose)
         legs = self._complete if name == COMPLETE else self._reverse
         inside = (self.first, self.second) if name == COMPLETE else (self.second, self.first)
@@ -174,26 +172,39 @@ class _Paths:
             amount = holdings.get(asset, ZERO)
             if amount <= 0 or (orders and self.is_dust(asset, amount)):
                 continue
-            order = self._spend_all(legs[asset], amount)
-            if order is None:
-                return None
-            _move(holdings, order)
-            orders.append(order)
+            step = self._step(legs[asset], asset, amount)
+            if step is None or (not step and amount > loose.get(asset, ZERO)):
+                return None  # shut, or a way into what nobody would take any more
+            for order in step:
+                _move(holdings, order)
+            orders += step
         return self._settle(name, orders, holdings)
 
     def detour(self, loose: Mapping[str, Decimal]) -> Way | None:
-        """Home through one asset outside the triangle, the best one for each asset left over."""
-        holdings, orders = dict(loose), list[HomeOrder]()
+        """Home through one asset outside the triangle, the best one for each asset left over.
+
+        What has none, or is half-way through one, goes straight home beside it.
+        """
+        holdings, orders, turns = dict(loose), list[HomeOrder](), 0
         for asset, amount in loose.items():
             if amount <= 0:
                 continue
             pair = self._best_detour(asset, amount)
-            if pair is None:
+            turns += pair is not None
+            step = pair or self._step(self._home[asset], asset, amount)
+            if step is None:
                 return None
-            for order in pair:
+            for order in step:
                 _move(holdings, order)
-            orders += pair
-        return self._settle(ALTERNATIVE, orders, holdings) if orders else None
+            orders += step
+        return self._settle(ALTERNATIVE, orders, holdings) if turns else None
+
+    def _step(self, leg: Leg, asset: str, amount: Decimal) -> tuple[HomeOrder, ...] | None:
+        """Spend it there; too little for that, straight home, or nowhere. None: it is shut."""
+        if self._facts(leg) is None:
+            return None
+        order = self._spend_all(leg, amount) or self._spend_all(self._home[asset], amount)
+        return () if order is None else (order,)
 
     def _best_detour(self, asset: str, amount: Decimal) -> tuple[HomeOrder, HomeOrder] | None:
         best: tuple[HomeOrder, HomeOrder] | None = None
@@ -274,7 +285,10 @@ class _Paths:
         return None if qty is None else _home_order(leg, qty, limit, fee, levels)
 
     def _receive(self, leg: Leg, wanted: Decimal) -> HomeOrder | None:
-        """Buy back `wanted` of `leg.receive`, net of the fee."""
+        """Buy back `wanted` of `leg.receive`, net of the fee.
+
+        What lies beyond the levels shown is not free: it is reckoned at the last one's price.
+        """
         facts = self._facts(leg)
         if facts is None:
             return None
@@ -284,7 +298,7 @@ class _Paths:
         if lot is None:
             return None
         qty = ceil_to(gross if leg.side is Side.BUY else EXACT.divide(gross, limit), lot)
-        return _home_order(leg, qty, limit, fee, levels)
+        return _home_order(leg, qty, limit, fee, (*levels, Level(limit, qty)))
 
     def bounded(self, way: Way, room: Decimal) -> Way:
         """The same way, its first order's limit where the budget ends, at most a little beyond.
@@ -304,10 +318,11 @@ class _Paths:
         if leg.side is Side.SELL:
             least = EXACT.divide(EXACT.subtract(first.receive, more), ONE - fee)
             eased = EXACT.multiply(first.limit_price, ONE - SLACK)
-            limit = ceil_to(max(eased, EXACT.divide(least, first.qty)), tick)
+            limit = ceil_to(max(eased, EXACT.divide(least, first.spend)), tick)
             qty: Decimal | None = first.qty
         else:
-            most = EXACT.divide(EXACT.add(first.spend, more), first.qty)
+            bought = EXACT.divide(first.receive, ONE - fee)  # as much as is shown
+            most = EXACT.divide(EXACT.add(first.spend, more), bought)
             eased = EXACT.multiply(first.limit_price, ONE + SLACK)
             limit = floor_to(min(eased, most), tick)
             funds = EXACT.multiply(first.qty, first.limit_price)

@@ -195,8 +195,7 @@ class ScriptedVenue:
         self.still_open = [one for one in self.still_open if one.client_id != client_id]
 
     async def balances(self) -> Mapping[str, Balance]:
-        held, all_of = self.held_, self.balances_
-        return {asset: Balance(all_of[asset], held.get(asset, ZERO)) for asset in all_of}
+        return {a: Balance(all_, self.held_.get(a, ZERO)) for a, all_ in self.balances_.items()}
 
     async def fees(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         return FEES
@@ -292,7 +291,7 @@ class World:
         risk = self.settings.risk
         self.breaker = Breaker("test", risk, self.clock, self.events.append)
         self.breaker.restore(self.memory.flags.get(FLAG))
-        self.day = DayBook()
+        self.day = DayBook(self.memory.profit_ref_by_day)
         self.gate = self._gate()
         self.setup = EngineSetup(
             account=AccountId("test", Mode.SANDBOX, "k"),
