@@ -106,7 +106,7 @@ def not_sent(cycle: Cycle, index: int, markets: Mapping[str, Market]) -> Step:
         others = tuple(order.client_id for order in cycle.open_orders)
         if others:
             return Step(cycle, (Cancel(others),))
-        return _after_parallel(cycle)
+        return _after_parallel(cycle, markets)
     if not cycle.traded and not cycle.open_orders and index == 1:
         return _over(cycle, _H.NOTHING)
     return _advance(_go(cycle, _H.SHORT), markets)
@@ -213,7 +213,7 @@ def _back(cycle: Cycle) -> Cycle:
 def _advance(cycle: Cycle, markets: Mapping[str, Market]) -> Step:
     """Everything sent so far is known, or some parallel legs are still out: what follows?"""
     if cycle.state is _S.LEGS:
-        return _parallel(cycle)
+        return _parallel(cycle, markets)
     if cycle.state is _S.UNWINDING:
         return Step(cycle, () if cycle.open_orders else (PlanUnwind(),))
     index = _LEG_STATES[cycle.state]
@@ -221,26 +221,28 @@ def _advance(cycle: Cycle, markets: Mapping[str, Market]) -> Step:
         return _over(cycle, _H.NOTHING)
     if index > 1 and _leftover(cycle, index, markets):
         return _advance(_go(cycle, _H.SHORT), markets)
-    if index == len(cycle.record.plan):
+    if _complete(cycle, markets):
         return _over(cycle, _H.COMPLETE)
+    if index == len(cycle.record.plan):  # a late fill, or a fee in another asset than agreed
+        return _advance(_go(cycle, _H.SHORT), markets)
     following = _funded_leg(cycle, index + 1, markets)
     if following is None:
         return _advance(_go(cycle, _H.SHORT), markets)
     return Step(_go(cycle, _H.NEXT_LEG), (following,))
 
 
-def _parallel(cycle: Cycle) -> Step:
+def _parallel(cycle: Cycle, markets: Mapping[str, Market]) -> Step:
     out = cycle.open_orders
     failed = any(o.over and o.record.state is not OrderState.FILLED for o in cycle.orders)
     if out:
         return Step(cycle, (Cancel(tuple(o.client_id for o in out)),) if failed else ())
-    return _after_parallel(cycle)
+    return _after_parallel(cycle, markets)
 
 
-def _after_parallel(cycle: Cycle) -> Step:
+def _after_parallel(cycle: Cycle, markets: Mapping[str, Market]) -> Step:
     if not cycle.traded:
         return _over(cycle, _H.NOTHING)
-    if _all_filled(cycle):
+    if _complete(cycle, markets):
         return _over(cycle, _H.COMPLETE)
     return Step(_go(cycle, _H.SHORT), (PlanUnwind(),))
 
@@ -251,12 +253,11 @@ def _all_filled(cycle: Cycle) -> bool:
 
 
 def _complete(cycle: Cycle, markets: Mapping[str, Market]) -> bool:
-    """Whether the last leg has traded and left nothing behind that could be traded."""
-    if cycle.state is _S.LEGS:
-        return _all_filled(cycle)
-    if cycle.state is not _S.LEG_3:
+    """Whether every leg has traded and nothing is left over, or owed, that could be traded."""
+    if cycle.state is not _S.LEG_3 and not (cycle.state is _S.LEGS and _all_filled(cycle)):
         return False
-    return not _leftover(cycle, 2, markets) and not _leftover(cycle, 3, markets)
+    between = ((row, abs(cycle.has(row.leg.spend))) for row in cycle.record.plan[1:])
+    return all(is_dust(row.leg, amount, row.limit_price, markets) for row, amount in between)
 
 
 def _leftover(cycle: Cycle, index: int, markets: Mapping[str, Market]) -> bool:
