@@ -93,9 +93,8 @@ class Settling:
         cycle, at_ns = work.cycle, self._setup.wall_ns()
         moved = cycle.moved()
         profit = moved.get(cycle.start, ZERO)
-        record = replace(
-            cycle.record, ended_ns=at_ns, profit=profit, profit_ref=self._in_reference(moved)
-        )
+        profit_ref = self._in_reference(work.pad, cycle, moved)
+        record = replace(cycle.record, ended_ns=at_ns, profit=profit, profit_ref=profit_ref)
         postings = result(cycle.cycle_id, cycle.start, profit, at_ns)
         self._setup.ledger.apply(postings)
         self._setup.ledger.release(cycle.cycle_id)
@@ -110,12 +109,19 @@ class Settling:
             self.incident(work.pad, "held", f"{record.path}: {left or 'nothing'} left behind")
         return replace(cycle, record=record)
 
-    def _in_reference(self, moved: Mapping[str, Decimal]) -> Decimal | None:
-        """All that the cycle moved, at what our own books say now; None when one has no price."""
+    def _in_reference(self, pad: Pad, cycle: Cycle, moved: Mapping[str, Decimal]) -> Decimal | None:
+        """All that the cycle moved, at what our own books say now.
+
+        None when its start asset has no price. Another asset without one (a fee in a third) is
+        told and left out: what is known of a loss counts for the day.
+        """
         value = ZERO
-        for asset, amount in moved.items():
+        for asset, amount in sorted(moved.items()):
             price = self._setup.in_reference(asset) if amount else ZERO
-            if price is None:
+            if price is None and asset == cycle.start:
                 return None
-            value = EXACT.add(value, EXACT.multiply(amount, price))
+            if price is None:
+                said = f"{plain(amount)} {asset} of {cycle.cycle_id}: no book of ours prices it"
+                self.incident(pad, "unpriced", said)
+            value = EXACT.add(value, EXACT.multiply(amount, price or ZERO))
         return value
