@@ -129,6 +129,7 @@ class Engine:
         self.works[cycle.cycle_id] = work
         for order in cycle.orders:
             self._cycle_of[order.client_id] = cycle.cycle_id
+        self.setup.gate.adopt(cycle.cycle_id)
         self.setup.ledger.claim(cycle.cycle_id, {})
         self._apply(work, steps.restarted(cycle, self.setup.markets))
 

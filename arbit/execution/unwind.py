@@ -31,12 +31,14 @@ COMPLETE, REVERSE, ALTERNATIVE, HOLD = "complete", "reverse", "alternative", "ho
 class Surroundings:
     """What a way home is priced from. `view` is None while a book is not to be believed.
 
-    `fees` are taker fees as fractions by symbol; a missing one closes that market to us.
+    `fees` are taker fees as fractions by symbol; a missing one closes that market to us. `room`
+    says whether an order (leg, quantity, limit) keeps every asset within its cap.
     """
 
     view: Callable[[str], BookView | None]
     markets: Mapping[str, Market]
     fees: Mapping[str, Decimal]
+    room: Callable[[Leg, Decimal, Decimal], bool] = lambda _leg, _qty, _limit: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Way:
 class Prospect:
     """What was priced, and what was chosen. `chosen` None with `home` False means hold.
 
-    `blind` says that a book needed for a price is not believable now: later is another chance.
+    `blind` says that a book needed for a price is not believable now, or that the caps leave no
+    room for any way: later is another chance.
     """
 
     prices: Mapping[str, str]
@@ -90,8 +93,8 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     prices[HOLD] = "unpriced" if held is None else plain(held)
     for name in (COMPLETE, REVERSE, ALTERNATIVE):
         prices.setdefault(name, "none")
-    blind = not found and any(around.view(symbol) is None for symbol in paths.symbols)
-    best = max(found, key=lambda way: way.value, default=None)
+    blind = bool(found) or any(around.view(symbol) is None for symbol in paths.symbols)
+    best = max(filter(paths.has_room, found), key=lambda way: way.value, default=None)
     if best is None:
         return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind)
     loss = EXACT.minus(EXACT.add(moved.get(start, ZERO), best.value))
@@ -144,29 +147,38 @@ class _Paths:
         in_base = (leg.side is Side.SELL) is not owed
         view = self._around.view(leg.symbol)
         levels = view.facing(leg.side) if view is not None else ()
-        if in_base:
-            lot, least = market.qty_increment, market.qty_min
-            if lot is not None and least is not None and floor_to(amount, lot) < max(least, lot):
-                return True
-            cost = EXACT.multiply(amount, levels[0].price) if levels else None
-            return cost is not None and market.cost_min is not None and cost < market.cost_min
-        if not levels:
-            return market.cost_min is not None and amount < market.cost_min
-        qty = EXACT.divide(amount, levels[0].price)
-        few = market.qty_min is not None and qty < market.qty_min
-        return few or (market.cost_min is not None and amount < market.cost_min)
+        least, cost_min, lot = market.qty_min, market.cost_min, market.qty_increment
+        if not levels and not in_base:
+            return cost_min is not None and amount < cost_min
+        qty = amount if in_base else EXACT.divide(amount, levels[0].price)
+        qty = qty if lot is None else floor_to(qty, lot)  # what no whole lot holds cannot be traded
+        if qty <= 0 or (least is not None and qty < least):
+            return True
+        cost = EXACT.multiply(qty, levels[0].price) if levels else None
+        return cost is not None and cost_min is not None and cost < cost_min
 
     def way(self, name: str, loose: Mapping[str, Decimal]) -> Way | None:
-        """All the way home by completing or reversing; None where a book or depth is missing."""
+        """All the way home by completing or reversing; None where a book or depth is missing.
+
+        Where an asset has no room for what would be bought, what is in hand of it goes first.
+        """
+        inside = (self.first, self.second) if name == COMPLETE else (self.second, self.first)
+        found = self._way(name, loose, inside)
+        if found is None or self.has_room(found):
+            return found
+        return self._way(name, loose, (inside[1], *inside))
+
+    def _way(self, name: str, loose: Mapping[str, Decimal], inside: tuple[str, ...]) -> Way | None:
         holdings = dict(loose)
         legs = self._complete if name == COMPLETE else self._reverse
-        inside = (self.first, self.second) if name == COMPLETE else (self.second, self.first)
         orders: list[HomeOrder] = []
         for asset in (*self.others, *inside):
             amount = holdings.get(asset, ZERO)
             if amount <= 0 or (orders and self.is_dust(asset, amount)):
                 continue
-            order = self._spend_all(legs[asset], amount)
+            order = self._spend_all(legs[asset], amount) or self._spend_all(
+                self._home[asset], amount  # too little for this way's market is sold straight home
+            )
             if order is None:
                 return None
             _move(holdings, order)
@@ -270,13 +282,20 @@ class _Paths:
         qty = ceil_to(gross if leg.side is Side.BUY else EXACT.divide(gross, limit), lot)
         return _home_order(leg, qty, limit, fee, levels)
 
+    def has_room(self, way: Way) -> bool:
+        """Whether the way's next order keeps every asset within its cap."""
+        first = way.orders[0]
+        return self._around.room(first.leg, first.qty, first.limit_price)
+
     def with_slack(self, way: Way, room: Decimal) -> Way:
         """The same way, its first order's limit a little beyond, as far as `room` (start) allows.
 
-        A book moves between the look and the order. The limit stays on tick.
+        A book moves between the look and the order. The limit stays on tick, the order above the
+        minima.
         """
         first = way.orders[0]
-        tick = self._around.markets[first.leg.symbol].price_increment
+        market = self._around.markets[first.leg.symbol]
+        tick = market.price_increment
         stake = max(abs(way.value), EXACT.multiply(room, Decimal(2)))
         if tick is None or stake <= 0:
             return way
@@ -287,10 +306,9 @@ class _Paths:
         else:
             limit = floor_to(EXACT.multiply(first.limit_price, ONE + slack), tick)
             funds = EXACT.multiply(first.qty, first.limit_price)
-            market = self._around.markets[first.leg.symbol]
             owed = way.name in (COMPLETE, REVERSE) and first.leg.spend == self.start
             qty = first.qty if owed else affordable(first.leg, funds, limit, market)
-        if limit <= 0 or qty is None:
+        if limit <= 0 or qty is None or EXACT.multiply(qty, limit) < (market.cost_min or ZERO):
             return way
         eased = HomeOrder(first.leg, qty, limit, first.fee_rate, first.spend, first.receive)
         return Way(way.name, (eased, *way.orders[1:]), way.value)
