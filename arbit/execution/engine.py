@@ -204,7 +204,8 @@ class Engine:
                 for client_id in client_ids:
                     self._asking.ask_later(work, client_id)
             case steps.Cancel(client_ids):
-                for client_id in client_ids:
+                for client_id in sorted({*client_ids} - work.cancelled):  # a cancel is dear
+                    work.cancelled.add(client_id)
                     self._tasks.spawn(self._asking.cancel(work.cycle, client_id))
             case steps.PlanUnwind():
                 return self._homing.plan(work)
