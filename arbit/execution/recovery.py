@@ -7,6 +7,7 @@ and an order that could not be resolved is asked about again.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.money import BPS, EXACT
@@ -25,6 +26,8 @@ ASKS = 20  # how often the venue is asked at a start before we give up
 SECOND_NS = 1_000_000_000
 CRASH_WINDOW_NS = 600 * SECOND_NS
 STARTS = "starts"
+
+Answer = TypeVar("Answer")
 
 
 async def recover(
@@ -59,15 +62,13 @@ def _audited_ns(memory: Memory) -> int:
     return min(memory.last_trade_ns or memory.last_flow_ns, memory.last_flow_ns)
 
 
-async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[None]]) -> None:
+async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[Answer]]) -> Answer:
     """A start is worth some patience: the venue is asked again before it is given up."""
     for _ in range(TRIES):
         try:
-            await ask()
+            return await ask()
         except VenueUnreachable as error:
             why = error
-        else:
-            return
         await setup.clock.sleep(TRY_S)
     raise why
 
@@ -75,7 +76,8 @@ async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[None]]) -> None
 async def _cancel_ours(setup: EngineSetup, reader: AccountReader) -> None:
     """Our own orders that are still open: asked to be cancelled, and seen to be gone."""
     for _ in range(ASKS):
-        mine = [order for order in await reader.open_orders() if ours(order.client_id)]
+        found = await _asked(setup, reader.open_orders)
+        mine = [order for order in found if ours(order.client_id)]
         if not mine:
             return
         for order in mine:
