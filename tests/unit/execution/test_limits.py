@@ -28,6 +28,74 @@ def limited(scan: dict[str, Any] | None = None, **risk: Any) -> Settings:
     return settings.model_copy(update={"scan": settings.scan.model_copy(update=scan or {})})
 
 
+# --- before leg 1 --------------------------------------------------------------------------------
+
+BETTER = {"BTC/USD": D("100.10"), "ETH/BTC": D("0.0995"), "ETH/USD": D("10.17")}
+
+
+def topped(world: World, symbol: str) -> Decimal:
+    """A better level than the planned one appears; how far the limit is from it, in bps."""
+    book, price = world.sights.books[symbol], BETTER[symbol]
+    bid, ask = replace(book.bids[0], price=price), replace(book.asks[0], price=price)
+    if symbol == "ETH/USD":  # the leg that sells
+        world.sights.books[symbol] = replace(book, bids=(bid, *book.bids))
+        return (1 - book.bids[0].price / price) * 10_000
+    world.sights.books[symbol] = replace(book, asks=(ask, *book.asks))
+    return (book.asks[0].price / price - 1) * 10_000
+
+
+@POLICIES
+@pytest.mark.parametrize("symbol", list(BETTER))
+@pytest.mark.parametrize("beyond", [True, False])
+async def test_a_limit_too_far_from_its_top_is_refused_before_leg_1_whichever_leg_it_is(
+    symbol: str, policy: Policy, beyond: bool
+) -> None:
+    probe = World()
+    away_bps = topped(probe, symbol)
+    most = away_bps.quantize(D("0.0001")) + (D("-0.0001") if beyond else D("0.0001"))
+    world = NastyWorld(settings=limited({"max_slippage_bps": most}, policy=policy))
+    plan = world.plan()
+    topped(world, symbol)
+    async with world.running():
+        refused = world.engine.take(plan, world.clock.now_ns)
+        await world.settle()
+
+    assert (isinstance(refused, Refused) and refused.code is RefusalCode.SLIPPAGE) is beyond
+    assert (world.nasty.log == []) is beyond, "nothing reached the venue, not even leg 1"
+    assert world.meter().findings == []
+
+
+# --- what is left --------------------------------------------------------------------------------
+
+
+@POLICIES
+@pytest.mark.parametrize("leg", [0, 1, 2])
+async def test_what_a_leg_traded_too_much_goes_home_and_is_no_done_cycle(
+    leg: int, policy: Policy
+) -> None:
+    acts = [Act(), Act(), Act()]
+    acts[leg] = Act(over_lots=60)
+    world = NastyWorld(*acts, policy=policy)
+    async with world.running():
+        await world.trade()
+
+    assert world.end == "unwound"
+    for asset in ("BTC", "ETH"):
+        assert abs(world.ledger.deviation(asset)) < D("0.002")
+    world.agrees()
+
+
+async def test_a_late_fill_of_leg_1_while_leg_3_is_out_goes_home() -> None:
+    world = NastyWorld(Act(fraction=D("0.5"), late_lots=200), Act(), Act(match_s=0.5))
+    async with world.running():
+        await world.trade()
+
+    assert world.end == "unwound"
+    assert any(one.kind == "late_fill" for one in world.journal.incidents)
+    assert world.ledger.deviation("BTC") < D("0.002")
+    world.agrees()
+
+
 # --- orders home ---------------------------------------------------------------------------------
 
 
