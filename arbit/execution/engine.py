@@ -204,7 +204,8 @@ class Engine:
                 for client_id in client_ids:
                     self._asking.ask_later(work, client_id)
             case steps.Cancel(client_ids):
-                for client_id in client_ids:
+                for client_id in sorted({*client_ids} - work.cancelled):  # a cancel is dear
+                    work.cancelled.add(client_id)
                     self._tasks.spawn(self._asking.cancel(work.cycle, client_id))
             case steps.PlanUnwind():
                 return self._homing.plan(work)
@@ -292,6 +293,7 @@ class Engine:
         cycle = work.cycle = self.settling.close(work)
         record, state = cycle.record, cycle.state
         if unpriced := self.settling.unpriced_loss(cycle):
+            self.settling.incident(work.pad, "unpriced", f"{cycle.cycle_id}: {unpriced}")
             self.setup.breaker.trip(Reason.UNPRICED, f"{cycle.cycle_id}: {unpriced}")
         if state is CycleState.HELD and cycle.traded:
             self.setup.breaker.trip(Reason.HELD, f"{cycle.cycle_id}: {record.detail}")

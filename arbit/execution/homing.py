@@ -43,26 +43,27 @@ class Homing:
         setup, now_ns = self._setup, self._setup.now_ns
         if self._must_pause(work):
             return None
+        cycle_id = work.cycle.cycle_id
         around = unwind.Surroundings(
             lambda symbol: setup.view(symbol, now_ns),
             setup.markets,
             setup.fees,
-            lambda asset, amount: setup.gate.may_take(asset, amount, now_ns),
+            lambda leg, qty, limit: setup.gate.has_room(leg, qty, limit, cycle_id, now_ns),
         )
         prospect = unwind.look(work.cycle, work.budget, around)
         if prospect.home:
             return steps.unwound(work.cycle, home=True, detail=work.cycle.record.detail)
+        if prospect.chosen is None and prospect.blind and self._may_wait(work, now_ns):
+            return None
         work.cycle = _with_prices(work.cycle, prospect.prices)
         if prospect.chosen is None:
-            if prospect.blind and self._may_wait(work, now_ns):
-                return None
             said = f"no way home within {plain(work.budget)} {work.cycle.start}"
             return self._hold(work, said)
         if work.cycle.unwinds >= steps.MAX_UNWINDS:
             return self._hold(work, f"not home after {steps.MAX_UNWINDS} orders")
         first = prospect.chosen.orders[0]
         step = (first.leg, first.qty, first.limit_price)
-        approved = setup.gate.review_unwind([step], work.cycle.cycle_id, work.budget, now_ns)
+        approved = setup.gate.review_unwind([step], cycle_id, work.budget, now_ns)
         refused = approved if isinstance(approved, Refused) else None
         if not isinstance(approved, Refused):
             work.envelope = approved
@@ -129,7 +130,7 @@ class Homing:
 
 
 def _with_prices(cycle: Cycle, prices: Mapping[str, str]) -> Cycle:
-    """Every look at the ways home is recorded, the later ones numbered."""
+    """Every look at the ways home that decides is recorded, the later ones numbered."""
     number = cycle.plans + 1
     prefix = "" if number == 1 else f"{number}."
     kept = {**cycle.record.prices, **{prefix + name: value for name, value in prices.items()}}

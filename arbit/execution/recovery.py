@@ -7,6 +7,7 @@ and an order that could not be resolved is asked about again.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.money import BPS, EXACT
@@ -26,6 +27,8 @@ SECOND_NS = 1_000_000_000
 CRASH_WINDOW_NS = 600 * SECOND_NS
 STARTS = "starts"
 
+Answer = TypeVar("Answer")
+
 
 async def recover(
     setup: EngineSetup, engine: Engine, auditor: Auditor, reader: AccountReader
@@ -33,8 +36,8 @@ async def recover(
     """Cancel what of ours is open, resolve what is unknown, end or bring home what was begun.
 
     Returns the cycles that were found open. The engine must be running, the breaker restored.
-    VenueError when the venue does not answer at all. What is still open after `max_resolve_s` halts
-    the venue, and goes on being asked about.
+    VenueError when the venue does not answer at all. What is still open after `max_resolve_s` goes
+    on, and nothing new begins until an operator says so.
     """
     engine.keeper.note(note_start(setup, setup.journal.recall()))
     await _cancel_ours(setup, reader)
@@ -49,7 +52,7 @@ async def recover(
         await setup.clock.sleep(STEP_S)
     if engine.open_cycles:
         said = f"{engine.open_cycles} cycles of an earlier run are still open"
-        setup.breaker.trip(Reason.UNRESOLVED, said)
+        setup.breaker.trip(Reason.HELD, said)  # they may still go home; nothing new begins
     first = not memory.sums and not memory.orders
     await _asked(setup, lambda: auditor.begin(_audited_ns(memory), first=first))
     return found
@@ -63,15 +66,13 @@ def _audited_ns(memory: Memory) -> int:
     return min(memory.last_trade_ns or memory.last_flow_ns, memory.last_flow_ns)
 
 
-async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[None]]) -> None:
+async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[Answer]]) -> Answer:
     """A start is worth some patience: the venue is asked again before it is given up."""
     for _ in range(TRIES):
         try:
-            await ask()
+            return await ask()
         except VenueUnreachable as error:
             why = error
-        else:
-            return
         await setup.clock.sleep(TRY_S)
     raise why
 
@@ -79,7 +80,8 @@ async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[None]]) -> None
 async def _cancel_ours(setup: EngineSetup, reader: AccountReader) -> None:
     """Our own orders that are still open: asked to be cancelled, and seen to be gone."""
     for _ in range(ASKS):
-        mine = [order for order in await reader.open_orders() if ours(order.client_id)]
+        found = await _asked(setup, reader.open_orders)
+        mine = [order for order in found if ours(order.client_id)]
         if not mine:
             return
         for order in mine:

@@ -94,9 +94,8 @@ class Settling:
         cycle, at_ns = work.cycle, self._setup.wall_ns()
         moved = cycle.moved()
         profit = moved.get(cycle.start, ZERO)
-        record = replace(
-            cycle.record, ended_ns=at_ns, profit=profit, profit_ref=self._in_reference(moved)
-        )
+        profit_ref = self._in_reference(moved)
+        record = replace(cycle.record, ended_ns=at_ns, profit=profit, profit_ref=profit_ref)
         postings = result(cycle.cycle_id, cycle.start, profit, at_ns)
         self._setup.ledger.apply(postings)
         self._setup.ledger.release(cycle.cycle_id)

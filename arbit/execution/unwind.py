@@ -31,14 +31,14 @@ COMPLETE, REVERSE, ALTERNATIVE, HOLD = "complete", "reverse", "alternative", "ho
 class Surroundings:
     """What a way home is priced from. `view` is None while a book is not to be believed.
 
-    `fees` are taker fees as fractions by symbol; a missing one closes that market to us.
-    `may_take` says whether a cap leaves room for so much of an asset outside the triangle.
+    `fees` are taker fees as fractions by symbol; a missing one closes that market to us. `room`
+    says whether an order (leg, quantity, limit) keeps every asset within its cap.
     """
 
     view: Callable[[str], BookView | None]
     markets: Mapping[str, Market]
     fees: Mapping[str, Decimal]
-    may_take: Callable[[str, Decimal], bool] = lambda _asset, _amount: True
+    room: Callable[[Leg, Decimal, Decimal], bool] = lambda _leg, _qty, _limit: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Way:
 class Prospect:
     """What was priced, and what was chosen. `chosen` None with `home` False means hold.
 
-    `blind` says that a book needed for a price is not believable now, or its market not open: later
-    is another chance.
+    `blind` says that a book needed for a price is not believable now, its market not open, or that
+    the caps leave no room for any way: later is another chance.
     """
 
     prices: Mapping[str, str]
@@ -94,8 +94,9 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     for name in (COMPLETE, REVERSE, ALTERNATIVE):
         prices.setdefault(name, "none")
     blind = any(map(paths.is_shut, paths.symbols))
-    best = max(found, key=lambda way: way.value, default=None)
+    best = max(filter(paths.has_room, found), key=lambda way: way.value, default=None)
     if best is None:
+        blind = blind or bool(found)  # the caps leave no room now
         return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind)
     loss = EXACT.minus(EXACT.add(moved.get(start, ZERO), best.value))
     if loss > budget:
@@ -163,10 +164,19 @@ class _Paths:
         return EXACT.multiply(qty, levels[0].price) < market.cost_min
 
     def way(self, name: str, loose: Mapping[str, Decimal]) -> Way | None:
-        """All the way home by completing or reversing; None where one is shut."""
+        """All the way home by completing or reversing; None where one is shut.
+
+        Where an asset has no room for what would be bought, what is in hand of it goes first.
+        """
+        inside = (self.first, self.second) if name == COMPLETE else (self.second, self.first)
+        found = self._way(name, loose, inside)
+        if found is None or self.has_room(found):
+            return found
+        return self._way(name, loose, (inside[1], *inside))
+
+    def _way(self, name: str, loose: Mapping[str, Decimal], inside: tuple[str, ...]) -> Way | None:
         holdings = dict(loose)
         legs = self._complete if name == COMPLETE else self._reverse
-        inside = (self.first, self.second) if name == COMPLETE else (self.second, self.first)
         orders: list[HomeOrder] = []
         for asset in (*self.others, *inside):
             amount = holdings.get(asset, ZERO)
@@ -215,7 +225,7 @@ class _Paths:
                 if home.receive != self.start:
                     continue
                 one = self._spend_all(leg, amount)
-                if one is None or not self._around.may_take(leg.receive, _at_most(one)):
+                if one is None or not self._around.room(leg, one.qty, one.limit_price):
                     continue
                 two = self._spend_all(home, one.receive)
                 if two is None:
@@ -280,7 +290,7 @@ class _Paths:
         if facts is None:
             return None
         market, fee, levels = facts
-        limit = _reach(leg, amount, levels)
+        limit = _reach(amount, levels, in_base=leg.side is Side.SELL)
         qty = affordable(leg, amount, limit, market)
         return None if qty is None else _home_order(leg, qty, limit, fee, levels)
 
@@ -294,11 +304,16 @@ class _Paths:
             return None
         market, fee, levels = facts
         gross = EXACT.divide(wanted, ONE - fee)
-        lot, limit = market.qty_increment, _reach_receive(leg, gross, levels)
+        lot, limit = market.qty_increment, _reach(gross, levels, in_base=leg.side is Side.BUY)
         if lot is None:
             return None
         qty = ceil_to(gross if leg.side is Side.BUY else EXACT.divide(gross, limit), lot)
         return _home_order(leg, qty, limit, fee, (*levels, Level(limit, qty)))
+
+    def has_room(self, way: Way) -> bool:
+        """Whether the way's next order keeps every asset within its cap."""
+        first = way.orders[0]
+        return self._around.room(first.leg, first.qty, first.limit_price)
 
     def bounded(self, way: Way, room: Decimal) -> Way:
         """The same way, its first order's limit where the budget ends, at most a little beyond.
@@ -329,7 +344,7 @@ class _Paths:
             owed = way.name in (COMPLETE, REVERSE) and leg.spend == self.start
             fits = owed or limit <= first.limit_price
             qty = first.qty if fits else affordable(leg, funds, limit, market)
-        if limit <= 0 or qty is None:
+        if limit <= 0 or qty is None or EXACT.multiply(qty, limit) < (market.cost_min or ZERO):
             return way
         order = HomeOrder(leg, qty, limit, fee, first.spend, first.receive)
         return Way(way.name, (order, *way.orders[1:]), way.value)
@@ -339,36 +354,16 @@ class _Paths:
         return ONE if asset == self.start else self.worth({asset: ONE})
 
 
-def _at_most(order: HomeOrder) -> Decimal:
-    """The most that it could bring of `leg.receive`: before any fee, and at its expected price."""
-    net = EXACT.divide(order.receive, ONE - order.fee_rate)
-    return max(order.qty, net) if order.leg.side is Side.BUY else net
-
-
 def _move(holdings: dict[str, Decimal], order: HomeOrder) -> None:
     leg = order.leg
     holdings[leg.spend] = EXACT.subtract(holdings.get(leg.spend, ZERO), order.spend)
     holdings[leg.receive] = EXACT.add(holdings.get(leg.receive, ZERO), order.receive)
 
 
-def _reach(leg: Leg, amount: Decimal, levels: tuple[Level, ...]) -> Decimal:
-    """The price of the level that completes `amount` of `leg.spend`; the deepest if none does."""
+def _reach(amount: Decimal, levels: tuple[Level, ...], *, in_base: bool) -> Decimal:
+    """The price of the level that completes the amount; the deepest if none does."""
     left = amount
     for level in levels:
-        in_base = leg.side is Side.SELL
-        left = EXACT.subtract(
-            left, level.qty if in_base else EXACT.multiply(level.qty, level.price)
-        )
-        if left <= 0:
-            return level.price
-    return levels[-1].price
-
-
-def _reach_receive(leg: Leg, wanted: Decimal, levels: tuple[Level, ...]) -> Decimal:
-    """The price of the level that completes `wanted` of `leg.receive`."""
-    left = wanted
-    for level in levels:
-        in_base = leg.side is Side.BUY
         left = EXACT.subtract(
             left, level.qty if in_base else EXACT.multiply(level.qty, level.price)
         )

@@ -122,9 +122,11 @@ class Gate:
                 or checks.minima(setup.sights, setup.venue, leg, qty, limit, own=False)
                 or checks.near_top(setup.sights, leg, limit, setup.risk.collar_bps, now_ns)
             )
-            refused = refused or self._detour(cycle_id, leg, qty, limit, now_ns)
+        beyond = self._beyond(orders, cycle_id)
+        refused = refused or self._home_caps(beyond, now_ns)
         if refused is not None:
             return refused
+        setup.ledger.stretch(cycle_id, beyond)
         self._open.setdefault(cycle_id, _Slot(ORDERS_HOME))
         return Approved(
             cycle_id=cycle_id,
@@ -136,9 +138,9 @@ class Gate:
             expires_ns=now_ns + setup.risk.deadline_ms * MS,
         )
 
-    def may_take(self, asset: str, amount: Decimal, now_ns: int) -> bool:
-        """Whether the caps leave room for so much of an asset, and for a better fill than that."""
-        return self._caps({asset: Reach(high=self._better(amount))}, now_ns) is None
+    def has_room(self, leg: Leg, qty: Decimal, limit: Decimal, cycle_id: str, now_ns: int) -> bool:
+        """Whether an order home would move no asset further than its cap."""
+        return self._home_caps(self._beyond([(leg, qty, limit)], cycle_id), now_ns) is None
 
     def adopt(self, record: CycleRecord) -> None:
         """A cycle found at a restart: it is open, and may move as far as its plan says."""
@@ -305,29 +307,45 @@ class Gate:
         """What a sell may bring when it fills better than reckoned, by as much as the collar."""
         return EXACT.multiply(amount, ONE + self._setup.risk.collar_bps / BPS)
 
-    def _detour(
-        self, cycle_id: str, leg: Leg, qty: Decimal, limit: Decimal, now_ns: int
-    ) -> Refused | None:
-        """An order home through an asset that the cycle has no claim on: within the caps too."""
-        ledger = self._setup.ledger
-        if leg.receive in ledger.claimed(cycle_id):
-            return None
-        brings = qty if leg.side is Side.BUY else self._better(EXACT.multiply(qty, limit))
-        refused = self._caps({leg.receive: Reach(high=brings)}, now_ns)
-        if refused is None:
-            ledger.claim_more(cycle_id, leg.receive, brings)
-        return refused
+    def _beyond(
+        self, orders: Sequence[tuple[Leg, Decimal, Decimal]], cycle_id: str
+    ) -> dict[str, Reach]:
+        """How much further than claimed orders home may move each asset at worst."""
+        found: dict[str, Reach] = {}
+        for leg, qty, limit in orders:
+            cost = EXACT.multiply(qty, limit)
+            buys = leg.side is Side.BUY
+            into = Reach(high=qty if buys else self._better(cost))
+            out = Reach(low=EXACT.minus(cost if buys else qty))
+            found[leg.receive] = found.get(leg.receive, Reach()).plus(into)
+            found[leg.spend] = found.get(leg.spend, Reach()).plus(out)
+        return self._setup.ledger.beyond_claim(cycle_id, found)
+
+    def _home_caps(self, beyond: Mapping[str, Reach], now_ns: int) -> Refused | None:
+        """An order home moves no asset further from zero than its cap; nearer it always may."""
+        for asset, reach in beyond.items():
+            worst = self._setup.ledger.worst(asset, reach)
+            up, down = (worst.high if reach.high else ZERO), (worst.low if reach.low else ZERO)
+            furthest = max(up, EXACT.minus(down))
+            refused = self._within_cap(asset, furthest, now_ns) if furthest > 0 else None
+            if refused is not None:
+                return refused
+        return None
 
     def _caps(self, reaches: Mapping[str, Reach], now_ns: int) -> Refused | None:
         for asset, reach in reaches.items():
-            cap = checks.cap_of(asset, self._setup.sights, self._setup.risk, now_ns)
-            if isinstance(cap, Refused):
-                return cap
             exposure = self._setup.ledger.exposure(asset, reach)
-            if exposure > cap:
-                said = {"asset": asset, "exposure": plain(exposure), "cap": plain(cap)}
-                return Refused(RefusalCode.ASSET_CAP, said)
+            refused = self._within_cap(asset, exposure, now_ns)
+            if refused is not None:
+                return refused
         return None
+
+    def _within_cap(self, asset: str, exposure: Decimal, now_ns: int) -> Refused | None:
+        cap = checks.cap_of(asset, self._setup.sights, self._setup.risk, now_ns)
+        if isinstance(cap, Refused) or exposure <= cap:
+            return cap if isinstance(cap, Refused) else None
+        said = {"asset": asset, "exposure": plain(exposure), "cap": plain(cap)}
+        return Refused(RefusalCode.ASSET_CAP, said)
 
     def _spends(self, plan: Plan) -> dict[str, Decimal]:
         """What must be there at the start: leg 1's spend, or with parallel legs each one's."""

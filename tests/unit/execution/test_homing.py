@@ -127,7 +127,7 @@ async def test_the_gate_itself_lets_no_detour_pass_a_cap(
     """Even when the look at the ways home does not ask."""
     world = World(Script(), REJECT, settings=usual_settings(asset_caps={"SOL": D(cap)}))
     open_sol(world)
-    monkeypatch.setattr(world.gate, "may_take", lambda *_: True)
+    monkeypatch.setattr(world.gate, "has_room", lambda *_: True)
     async with world.running():
         stuck(world)
         await pass_time(world, 1.0)

@@ -263,6 +263,9 @@ def usual_settings(**risk: Any) -> Settings:
 class World:
     """One account, one engine, one scripted venue."""
 
+    venue_of = ScriptedVenue
+    fees: Mapping[str, Decimal] = FEES
+
     def __init__(
         self,
         *scripts: Script,
@@ -275,7 +278,7 @@ class World:
         self.settings = settings or usual_settings(policy=policy)
         self.clock: VirtualClock = before.clock if before else VirtualClock()
         self.journal: MemoryJournal = before.journal if before else MemoryJournal()
-        venue = ScriptedVenue(self.clock, self.journal, list(scripts))
+        venue = self.venue_of(self.clock, self.journal, list(scripts))
         self.venue: ScriptedVenue = before.venue if before else venue
         self.sights = FixedSights(self.clock)
         self.events: list[Event] = []
@@ -304,7 +307,7 @@ class World:
             journal=self.journal,
             gateway=self.venue,
             markets=self.sights.markets,
-            fees=FEES,
+            fees=self.fees,
             view=self.sights.view,
             in_reference=lambda asset: self.sights.in_reference(asset, 0),
             clock=self.clock,
@@ -330,12 +333,9 @@ class World:
                 day=self.day,
                 clock=self.clock,
                 gateway_unready=self.venue.unready,
-                journal_fails=self.journal_fails,
+                journal_fails=lambda: self.engine.keeper.ok(),  # noqa: PLW0108  it is made later
             )
         )
-
-    def journal_fails(self) -> str:
-        return self.engine.keeper.ok()
 
     @asynccontextmanager
     async def running(self) -> Any:
@@ -350,7 +350,8 @@ class World:
 
     def plan(self, most: str = "150") -> Plan:
         """What sizing makes of the standing books."""
-        found = size(TRIANGLE, self.sights.books, self.sights.markets, FEES, SizeLimits(D(most)))
+        limits = SizeLimits(D(most))
+        found = size(TRIANGLE, self.sights.books, self.sights.markets, self.fees, limits)
         assert isinstance(found, Plan), found
         return found
 
@@ -367,9 +368,7 @@ class World:
         going = asyncio.get_running_loop().create_task(
             recover(self.setup, self.engine, self.auditor, self.venue)
         )
-        for _ in range(3_000):
-            if going.done():
-                break
+        while not going.done():
             await self.clock.advance(0.1)
         await going
 
