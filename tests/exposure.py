@@ -107,7 +107,7 @@ class Meter:
         order = self._orders[record["order_id"]] = Order(record)
         limits, (spent, amount, _, _) = self._limits, order.reach()
         if leg == "1" and limits.max_notional is not None:
-            most = limits.max_notional * (1 + limits.moved_bps / BPS)
+            most = limits.max_notional * self._room(spent)
             self._at_most(line, "notional", amount * self._prices[spent], most)
         if leg != "0" and "top" in record:
             away = (order.price / Decimal(record["top"]) - 1) * (BPS if order.buys else -BPS)
@@ -138,8 +138,11 @@ class Meter:
         self._at_most(line, asset, stands, limits.asset_caps.get(asset))
         if limits.max_exposure is not None:
             worth = stands * self._prices.get(asset, Decimal("inf")) if stands > 0 else ZERO
-            most = limits.max_exposure * (1 + limits.moved_bps / BPS)
+            most = limits.max_exposure * self._room(asset)
             self._at_most(line, f"{asset} in {REFERENCE}", worth, most)
+
+    def _room(self, asset: str) -> Decimal:
+        return 1 + (ZERO if asset == REFERENCE else self._limits.moved_bps / BPS)
 
     def _at_most(self, line: int, what: str, amount: Decimal, most: Decimal | int | None) -> None:
         self.most[what] = max(self.most[what], amount)
