@@ -113,11 +113,13 @@ class Auditor:
             now_ns = self._setup.now_ns
             due = self._wanted or self.accept_balances or now_ns - self._audited_ns > EVERY_NS
             if due and self._quiet(now_ns):
+                wanted_ns = self._wanted_ns if self._wanted else 0
                 try:
                     await self.reconcile()
                 except (VenueError, JournalFailed) as error:
-                    self._failure = str(error)
-                    self._want()  # asked again at the next look
+                    self._failure, self._audited_ns = str(error), -EVERY_NS  # again at once
+                    if wanted_ns:
+                        self._still_want(wanted_ns)
             self._tell_overdue()
 
     def overdue(self) -> str:
@@ -143,6 +145,11 @@ class Auditor:
         if not self._wanted:
             self._wanted, self._wanted_ns = True, self._setup.now_ns
 
+    def _still_want(self, since_ns: int) -> None:
+        """A look came to nothing: it is owed since it was asked for, if it was."""
+        self._want()
+        self._wanted_ns = since_ns or self._wanted_ns
+
     def _quiet(self, now_ns: int) -> bool:
         return not self._engine.open_cycles and now_ns - self._moved_ns > QUIET_NS
 
@@ -158,9 +165,8 @@ class Auditor:
             await self._setup.clock.sleep(AGAIN_S)
             await self._missed()
             drifted = await self._drift()
-        if drifted is None:  # something moved: the look that was asked for is still owed
-            self._want()
-            self._wanted_ns = wanted_ns or self._wanted_ns
+        if drifted is None:
+            self._still_want(wanted_ns)
         elif drifted and self.accept_balances:
             self._accept(drifted)
         elif drifted:

@@ -155,7 +155,8 @@ class SqliteJournal:
     def _known(self, sql: str, names: Sequence[str]) -> frozenset[str]:
         def ask() -> frozenset[str]:
             connection, account = self._connection, self._account
-            return frozenset(n for n in names if connection.execute(sql, (account, n)).fetchone())
+            found = (connection.execute(sql, (account, rows.clean(n))).fetchone() for n in names)
+            return frozenset(name for name, row in zip(names, found, strict=True) if row)
 
         return self._read(ask)
 
@@ -166,7 +167,8 @@ class SqliteJournal:
             if not order:  # an order that the venue never named is not found by that
                 return None
             sql = "SELECT cycle_id FROM orders WHERE account=? AND (client_id=? OR order_id=?)"
-            row = self._connection.execute(sql, (self._account, order, order)).fetchone()
+            name = rows.clean(order)
+            row = self._connection.execute(sql, (self._account, name, name)).fetchone()
             if row is None:
                 return None
             found = self._rows("cycles", "cycle_id=?", row["cycle_id"])
