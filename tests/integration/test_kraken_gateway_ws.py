@@ -16,6 +16,7 @@ from arbit.domain.account import (
 )
 from arbit.domain.order import OrderState
 from arbit.domain.triangle import Side
+from arbit.sandbox.book import ASK
 from arbit.sandbox.keys import TRADE_KEY
 from arbit.sandbox.orders import OrderRequest
 from tests.integration.kraken_gateway_rig import BTC, Options, Rig, gatewayed
@@ -85,6 +86,26 @@ async def test_orders_end_as_the_exchange_ended_them_to_the_last_digit() -> None
             "balances as the exchange has them",
         )
         assert not [one for one in rig.told if isinstance(one, ForeignOrder | AccountStreamLost)]
+
+
+async def test_what_rest_lists_of_an_order_is_what_the_stream_told_fill_by_fill() -> None:
+    async with gatewayed() as rig:
+        exchange = rig.sandbox.exchange
+        account = exchange.account_of(TRADE_KEY)
+        assert account is not None
+        exchange.deposit(account, "USD", Decimal(10**7), rig.clock.wall_ns())
+        began_ns = rig.clock.wall_ns()
+        there = rig.sandbox.market.book(BTC).top(ASK, 3)
+        places = rig.sandbox.market.pairs[BTC].instrument.qty_precision
+        qty = Decimal(sum(units for _, units in there)).scaleb(-places)
+        intent = rig.intent(Side.BUY, qty=str(qty), off="1.05")
+        told = await rig.sent_off(intent)
+        assert len(told.trades) == 3
+        rig.check(told)
+        assert (await rig.gateway.resolve(intent)).trades == told.trades
+        assert (await rig.gateway.resolve(intent, told.order_id)).trades == told.trades
+        listed = await rig.side.reader.trades_since(began_ns)
+        assert {one.trade_id for one in listed} == {one.trade_id for one in told.trades}
 
 
 @pytest.mark.parametrize(
