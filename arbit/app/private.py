@@ -46,6 +46,7 @@ class Paper:
     gateway: PaperGateway
     reader: PaperAccount
     exchange: PaperExchange
+    venue_clock: None = None  # ours is as good
 
     def joined(self, trader: Trader, run: VenueRun) -> None:
         """The trader is built: paper keeps count of what it took from the books."""
@@ -83,6 +84,11 @@ class Real:
     rest_orders: RestOrders
     sink: Forward
     clock: Clock
+
+    @property
+    def venue_clock(self) -> Callable[[], int | None]:
+        """The venue's wall time, None while it is not known."""
+        return self.reader.offsets.venue_ns
 
     def joined(self, trader: Trader, run: VenueRun) -> None:
         """The trader is built: from now on it hears of the account, and may stop a REST order."""

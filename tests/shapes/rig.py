@@ -197,6 +197,7 @@ class Daemon:
             clock=clock,
             ids=Ids(run_epoch()),
             publish=rig.events.append,
+            venue_clock=side.venue_clock,
         )
         self.engine = Engine(self.setup)
         self.auditor = Auditor(self.setup, self.engine, side.reader)

@@ -23,7 +23,7 @@ from arbit.venues.dial import Dialer, PicowsDialer
 from arbit.venues.kraken.budgets import EngineBudget, RequestBudget, cancel_cost
 from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.outcomes import Verdict, judge
-from arbit.venues.kraken.private.following import Following, not_sent
+from arbit.venues.kraken.private.following import HEAR_MS, Following, not_sent
 from arbit.venues.kraken.private.keeper import Keeper, KeeperParts, KeeperSetup
 from arbit.venues.kraken.private.orders_book import OrdersBook
 from arbit.venues.kraken.private.session import PrivateSession, SessionParts
@@ -65,14 +65,17 @@ class SendsOverRest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KrakenGatewaySetup:
-    """Settings of the gateway. Times in ms. `ours` knows the client ids of any run of ours."""
+    """Settings of the gateway. Times in ms. `ours` knows the client ids of any run of ours.
+
+    `margin_ms` bounds how long past its deadline an order's end is listened for.
+    """
 
     venue: str
     transport: OrderTransport
     ws_url: str
     ours: Callable[[str], bool]
     deadline_ms: int = 2_000
-    margin_ms: int = 1_500
+    margin_ms: int = 6_000
     watchdog_ms: int = 2_500
     backoff_cap_ms: int = 15_000
     connects_per_10min: int = 30
@@ -114,6 +117,7 @@ class KrakenGateway:
         self._rest = rest
         self._publish = publish
         self._over_ws = setup.transport is OrderTransport.WS
+        self._hear_ns = min(setup.margin_ms, HEAR_MS) * MS
         self._deadline_ns = min(MOST_MS, max(setup.deadline_ms, LEAST_MS[setup.transport])) * MS
         self._away_until_ns = 0
         self._away_why = ""
@@ -121,7 +125,7 @@ class KrakenGateway:
         self._sent: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._book = OrdersBook(setup.ours)
         self.following = Following(self._book, clock, sink)
-        self.orders = WsOrders(self.following, clock, setup.margin_ms, self.judged)
+        self.orders = WsOrders(self.following, clock, self._hear_ns, self.judged)
         self.tokens = TokenKeeper(self._new_token, clock, setup.backoff_cap_ms)
         self.session = PrivateSession(
             SessionParts(
@@ -240,7 +244,7 @@ class KrakenGateway:
         offset = self._rest.offsets.now()
         if self.session.whole and not self.following.full(intent.client_id) and offset is not None:
             venue_ns = self._clock.wall_ns() + offset.offset_ns - offset.uncertainty_ns
-            wait_ns = max(0, intent.deadline_ns - venue_ns) + self._setup.margin_ms * MS
+            wait_ns = max(0, intent.deadline_ns - venue_ns) + self._hear_ns
             return await self._raced(intent, wait_ns)
         return await self._rest.orders.send(intent)
 

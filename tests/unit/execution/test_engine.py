@@ -82,6 +82,22 @@ async def test_a_lost_reply_is_resolved_by_question_and_never_sent_again(
     world.agrees()
 
 
+async def test_an_order_that_never_was_is_asked_for_rarely_and_again_the_moment_it_counts() -> None:
+    world = World(Script(shape="lost_before", asks=10**6))
+    async with world.running():
+        world.engine.take(world.plan(), world.clock.now_ns)
+        await world.clock.advance(30)
+
+    (intent,) = world.venue.sent
+    counts_ns = intent.deadline_ns + world.setup.settings.resolve_margin_ms * 10**6
+    asked_s = [(at_ns - counts_ns) / 1e9 for at_ns in world.venue.asked_ns]
+    before, after = [s for s in asked_s if s < 0], [s for s in asked_s if s >= 0]
+    assert len(before) <= 3  # each costs a starter's counter a fifth
+    assert 0 < after[0] < 0.1
+    assert 0.5 < after[1] - after[0] < 0.7
+    assert len(after) < 12  # a venue that does not answer is not stormed
+
+
 @pytest.mark.parametrize("leg", [0, 1, 2])
 @POLICIES
 async def test_a_refused_leg_ends_flat_or_goes_home(leg: int, policy: Policy) -> None:

@@ -38,7 +38,7 @@ class OrderTimes:
     """`RiskSettings.deadline_ms` and `resolve_margin_ms`, in ms."""
 
     deadline_ms: int = 2_000
-    margin_ms: int = 1_500
+    margin_ms: int = 6_000
 
 
 @dataclass(frozen=True, slots=True)

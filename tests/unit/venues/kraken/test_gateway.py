@@ -66,6 +66,16 @@ async def test_an_order_leaves_in_the_call_and_ends_by_the_stream() -> None:
         assert len(scene.told_of(TradeSeen)) == 1
 
 
+async def test_an_end_that_is_not_told_is_asked_for_soon_after_the_deadline() -> None:
+    scene = Scene()  # with the margin for lagging reads that a user has who sets nothing
+    async with scene.running():
+        waiting = asyncio.ensure_future(scene.gateway.send(scene.intent()))
+        await scene.clock.advance(2.9)
+        assert not waiting.done()
+        await scene.clock.advance(0.2)
+        assert (await waiting).state is OrderState.UNKNOWN
+
+
 async def test_nothing_leaves_without_a_stream() -> None:
     scene = Scene()
     async with scene.running():
