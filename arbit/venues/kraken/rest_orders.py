@@ -19,6 +19,7 @@ from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
 from arbit.domain.triangle import Side
 from arbit.ports import Clock
 from arbit.venues.kraken.budgets import EngineBudget
+from arbit.venues.kraken.private.following import HEAR_MS
 from arbit.venues.kraken.reads import KrakenReads
 from arbit.venues.kraken.resolve import Resolver
 from arbit.venues.kraken.rest import NotSent, PrivateRest, Said
@@ -75,13 +76,28 @@ class RestOrders:
             return await _not_sent(intent, str(error))
         try:
             said = await self._rest.post(
-                "AddOrder", params, reserved=True, stop=lambda: self.stop() or self._late(intent)
+                "AddOrder",
+                params,
+                reserved=True,
+                stop=lambda: self.stop() or self._late(intent),
+                by_ns=self._by_ns(intent),
             )
         except NotSent as error:
             return await _not_sent(intent, str(error))
         except VenueError as error:
             return await _said(intent, OrderState.UNKNOWN, str(error))
         return await self._after(intent, said)
+
+    def _by_ns(self, intent: OrderIntent) -> int | None:
+        """Until when a reply is waited for (monotonic): then questions tell more, and sooner.
+
+        They wait for the key's turn meanwhile, as does every other order.
+        """
+        venue_ns = self._reads.offsets.venue_ns()
+        if venue_ns is None:
+            return None
+        left_ns = intent.deadline_ns - venue_ns + HEAR_MS * MS
+        return self._clock.monotonic_ns() + left_ns
 
     def _late(self, intent: OrderIntent) -> str:
         """Why the venue would not take its deadline any more; empty when it would.
