@@ -22,7 +22,8 @@ class RiskSettings(BaseModel):
     policy: Policy = setting(
         Policy.SEQUENTIAL,
         "how legs are sent: each from what the one before delivered, or all from inventory",
-        why="sequential needs funds of the start asset alone and never bets on three books at once",
+        why="sequential needs funds of the start asset alone and never bets on three books at "
+        "once; parallel needs orders over WebSocket, for over REST a key's leave in turn",
     )
     max_exposure: Annotated[Decimal, within(1, 100_000_000)] = setting(
         Decimal(3000),

@@ -162,7 +162,7 @@ async def test_an_order_that_arrives_late_is_found_or_refused_by_its_deadline_ne
         await rig.reads.learn()
         for delay_ms in (700, 2_400):
             rig.sandbox.faults.set("order_late", method="AddOrder", delay_ms=delay_ms)
-            intent = rig.intent(ms=2_200)
+            intent = rig.intent(ms=2_300)
             assert (await rig.send(intent)).state is OrderState.UNKNOWN
             found = await rig.resolved(intent)
             true = rig.true_order(intent.client_id)
@@ -198,6 +198,7 @@ async def test_what_cannot_be_accepted_in_time_does_not_leave() -> None:
         before = rig.rest.calls
         for bent in (
             rig.intent(ms=1_900),
+            rig.intent(ms=2_200),  # when it arrives it is too close
             rig.intent(ms=70_000),
             replace(rig.intent(), deadline_ns=0),
             replace(rig.intent(), qty=Decimal(0)),

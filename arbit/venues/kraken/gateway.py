@@ -34,8 +34,8 @@ MS = 1_000_000
 SECOND_NS = 1_000 * MS
 RESOLVE_COST = 3  # one question about an order, of open and of closed ones
 # The venue takes a deadline no closer than this (docs.kraken.com, "add order"), seen from where it
-# arrives; so much more is for its way there.
-LEAST_MS = {OrderTransport.WS: 500 + 250, OrderTransport.REST: 2_000 + 500}
+# arrives; so much more is for its way there, and over REST for the wait until the key's turn comes.
+LEAST_MS = {OrderTransport.WS: 500 + 250, OrderTransport.REST: 2_000 + 250 + 750}
 MOST_MS = 59_000
 MAX_SENT = 1_000  # remembered for the cost of their cancellation
 CLOCK_LOOK_S = 5.0

@@ -26,7 +26,8 @@ from arbit.venues.kraken.rest import NotSent, PrivateRest, Said
 from arbit.venues.kraken.stamps import rfc3339
 
 MS = 1_000_000
-LEAST_DEADLINE_NS = 2_000 * MS
+LEAST_DEADLINE_NS = 2_000 * MS  # the venue's, seen from where the order arrives
+TRANSIT_NS = 250 * MS  # for its way there
 MOST_DEADLINE_NS = 60_000 * MS
 MAX_SENT = 10_000
 PAIR_RATE = "EOrder:Rate limit exceeded"
@@ -111,8 +112,11 @@ class RestOrders:
         left_ns = intent.deadline_ns - venue_ns
         if not intent.deadline_ns:
             return "it has no deadline"
-        if left_ns < LEAST_DEADLINE_NS:
-            return f"its deadline is {left_ns // MS} ms away, the venue takes no less than 2000"
+        if left_ns < LEAST_DEADLINE_NS + TRANSIT_NS:
+            return (
+                f"its deadline is {left_ns // MS} ms away, the venue takes no less than "
+                f"{LEAST_DEADLINE_NS // MS}, and it needs {TRANSIT_NS // MS} to get there"
+            )
         return "its deadline is too far away" if left_ns > MOST_DEADLINE_NS else ""
 
     async def _after(self, intent: OrderIntent, said: Said) -> Outcome:

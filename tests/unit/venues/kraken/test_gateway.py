@@ -371,7 +371,7 @@ async def test_over_rest_it_is_ready_without_a_stream() -> None:
         assert (await scene.gateway.send(scene.intent())).state is OrderState.EMPTY
         deadline_ns = scene.gateway.deadline_ns()
         assert deadline_ns is not None
-        assert deadline_ns - scene.clock.wall_ns() == 2_500_000_000
+        assert deadline_ns - scene.clock.wall_ns() == 3_000_000_000
 
 
 async def test_over_rest_a_refusal_of_an_order_that_the_stream_has_shown_proves_nothing() -> None:
