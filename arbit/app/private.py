@@ -94,7 +94,7 @@ class Real:
         """The trader is built: from now on it hears of the account, and may stop a REST order."""
         del run
         self.sink.to = trader.account_event
-        self.gateway.forbid = trader.kill.why
+        self.gateway.forbid = trader.engine.forbids
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """Whether this key may be traded with, and the account's own fees.

@@ -208,7 +208,7 @@ async def test_what_cannot_be_accepted_in_time_does_not_leave() -> None:
             outcome = await rig.send(bent)
             assert outcome.state is OrderState.REJECTED
             assert outcome.reason.startswith("not sent")
-        rig.orders.stop = lambda: "kill switch"
+        rig.orders.stop = lambda _intent: "kill switch"
         assert "kill switch" in (await rig.send(rig.intent())).reason
         assert rig.rest.calls == before
 

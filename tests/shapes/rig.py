@@ -203,6 +203,8 @@ class Daemon:
         self.auditor = Auditor(self.setup, self.engine, side.reader)
         gate.unaudited = self.auditor.overdue
         side.sink.to = self.auditor
+        if isinstance(side, Real):
+            side.gateway.forbid = self.engine.forbids
 
     async def start(self) -> None:
         """Recover, and wait until orders can be sent."""

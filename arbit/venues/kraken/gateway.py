@@ -111,7 +111,8 @@ class KrakenGateway:
         publish: Listener,
     ) -> None:
         self.transport = setup.transport.value
-        self.forbid: Callable[[], str] = lambda: ""  # asked right before a REST order leaves
+        # Asked right before a REST order leaves, which may be long after it was cleared.
+        self.forbid: Callable[[OrderIntent], str] = lambda _intent: ""
         self._setup = setup
         self._clock = clock
         self._rest = rest

@@ -46,7 +46,7 @@ class RestOrders:
         resolver: Resolver,
         engine: EngineBudget,
         clock: Clock,
-        stop: Callable[[], str] = lambda: "",
+        stop: Callable[[OrderIntent], str] = lambda _intent: "",
     ) -> None:
         self._rest: PrivateRest = reads.rest
         self._reads = reads
@@ -80,7 +80,7 @@ class RestOrders:
                 "AddOrder",
                 params,
                 reserved=True,
-                stop=lambda: self.stop() or self._late(intent),
+                stop=lambda: self.stop(intent) or self._late(intent),
                 by_ns=self._by_ns(intent),
             )
         except NotSent as error:

@@ -103,7 +103,7 @@ def private_side(
         around.publish,
     )
     rest.judged = gateway.judged_over_rest
-    orders.stop = lambda: gateway.forbid() or gateway.unready()
+    orders.stop = lambda intent: gateway.forbid(intent) or gateway.unready()
     return PrivateSide(gateway, reads, rest, orders)
 
 
