@@ -12,10 +12,13 @@ import pytest
 from arbit.app.private import Forward, Paper, Real
 from arbit.clock import SystemClock
 from arbit.domain.book import BookView
+from arbit.domain.errors import VenueRefused
 from arbit.domain.order import OrderState
+from arbit.domain.refusal import RefusalCode
 from arbit.execution.engine import Engine
 from arbit.execution.recovery import recover
 from arbit.risk.breaker import Reason
+from arbit.sandbox.keys import TRADE_KEY
 from arbit.venues.kraken.gateway import KrakenGateway
 from arbit.venues.paper import PaperExchange
 from arbit.venues.paper_account import PaperAccount
@@ -108,6 +111,23 @@ async def test_a_rest_order_that_waits_for_its_turn_heeds_a_breaker_that_trips_m
         assert order.state is OrderState.REJECTED
         assert order.reason.startswith("not sent: breaker: state halted")
         assert len(accepted(daemon)) == before
+
+
+async def test_another_program_on_the_key_stops_trading_for_good() -> None:
+    async with daemon_of("ws") as daemon:
+        key = daemon.rig.server.exchange.keys[TRADE_KEY]
+        mine, key.last_nonce = key.last_nonce, daemon.clock.wall_ns()  # it counts in nanoseconds
+        with pytest.raises(VenueRefused, match="Invalid nonce"):
+            await daemon.side.reader.balances()
+        key.last_nonce = mine  # and is gone again
+        await daemon.side.gateway.tokens.fresh()
+        daemon.side.gateway._away_until_ns = 0  # to keep away for a second is another matter
+        assert daemon.side.gateway.unready() == ""
+
+        refused = daemon.engine.take(daemon.plan(), daemon.clock.monotonic_ns())
+        assert refused is not None
+        assert refused.code is RefusalCode.BREAKER
+        assert "another program uses this API key" in daemon.breaker.detail
 
 
 def accepted(daemon: Daemon) -> list[str]:

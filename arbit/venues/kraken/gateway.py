@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from arbit.config import OrderTransport
-from arbit.domain.account import ClockOffset
+from arbit.domain.account import ClockOffset, KeyDoubted
 from arbit.domain.errors import VenueError, VenueRefused
 from arbit.domain.events import VenueSaid
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
@@ -117,6 +117,7 @@ class KrakenGateway:
         self._clock = clock
         self._rest = rest
         self._publish = publish
+        self._sink = sink
         self._over_ws = setup.transport is OrderTransport.WS
         self._hear_ns = min(setup.margin_ms, HEAR_MS) * MS
         self._deadline_ns = min(MOST_MS, max(setup.deadline_ms, LEAST_MS[setup.transport])) * MS
@@ -288,8 +289,9 @@ class KrakenGateway:
         """The same for an answer over REST, of which nobody else tells; the key may be at fault."""
         self._publish(VenueSaid(self._setup.venue, words))
         self.judged(words, verdict)
-        if verdict.remedy is Remedy.HALT and words != NOT_FOR_THIS:
+        if verdict.remedy is Remedy.HALT and words not in {NOT_FOR_THIS, self._trouble}:
             self._trouble = words
+            self._sink(KeyDoubted(words))  # that it is good for a token again is no all-clear
 
     async def _new_token(self) -> Token:
         token = await self._rest.token()

@@ -13,6 +13,7 @@ from arbit.domain.account import (
     AccountStreamBack,
     AccountStreamLost,
     ForeignOrder,
+    KeyDoubted,
     TradeSeen,
     VenueOrder,
 )
@@ -388,13 +389,16 @@ async def test_over_rest_a_refusal_of_an_order_that_the_stream_has_shown_proves_
         assert (outcome.state, outcome.order_id) == (OrderState.UNKNOWN, "O1")
 
 
-async def test_a_key_in_question_stops_orders_until_it_is_good_for_a_token_again() -> None:
+async def test_a_key_in_question_stops_orders_and_an_operator_is_called() -> None:
     scene = Scene(OrderTransport.REST)
     async with scene.running():
         halt = Verdict(OrderState.REJECTED, Remedy.HALT)
         scene.gateway.judged_over_rest("EGeneral:Permission denied", halt)
         assert scene.gateway.unready() == ""
-        scene.gateway.judged_over_rest("EAPI:Invalid key", halt)
+        assert scene.told_of(KeyDoubted) == []
+        for _ in range(3):
+            scene.gateway.judged_over_rest("EAPI:Invalid key", halt)
         assert scene.gateway.unready() == "EAPI:Invalid key"
+        assert scene.told_of(KeyDoubted) == [KeyDoubted("EAPI:Invalid key")]
         await scene.gateway.tokens.fresh()
-        assert scene.gateway.unready() == ""
+        assert scene.gateway.unready() == ""  # what was told has stopped trading
