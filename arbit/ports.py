@@ -131,7 +131,7 @@ class OrderGateway(Protocol):
         """Send once, in this very call, and report what became of the order.
 
         Never retried, never raises but for cancellation, which does not recall the order. The
-        outcome is over, or UNKNOWN once its deadline and a margin have passed without proof. An
+        outcome is over, or UNKNOWN a while after its deadline without proof. An
         order that certainly never left is REJECTED.
         """
         ...

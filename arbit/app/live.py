@@ -168,6 +168,7 @@ class LiveRun:
                 publish=publish,
                 epoch=run_epoch(),
                 data_dir=settings.data_dir,
+                venue_clock=side.venue_clock,
             )
         )
         side.joined(trader, run)

@@ -47,6 +47,7 @@ class Paper:
     reader: PaperAccount
     exchange: PaperExchange
     notes: tuple[str, ...] = ()
+    venue_clock: None = None  # ours is as good
 
     def joined(self, trader: Trader, run: VenueRun) -> None:
         """The trader is built: paper keeps count of what it took from the books."""
@@ -86,11 +87,16 @@ class Real:
     clock: Clock
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def venue_clock(self) -> Callable[[], int | None]:
+        """The venue's wall time, None while it is not known."""
+        return self.reader.offsets.venue_ns
+
     def joined(self, trader: Trader, run: VenueRun) -> None:
         """The trader is built: from now on it hears of the account, and may stop a REST order."""
         del run
         self.sink.to = trader.account_event
-        self.gateway.forbid = trader.kill.why
+        self.gateway.forbid = trader.engine.forbids
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """Whether this key may be traded with, and the account's own fees.

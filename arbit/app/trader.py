@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -35,7 +35,10 @@ STEP_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class TraderSetup:
-    """What one account is traded with. `fees` are taker fees as fractions by symbol."""
+    """What one account is traded with. `fees` are taker fees as fractions by symbol.
+
+    `venue_clock` is the venue's wall time; None for ours.
+    """
 
     settings: Settings
     account: AccountId
@@ -49,6 +52,7 @@ class TraderSetup:
     publish: Listener
     epoch: str
     data_dir: Path
+    venue_clock: Callable[[], int | None] | None = None
 
 
 class Trader:
@@ -112,6 +116,7 @@ class Trader:
             clock=setup.clock,
             ids=Ids(setup.epoch),
             publish=setup.publish,
+            venue_clock=setup.venue_clock,
         )
 
     def _opened_ns(self) -> int:

@@ -163,7 +163,16 @@ class AccountStreamBack:
     """The account's stream is whole again, and what was missed has been asked for."""
 
 
-AccountEvent = TradeSeen | BalanceSeen | ForeignOrder | AccountStreamLost | AccountStreamBack
+@dataclass(frozen=True, slots=True)
+class KeyDoubted:
+    """The venue's words put the key or the account in question: an operator has to look."""
+
+    why: str
+
+
+AccountEvent = (
+    TradeSeen | BalanceSeen | ForeignOrder | AccountStreamLost | AccountStreamBack | KeyDoubted
+)
 
 
 class AccountUnfit(VenueError):

@@ -20,6 +20,7 @@ from arbit.domain.account import (
     BalanceSeen,
     Flow,
     ForeignOrder,
+    KeyDoubted,
     TradeSeen,
 )
 from arbit.domain.errors import VenueError
@@ -91,6 +92,8 @@ class Auditor:
                 self._foreign(f"order {order.order_id} on {order.symbol}")
             case AccountStreamBack():
                 self._want()
+            case KeyDoubted(why):
+                self._stop(Reason.HALT, why)
             case AccountStreamLost():
                 pass
 

@@ -16,7 +16,7 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.events import CycleEnded, OrderEnded, OrderRefused
 from arbit.domain.money import EXACT, ZERO, plain
-from arbit.domain.order import OrderState, Outcome, Remedy, Trade
+from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade
 from arbit.domain.plan import Plan
 from arbit.domain.records import CycleRecord, PlannedRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
@@ -138,6 +138,12 @@ class Engine:
         cycle_id = self._cycle_of.get(client_id, "")
         work = self.works.get(cycle_id)
         return work.cycle if work is not None else self.past.get(cycle_id)
+
+    def forbids(self, intent: OrderIntent) -> str:
+        """Why an order that waited for its turn may not leave any more; empty when it may."""
+        cycle = self.cycle_with(intent.client_id)
+        order = cycle.order(intent.client_id) if cycle is not None else None
+        return self.setup.gate.stops(Purpose.LEG if order is None else order.record.purpose)
 
     def late(self, trade: Trade) -> bool:
         """A trade from the account's stream or a backfill. False when no order of ours made it.

@@ -207,6 +207,14 @@ class Gate:
             slot.owed, slot.sent = max(0.0, slot.owed - 1.0), True
         return None
 
+    def stops(self, purpose: Purpose) -> str:
+        """Why an order that was cleared a while ago may not leave now, in words; empty if it may.
+
+        For one that waited for its turn since. Uses up nothing.
+        """
+        refused = self._switches(purpose)
+        return "" if refused is None else str(refused)
+
     # --- the rules, in the order they are asked ---------------------------------------------------
 
     def _switches(self, purpose: Purpose) -> Refused | None:

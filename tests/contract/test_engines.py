@@ -12,9 +12,13 @@ import pytest
 from arbit.app.private import Forward, Paper, Real
 from arbit.clock import SystemClock
 from arbit.domain.book import BookView
+from arbit.domain.errors import VenueRefused
 from arbit.domain.order import OrderState
+from arbit.domain.refusal import RefusalCode
 from arbit.execution.engine import Engine
 from arbit.execution.recovery import recover
+from arbit.risk.breaker import Reason
+from arbit.sandbox.keys import TRADE_KEY
 from arbit.venues.kraken.gateway import KrakenGateway
 from arbit.venues.paper import PaperExchange
 from arbit.venues.paper_account import PaperAccount
@@ -89,3 +93,43 @@ async def test_the_same_engine_trades_whole_cycles_and_its_books_agree(kind: str
             if (amount := daemon.ledger.wallet(asset))
         }
         daemon.ledger.check()
+
+
+async def test_a_rest_order_that_waits_for_its_turn_heeds_a_breaker_that_trips_meanwhile() -> None:
+    async with daemon_of("rest") as daemon:
+        before, faults = len(accepted(daemon)), daemon.rig.server.faults
+        faults.set("order_late", face="rest", method="BalanceEx", delay_ms=500, reply=True)
+        question = asyncio.ensure_future(daemon.side.reader.balances())
+        await asyncio.sleep(0.1)
+        daemon.engine.take(daemon.plan(), daemon.clock.monotonic_ns())
+        daemon.breaker.trip(Reason.DRIFT, "a satoshi too many")
+        await question
+        await daemon.settle()
+
+        assert daemon.engine.ends == {"flat": 1}
+        (order,) = daemon.rig.journal.orders.values()
+        assert order.state is OrderState.REJECTED
+        assert order.reason.startswith("not sent: breaker: state halted")
+        assert len(accepted(daemon)) == before
+
+
+async def test_another_program_on_the_key_stops_trading_for_good() -> None:
+    async with daemon_of("ws") as daemon:
+        key = daemon.rig.server.exchange.keys[TRADE_KEY]
+        mine, key.last_nonce = key.last_nonce, daemon.clock.wall_ns()  # it counts in nanoseconds
+        with pytest.raises(VenueRefused, match="Invalid nonce"):
+            await daemon.side.reader.balances()
+        key.last_nonce = mine  # and is gone again
+        await daemon.side.gateway.tokens.fresh()
+        daemon.side.gateway._away_until_ns = 0  # to keep away for a second is another matter
+        assert daemon.side.gateway.unready() == ""
+
+        refused = daemon.engine.take(daemon.plan(), daemon.clock.monotonic_ns())
+        assert refused is not None
+        assert refused.code is RefusalCode.BREAKER
+        assert "another program uses this API key" in daemon.breaker.detail
+
+
+def accepted(daemon: Daemon) -> list[str]:
+    log = daemon.rig.server.exchange.log.records
+    return [one["cl_ord_id"] for one in log if one["kind"] in {"request", "accept"}]

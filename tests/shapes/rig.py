@@ -197,11 +197,14 @@ class Daemon:
             clock=clock,
             ids=Ids(run_epoch()),
             publish=rig.events.append,
+            venue_clock=side.venue_clock,
         )
         self.engine = Engine(self.setup)
         self.auditor = Auditor(self.setup, self.engine, side.reader)
         gate.unaudited = self.auditor.overdue
         side.sink.to = self.auditor
+        if isinstance(side, Real):
+            side.gateway.forbid = self.engine.forbids
 
     async def start(self) -> None:
         """Recover, and wait until orders can be sent."""

@@ -3,6 +3,11 @@
 Source: docs.kraken.com, REST account data. Amounts come as strings and stay decimal. Older asset
 and pair codes (XXBT, XXBTZUSD) are turned into the WebSocket's names by what the venue itself
 lists; a code that is not listed is kept as it is.
+
+QueryOrders, ClosedOrders and TradesHistory take `consolidate_taker`, true by default: the fills of
+one taker order come as one row, whose id and amounts need not be those that the account's stream
+told (OpenOrders and QueryTrades do not take it). Each fill is asked for by itself: what is booked
+once by the stream must be known again here.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ MOST_NS = 2**62  # the year 2116: beyond that it is no time of a trade
 MICRO_NS = 1_000  # REST rounds times to these
 MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
 PERCENT = Decimal(100)
+EACH_FILL = {"consolidate_taker": "false"}  # not the sum of a taker order's fills as one trade
 
 
 @dataclass(slots=True)
@@ -163,7 +169,7 @@ class KrakenReads:
 
         Those that `known` knows are left out: to learn an order's ids costs a question.
         """
-        rows = await self._pages("TradesHistory", "trades", since_ns)
+        rows = await self._pages("TradesHistory", "trades", since_ns, EACH_FILL)
         told = known(list(rows))
         rows = {trade_id: row for trade_id, row in rows.items() if trade_id not in told}
         orders = await self._orders([_text(row, "ordertxid") for row in rows.values()])
@@ -189,19 +195,21 @@ class KrakenReads:
     async def _orders(self, order_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         wanted, found = sorted(set(order_ids)), dict[str, dict[str, Any]]()
         for start in range(0, len(wanted), MANY_IDS):
-            params = {"txid": ",".join(wanted[start : start + MANY_IDS])}
+            params = {"txid": ",".join(wanted[start : start + MANY_IDS]), **EACH_FILL}
             rows = _object(await self.rest.ask("QueryOrders", params), "QueryOrders")
             found |= {one: _object(row, "QueryOrders") for one, row in rows.items()}
         return found
 
-    async def _pages(self, name: str, key: str, since_ns: int) -> dict[str, dict[str, Any]]:
+    async def _pages(
+        self, name: str, key: str, since_ns: int, asked: Mapping[str, str] | None = None
+    ) -> dict[str, dict[str, Any]]:
         """Every row of a paged list since a while before then: all of them, or an error."""
         await self.learn()
         rows: dict[str, dict[str, Any]] = {}
         start = f"{Decimal(max(0, since_ns - LOOK_BACK_NS)) / SECOND_NS:.6f}"
         read, promised = 0, 0  # new rows come in before the first: later ones only move away
         for _ in range(MAX_PAGES):
-            page = {"start": start, "ofs": str(read)}
+            page = {**(asked or {}), "start": start, "ofs": str(read)}
             result = _object(await self.rest.ask(name, page), name)
             fresh = _object(result.get(key), name)
             rows |= {one: _object(row, name) for one, row in fresh.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from arbit.config import Feed, Override, Settings, VenueSettings, load_settings
+from arbit.domain.cycle import Policy
 from arbit.domain.errors import UserError
 
 
@@ -309,3 +310,26 @@ def test_venue_settings_may_be_made_for_a_test_in_one_line() -> None:
     venue = VenueSettings(name="kraken", feed=Feed.NATIVE, watchdog_ms=500)
     assert Settings(venues={"kraken": venue}).venue("kraken") is not None
     assert Settings(venues={"kraken": venue}).venue("kraken").watchdog_ms == 500
+
+
+def test_an_order_may_be_unknown_for_longer_than_it_takes_to_know() -> None:
+    wanted = "expected a whole number to 86400 s, more than deadline_ms and resolve_margin_ms"
+    for said in ("8", "5", "90000"):  # two seconds for the deadline, six for reads that lag
+        (found,) = complaints({"ARBIT_RISK__MAX_RESOLVE_S": said})
+        assert found.startswith(f"ARBIT_RISK__MAX_RESOLVE_S={said}: {wanted}")
+    assert loaded(RISK__MAX_RESOLVE_S="9").risk.max_resolve_s == 9
+    assert loaded(RISK__MAX_RESOLVE_S="5", RISK__RESOLVE_MARGIN_MS="2900").risk.max_resolve_s == 5
+
+
+def test_parallel_legs_over_rest_are_refused_in_one_line() -> None:
+    parallel = {"ARBIT_RISK__POLICY": "parallel"}
+    over_rest = {"ARBIT_VENUES__KRAKEN__ORDER_TRANSPORT": "rest"}
+    (found,) = complaints(parallel | over_rest)
+    assert found.startswith(
+        "ARBIT_RISK__POLICY=parallel: expected sequential with "
+        "ARBIT_VENUES__KRAKEN__ORDER_TRANSPORT=rest, where"
+    )
+    (found,) = complaints(over_rest, None, Override("--policy", "ARBIT_RISK__POLICY", "parallel"))
+    assert found.startswith("--policy=parallel: expected sequential with")
+    assert load_settings(None, parallel).risk.policy is Policy.PARALLEL
+    assert load_settings(None, over_rest).risk.policy is Policy.SEQUENTIAL

@@ -6,17 +6,15 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.account import AccountId, Balance, ClockOffset, Flow, KeyFacts, Mode, VenueOrder
-from arbit.domain.book import BookView, Integrity
 from arbit.domain.cycle import Policy
 from arbit.domain.events import Event
-from arbit.domain.market import Market, MarketStatus
 from arbit.domain.money import ONE, ZERO
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade, end_of
 from arbit.domain.plan import Plan, SizeLimits
@@ -35,19 +33,13 @@ from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
 from arbit.risk.kill import KillSwitch, Orders
 from arbit.sizing import size
-from tests.unit.sizing_world import MARKETS, TRIANGLE, view
+from tests.unit.execution.sights import ONLINE, FixedSights
+from tests.unit.sizing_world import MARKETS, TRIANGLE
 from tests.unit.venues.virtual import VirtualClock, settle
 
 D = Decimal
 FEE = D("0.001")
 FEES = dict.fromkeys(MARKETS, FEE)
-ONLINE = {name: replace(market, status=MarketStatus.ONLINE) for name, market in MARKETS.items()}
-# A gap of about one per cent after fees: real enough for collars and caps to mean something.
-BOOKS = {
-    "BTC/USD": view("BTC/USD", [("100", "5"), ("99.90", "20")], [("100.20", "2"), ("100.30", "3")]),
-    "ETH/BTC": view("ETH/BTC", [("0.0990", "50")], [("0.10", "15"), ("0.11", "100")]),
-    "ETH/USD": view("ETH/USD", [("10.15", "20"), ("10.10", "100")], [("10.20", "50")]),
-}
 START = {"USD": D(10_000), "BTC": D(2), "ETH": D(30)}
 
 
@@ -94,6 +86,7 @@ class ScriptedVenue:
     accepted: dict[str, Accepted] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     questions: dict[str, int] = field(default_factory=dict)
+    asked_ns: list[int] = field(default_factory=list)  # wall times of questions about orders
     cancelled: list[str] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     flows: list[Flow] = field(default_factory=list)
@@ -181,6 +174,7 @@ class ScriptedVenue:
         return trade
 
     async def resolve(self, intent: OrderIntent, order_id: str = "") -> Outcome:
+        self.asked_ns.append(self.clock.wall_ns())
         await self.clock.sleep(self.latency_s)
         left = self.questions.get(intent.client_id, 0)
         if left or not self.answers:
@@ -215,34 +209,6 @@ class ScriptedVenue:
 
     async def clock_offset(self) -> ClockOffset:
         raise NotImplementedError
-
-
-class FixedSights:
-    """Books that stand still, unless a test changes them."""
-
-    integrity = Integrity.CHECKSUM
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self.books: dict[str, BookView] = dict(BOOKS)
-        self.markets: dict[str, Market] = dict(ONLINE)
-        self.blind: set[str] = set()
-        self.prices = {"USD": D(1), "BTC": D(100), "ETH": D("10.15")}
-        self.clock = clock
-
-    def view(self, symbol: str, now_ns: int) -> BookView | None:
-        return None if symbol in self.blind else self.books.get(symbol)
-
-    def confirmed_ns(self, symbol: str) -> int:
-        return self.clock.now_ns
-
-    def from_rest(self, symbol: str) -> bool:
-        return False
-
-    def market(self, symbol: str) -> Market | None:
-        return self.markets.get(symbol)
-
-    def in_reference(self, asset: str, now_ns: int) -> Decimal | None:
-        return self.prices.get(asset)
 
 
 def usual_settings(**risk: Any) -> Settings:
@@ -315,6 +281,7 @@ class World:
             publish=self.events.append,
         )
         self.engine = Engine(self.setup)
+        self.breaker.persist = self.engine.keeper.note
         self.auditor = Auditor(self.setup, self.engine, self.venue)
         self.gate.unaudited = self.auditor.overdue
 
@@ -365,9 +332,8 @@ class World:
 
     async def recover(self) -> None:
         """What a start does, in virtual time."""
-        going = asyncio.get_running_loop().create_task(
-            recover(self.setup, self.engine, self.auditor, self.venue)
-        )
+        starting = recover(self.setup, self.engine, self.auditor, self.venue)
+        going = asyncio.get_running_loop().create_task(starting)
         while not going.done():
             await self.clock.advance(0.1)
         await going
@@ -385,9 +351,8 @@ class World:
             assert self.ledger.wallet(asset) == amount, asset
         assert set(self.journal.trades) == {trade.trade_id for trade in self.venue.trades}
         for client_id, row in self.journal.orders.items():
-            filled = sum(
-                (t.qty for t in self.journal.trades.values() if t.client_id == client_id), D(0)
-            )
+            made = [t.qty for t in self.journal.trades.values() if t.client_id == client_id]
+            filled = sum(made, D(0))
             if row.state.over and not filled:
                 assert row.state in {OrderState.EMPTY, OrderState.REJECTED, OrderState.NEVER}
             elif row.state.over:

@@ -1,7 +1,7 @@
 """Who waits for the end of which order, and what is told to whom when something is known.
 
 An order that has left ends once: with an end that adds up, with a refusal beyond doubt, or UNKNOWN,
-at the latest when its deadline and a margin have passed.
+at the latest a second after its deadline.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from arbit.ports import AccountSink, Clock
 from arbit.venues.kraken.private.orders_book import Doubted, Ended, News, OrdersBook
 
 MAX_OUT = 100  # orders in flight at once
+# How long after its deadline an order's end, or the reply to it, is waited for before it is asked
+# for. The venue has ended it by then, and its word is on the way. The margin for lagging reads is
+# another matter, of the finding that it never was: it would only make every lost reply slower.
+HEAR_MS = 1_000
 
 
 @dataclass(slots=True)

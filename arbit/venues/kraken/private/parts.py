@@ -38,7 +38,7 @@ class OrderTimes:
     """`RiskSettings.deadline_ms` and `resolve_margin_ms`, in ms."""
 
     deadline_ms: int = 2_000
-    margin_ms: int = 1_500
+    margin_ms: int = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def private_side(
         around.publish,
     )
     rest.judged = gateway.judged_over_rest
-    orders.stop = lambda: gateway.forbid() or gateway.unready()
+    orders.stop = lambda intent: gateway.forbid(intent) or gateway.unready()
     return PrivateSide(gateway, reads, rest, orders)
 
 

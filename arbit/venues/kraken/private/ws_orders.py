@@ -21,7 +21,6 @@ from arbit.venues.kraken.private.following import Following, not_sent
 from arbit.venues.kraken.private.parse import Reply
 from arbit.venues.kraken.stamps import rfc3339
 
-MS = 1_000_000
 SECOND = 1_000_000_000
 MAX_ASKED = 1_000  # requests that are remembered; a late answer to an older one is nobody's
 _FEE_IN = {Side.BUY: "base", Side.SELL: "quote"}  # the asset that is received pays
@@ -35,12 +34,12 @@ class WsOrders:
         self,
         following: Following,
         clock: Clock,
-        margin_ms: int,
+        hear_ns: int,
         judged: Callable[[str, Verdict], None] = lambda _words, _verdict: None,
     ) -> None:
         self._following = following
         self._clock = clock
-        self._margin_ns = margin_ms * MS
+        self._hear_ns = hear_ns  # how long past its deadline an order's end is listened for
         self._judged = judged
         self._asked: OrderedDict[int, str] = OrderedDict()
         self._last_id = 1_000_000  # far from the session's own requests
@@ -52,15 +51,15 @@ class WsOrders:
     ) -> Awaitable[Outcome]:
         """Write the order's frame now. `venue_ns` is the venue's wall time, at the earliest.
 
-        REJECTED with "not sent" when nothing left; UNKNOWN when the deadline and a margin have
-        passed without an end.
+        REJECTED with "not sent" when nothing left; UNKNOWN when the deadline has passed, and a
+        while after it, without an end.
         """
         why = unsendable(intent, venue_ns) or self._following.full(intent.client_id)
         if why:
             return not_sent(intent, why)
         request_id = self._ask(intent.client_id)
         frame = add_order_frame(intent, token, request_id)
-        wait_ns = intent.deadline_ns - venue_ns + self._margin_ns
+        wait_ns = intent.deadline_ns - venue_ns + self._hear_ns
         waiting = self._following.follow(intent)
         try:
             write(frame)

@@ -13,6 +13,7 @@ from arbit.domain.account import (
     AccountStreamBack,
     AccountStreamLost,
     ForeignOrder,
+    KeyDoubted,
     TradeSeen,
     VenueOrder,
 )
@@ -64,6 +65,16 @@ async def test_an_order_leaves_in_the_call_and_ends_by_the_stream() -> None:
         outcome = await waiting
         assert (outcome.state, len(outcome.trades)) == (OrderState.FILLED, 1)
         assert len(scene.told_of(TradeSeen)) == 1
+
+
+async def test_an_end_that_is_not_told_is_asked_for_soon_after_the_deadline() -> None:
+    scene = Scene()  # with the margin for lagging reads that a user has who sets nothing
+    async with scene.running():
+        waiting = asyncio.ensure_future(scene.gateway.send(scene.intent()))
+        await scene.clock.advance(2.9)
+        assert not waiting.done()
+        await scene.clock.advance(0.2)
+        assert (await waiting).state is OrderState.UNKNOWN
 
 
 async def test_nothing_leaves_without_a_stream() -> None:
@@ -361,7 +372,7 @@ async def test_over_rest_it_is_ready_without_a_stream() -> None:
         assert (await scene.gateway.send(scene.intent())).state is OrderState.EMPTY
         deadline_ns = scene.gateway.deadline_ns()
         assert deadline_ns is not None
-        assert deadline_ns - scene.clock.wall_ns() == 2_500_000_000
+        assert deadline_ns - scene.clock.wall_ns() == 3_000_000_000
 
 
 async def test_over_rest_a_refusal_of_an_order_that_the_stream_has_shown_proves_nothing() -> None:
@@ -378,13 +389,16 @@ async def test_over_rest_a_refusal_of_an_order_that_the_stream_has_shown_proves_
         assert (outcome.state, outcome.order_id) == (OrderState.UNKNOWN, "O1")
 
 
-async def test_a_key_in_question_stops_orders_until_it_is_good_for_a_token_again() -> None:
+async def test_a_key_in_question_stops_orders_and_an_operator_is_called() -> None:
     scene = Scene(OrderTransport.REST)
     async with scene.running():
         halt = Verdict(OrderState.REJECTED, Remedy.HALT)
         scene.gateway.judged_over_rest("EGeneral:Permission denied", halt)
         assert scene.gateway.unready() == ""
-        scene.gateway.judged_over_rest("EAPI:Invalid key", halt)
+        assert scene.told_of(KeyDoubted) == []
+        for _ in range(3):
+            scene.gateway.judged_over_rest("EAPI:Invalid key", halt)
         assert scene.gateway.unready() == "EAPI:Invalid key"
+        assert scene.told_of(KeyDoubted) == [KeyDoubted("EAPI:Invalid key")]
         await scene.gateway.tokens.fresh()
-        assert scene.gateway.unready() == ""
+        assert scene.gateway.unready() == ""  # what was told has stopped trading

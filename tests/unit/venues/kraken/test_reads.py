@@ -107,6 +107,16 @@ async def test_trades_are_read_to_the_last_page(count: bool) -> None:
     assert first.at_ns == T0 * SECOND + 123_456_000
 
 
+async def test_each_fill_is_asked_for_by_itself_and_not_the_sum_of_a_taker_order() -> None:
+    account = Account()
+    account.say(TradesHistory=paged("trades", {"T1": trade_row(1)}), QueryOrders=orders_of())
+    account.say(Ledgers={"ledger": {}, "count": 0})
+    await account.reads.trades_since(T0 * SECOND)
+    await account.reads.flows_since(T0 * SECOND)
+    asked = {name: params.get("consolidate_taker") for name, params, _ in account.private.asked}
+    assert asked == {"TradesHistory": "false", "QueryOrders": "false", "Ledgers": None}
+
+
 async def test_a_page_that_moves_while_it_is_read_loses_nothing() -> None:
     account = Account()
     rows = {f"T{number}": trade_row(number) for number in range(120)}
