@@ -23,7 +23,8 @@ A setting is said in the environment, in a file `.env` in the working folder (a 
 each), or by the option of a command. An option wins over the environment, which wins over `.env`.
 A key that starts with `ARBIT_` and is not listed here is an error, at every level, and so are a
 value out of its bounds and a line of `.env` that is none: all of them are listed at once, before
-anything is contacted, and the exit code is 2. An empty value means "unset" where the default is
+anything is contacted, and the exit code is 2. What stands under a key that is not known, or that
+may hold a secret, is never repeated. An empty value means "unset" where the default is
 unset. Lists are separated by commas or written as JSON; a whole group may be one JSON object
 (`ARBIT_SCAN={"latency_ms": 80}`).
 """
