@@ -8,15 +8,15 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
 from arbit.app.build import SANDBOX, Reached, RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
 from arbit.app.fitness import check_names
 from arbit.app.history import Snapshots, recording, watch
+from arbit.app.live_told import LiveReport, LiveScreen, preamble_of, report_of
 from arbit.app.loop import run_on_best_loop
 from arbit.app.private import Around, Paper, Real, paper_side, real_side
 from arbit.app.store import open_journal
@@ -27,8 +27,6 @@ from arbit.clock import SystemClock, run_epoch
 from arbit.config import Settings, VenueSettings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError, first_of
-from arbit.domain.fees import hurdle_bps
-from arbit.domain.money import plain
 from arbit.ports import Clock, Listener
 
 CHECK_S = 0.05
@@ -53,61 +51,6 @@ class LiveOptions:
     recover_only: bool = False
 
 
-@dataclass(slots=True)
-class LiveReport:
-    """What a run did. Amounts are exact text by asset."""
-
-    venue: str
-    account: str
-    mode: str
-    synthetic: bool
-    seconds: float = 0.0
-    ended: str = ""
-    cycles: Mapping[str, int] = field(default_factory=dict)
-    orders: int = 0
-    refusals: Mapping[str, int] = field(default_factory=dict)
-    profit: Mapping[str, str] = field(default_factory=dict)
-    balances: Mapping[str, str] = field(default_factory=dict)
-    breaker: str = ""
-    breaker_why: str = ""
-    open_cycles: int = 0
-    recovered: int = 0
-    failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Preamble:
-    """What is said before anything is traded: limits, fees, and what they allow."""
-
-    venue: str
-    mode: str
-    synthetic: bool
-    limits: Mapping[str, str]
-    fees: Mapping[str, str]
-    sentence: str
-
-
-class LiveScreen(Protocol):
-    """Shows a run while it lasts; `refresh` is called every `every_s` seconds."""
-
-    @property
-    def every_s(self) -> float:
-        """Seconds between two refreshes."""
-        ...
-
-    def preamble(self, said: Preamble) -> None:
-        """Limits, fees and the honest sentence, first of all."""
-        ...
-
-    def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
-        """So long has it run."""
-        ...
-
-    def end(self) -> None:
-        """It has stopped; the report follows."""
-        ...
-
-
 class LiveRun:
     """One command, from the first question to the report."""
 
@@ -125,34 +68,33 @@ class LiveRun:
 
     async def __call__(self) -> LiveReport:
         """Trade until told to stop, until the time or the cycles are up, or until it breaks."""
-        check_names(self._settings)
-        venue = self._settings.venue(self._options.venue)
+        settings = self._settings
+        check_names(settings)
+        venue = settings.venue(self._options.venue)
         real = self._is_real(venue)
         self._heed_signals()
         async with AsyncExitStack() as stack:
-            telemetry = Telemetry(self._settings, self._clock)
+            telemetry = Telemetry(settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
             run, trader, side = await self._build(venue, telemetry.hub.publish, stack, real=real)
             self.trader = trader
             telemetry.show([run], trader)
             recorder = await stack.enter_async_context(
                 recording(
-                    self._settings,
-                    venue.name,
-                    str(trader.setup.account),
-                    telemetry.hub,
-                    self._clock,
+                    settings, venue.name, str(trader.setup.account), telemetry.hub, self._clock
                 )
             )
             recorder.on_failing = trader.history_failing
             watch(recorder, run.desk.setup.watch)
             snapshots = Snapshots(recorder, trader, self._clock)
             telemetry.hub.listen(snapshots)
-            self._screen.preamble(self._preamble(trader, run))
+            self._screen.preamble(preamble_of(settings, trader, run))
             started_ns = self._clock.monotonic_ns()
             failure = await self._trade(run, trader, side, snapshots)
             seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
-            return self._report(run, trader, seconds, failure)
+            report = report_of(run, trader)
+            report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
+            return report
 
     def _is_real(self, venue: VenueSettings) -> bool:
         """Whether orders go to a venue. UserError for one that cannot be traded, or has no key."""
@@ -311,64 +253,6 @@ class LiveRun:
             await self._clock.sleep(self._screen.every_s)
             elapsed_s = (self._clock.monotonic_ns() - began_ns) / 1e9
             self._screen.refresh(run, trader, elapsed_s)
-
-    def _preamble(self, trader: Trader, run: VenueRun) -> Preamble:
-        settings, risk, scan = self._settings, self._settings.risk, self._settings.scan
-        ref = scan.reference_currency
-        rates = sorted({fee.bps for fee in run.desk.setup.watch.fees.values()})
-        fees = {
-            symbol: f"{plain(fee.bps.normalize())} bps ({fee.source.value})"
-            for symbol, fee in run.desk.setup.watch.fees.items()
-        }
-        sentence = "no fee is known: nothing can be traded"
-        if rates:
-            worst = rates[-1] / 10_000
-            hurdle = hurdle_bps([worst] * 3, scan.min_edge_bps)
-            sentence = (
-                f"at your fees (up to {plain(rates[-1].normalize())} bps a leg) a gap of "
-                f"{hurdle:.1f} bps is needed before a cycle earns anything"
-            )
-        limits = {
-            "policy": risk.policy.value,
-            "per cycle": f"{plain(scan.max_notional_per_cycle)} {ref}",
-            "cycles at once": str(scan.max_concurrent_cycles),
-            "slippage a leg": f"{plain(scan.max_slippage_bps)} bps",
-            "edge after fees": f"at least {plain(scan.min_edge_bps)} bps",
-            "exposure an asset": f"{plain(risk.max_exposure)} {ref}",
-            "loss a day": f"{plain(risk.max_daily_loss)} {ref}",
-            "unwinding": f"may lose {plain(risk.unwind_budget_bps)} bps of a cycle",
-            "orders": f"IOC limit only, over {trader.setup.gateway.transport}",
-        }
-        del settings
-        return Preamble(
-            venue=run.desk.setup.venue.name,
-            mode=trader.setup.account.mode.value,
-            synthetic=run.market == "synthetic",
-            limits=limits,
-            fees=fees,
-            sentence=sentence,
-        )
-
-    def _report(self, run: VenueRun, trader: Trader, seconds: float, failure: str) -> LiveReport:
-        engine = trader.engine
-        return LiveReport(
-            venue=run.desk.setup.venue.name,
-            account=str(trader.setup.account),
-            mode=trader.setup.account.mode.value,
-            synthetic=run.market == "synthetic",
-            seconds=round(seconds, 3),
-            ended=self._why,
-            cycles=dict(engine.ends),
-            orders=engine.orders,
-            refusals=dict(engine.refusals),
-            profit={asset: plain(amount) for asset, amount in engine.profit.items()},
-            balances={asset: plain(amount) for asset, amount in trader.balances().items()},
-            breaker=trader.breaker.state().value,
-            breaker_why=trader.breaker.detail,
-            open_cycles=engine.open_cycles,
-            recovered=trader.recovered,
-            failure=failure,
-        )
 
 
 def _account(venue: VenueSettings, *, real: bool) -> AccountId:

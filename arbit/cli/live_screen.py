@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from arbit.app.live import LiveReport, Preamble
+from arbit.app.live_told import LiveReport, Preamble
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 
