@@ -27,14 +27,13 @@ from arbit.domain.money import BPS, EXACT, ZERO, ceil_to, plain
 from arbit.domain.order import OrderIntent
 from arbit.domain.triangle import Leg
 from arbit.persistence.memory import MemoryJournal
-from arbit.venues.kraken.keyfacts import refuse_unfit
+from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
 
 MAX_REHEARSALS = 30  # markets rehearsed; each is a request
 TWICE = Decimal(2)
 REHEARSAL_ID = "arbit-keys-check"
 SECOND_NS = 1_000_000_000
 DEADLINE_NS = 20 * SECOND_NS
-SOON_NS = 7 * 86_400 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +128,7 @@ class KeysCheck:
         report.permissions = facts.named
         report.nonce_window, report.expires_ns = facts.nonce_window, facts.expires_ns
         report.ip_allowlist = len(facts.ip_allowlist)
-        if not facts.ip_allowlist:
-            report.notes.append("the key works from any address: an allow-list would be safer")
-        if facts.expires_ns and facts.expires_ns - self._clock.wall_ns() < SOON_NS:
-            report.notes.append("the key expires within a week")
+        report.notes += key_notes(facts, self._clock.wall_ns())
         refuse_unfit(facts, self._clock.wall_ns())
 
     async def _offset(self, side: Real, report: KeysReport) -> None:

@@ -27,6 +27,7 @@ from arbit.clock import SystemClock, run_epoch
 from arbit.config import Settings, VenueSettings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError, first_of
+from arbit.domain.events import IncidentSeen
 from arbit.ports import Clock, Listener
 
 CHECK_S = 0.05
@@ -88,12 +89,15 @@ class LiveRun:
             watch(recorder, run.desk.setup.watch)
             snapshots = Snapshots(recorder, trader, self._clock)
             telemetry.hub.listen(snapshots)
-            self._screen.preamble(preamble_of(settings, trader, run))
+            for note in side.notes:
+                telemetry.hub.publish(IncidentSeen(venue.name, "key", note))
+            self._screen.preamble(preamble_of(settings, trader, run, side.notes))
             started_ns = self._clock.monotonic_ns()
             failure = await self._trade(run, trader, side, snapshots)
             seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
             report = report_of(run, trader)
             report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
+            report.warnings = list(side.notes)
             return report
 
     def _is_real(self, venue: VenueSettings) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,7 @@ class LiveReport:
     open_cycles: int = 0
     recovered: int = 0
     failure: str = ""
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Preamble:
     limits: Mapping[str, str]
     fees: Mapping[str, str]
     sentence: str
+    warnings: Sequence[str] = ()
 
 
 class LiveScreen(Protocol):
@@ -68,7 +70,9 @@ class LiveScreen(Protocol):
         ...
 
 
-def preamble_of(settings: Settings, trader: Trader, run: VenueRun) -> Preamble:
+def preamble_of(
+    settings: Settings, trader: Trader, run: VenueRun, warnings: Sequence[str]
+) -> Preamble:
     """Limits, fees, and the gap that they demand."""
     risk, scan = settings.risk, settings.scan
     ref = scan.reference_currency
@@ -103,6 +107,7 @@ def preamble_of(settings: Settings, trader: Trader, run: VenueRun) -> Preamble:
         limits=limits,
         fees=fees,
         sentence=sentence,
+        warnings=warnings,
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from arbit.domain.records import Batch, Book, Flag, JournalFailed
 from arbit.execution.ids import ours
 from arbit.ports import AccountSink, Clock, Journal, Listener
 from arbit.venues.kraken.gateway import KrakenGateway
-from arbit.venues.kraken.keyfacts import refuse_unfit
+from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
 from arbit.venues.kraken.private.parts import (
     OrderTimes,
     PrivateAround,
@@ -46,6 +46,7 @@ class Paper:
     gateway: PaperGateway
     reader: PaperAccount
     exchange: PaperExchange
+    notes: tuple[str, ...] = ()
 
     def joined(self, trader: Trader, run: VenueRun) -> None:
         """The trader is built: paper keeps count of what it took from the books."""
@@ -76,13 +77,14 @@ def paper_side(settings: Settings, desk: Desk, journal: Journal, clock: Clock) -
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """Orders go to the venue, by its own gateway."""
+    """Orders go to the venue, by its own gateway. `notes` say what might be better of the key."""
 
     gateway: KrakenGateway
     reader: KrakenReads
     rest_orders: RestOrders
     sink: Forward
     clock: Clock
+    notes: list[str] = field(default_factory=list)
 
     def joined(self, trader: Trader, run: VenueRun) -> None:
         """The trader is built: from now on it hears of the account, and may stop a REST order."""
@@ -96,7 +98,9 @@ class Real:
         AccountUnfit (exit code 3) when it may not: a key that can withdraw is never used.
         """
         try:
-            refuse_unfit(await self.reader.key(), self.clock.wall_ns())
+            facts = await self.reader.key()
+            refuse_unfit(facts, self.clock.wall_ns())
+            self.notes.extend(key_notes(facts, self.clock.wall_ns()))
             self.reader.offsets.take(await self.reader.clock_offset())
             return await self.reader.fees(symbols)
         except VenueRefused as error:

@@ -92,7 +92,7 @@ def preamble_lines(said: Preamble) -> list[str]:
     for fee in said.fees.values():
         by_fee[fee] = by_fee.get(fee, 0) + 1
     lines += [f"  taker fee {fee} on {count} markets" for fee, count in sorted(by_fee.items())]
-    return [*lines, said.sentence]
+    return [*lines, said.sentence, *(f"warning: {one}" for one in said.warnings)]
 
 
 def progress(run: VenueRun, trader: Trader) -> dict[str, str]:
