@@ -56,6 +56,6 @@ def backup_database(data_dir: Path) -> Path:
 
 def _there(data_dir: Path) -> Path:
     path = data_dir / DATABASE
-    if not path.exists():
+    if not migrate.is_there(path):
         raise UserError(f"{path}: there is no database yet; `arbit db upgrade` makes one")
     return path

@@ -24,7 +24,10 @@ Venue = Annotated[str, typer.Argument(help="The venue, e.g. kraken.", metavar="V
 
 
 def kill(data_dir: DataDir = None) -> None:
-    """Stop every order at once: nothing leaves, open cycles are held and listed."""
+    """Stop every order at once: nothing leaves, open cycles are held and listed.
+
+    Where no daemon runs it says so, loudly, and still leaves with code 0: the next start finds it.
+    """
     from arbit.app import control
 
     _say(control.kill(_settings(data_dir)))

@@ -10,12 +10,13 @@ import contextlib
 import os
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from arbit.domain.account import Mode
 from arbit.domain.errors import UserError
 from arbit.persistence.journal import connect, in_words
 
@@ -121,8 +122,26 @@ class Lease:
 
 def lock_of(data_dir: Path, account: str) -> Path:
     """The file whose lock stands for the account."""
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", account)
-    return data_dir / f"{slug}.lock"
+    return data_dir / f"{_slug(account)}.lock"
+
+
+def locks_of(data_dir: Path, venue: str = "") -> list[Path]:
+    """The locks of the folder's accounts, held or not: all of them, or one venue's."""
+    modes = "|".join(mode.value for mode in Mode)
+    mine = re.compile(rf"{_slug(venue)}-({modes})(-[A-Za-z0-9]+)?\.lock" if venue else r".*\.lock")
+    return sorted(lock for lock in data_dir.glob("*.lock") if mine.fullmatch(lock.name))
+
+
+def holders(locks: Iterable[Path]) -> list[str]:
+    """Who holds any of these locks now, in their own words. The locks are left as they were."""
+    found = []
+    for lock in locks:
+        if is_held(lock):
+            with contextlib.suppress(OSError), lock.open(encoding="utf-8") as file:
+                found.append(_told(file))
+                continue
+            found.append("another process")
+    return found
 
 
 def is_held(lock: Path) -> bool:
@@ -132,6 +151,10 @@ def is_held(lock: Path) -> bool:
             return not _locked(file)
     except OSError:
         return True  # not ours to open: nobody can say that it is free
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name)
 
 
 def _told(file: IO[str]) -> str:

@@ -82,22 +82,27 @@ class Orders:
 
     def resume(self, how: Resume = Resume.GO_ON) -> None:
         """End the pause, and ask that the breaker be closed."""
-        with contextlib.suppress(FileNotFoundError):
-            self._pause.unlink()
+        _take_away(self._pause)
         _touch(self._resume, how)
 
 
 def kill(data_dir: Path) -> None:
-    """Switch it on."""
+    """Switch it on. UserError when the folder is none, or not to be written."""
     _touch(data_dir / KILL_FILE)
 
 
 def unkill(data_dir: Path) -> bool:
-    """Switch it off; False when it was off."""
+    """Switch it off; False when it was off. UserError when its file cannot be taken away."""
+    return _take_away(data_dir / KILL_FILE)
+
+
+def _take_away(path: Path) -> bool:
     try:
-        (data_dir / KILL_FILE).unlink()
+        path.unlink()
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise UserError(f"{path}: cannot be taken away: {error.strerror}") from None
     return True
 
 
@@ -114,13 +119,20 @@ def _may_be_there(name: str) -> bool:
 def _touch(path: Path, word: str = "") -> None:
     """Make the file, with its word or not at all: it may be looked at in between."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not word:
+        if word:
+            _write(path, word)
+        else:
             path.touch(mode=0o600)
-            return
-        made = path.with_name(f".{path.name}.{os.getpid()}")
+    except OSError as error:
+        if word or not os.access(path, os.F_OK):  # one that is there already does as well
+            raise UserError(f"{path}: {error.strerror}") from None
+
+
+def _write(path: Path, word: str) -> None:
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
         made.write_text(word, encoding="utf-8")
         made.chmod(0o600)
         made.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
+    finally:
+        made.unlink(missing_ok=True)
