@@ -10,7 +10,7 @@ from pathlib import Path
 
 from arbit.config import Settings
 from arbit.domain.errors import UserError
-from arbit.persistence.lease import holders, locks_of
+from arbit.persistence.locks import holders, locks_of
 from arbit.risk import kill as switch
 from arbit.risk.kill import KILL_FILE, KillSwitch, Orders, Resume
 

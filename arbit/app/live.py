@@ -28,6 +28,8 @@ from arbit.config import Settings, VenueSettings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError, first_of
 from arbit.domain.events import IncidentSeen
+from arbit.domain.records import RunEnd
+from arbit.persistence.journal import SqliteJournal
 from arbit.ports import Clock, Listener
 
 CHECK_S = 0.05
@@ -65,6 +67,7 @@ class LiveRun:
         self._stop = asyncio.Event()
         self._signals = 0
         self._why = ""
+        self._journal: SqliteJournal | None = None
         self.trader: Trader | None = None
 
     async def __call__(self) -> LiveReport:
@@ -123,7 +126,8 @@ class LiveRun:
     ) -> tuple[VenueRun, Trader, Paper | Real]:
         settings = self._settings
         account = _account(venue, real=real)
-        journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
+        journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock, "live"))
+        self._journal = journal
         reached = await reach(venue, stack, lambda: self._child(venue, real=real))
         rest = rest_side(venue, reached.at, self._clock)
         stack.push_async_callback(rest.client.close)
@@ -206,9 +210,12 @@ class LiveRun:
             if isinstance(error, UserError):
                 raise error from None
             self._why = "broken"
+            self._ends(RunEnd.BROKEN)
             return f"{type(error).__name__}: {error}"
         finally:
             self._screen.end()
+        if run.failure:
+            self._ends(RunEnd.BROKEN)
         return run.failure
 
     async def _until_over(self, run: VenueRun, trader: Trader) -> None:
@@ -235,6 +242,7 @@ class LiveRun:
             await self._clock.sleep(CHECK_S)
         run.close()
         left = await trader.drain(self._settings.risk.grace_s)
+        self._ends(RunEnd.STOPPED if left else RunEnd.CLEAN)
         if left:
             self._why += f"; {left}"
 
@@ -248,8 +256,18 @@ class LiveRun:
     def _signalled(self) -> None:
         self._signals += 1
         if self._signals > 1:
-            os._exit(STOPPED_HARD)
+            try:
+                self._ends(RunEnd.HARD)
+                if self._journal is not None:
+                    self._journal.end_run(self._clock.wall_ns())
+            finally:
+                os._exit(STOPPED_HARD)
         self._stop.set()
+
+    def _ends(self, how: RunEnd) -> None:
+        """For the row of this run; one that breaks off by itself has no part in that."""
+        if self._journal is not None:
+            self._journal.ending = how
 
     async def _show(self, run: VenueRun, trader: Trader) -> None:
         began_ns = self._clock.monotonic_ns()

@@ -29,6 +29,15 @@ class Purpose(enum.StrEnum):
     UNWIND = "unwind"
 
 
+class RunEnd(enum.StrEnum):
+    """How a run on an account ended; its row says nothing while it goes on."""
+
+    CLEAN = "clean"  # everything of it was over
+    STOPPED = "stopped"  # told to, with something open or not yet found out: the next start's
+    BROKEN = "broken"  # by itself, for a reason that it told
+    HARD = "hard"  # without a word: killed, or told twice to stop
+
+
 class Book(enum.StrEnum):
     """The books of the ledger. For each asset, all four add up to zero at any time."""
 

@@ -23,7 +23,15 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import OrderState, Trade
-from arbit.domain.records import Batch, Book, Flag, JournalBusy, JournalFailed, Memory
+from arbit.domain.records import (
+    Batch,
+    Book,
+    Flag,
+    JournalBusy,
+    JournalFailed,
+    Memory,
+    RunEnd,
+)
 from arbit.persistence import rows, tables
 from arbit.persistence.types import money_of
 
@@ -79,6 +87,26 @@ class SqliteJournal:
         self._cut = False
         self._asks_lease = self._connection.cursor()
         self._asks_lease.row_factory = None
+        self.ending = RunEnd.BROKEN  # how the run ends unless it says otherwise
+
+    def end_run(self, at_ns: int) -> None:
+        """This run is over, as `ending` says. JournalFailed when that cannot be written."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._check_lease()
+            self._check_files()
+            connection.execute(
+                "UPDATE runs SET ended_ns=?, ended_how=? WHERE account=? AND token=?",
+                (at_ns, self.ending.value, self._account, self._token),
+            )
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            raise JournalFailed(_said(self._path, error)) from None
+        except BaseException:
+            self._undo()
+            raise
 
     def close(self) -> None:
         """Let go of the file."""

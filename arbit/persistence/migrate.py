@@ -21,7 +21,7 @@ from sqlalchemy.exc import DatabaseError
 import arbit
 from arbit.domain.errors import UserError
 from arbit.persistence.journal import DAMAGED, in_words
-from arbit.persistence.lease import is_held
+from arbit.persistence.locks import is_held
 
 MIGRATIONS = Path(arbit.__file__).resolve().parents[1] / "migrations"
 BACKUPS_KEPT = 5

@@ -12,7 +12,8 @@ import pytest
 
 from arbit.app import control, database
 from arbit.cli import main
-from arbit.persistence.lease import Lease, lock_of
+from arbit.persistence.lease import Lease
+from arbit.persistence.locks import lock_of
 from arbit.persistence.migrate import upgrade
 from arbit.risk.kill import KillSwitch, Orders, Resume
 from tests.unit.persistence.made import NOON_NS
