@@ -19,7 +19,7 @@ from arbit.app.history import Snapshots, recording, watch
 from arbit.app.live_told import LiveReport, LiveScreen, preamble_of, report_of
 from arbit.app.loop import run_on_best_loop
 from arbit.app.private import Around, Paper, Real, paper_side, real_side
-from arbit.app.store import open_journal
+from arbit.app.store import held_account, open_journal
 from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
@@ -126,7 +126,8 @@ class LiveRun:
     ) -> tuple[VenueRun, Trader, Paper | Real]:
         settings = self._settings
         account = _account(venue, real=real)
-        journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock, "live"))
+        stack.enter_context(held_account(settings, venue, account, self._clock))
+        journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
         self._journal = journal
         reached = await reach(venue, stack, lambda: self._child(venue, real=real))
         rest = rest_side(venue, reached.at, self._clock)

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from arbit.domain.account import AccountId
+from arbit.config import Settings, VenueSettings
+from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError
 from arbit.domain.records import JournalFailed
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
-from arbit.persistence.locks import lock_of
+from arbit.persistence.locks import Lock, lock_of
 from arbit.persistence.migrate import upgrade
 from arbit.ports import Clock
 
 DATABASE = "arbit.db"
+
+
+def held_account(
+    settings: Settings, venue: VenueSettings, account: AccountId, clock: Clock
+) -> AbstractContextManager[object]:
+    """The account, held against every other daemon of this user, whatever its data folder.
+
+    An account of our own exchange is another on each exchange; one that is not served at an address
+    is kept in the data folder, and held with that. Paper is nobody's.
+
+    UserError names who has it, or the lock's folder where that cannot be written.
+    """
+    name = str(account)
+    if account.mode is Mode.SANDBOX:
+        name += f":{hashlib.sha256((venue.rest_url or '').encode()).hexdigest()[:8]}"
+    if account.mode is Mode.PAPER or (account.mode is Mode.SANDBOX and not venue.rest_url):
+        return nullcontext()
+    try:
+        folder = settings.lock_dir.expanduser()
+    except RuntimeError:
+        raise UserError(f"ARBIT_LOCK_DIR={settings.lock_dir}: there is no home folder") from None
+    where = f" in {settings.data_dir.absolute()}"
+    what = f"account {account} is traded"
+    return Lock(lock_of(folder, name), what, clock.wall_ns(), where)
 
 
 @contextmanager

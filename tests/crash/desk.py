@@ -83,6 +83,7 @@ class Desk:
             "ARBIT_VENUES__SANDBOX__ORDER_TRANSPORT": self._transport,
             "ARBIT_VENUES__SANDBOX__RATE_TIER": "pro",
             "ARBIT_DATA_DIR": str(self.data),
+            "ARBIT_LOCK_DIR": str(self.folder / "locks"),
             "ARBIT_RISK__MAX_CRASHES": "1000",
             "ARBIT_RISK__COOLDOWN_MS": "0",
             "ARBIT_RISK__BREAKER_FAILURES": "1000",

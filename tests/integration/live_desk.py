@@ -41,6 +41,11 @@ def environment(**extra: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(REPO)} | extra
 
 
+def folders(folder: Path) -> dict[str, str]:
+    """The settings that keep everything below one folder, the locks of its accounts too."""
+    return {"ARBIT_DATA_DIR": str(folder / "var"), "ARBIT_LOCK_DIR": str(folder / "locks")}
+
+
 def until(true: Callable[[], object], what: str) -> None:
     """Look until it is true."""
     end = time.monotonic() + GUARD_S
@@ -156,7 +161,7 @@ class Daemon:
                 *("--json", "--log-json", *options),
             ],
             cwd=folder,
-            env=environment(ARBIT_DATA_DIR=str(folder / "var"), **UNHINDERED | settings),
+            env=environment(**folders(folder) | UNHINDERED | settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -271,7 +276,7 @@ def arbit(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "arbit", *options],
         cwd=folder,
-        env=environment(ARBIT_DATA_DIR=str(folder / "var")),
+        env=environment(**folders(folder)),
         capture_output=True,
         text=True,
         timeout=GUARD_S,
