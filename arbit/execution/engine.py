@@ -139,6 +139,13 @@ class Engine:
         work = self.works.get(cycle_id)
         return work.cycle if work is not None else self.past.get(cycle_id)
 
+    def knows(self, client_id: str) -> bool:
+        """Whether an order of this id was sent from here, in this run or in an earlier one.
+
+        JournalFailed when nobody can say.
+        """
+        return bool(self.cycle_with(client_id) or self.setup.journal.find(client_id))
+
     def late(self, trade: Trade) -> bool:
         """A trade from the account's stream or a backfill. False when no order of ours made it.
 
