@@ -85,6 +85,7 @@ class Real:
     rest_orders: RestOrders
     sink: Forward
     clock: Clock
+    ours: Ours
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -95,6 +96,7 @@ class Real:
     def joined(self, trader: Trader, run: VenueRun) -> None:
         """The trader is built: from now on it hears of the account, and may stop a REST order."""
         del run
+        self.ours.sent = trader.engine.knows
         self.sink.to = trader.account_event
         self.gateway.forbid = trader.engine.forbids
 
@@ -146,6 +148,24 @@ class Forward:
             sink(event)
 
 
+class Ours:
+    """Knows the client ids of any run of ours: they look like it, and were sent from here.
+
+    Another daemon's on this account look the same. `sent` is the journal's word at first, then the
+    engine's.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.sent: Callable[[str], bool] = lambda client_id: journal.find(client_id) is not None
+
+    def __call__(self, client_id: str) -> bool:
+        """Whether it is one. Where the journal cannot say, its look decides."""
+        try:
+            return ours(client_id) and self.sent(client_id)
+        except JournalFailed:
+            return True
+
+
 @dataclass(frozen=True, slots=True)
 class Around:
     """What any private side is given beside its venue."""
@@ -177,7 +197,7 @@ async def real_side(
     settings: Settings, venue: VenueSettings, at: Addresses, around: Around, stack: AsyncExitStack
 ) -> Real:
     """Kraken's private side, or the sandbox's. UserError without a key."""
-    public, sink = rest_side(venue, at, around.clock), Forward()
+    public, sink, mine = rest_side(venue, at, around.clock), Forward(), Ours(around.journal)
     stack.push_async_callback(public.client.close)
     side = private_side(
         venue,
@@ -189,8 +209,8 @@ async def real_side(
             public=public.client,
             sink=sink,
             publish=around.publish,
-            ours=ours,
+            ours=mine,
         ),
     )
     stack.push_async_callback(side.close)
-    return Real(side.gateway, side.reader, side.orders, sink, around.clock)
+    return Real(side.gateway, side.reader, side.orders, sink, around.clock, mine)

@@ -41,7 +41,7 @@ AGAIN_S = 2.0  # a venue's reads lag: a difference counts when it is there twice
 EVERY_NS = 60_000 * MS  # how often balances are compared when nothing asks for it
 LOOK_S = 0.5
 MAX_KNOWN_FLOWS = 10_000
-MAX_FOREIGN = 10_000  # trades of others that were told of
+MAX_FOREIGN = 10_000  # trades, and orders like ours, of others that were told of
 OVERDUE_NS = 300_000 * MS  # no new cycle once the books have not been found to agree for so long
 OVERDUE_WANTED_NS = 30_000 * MS  # or when something asked for a look so long ago
 OPENED = "opened"  # the flag that keeps when the account was opened
@@ -69,6 +69,7 @@ class Auditor:
         self._agreed_ns = setup.now_ns
         self._failure = ""
         self._told_overdue = False
+        self._begun = False
         self.accept_balances = False  # an operator's word: book the next difference as it is
         self.audits = 0
         engine.on_resync = self._want
@@ -79,23 +80,45 @@ class Auditor:
         self._moved_ns = self._setup.now_ns
         match event:
             case TradeSeen(trade):
-                try:
-                    known = self._engine.late(trade)
-                except JournalFailed:  # it cannot say whether it knows the trade: ask again later
-                    known = False
-                if not known:
-                    self._want()
+                self._seen(trade)
             case BalanceSeen(kind=kind):
                 if kind not in {"trade", "snapshot"}:
                     self._want()
             case ForeignOrder(order):
-                self._foreign(f"order {order.order_id} on {order.symbol}")
+                what = f"order {order.order_id} on {order.symbol}"
+                if not self._twin(what, order.client_id, order.at_ns):
+                    self._foreign(what)
             case AccountStreamBack():
                 self._want()
             case KeyDoubted(why):
                 self._stop(Reason.HALT, why)
             case AccountStreamLost():
                 pass
+
+    def _seen(self, trade: Trade) -> None:
+        """A trade was told: ours, another daemon's, or one that the next look explains."""
+        try:
+            known = self._engine.late(trade)
+        except JournalFailed:  # it cannot say whether it knows the trade: ask again later
+            self._want()
+            return
+        if not known:
+            self._twin(f"trade {trade.trade_id}", trade.client_id, trade.at_ns)
+            self._want()
+
+    def _twin(self, what: str, client_id: str, at_ns: int) -> bool:
+        """Whether its id looks like ours, though no cycle of ours sent it: another daemon's.
+
+        That stops us at once. What came before the account was opened is of a folder given up.
+        """
+        if not ours(client_id):
+            return False
+        opened = self._opened_ns > 0 or self._begun
+        if opened and at_ns > self._opened_ns and client_id not in self._foreigners:
+            self._told_of(client_id)
+            said = f"{what}: {client_id} was not sent from here, another daemon trades this account"
+            self._stop(Reason.FOREIGN, said)
+        return True
 
     async def begin(self, audited_ns: int, *, first: bool) -> None:
         """The first look of a start; `audited_ns` is when the books last agreed (wall).
@@ -108,6 +131,7 @@ class Auditor:
             await self._open()
         else:
             await self.reconcile()
+        self._begun = True
 
     async def run(self) -> None:
         """Look again whenever something asks for it and nothing moves, and once a minute."""
@@ -232,15 +256,18 @@ class Auditor:
     ) -> None:
         """Each is told once: not again after a restart, when its flows are booked already."""
         for trade_id, trade in foreign.items():
-            told = trade_id in self._foreigners or (trade_id in listed and trade_id not in moved)
-            self._foreigners[trade_id] = None
-            if told:
+            told = not self._foreigners.keys().isdisjoint({trade_id, trade.client_id})
+            self._told_of(trade_id)
+            if told or (trade_id in listed and trade_id not in moved):
                 continue
             if trade.client_id and ours(trade.client_id):
                 said = f"trade {trade_id} of our order {trade.client_id}, unknown here"
                 self._stop(Reason.FOREIGN, said)
             else:
                 self._foreign(f"trade {trade_id} on {trade.symbol}")
+
+    def _told_of(self, which: str) -> None:
+        self._foreigners[which] = None
         while len(self._foreigners) > MAX_FOREIGN:
             self._foreigners.pop(next(iter(self._foreigners)))
 

@@ -145,6 +145,13 @@ class Engine:
         order = cycle.order(intent.client_id) if cycle is not None else None
         return self.setup.gate.stops(Purpose.LEG if order is None else order.record.purpose)
 
+    def knows(self, client_id: str) -> bool:
+        """Whether an order of this id was sent from here, in this run or in an earlier one.
+
+        JournalFailed when nobody can say.
+        """
+        return bool(self.cycle_with(client_id) or self.setup.journal.find(client_id))
+
     def late(self, trade: Trade) -> bool:
         """A trade from the account's stream or a backfill. False when no order of ours made it.
 

@@ -15,7 +15,8 @@ from arbit.domain.records import CycleRecord, OrderRecord, PlannedRecord, Purpos
 from arbit.domain.triangle import Side
 from arbit.execution.cycle import Cycle, WorkingOrder
 from arbit.execution.unwind import HomeOrder, Surroundings, look
-from tests.unit.execution.world import BOOKS, FEES, ONLINE, World
+from tests.unit.execution.sights import BOOKS, ONLINE
+from tests.unit.execution.world import FEES, World
 
 D = Decimal
 SETUP = World()

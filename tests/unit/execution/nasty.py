@@ -24,7 +24,8 @@ from arbit.domain.refusal import Refused
 from arbit.domain.triangle import Leg, Side
 from arbit.risk.envelope import Approved
 from tests.exposure import Limits, Meter
-from tests.unit.execution.world import BOOKS, FEE, ONLINE, ScriptedVenue, World
+from tests.unit.execution.sights import BOOKS, ONLINE
+from tests.unit.execution.world import FEE, ScriptedVenue, World
 from tests.unit.sizing_world import market, view
 
 D = Decimal
