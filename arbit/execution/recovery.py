@@ -52,7 +52,9 @@ async def recover(
         await setup.clock.sleep(STEP_S)
     if engine.open_cycles:
         said = f"{engine.open_cycles} cycles of an earlier run are still open"
-        setup.breaker.trip(Reason.HELD, said)  # they may still go home; nothing new begins
+        unknown = any(work.cycle.unknown_orders for work in engine.works.values())
+        # What is known may still go home; either way nothing new begins.
+        setup.breaker.trip(Reason.UNRESOLVED if unknown else Reason.HELD, said)
     first = not memory.sums and not memory.orders
     await _asked(setup, lambda: auditor.begin(_audited_ns(memory), first=first))
     return found

@@ -25,6 +25,7 @@ from tests.unit.execution.happenings import (
     set_status,
     take,
 )
+from tests.unit.execution.sights import ONLINE
 from tests.unit.execution.world import START, Script, World, usual_settings
 from tests.unit.sizing_world import view
 
@@ -36,7 +37,7 @@ REJECT = Script(shape="reject")
 def sol(monkeypatch: pytest.MonkeyPatch) -> None:
     """The venue knows the markets of an asset outside the triangle."""
     for name, one in SOL_MARKETS.items():
-        monkeypatch.setitem(worlds.ONLINE, name, one)
+        monkeypatch.setitem(ONLINE, name, one)
         monkeypatch.setitem(worlds.FEES, name, SOL_FEES[name])
 
 

@@ -81,7 +81,7 @@ async def test_an_operators_resume_before_a_start_has_looked_is_not_undone_by_it
 
 
 async def test_a_start_beside_an_order_that_stays_unknown_halts_and_goes_on_asking() -> None:
-    settings = usual_settings(max_resolve_s=5)
+    settings = usual_settings(max_resolve_s=20)
     first = await cut_off(SILENT, settings=settings)
     world = World(before=first, epoch="00001", settings=settings)
     async with world.running():
@@ -164,6 +164,9 @@ async def test_a_days_loss_counts_over_a_restart_however_its_cycle_ended(
     assert world.day.loss(world.clock.wall_ns()) == first.day.loss(first.clock.wall_ns())
     async with world.running():
         await world.recover()
+        if end == "held":
+            assert refusal(world) == "breaker"
+            world.breaker.resume()
         assert refusal(world) == ("daily_loss" if most == "0.3" else "")
 
 

@@ -13,15 +13,14 @@ from arbit.domain.account import (
     AccountStreamBack,
     AccountStreamLost,
     ForeignOrder,
-    KeyDoubted,
     TradeSeen,
     VenueOrder,
 )
 from arbit.domain.errors import VenueRefused, VenueUnreachable
 from arbit.domain.events import VenueSaid
-from arbit.domain.order import OrderState, Outcome, Remedy, Trade
+from arbit.domain.order import OrderState, Outcome, Trade
 from arbit.domain.triangle import Side
-from arbit.venues.kraken.outcomes import Verdict, judge
+from arbit.venues.kraken.outcomes import judge
 from tests.unit.venues.kraken.private import words
 from tests.unit.venues.kraken.private.venue import WALL_NS, Line, Scene
 from tests.unit.venues.virtual import settle
@@ -387,18 +386,3 @@ async def test_over_rest_a_refusal_of_an_order_that_the_stream_has_shown_proves_
         await scene.clock.advance(2)
         outcome = await waiting
         assert (outcome.state, outcome.order_id) == (OrderState.UNKNOWN, "O1")
-
-
-async def test_a_key_in_question_stops_orders_and_an_operator_is_called() -> None:
-    scene = Scene(OrderTransport.REST)
-    async with scene.running():
-        halt = Verdict(OrderState.REJECTED, Remedy.HALT)
-        scene.gateway.judged_over_rest("EGeneral:Permission denied", halt)
-        assert scene.gateway.unready() == ""
-        assert scene.told_of(KeyDoubted) == []
-        for _ in range(3):
-            scene.gateway.judged_over_rest("EAPI:Invalid key", halt)
-        assert scene.gateway.unready() == "EAPI:Invalid key"
-        assert scene.told_of(KeyDoubted) == [KeyDoubted("EAPI:Invalid key")]
-        await scene.gateway.tokens.fresh()
-        assert scene.gateway.unready() == ""  # what was told has stopped trading
