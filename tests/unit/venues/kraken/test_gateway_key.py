@@ -6,7 +6,7 @@ from arbit.config import OrderTransport
 from arbit.domain.account import KeyDoubted
 from arbit.domain.order import OrderState, Remedy
 from arbit.venues.kraken.outcomes import Verdict
-from tests.unit.venues.kraken.test_gateway import Scene
+from tests.unit.venues.kraken.private.venue import Scene
 
 
 async def test_a_key_in_question_stops_orders_and_an_operator_is_called() -> None:
