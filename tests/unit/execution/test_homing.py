@@ -11,6 +11,7 @@ from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.market import MarketStatus
 from arbit.domain.order import OrderState
 from arbit.domain.triangle import Side
+from arbit.execution.unwind import ALTERNATIVE
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution import world as worlds
 from tests.unit.execution.happenings import (
@@ -168,6 +169,9 @@ async def test_a_start_half_way_through_a_detour_goes_on_home() -> None:
         await world.recover()
     assert world.end == "unwound"
     assert first.venue.balances_["SOL"] < 1
+    prices = only_cycle(world).prices
+    assert prices["chosen"] == ALTERNATIVE, "what was looked at before the start is kept"
+    assert {"2.chosen", "3.chosen"} <= set(prices)
     world.agrees()
 
 
