@@ -56,6 +56,7 @@ class Homing:
         if prospect.chosen is None and prospect.blind and self._may_wait(work, now_ns):
             return None
         work.cycle = _with_prices(work.cycle, prospect.prices)
+        work.pad.cycle(work.cycle.record)  # as durable as the order that follows from it
         if prospect.chosen is None:
             said = f"no way home within {plain(work.budget)} {work.cycle.start}"
             return self._hold(work, said)

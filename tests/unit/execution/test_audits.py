@@ -11,7 +11,7 @@ import pytest
 
 from arbit.domain.account import AccountStreamBack, BalanceSeen, Flow
 from arbit.domain.errors import FrameError
-from arbit.domain.order import Remedy
+from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.happenings import (
     audit,
@@ -24,7 +24,7 @@ from tests.unit.execution.happenings import (
     refusal,
     take,
 )
-from tests.unit.execution.world import START, Script, World, usual_settings
+from tests.unit.execution.world import START, Script, ScriptedVenue, World, usual_settings
 
 D = Decimal
 SECOND_NS = 1_000_000_000
@@ -321,6 +321,25 @@ async def test_a_venue_that_says_our_books_are_wrong_is_looked_at(remedy: Remedy
     async with world.running():
         await world.trade()
     assert world.auditor._wanted is (remedy is Remedy.RESYNC)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "state"),
+    [(Remedy.HALT, BreakerState.HALTED), (Remedy.LOCKOUT, BreakerState.REDUCING)],
+)
+async def test_a_key_at_fault_is_heeded_although_nobody_can_say_what_became_of_the_order(
+    remedy: Remedy, state: BreakerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reply(venue: ScriptedVenue, intent: OrderIntent, _: Script) -> Outcome:
+        await venue.clock.sleep(venue.latency_s)
+        return Outcome(intent.client_id, OrderState.UNKNOWN, reason="disabled", remedy=remedy)
+
+    monkeypatch.setattr(ScriptedVenue, "_reply", reply)
+    world = World(Script(shape="lost_before", asks=2))
+    async with world.running():
+        await world.trade()
+    assert world.end == "flat"
+    assert world.breaker.state() is state
 
 
 @pytest.mark.parametrize(("kind", "asks"), [("deposit", True), ("trade", False)])

@@ -11,6 +11,7 @@ from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.market import MarketStatus
 from arbit.domain.order import OrderState
 from arbit.domain.triangle import Side
+from arbit.execution.unwind import ALTERNATIVE
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution import world as worlds
 from tests.unit.execution.happenings import (
@@ -102,6 +103,22 @@ async def test_a_detour_is_held_and_counted_while_it_is_under_way() -> None:
     world.agrees()
 
 
+@pytest.mark.usefixtures("sol")
+async def test_a_detour_counts_against_the_caps_before_it_is_known_what_became_of_it() -> None:
+    world = World(Script(), REJECT, Script(shape="lost_after", asks=3))
+    open_sol(world)
+    async with world.running():
+        stuck(world)
+        await pass_time(world, 1.0)
+        bought = world.venue.sent[-1]
+        assert str(bought.leg) == "buy SOL/BTC"
+        assert world.ledger.wallet("SOL") == 0
+        assert world.ledger.exposure("SOL") >= bought.qty > 100
+        await over(world)
+    assert world.end == "unwound"
+    world.agrees()
+
+
 @pytest.mark.parametrize("limit", ["cap", "no price"])
 @pytest.mark.usefixtures("sol")
 async def test_no_detour_is_taken_beyond_the_caps(limit: str) -> None:
@@ -152,6 +169,9 @@ async def test_a_start_half_way_through_a_detour_goes_on_home() -> None:
         await world.recover()
     assert world.end == "unwound"
     assert first.venue.balances_["SOL"] < 1
+    prices = only_cycle(world).prices
+    assert prices["chosen"] == ALTERNATIVE, "what was looked at before the start is kept"
+    assert {"2.chosen", "3.chosen"} <= set(prices)
     world.agrees()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arbit.domain.cycle import CycleState, Policy
@@ -34,7 +34,7 @@ SCRIPTS = st.builds(
     policy=st.sampled_from(Policy),
     cycles=st.integers(1, 3),
 )
-@settings(max_examples=120)
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_tradable_is_left_in_a_cycle_that_ended_well_and_the_ledger_is_the_venues(
     scripts: list[Script], policy: Policy, cycles: int
 ) -> None:

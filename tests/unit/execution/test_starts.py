@@ -252,13 +252,15 @@ async def test_a_cycle_that_a_start_adopted_may_still_move_as_far_as_its_plan_sa
     first = World(*silent, settings=usual_settings(policy=policy), policy=policy)
     async with first.running():
         assert take(first) is None
-        before = {asset: first.ledger.exposure(asset) for asset in START}
+        ((_, before),) = first.ledger._claims.items()
     world = World(before=first, epoch="00001", settings=first.settings, policy=policy)
     async with world.running():
         adopt(world)
-        for asset in ("BTC", "ETH"):
-            assert world.ledger.exposure(asset) >= before[asset] > 0
-        assert world.ledger.exposure("USD") >= D(149)
+        ((_, after),) = world.ledger._claims.items()
+        assert set(after) == set(before) == {"USD", "BTC", "ETH"}
+        assert all(after[asset].high >= reach.high > 0 for asset, reach in before.items())
+        assert all(after[asset].low <= reach.low for asset, reach in before.items())
+        assert after["USD"].low < -149
         world.venue.questions.clear()
         await over(world)
     assert world.ledger.exposure("ETH") < 1

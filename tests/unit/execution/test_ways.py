@@ -126,3 +126,17 @@ def test_an_order_that_spends_more_than_is_shown_is_still_not_sent_in_vain() -> 
     assert prospect.chosen.name == COMPLETE
     assert prospect.loss == 1
     assert prospect.chosen.orders[0].limit_price == D("0.1")
+
+
+def test_an_order_for_more_than_is_shown_keeps_the_budget_where_only_that_is_filled() -> None:
+    """1 BTC is to be sold; 0.99 are shown, at 100 and at 99.80; nothing more may be lost."""
+    thin = {"BTC/USD": view("BTC/USD", [("100", "0.5"), ("99.80", "0.49")], [("100", "99")])}
+    dear = {"ETH/BTC": view("ETH/BTC", [("0.05", "99")], [("0.2", "99")])}
+    seen = scene(("1", "0", "0"), thin | dear, budget="1.098")
+    prospect = look(seen)
+    assert prospect.loss == seen.budget
+    assert prospect.chosen is not None
+    home = prospect.chosen.orders[0]
+    assert (str(home.leg), home.qty) == ("sell BTC/USD", D(1))
+    after = filled(seen, home, D("0.99"))
+    assert -after.cycle.has("USD") <= seen.budget
