@@ -368,7 +368,9 @@ class World:
         going = asyncio.get_running_loop().create_task(
             recover(self.setup, self.engine, self.auditor, self.venue, self.memory)
         )
-        while not going.done():
+        for _ in range(3_000):
+            if going.done():
+                break
             await self.clock.advance(0.1)
         await going
 
