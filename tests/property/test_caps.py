@@ -30,7 +30,7 @@ ACTS = st.builds(
     late_lots=st.sampled_from([0, 0, 0, 0, 0, 1, 20]),
     fee_in=st.sampled_from(["received", "received", "spent", "KFEE"]),
     arrive_s=st.sampled_from([0.005, 0.02, 0.4]),
-    match_s=st.sampled_from([0.0, 0.002, 0.3]),
+    match_s=st.sampled_from([0.0, 0.002, 0.3, 0.3]),
     gap_s=st.sampled_from([0.0, 0.002, 0.2]),
     asks=st.sampled_from([0, 0, 1, 3]),
     cancel=st.sampled_from(["obeyed", "refused", "silent", "lost"]),
@@ -48,18 +48,19 @@ class Try:
 
 TRIES = st.builds(
     Try,
-    most=st.sampled_from([20, 60, 100, 150]),
-    wait_s=st.sampled_from([0.0, 0.01, 0.05, 0.5, 4.0]),
-    moved_bps=st.sampled_from([0, 0, 0, -300, 300, -1500, 1500]),
+    most=st.sampled_from([30, 100, 150, 150]),
+    wait_s=st.sampled_from([0.0, 0.0, 0.01, 0.05, 0.5, 4.0]),
+    moved_bps=st.sampled_from([0, 0, 0, 0, -300, 300, -1500, 1500]),
 )
+# Limits that one or two cycles reach: a plan of 150 USD moves 1.5 BTC, 15 ETH and 156 USD at most.
 LIMITS = st.fixed_dictionaries(
     {
-        "max_exposure": st.sampled_from([D(70), D(160), D(330), D(5000)]),
+        "max_exposure": st.sampled_from([D(110), D(157), D(200), D(320), D(5000)]),
         "asset_caps": st.fixed_dictionaries(
             {},
             optional={
-                "BTC": st.sampled_from([D("0.7"), D("1.6")]),
-                "ETH": st.just(D(17)),
+                "BTC": st.sampled_from([D("1.1"), D("1.5"), D("2.9")]),
+                "ETH": st.sampled_from([D("15.1"), D(29)]),
                 "EUR": st.sampled_from([D(0), D(60)]),
             },
         ),
@@ -68,9 +69,9 @@ LIMITS = st.fixed_dictionaries(
 )
 SCAN = st.fixed_dictionaries(
     {
-        "max_notional_per_cycle": st.sampled_from([D(50), D(110), D(150)]),
+        "max_notional_per_cycle": st.sampled_from([D(110), D(150), D(150)]),
         "max_concurrent_cycles": st.integers(1, 4),
-        "max_slippage_bps": st.sampled_from([D(5), D(20), D(1000), D(1000)]),
+        "max_slippage_bps": st.sampled_from([D(5), D(1000), D(1000)]),
     }
 )
 
@@ -82,7 +83,7 @@ def limits(scan: dict[str, Any], risk: dict[str, Any]) -> Settings:
 
 @given(
     acts=st.lists(ACTS, min_size=1, max_size=14),
-    tries=st.lists(TRIES, min_size=1, max_size=5),
+    tries=st.lists(TRIES, min_size=2, max_size=6),
     scan=SCAN,
     risk=LIMITS,
 )
