@@ -145,7 +145,10 @@ class OrderGateway(Protocol):
         ...
 
     def cancel(self, client_id: str, order_id: str = "") -> Awaitable[None]:
-        """Ask the venue to cancel it. Whatever is answered, `resolve` tells what became of it."""
+        """Ask the venue to cancel it, and return (or raise VenueError) within a gateway's own time.
+
+        Whatever is answered, or is not, `resolve` tells what became of the order.
+        """
         ...
 
 

@@ -222,9 +222,7 @@ class NastyVenue(ScriptedVenue):
         acts = live.act.cancel in {"obeyed", "silent"} and live.accepted and not live.over
         if acts:
             self._end(live, "canceled")
-        if live.act.cancel == "silent":
-            await asyncio.Event().wait()
-        if live.act.cancel == "lost":
+        if live.act.cancel in {"silent", "lost"}:
             await self.clock.sleep(LOST_S)
             raise VenueUnreachable("no reply")
         if not acts:
@@ -360,8 +358,14 @@ class EuroWorld(NastyWorld):
 
     fees = dict.fromkeys(("BTC/USD", "ETH/BTC", "ETH/USD", "ETH/EUR", "EUR/USD"), FEE)
 
-    def __init__(self, *acts: Act, settings: Settings) -> None:
-        super().__init__(*acts, settings=settings)
+    def __init__(
+        self,
+        *acts: Act,
+        settings: Settings,
+        before: NastyWorld | None = None,
+        epoch: str = "00000",
+    ) -> None:
+        super().__init__(*acts, settings=settings, before=before, epoch=epoch)
         books = {
             "ETH/EUR": view("ETH/EUR", [("10.10", "100")], [("10.20", "100")]),
             "EUR/USD": view("EUR/USD", [("1.05", "5000")], [("1.06", "5000")]),

@@ -31,7 +31,7 @@ async def traded(world: NastyWorld) -> NastyWorld:
     async with world.running():
         assert world.engine.take(world.plan(), world.clock.now_ns) is None
         await world.settle()
-        await world.clock.advance(1.0)
+        await world.clock.advance(5.0)
         assert world.engine.open_cycles == 0
         world.agrees()
         await world.auditor.reconcile()
@@ -113,10 +113,8 @@ async def test_a_cancel_that_is_refused_or_never_answered_leaves_the_order_to_it
 
     assert len(world.venue.cancelled) == 2
     assert states(world) == ["rejected", ends, ends]
-    told = [
-        one.detail for one in world.events if isinstance(one, OrderRefused) and one.code == "cancel"
-    ]
-    assert bool(told) is (cancel == "refused") or cancel == "lost"
+    told = [one for one in world.events if isinstance(one, OrderRefused) and one.code == "cancel"]
+    assert len(told) == 2
     assert world.end == ("flat" if ends == "empty" else "unwound")
 
 
