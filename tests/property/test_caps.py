@@ -141,7 +141,7 @@ def test_no_limit_is_passed_though_runs_end_in_the_middle_and_others_take_over(
     risk: dict[str, Any],
 ) -> None:
     asyncio.run(
-        _cut_off(acts, runs, limits(scan, {**risk, "max_crashes": 100, "max_resolve_s": 5}))
+        _cut_off(acts, runs, limits(scan, {**risk, "max_crashes": 100, "max_resolve_s": 20}))
     )
 
 
