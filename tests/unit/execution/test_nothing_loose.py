@@ -34,7 +34,7 @@ SCRIPTS = st.builds(
     policy=st.sampled_from(Policy),
     cycles=st.integers(1, 3),
 )
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_tradable_is_left_in_a_cycle_that_ended_well_and_the_ledger_is_the_venues(
     scripts: list[Script], policy: Policy, cycles: int
 ) -> None:
