@@ -30,6 +30,7 @@ def test_a_socket_asks_for_both_channels_with_its_token() -> None:
         "snap_orders": True,
         "snap_trades": True,
         "order_status": True,
+        "ratecounter": True,
         "token": "token",
     }
     assert balances == {"channel": "balances", "snapshot": True, "token": "token"}
