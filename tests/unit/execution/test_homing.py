@@ -12,6 +12,7 @@ from arbit.domain.market import MarketStatus
 from arbit.domain.order import OrderState
 from arbit.domain.triangle import Side
 from arbit.risk.breaker import BreakerState, Reason
+from tests.unit.execution import sights
 from tests.unit.execution import world as worlds
 from tests.unit.execution.happenings import (
     NO_ETH,
@@ -36,7 +37,7 @@ REJECT = Script(shape="reject")
 def sol(monkeypatch: pytest.MonkeyPatch) -> None:
     """The venue knows the markets of an asset outside the triangle."""
     for name, one in SOL_MARKETS.items():
-        monkeypatch.setitem(worlds.ONLINE, name, one)
+        monkeypatch.setitem(sights.ONLINE, name, one)
         monkeypatch.setitem(worlds.FEES, name, SOL_FEES[name])
 
 
