@@ -165,7 +165,7 @@ async def test_what_is_on_its_way_home_counts_for_the_next_cycle() -> None:
 
 async def test_a_cycle_found_at_a_start_is_one_of_those_that_may_be_open() -> None:
     """Its books are not believed yet and the start waits no longer: it still has its slot."""
-    one = limited({"max_concurrent_cycles": 1}, max_resolve_s=5)
+    one = limited({"max_concurrent_cycles": 1}, max_resolve_s=9)
     first = NastyWorld(Act(), Act(match_s=0.2), settings=one)
     async with first.running():
         assert first.engine.take(first.plan(), first.clock.now_ns) is None

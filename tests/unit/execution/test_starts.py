@@ -81,12 +81,13 @@ async def test_an_operators_resume_before_a_start_has_looked_is_not_undone_by_it
 
 
 async def test_a_start_beside_an_order_that_stays_unknown_halts_and_goes_on_asking() -> None:
-    settings = usual_settings(max_resolve_s=5)
+    settings = usual_settings(max_resolve_s=9)
     first = await cut_off(SILENT, settings=settings)
     world = World(before=first, epoch="00001", settings=settings)
     async with world.running():
         await world.recover()
         assert world.engine.open_cycles == 1
+        await pass_time(world, 5)
         assert world.breaker.state() is BreakerState.HALTED
         assert world.breaker.reason is Reason.UNRESOLVED
         assert refusal(world) == "breaker"
