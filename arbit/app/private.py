@@ -19,6 +19,7 @@ from arbit.domain.records import Batch, Book, Flag, JournalFailed
 from arbit.execution.ids import ours
 from arbit.ports import AccountSink, Clock, Journal, Listener
 from arbit.venues.kraken.budgets import Level
+from arbit.venues.kraken.clockoffset import off_clock
 from arbit.venues.kraken.gateway import KrakenGateway
 from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
 from arbit.venues.kraken.private.parts import (
@@ -103,7 +104,7 @@ class Real:
         self.gateway.forbid = trader.engine.forbids
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
-        """Whether this key may be traded with, and the account's own fees.
+        """Whether this key may be traded with, by our clock, and the account's own fees.
 
         AccountUnfit (exit code 3) when it may not: a key that can withdraw is never used.
         """
@@ -111,7 +112,10 @@ class Real:
             facts = await self.reader.key()
             refuse_unfit(facts, self.clock.wall_ns())
             self.notes.extend(key_notes(facts, self.clock.wall_ns()))
-            self.reader.offsets.take(await self.reader.clock_offset())
+            offset = await self.reader.clock_offset()
+            if why := off_clock(offset):
+                raise AccountUnfit(why)
+            self.reader.offsets.take(offset)
             return await self.reader.fees(symbols)
         except VenueRefused as error:
             raise AccountUnfit(f"the venue refuses this API key: {error.text}") from None

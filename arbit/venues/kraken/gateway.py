@@ -151,7 +151,14 @@ class KrakenGateway:
             self.session,
             self.tokens,
             self._book,
-            KeeperParts(clock, setup.dial or PicowsDialer(), rest.reader, sink, self._away_ns),
+            KeeperParts(
+                clock,
+                setup.dial or PicowsDialer(),
+                rest.reader,
+                sink,
+                self._away_ns,
+                rest.offsets.venue_ns,
+            ),
         )
 
     async def run(self) -> None:

@@ -73,8 +73,8 @@ class SessionParts:
 class PrivateSession:
     """The account's stream over any number of sockets, one at a time.
 
-    `why` says why the stream is not whole, empty when it is. `whole_wall_ns` is when it last was
-    (our wall time), 0 before it ever was. `broken` is set when the socket had better be replaced.
+    `why` says why the stream is not whole, empty when it is. `broken` is set when the socket had
+    better be replaced.
     """
 
     def __init__(self, parts: SessionParts) -> None:
@@ -91,7 +91,6 @@ class PrivateSession:
         self._ping: tuple[int, int, int] | None = None  # request, sent monotonic, sent wall
         self.heard_ns = 0
         self.opened_ns = 0
-        self.whole_wall_ns = 0
         self.why = "not connected yet"
         self.broken = ""
 
@@ -186,8 +185,6 @@ class PrivateSession:
                 self._pong(message, wall_ns)
             case _:
                 counts.ignored += 1
-        if self.whole:
-            self.whole_wall_ns = wall_ns
 
     def _rated(self, message: Executions, now_ns: int) -> None:
         """How full the venue says the counters are, where it says so."""

@@ -113,6 +113,19 @@ async def test_a_cut_socket_loses_the_order_and_comes_back_with_what_was_missed(
         assert scene.venue.tokens == 2  # a fresh one for each connection
 
 
+@pytest.mark.parametrize("ahead_s", [-7_200, 7_200])
+async def test_what_was_missed_is_asked_for_by_the_venues_clock(ahead_s: int) -> None:
+    scene = Scene()
+    async with scene.running():
+        scene.venue.ahead_ns = ahead_s * SECOND  # since a second ago: somebody has set our clock
+        await scene.clock.advance(3)
+        venue_ns = scene.clock.wall_ns() + scene.venue.ahead_ns
+        scene.venue.line.cut()
+        await scene.clock.advance(2)
+        (since_ns,) = scene.rest.since
+        assert venue_ns - 130 * SECOND < since_ns < venue_ns - 100 * SECOND
+
+
 async def test_a_gap_is_made_up_for_on_the_same_socket() -> None:
     scene = Scene()
     async with scene.running():
