@@ -27,6 +27,7 @@ from arbit.domain.money import BPS, EXACT, ZERO, ceil_to, plain
 from arbit.domain.order import OrderIntent
 from arbit.domain.triangle import Leg
 from arbit.persistence.memory import MemoryJournal
+from arbit.venues.kraken.clockoffset import off_clock
 from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
 
 MAX_REHEARSALS = 30  # markets rehearsed; each is a request
@@ -136,7 +137,9 @@ class KeysCheck:
         side.reader.offsets.take(offset)
         report.offset_ms = round(offset.offset_ns / 1e6, 1)
         report.uncertainty_ms = round(offset.uncertainty_ns / 1e6, 1)
-        if side.reader.offsets.now() is None:
+        if why := off_clock(offset):
+            report.reasons.append(why)
+        elif side.reader.offsets.now() is None:
             report.reasons.append("the venue's clock is not known to within a second")
 
     async def _markets(

@@ -18,6 +18,8 @@ from arbit.domain.errors import VenueRefused
 from arbit.domain.records import Batch, Book, Flag, JournalFailed
 from arbit.execution.ids import ours
 from arbit.ports import AccountSink, Clock, Journal, Listener
+from arbit.venues.kraken.budgets import Level
+from arbit.venues.kraken.clockoffset import off_clock
 from arbit.venues.kraken.gateway import KrakenGateway
 from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
 from arbit.venues.kraken.private.parts import (
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 MS = 1_000_000
 NONCE = "nonce"
+REQUESTS = "requests"  # how full the key's request counter is
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class Real:
         self.gateway.forbid = trader.engine.forbids
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
-        """Whether this key may be traded with, and the account's own fees.
+        """Whether this key may be traded with, by our clock, and the account's own fees.
 
         AccountUnfit (exit code 3) when it may not: a key that can withdraw is never used.
         """
@@ -109,7 +112,10 @@ class Real:
             facts = await self.reader.key()
             refuse_unfit(facts, self.clock.wall_ns())
             self.notes.extend(key_notes(facts, self.clock.wall_ns()))
-            self.reader.offsets.take(await self.reader.clock_offset())
+            offset = await self.reader.clock_offset()
+            if why := off_clock(offset):
+                raise AccountUnfit(why)
+            self.reader.offsets.take(offset)
             return await self.reader.fees(symbols)
         except VenueRefused as error:
             raise AccountUnfit(f"the venue refuses this API key: {error.text}") from None
@@ -174,23 +180,49 @@ class Around:
     journal: Journal
     publish: Listener
 
+    def keep(self, name: str, value: str) -> None:
+        """Keep a flag at once, if the journal works: who keeps it can do without."""
+        with contextlib.suppress(JournalFailed):
+            self.journal.write(Batch(flags=(Flag(name, value, self.clock.wall_ns()),)))
+
 
 class FlagNonces:
     """A `NonceStore` in the journal. When that fails the clock alone keeps nonces rising."""
 
-    def __init__(self, journal: Journal, wall_ns: Callable[[], int]) -> None:
-        self._journal = journal
-        self._wall_ns = wall_ns
+    def __init__(self, around: Around, flags: Mapping[str, Flag]) -> None:
+        """`flags` are what the journal remembers."""
+        self._around = around
+        self._flag = flags.get(NONCE)
 
     def load(self) -> int:
         """The last one saved; 0 when there is none."""
-        flag = self._journal.recall().flags.get(NONCE)
+        flag = self._flag
         return int(flag.value) if flag is not None and flag.value.isdigit() else 0
 
     def save(self, nonce: int) -> None:
         """Keep it."""
-        with contextlib.suppress(JournalFailed):
-            self._journal.write(Batch(flags=(Flag(NONCE, str(nonce), self._wall_ns()),)))
+        self._around.keep(NONCE, str(nonce))
+
+
+class FlagLevels:
+    """A `LevelStore` in the journal. When that fails the next start begins a little too full."""
+
+    def __init__(self, around: Around, flags: Mapping[str, Flag]) -> None:
+        """`flags` are what the journal remembers."""
+        self._around = around
+        self._flag = flags.get(REQUESTS)
+
+    def load(self) -> Level | None:
+        """The last one saved; None when there is none that can be read."""
+        words = self._flag.value.split() if self._flag is not None else []
+        try:
+            return Level(float(words[0]), float(words[1]), int(words[2]))
+        except (IndexError, ValueError):
+            return None
+
+    def save(self, level: Level) -> None:
+        """Keep it."""
+        self._around.keep(REQUESTS, f"{level.level:.3f} {level.ahead:.3f} {level.wall_ns}")
 
 
 async def real_side(
@@ -198,6 +230,7 @@ async def real_side(
 ) -> Real:
     """Kraken's private side, or the sandbox's. UserError without a key."""
     public, sink, mine = rest_side(venue, at, around.clock), Forward(), Ours(around.journal)
+    memory = around.journal.recall()
     stack.push_async_callback(public.client.close)
     side = private_side(
         venue,
@@ -205,7 +238,9 @@ async def real_side(
         OrderTimes(settings.risk.deadline_ms, settings.risk.resolve_margin_ms),
         PrivateAround(
             clock=around.clock,
-            nonces=FlagNonces(around.journal, around.clock.wall_ns),
+            nonces=FlagNonces(around, memory.flags),
+            levels=FlagLevels(around, memory.flags),
+            sent=memory.last_sent,
             public=public.client,
             sink=sink,
             publish=around.publish,

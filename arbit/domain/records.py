@@ -165,7 +165,8 @@ class Memory:
 
     `cycles` are those not closed, and the HELD as rows alone; `orders` and `trades` are all of the
     former's, and every order not over. `sums` are the ledger's, by book and asset.
-    `profit_ref_by_day` sums cycles by UTC day (`2026-11-24`).
+    `profit_ref_by_day` sums cycles by UTC day (`2026-11-24`). `last_sent` are the newest orders,
+    whatever became of them, as (symbol, wall time of sending).
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -176,3 +177,4 @@ class Memory:
     profit_ref_by_day: Mapping[str, Decimal] = field(default_factory=dict)
     last_trade_ns: int = 0
     last_flow_ns: int = 0
+    last_sent: tuple[tuple[str, int], ...] = ()

@@ -23,7 +23,7 @@ from arbit.domain.account import (
     KeyDoubted,
     TradeSeen,
 )
-from arbit.domain.errors import VenueError
+from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.money import ZERO, plain
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, JournalFailed
@@ -54,7 +54,10 @@ class Auditor:
     def __init__(
         self, setup: EngineSetup, engine: Engine, reader: AccountReader, opened_ns: int = 0
     ) -> None:
-        """`opened_ns` (wall) is when the account was opened: what came before is in its opening."""
+        """`opened_ns` is when the account was opened: what came before is in its opening.
+
+        That, and every time that questions begin at, is the venue's: its rows carry no other.
+        """
         self._setup = setup
         self._engine = engine
         self._reader = reader
@@ -121,7 +124,7 @@ class Auditor:
         return True
 
     async def begin(self, audited_ns: int, *, first: bool) -> None:
-        """The first look of a start; `audited_ns` is when the books last agreed (wall).
+        """The first look of a start; `audited_ns` is when the books last agreed (venue wall time).
 
         With `first` the account is new to us: it is opened. VenueError when the venue does not
         answer.
@@ -185,7 +188,7 @@ class Auditor:
         wanted_ns = self._wanted_ns if self._wanted else 0
         self._wanted, self._audited_ns = False, self._setup.now_ns
         self.audits += 1
-        began_ns = self._setup.clock.wall_ns()
+        began_ns = self._setup.venue_ns
         await self._missed()
         drifted = await self._drift()
         if drifted:
@@ -202,22 +205,28 @@ class Auditor:
         else:
             self._agreed(began_ns)
 
-    def _agreed(self, wall_ns: int) -> None:
-        """Everything before this time is known: the next questions begin a little before it."""
-        self._since_ns, self._agreed_ns = wall_ns, self._setup.now_ns
+    def _agreed(self, venue_ns: int | None) -> None:
+        """Everything before this time is known: the next questions begin a little before it.
+
+        While the venue's time is not known they begin where they did: more is asked, not less.
+        """
+        self._agreed_ns = self._setup.now_ns
         self._failure, self.accept_balances = "", False
-        self._engine.keeper.note(Flag(AUDITED, str(wall_ns), wall_ns))
+        if venue_ns is not None:
+            self._since_ns = venue_ns
+            flag = Flag(AUDITED, str(venue_ns), self._setup.clock.wall_ns())
+            self._engine.keeper.note(flag)
 
     def _accept(self, drifted: Mapping[str, Decimal]) -> None:
         """An operator has looked: what nothing explains is booked as it is, and told."""
-        wall_ns, pad = self._setup.clock.wall_ns(), Pad()
+        wall_ns, venue_ns, pad = self._setup.clock.wall_ns(), self._setup.venue_ns, Pad()
         for asset, amount in drifted.items():
             ref = f"accepted:{wall_ns}:{asset}"
-            self._book(pad, Flow(ref, asset, amount, "accepted", wall_ns))
+            self._book(pad, Flow(ref, asset, amount, "accepted", venue_ns or wall_ns))
         said = ", ".join(f"{plain(by)} {asset}" for asset, by in drifted.items())
         self._engine.settling.incident(pad, "accepted", f"booked on an operator's word: {said}")
         self._engine.keeper.write(pad)
-        self._agreed(wall_ns)
+        self._agreed(venue_ns)
 
     async def _missed(self) -> None:
         """Take in the trades and flows that nobody has told us of."""
@@ -290,7 +299,9 @@ class Auditor:
     async def _open(self) -> None:
         """The account is new: what is there is what was put in."""
         balances = await self._reader.balances()
-        now_ns, pad = self._setup.clock.wall_ns(), Pad()
+        now_ns, pad = self._setup.venue_ns, Pad()
+        if now_ns is None:
+            raise VenueUnreachable("the venue's clock is not known: the account cannot be opened")
         for asset, balance in sorted(balances.items()):
             postings = opening(asset, balance.total, now_ns)
             self._setup.ledger.apply(postings)

@@ -37,6 +37,7 @@ from arbit.persistence.types import money_of
 
 BUSY_MS = 5
 MAX_HELD = 1_000  # held cycles that a start is told of
+MAX_LAST_SENT = 1_000  # newest orders: more than the venue's counters remember
 _OVER = tuple(state.value for state in OrderState if state.over)
 MAX_SUMMED = 200_000  # cycles summed by day at a start; more than a day can hold
 DAMAGED = "see docs/persistence.md, 'When the file is damaged'"
@@ -204,7 +205,13 @@ class SqliteJournal:
             last_trade_ns=self._latest("fills", "1=1"),
             # What came before the opening is in it: asked for again, it would be booked twice.
             last_flow_ns=self._latest("ledger", "kind IN ('flow', 'opening')"),
+            last_sent=self._last_sent(),
         )
+
+    def _last_sent(self) -> tuple[tuple[str, int], ...]:
+        sql = "SELECT symbol, sent_ns FROM orders WHERE account=? ORDER BY sent_ns DESC LIMIT ?"
+        found = self._connection.execute(sql, (self._account, MAX_LAST_SENT))
+        return tuple((row["symbol"], row["sent_ns"]) for row in found)
 
     def _sums(self) -> dict[tuple[Book, str], Decimal]:
         """Added up here, in exact decimals: the database would add floats."""

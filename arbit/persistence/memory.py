@@ -78,6 +78,7 @@ class MemoryJournal:
             last_flow_ns=max(
                 (p.at_ns for p in self.postings if p.kind in {"flow", "opening"}), default=0
             ),
+            last_sent=tuple((one.intent.leg.symbol, one.sent_ns) for one in self.orders.values()),
         )
 
     def _days(self) -> dict[str, Decimal]:

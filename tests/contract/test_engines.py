@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 import pytest
 
-from arbit.app.private import Forward, Paper, Real
+from arbit.app.feeds import Addresses
+from arbit.app.private import Around, Forward, Paper, Real, real_side
 from arbit.clock import SystemClock
+from arbit.config import RateTier
 from arbit.domain.book import BookView
 from arbit.domain.errors import VenueRefused
 from arbit.domain.order import OrderState
@@ -19,11 +21,12 @@ from arbit.execution.engine import Engine
 from arbit.execution.recovery import recover
 from arbit.risk.breaker import Reason
 from arbit.sandbox.keys import TRADE_KEY
+from arbit.venues.kraken.budgets import HEADROOM
 from arbit.venues.kraken.gateway import KrakenGateway
 from arbit.venues.paper import PaperExchange
 from arbit.venues.paper_account import PaperAccount
 from arbit.venues.paper_gateway import PaperGateway
-from tests.shapes.rig import FEE, Daemon, ExchangeSights, Rig, rig
+from tests.shapes.rig import FEE, PATH, Daemon, ExchangeSights, Rig, rig
 
 ENGINES = ("paper", "ws", "rest")
 CYCLES = 2
@@ -128,6 +131,21 @@ async def test_another_program_on_the_key_stops_trading_for_good() -> None:
         assert refused is not None
         assert refused.code is RefusalCode.BREAKER
         assert "another program uses this API key" in daemon.breaker.detail
+
+
+async def test_a_start_goes_on_from_the_venues_counters_as_the_last_run_left_them() -> None:
+    async with rig("ws") as one, AsyncExitStack() as stack:
+        async with one.daemon() as first:
+            await first.trade()
+        clock = SystemClock()
+        at = Addresses(one.server.rest_url, one.server.ws_url)
+        slow = one.venue.model_copy(update={"rate_tier": RateTier.STARTER})  # it forgets slowly
+        around = Around(clock, one.journal, one.events.append)
+        side = await real_side(one.settings, slow, at, around, stack)
+        counters, now_ns = side.gateway._rest, clock.monotonic_ns()
+        assert all(counters.engine._of(symbol).level(now_ns) > 0 for symbol in PATH)
+        theirs = one.server.private.counters.level(TRADE_KEY, clock.wall_ns())
+        assert counters.requests.level(now_ns) >= theirs - HEADROOM > 0
 
 
 def accepted(daemon: Daemon) -> list[str]:

@@ -105,6 +105,23 @@ async def test_a_market_that_does_not_trade_is_told_and_the_others_still_count(
     assert told["BTC/USD"] == "would be taken"
 
 
+@pytest.mark.parametrize(("off_s", "way"), [(8, "behind"), (-8, "ahead of")])
+async def test_a_clock_far_off_the_venues_is_refused_by_the_check_and_by_a_start(
+    desk: Desk, venue: SandboxServer, off_s: int, way: str
+) -> None:
+    venue._clock._wall_start += off_s * 1_000_000_000
+    arguments = ("--venue", "sandbox", "--symbols", LEGS, "--json")
+    done = await asyncio.to_thread(desk.arbit, "keys:check", *arguments, **at(venue))
+    assert done.returncode == 3, done.stderr
+    report = strict_json(done.stdout)
+    assert report["fit"] is False
+    assert f"s {way} the venue's" in report["verdict"]
+    run = await asyncio.to_thread(desk.arbit, "live", *arguments, "--secs", "5", **at(venue))
+    assert run.returncode == 3, run.stdout
+    (line,) = [one for one in run.stderr.splitlines() if "our clock is" in one]
+    assert f"s {way} the venue's" in line
+
+
 @pytest.mark.parametrize(
     ("env", "arguments", "said"),
     [

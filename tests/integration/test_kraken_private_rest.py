@@ -28,7 +28,7 @@ from arbit.sandbox.keys import (
 )
 from arbit.venues.kraken.keyfacts import refuse_unfit
 from arbit.venues.kraken.rest import Credentials
-from tests.integration.kraken_rest_rig import BTC, Kept, refusals, rest_rig
+from tests.integration.kraken_rest_rig import BTC, Kept, Shelf, refusals, rest_rig
 from tests.unit.venues.kraken.test_outcomes import TABLE
 
 HOUR_NS = 3_600 * 1_000_000_000
@@ -297,6 +297,22 @@ async def test_the_counters_of_the_lowest_rank_are_never_exceeded() -> None:
         intent = rig.intent()
         assert (await rig.send(intent)).state is OrderState.FILLED  # from what is kept for it
         assert refusals(rig.sandbox) == []
+
+
+async def test_five_starts_in_a_row_stay_within_one_counter() -> None:
+    kept, shelf, asked = Kept(), Shelf(), 0
+    async with rest_rig(tier=RateTier.STARTER, kept=kept, shelf=shelf) as first:
+        for _ in range(5):  # each is cut off, without an end of its own
+            async with rest_rig(
+                tier=RateTier.STARTER, kept=kept, shelf=shelf, on=first.sandbox
+            ) as rig:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        for _ in range(9):
+                            await rig.reads.rest.ask("Balance")
+                            asked += 1
+        assert 9 <= asked < 15
+        assert refusals(first.sandbox) == []
 
 
 async def test_a_question_waiting_for_room_holds_up_no_order() -> None:

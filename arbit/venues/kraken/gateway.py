@@ -127,7 +127,9 @@ class KrakenGateway:
         self._sent: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._book = OrdersBook(setup.ours)
         self.following = Following(self._book, clock, sink)
-        self.orders = WsOrders(self.following, clock, self._hear_ns, self.judged)
+        self.orders = WsOrders(
+            self.following, clock, self._hear_ns, self.judged, self._pair_is_full
+        )
         self.tokens = TokenKeeper(self._new_token, clock, setup.backoff_cap_ms)
         self.session = PrivateSession(
             SessionParts(
@@ -139,6 +141,7 @@ class KrakenGateway:
                 replied=self.orders.reply,
                 pong=rest.offsets.sample,
                 refused=self._stream_refused,
+                rated=rest.engine.told,
             )
         )
         self.keeper = Keeper(
@@ -148,7 +151,14 @@ class KrakenGateway:
             self.session,
             self.tokens,
             self._book,
-            KeeperParts(clock, setup.dial or PicowsDialer(), rest.reader, sink, self._away_ns),
+            KeeperParts(
+                clock,
+                setup.dial or PicowsDialer(),
+                rest.reader,
+                sink,
+                self._away_ns,
+                rest.offsets.venue_ns,
+            ),
         )
 
     async def run(self) -> None:
@@ -292,6 +302,9 @@ class KrakenGateway:
         if verdict.remedy is Remedy.HALT and words not in {NOT_FOR_THIS, self._trouble}:
             self._trouble = words
             self._sink(KeyDoubted(words))  # that it is good for a token again is no all-clear
+
+    def _pair_is_full(self, symbol: str) -> None:
+        self._rest.engine.fill(symbol, self._clock.monotonic_ns())
 
     async def _new_token(self) -> Token:
         token = await self._rest.token()

@@ -18,7 +18,7 @@ from arbit.domain.money import plain
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
 from arbit.domain.triangle import Side
 from arbit.ports import Clock
-from arbit.venues.kraken.budgets import EngineBudget
+from arbit.venues.kraken.budgets import PAIR_RATE, EngineBudget
 from arbit.venues.kraken.private.following import HEAR_MS
 from arbit.venues.kraken.reads import KrakenReads
 from arbit.venues.kraken.resolve import Resolver
@@ -30,7 +30,6 @@ LEAST_DEADLINE_NS = 2_000 * MS  # the venue's, seen from where the order arrives
 TRANSIT_NS = 250 * MS  # for its way there
 MOST_DEADLINE_NS = 60_000 * MS
 MAX_SENT = 10_000
-PAIR_RATE = "EOrder:Rate limit exceeded"
 FEE_IN_WHAT_IS_RECEIVED = {Side.BUY: "fcib", Side.SELL: "fciq"}
 # Waits before each question about an accepted order: an IOC order is over within milliseconds.
 LOOKS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from arbit.domain.account import AccountStreamBack, BalanceSeen, Flow
-from arbit.domain.errors import FrameError
+from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
+from arbit.execution.audit import AUDITED, OPENED, Auditor
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.happenings import (
     audit,
@@ -347,3 +349,71 @@ async def test_a_balance_that_no_trade_moved_is_looked_at(kind: str, asks: bool)
     world = World()
     world.auditor(BalanceSeen("USD", START["USD"] + 500, kind))
     assert world.auditor._wanted is asks
+
+
+# --- the venue's clock ---------------------------------------------------------------------------
+
+
+class Apart:
+    """The venue's clock, an hour apart from ours; None while nobody knows it."""
+
+    def __init__(self, world: World, apart_s: int) -> None:
+        self.world, self.apart_ns = world, apart_s * SECOND_NS
+        self.known = True
+        setup = replace(world.setup, venue_clock=self)
+        world.auditor = Auditor(setup, world.engine, world.venue)
+
+    def __call__(self) -> int | None:
+        return self.world.clock.wall_ns() + self.apart_ns if self.known else None
+
+    def deposit(self, ref: str) -> None:
+        at_ns = self.world.clock.wall_ns() + self.apart_ns
+        self.world.venue.flows.append(Flow(ref, "USD", D(50), "deposit", at_ns))
+        self.world.venue.balances_["USD"] += 50
+
+
+@pytest.mark.parametrize("apart_s", [-3_600, 3_600])
+async def test_windows_begin_by_the_venues_clock_whatever_ours_says(apart_s: int) -> None:
+    world = World()
+    world.clock.now_ns = 86_400 * SECOND_NS  # neither clock begins at nothing
+    venue = Apart(world, apart_s)
+    async with world.running():
+        await world.auditor.begin(0, first=False)
+        for number in range(3):
+            await pass_time(world, 130, 1)  # beyond what is looked back
+            venue.deposit(f"L-{number}")
+            await audit(world)
+            balanced(world)
+    assert world.breaker.state() is BreakerState.ACTIVE
+    flag = world.journal.flags[AUDITED]
+    assert abs(int(flag.value) - world.clock.wall_ns() - venue.apart_ns) < 20 * SECOND_NS
+
+
+async def test_an_account_is_opened_at_a_time_of_the_venues_and_not_before_it_is_known() -> None:
+    world = World()
+    world.clock.now_ns = 86_400 * SECOND_NS
+    venue = Apart(world, -3_600)
+    venue.known = False
+    with pytest.raises(VenueUnreachable, match="clock is not known"):
+        await world.auditor.begin(0, first=True)
+    venue.known = True
+    await world.auditor.begin(0, first=True)
+    assert int(world.journal.flags[OPENED].value) == world.clock.wall_ns() - 3_600 * SECOND_NS
+    async with world.running():
+        await world.clock.advance(1)
+        venue.deposit("L-after")  # by our clock this was long before the account was opened
+        await world.auditor._missed()
+    assert [p.ref for p in world.journal.postings if p.kind == "flow"] == ["L-after", "L-after"]
+
+
+async def test_while_the_venues_clock_is_not_known_more_is_asked_and_not_less() -> None:
+    world = World()
+    venue = Apart(world, 3_600)
+    async with world.running():
+        await world.auditor.begin(0, first=False)
+        since_ns = world.auditor._since_ns
+        venue.known = False
+        await pass_time(world, 130, 1)
+        await audit(world)
+        assert world.auditor._since_ns == since_ns
+        assert world.auditor.overdue() == ""

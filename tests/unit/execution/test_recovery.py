@@ -166,6 +166,7 @@ async def test_a_trade_of_somebody_else_halts() -> None:
 
 async def test_a_key_in_question_halts_until_an_operator_resumes() -> None:
     first = World()
+    first.breaker.persist = first.engine.keeper.note
     async with first.running():
         first.auditor(KeyDoubted("another program uses this API key"))
         refused = first.engine.take(first.plan(), first.clock.now_ns)

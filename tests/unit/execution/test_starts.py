@@ -87,6 +87,7 @@ async def test_a_start_beside_an_order_that_stays_unknown_halts_and_goes_on_aski
     async with world.running():
         await world.recover()
         assert world.engine.open_cycles == 1
+        await pass_time(world, 5)
         assert world.breaker.state() is BreakerState.HALTED
         assert world.breaker.reason is Reason.UNRESOLVED
         assert refusal(world) == "breaker"

@@ -281,7 +281,6 @@ class World:
             publish=self.events.append,
         )
         self.engine = Engine(self.setup)
-        self.breaker.persist = self.engine.keeper.note
         self.auditor = Auditor(self.setup, self.engine, self.venue)
         self.gate.unaudited = self.auditor.overdue
 

@@ -110,6 +110,11 @@ class OrdersBook:
         sent = self._sent.get(client_id)
         return sent.order_id if sent is not None else ""
 
+    def symbol_of(self, order_id: str) -> str:
+        """The market of an order of the account; empty while nobody has said it."""
+        order = self._orders.get(order_id)
+        return order.symbol if order is not None else ""
+
     def take(self, entries: Iterable[Execution]) -> Sequence[News]:
         """Merge these entries, then tell what is new."""
         touched: dict[str, None] = {}

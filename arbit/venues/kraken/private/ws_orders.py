@@ -16,6 +16,7 @@ from arbit.domain.money import plain
 from arbit.domain.order import OrderIntent, OrderState, Outcome
 from arbit.domain.triangle import Side
 from arbit.ports import Clock
+from arbit.venues.kraken.budgets import PAIR_RATE
 from arbit.venues.kraken.outcomes import Verdict, judge
 from arbit.venues.kraken.private.following import Following, not_sent
 from arbit.venues.kraken.private.parse import Reply
@@ -28,7 +29,11 @@ _WORD = re.compile(r"[A-Za-z0-9._/-]{1,40}")
 
 
 class WsOrders:
-    """Sends orders and reads their replies. `judged` hears the verdict of every refusal."""
+    """Sends orders and reads their replies.
+
+    `judged` hears the verdict of every refusal, `full` of a market whose counter the venue calls
+    full.
+    """
 
     def __init__(
         self,
@@ -36,11 +41,13 @@ class WsOrders:
         clock: Clock,
         hear_ns: int,
         judged: Callable[[str, Verdict], None] = lambda _words, _verdict: None,
+        full: Callable[[str], None] = lambda _symbol: None,
     ) -> None:
         self._following = following
         self._clock = clock
         self._hear_ns = hear_ns  # how long past its deadline an order's end is listened for
         self._judged = judged
+        self._full = full
         self._asked: OrderedDict[int, str] = OrderedDict()
         self._last_id = 1_000_000  # far from the session's own requests
         self.sent = 0
@@ -85,11 +92,14 @@ class WsOrders:
         client_id = self._asked.pop(reply.req_id, "") if reply.req_id is not None else ""
         if not client_id:
             self.odd += 1
-        if self._following.intent(client_id) is None:
+        intent = self._following.intent(client_id)
+        if intent is None:
             return  # nobody's, or of an order whose end is known
         if reply.ok is None:
             self._following.unknown(client_id, reply.odd)
         elif not reply.ok:
+            if reply.error == PAIR_RATE:
+                self._full(intent.leg.symbol)
             self._no(client_id, reply.error)
         elif reply.client_id not in ("", client_id):
             self._following.unknown(client_id, f"answered for {reply.client_id[:40]}")

@@ -30,6 +30,7 @@ def test_a_socket_asks_for_both_channels_with_its_token() -> None:
         "snap_orders": True,
         "snap_trades": True,
         "order_status": True,
+        "ratecounter": True,
         "token": "token",
     }
     assert balances == {"channel": "balances", "snapshot": True, "token": "token"}
@@ -175,12 +176,3 @@ def test_a_pong_gives_four_times_and_only_the_one_that_is_waited_for() -> None:
     venue_ns = wall_ns(stamp)
     assert desk.pongs == [(1_000, venue_ns, venue_ns, 1_300)]
     assert desk.session.lag_ns(500) == 0
-
-
-def test_it_knows_when_it_was_last_whole() -> None:
-    desk = Desk()
-    desk.session.frame(b'{"channel":"heartbeat"}', 1, 777)
-    assert desk.session.whole_wall_ns == 777
-    desk.session.lost("gone")
-    desk.session.frame(b'{"channel":"heartbeat"}', 2, 999)
-    assert desk.session.whole_wall_ns == 777
