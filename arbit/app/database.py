@@ -37,14 +37,9 @@ def upgrade_database(data_dir: Path) -> Revisions:
 
 def check_database(data_dir: Path) -> check.Checked:
     """Whether the file agrees with itself. UserError when it is missing, damaged or not current."""
-    now = current_database(data_dir)
-    migrate.quick_check(now.path)
-    if now.found != now.latest:
-        raise UserError(
-            f"{now.path}: its schema is {now.found or 'none'}, this program's is {now.latest}: "
-            "`arbit db upgrade` comes first"
-        )
-    return check.check(now.path)
+    path = data_dir / DATABASE
+    migrate.refuse_old(path)
+    return check.check(path)
 
 
 def backup_database(data_dir: Path) -> Path:

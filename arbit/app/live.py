@@ -19,13 +19,12 @@ from arbit.app.history import Snapshots, recording, watch
 from arbit.app.live_told import LiveReport, LiveScreen, preamble_of, report_of
 from arbit.app.loop import run_on_best_loop
 from arbit.app.private import Around, Paper, Real, paper_side, real_side
-from arbit.app.store import held_account, open_journal
+from arbit.app.store import account_of, held_account, open_journal
 from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
 from arbit.clock import SystemClock, run_epoch
 from arbit.config import Settings, VenueSettings
-from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError, first_of
 from arbit.domain.events import IncidentSeen
 from arbit.domain.records import RunEnd
@@ -104,7 +103,7 @@ class LiveRun:
             return report
 
     def _is_real(self, venue: VenueSettings) -> bool:
-        """Whether orders go to a venue. UserError for one that cannot be traded, or has no key."""
+        """Whether orders go to a venue. UserError for one that cannot be traded."""
         options = self._options
         if options.dry or self._settings.dry_run:
             return False
@@ -115,17 +114,13 @@ class LiveRun:
                 f"--venue {venue.name}: real orders are for {' and '.join(sorted(SPEAKS_KRAKEN))} "
                 "alone so far; this one can be measured, or traded on paper (--dry-run)"
             )
-        key = f"ARBIT_VENUES__{venue.name.upper()}__API_"
-        for name, value in (("KEY", venue.api_key), ("SECRET", venue.api_secret)):
-            if value is None:
-                raise UserError(f"{key}{name}: expected the API key's own, none is set")
         return True
 
     async def _build(
         self, venue: VenueSettings, publish: Listener, stack: AsyncExitStack, *, real: bool
     ) -> tuple[VenueRun, Trader, Paper | Real]:
         settings = self._settings
-        account = _account(venue, real=real)
+        account = account_of(venue, real=real)
         stack.enter_context(held_account(settings, venue, account, self._clock))
         journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
         self._journal = journal
@@ -277,14 +272,6 @@ class LiveRun:
             await self._clock.sleep(self._screen.every_s)
             elapsed_s = (self._clock.monotonic_ns() - began_ns) / 1e9
             self._screen.refresh(run, trader, elapsed_s)
-
-
-def _account(venue: VenueSettings, *, real: bool) -> AccountId:
-    if not real:
-        return AccountId(venue.name, Mode.PAPER)
-    mode = Mode.SANDBOX if venue.name == SANDBOX else Mode.LIVE
-    key = venue.api_key.get_secret_value() if venue.api_key else ""
-    return AccountId.of_key(venue.name, mode, key)
 
 
 def _startable(trader: Trader, settings: Settings, asset: str) -> Decimal:

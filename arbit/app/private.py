@@ -29,6 +29,7 @@ from arbit.venues.kraken.private.parts import (
     private_side,
 )
 from arbit.venues.kraken.reads import KrakenReads
+from arbit.venues.kraken.rest import BAD_NONCE
 from arbit.venues.kraken.rest_orders import RestOrders
 from arbit.venues.paper import PaperExchange
 from arbit.venues.paper_account import PaperAccount
@@ -118,11 +119,21 @@ class Real:
             self.reader.offsets.take(offset)
             return await self.reader.fees(symbols)
         except VenueRefused as error:
-            raise AccountUnfit(f"the venue refuses this API key: {error.text}") from None
+            raise AccountUnfit(refusal(error.text)) from None
 
     async def run(self) -> None:
         """Hear the account for as long as it is traded."""
         await self.gateway.run()
+
+
+def refusal(words: str) -> str:
+    """What the venue's words say of a key, for whoever has to do something about it."""
+    if BAD_NONCE in words:
+        return (
+            f"the venue refuses our nonce ({words}), which says nothing of the key itself: another "
+            "program uses it too, or it was used from another data folder a short while ago"
+        )
+    return f"the venue refuses this API key: {words}"
 
 
 class Forward:

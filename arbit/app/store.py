@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
+from arbit.app.build import SANDBOX
 from arbit.config import Settings, VenueSettings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError
-from arbit.domain.records import JournalFailed
+from arbit.domain.records import JournalFailed, RunEnd
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
 from arbit.persistence.locks import Lock, lock_of
-from arbit.persistence.migrate import upgrade
-from arbit.ports import Clock
+from arbit.persistence.memory import MemoryJournal
+from arbit.persistence.migrate import is_there, refuse_old, upgrade
+from arbit.ports import Clock, Journal
 
 DATABASE = "arbit.db"
+
+
+def account_of(venue: VenueSettings, *, real: bool) -> AccountId:
+    """Whose money it would be. UserError for a real one without a key."""
+    if not real:
+        return AccountId(venue.name, Mode.PAPER)
+    for name, value in (("KEY", venue.api_key), ("SECRET", venue.api_secret)):
+        if value is None:
+            key = f"ARBIT_VENUES__{venue.name.upper()}__API_{name}"
+            raise UserError(f"{key}: expected the API key's own, none is set")
+    mode = Mode.SANDBOX if venue.name == SANDBOX else Mode.LIVE
+    return AccountId.of_key(
+        venue.name, mode, venue.api_key.get_secret_value() if venue.api_key else ""
+    )
 
 
 def held_account(
@@ -54,12 +70,47 @@ def open_journal(
 
     UserError when the file is damaged, newer, read-only, or the account is traded already.
     """
-    path, lock = data_dir / DATABASE, lock_of(data_dir, str(account))
+    lock = lock_of(data_dir, str(account))
+    with _opened(data_dir, account, clock, command, lambda path: upgrade(path, lock)) as journal:
+        yield journal
 
-    def prepare() -> None:
-        upgrade(path, lock)
 
-    with Lease(data_dir, path, str(account), clock.wall_ns(), prepare, command) as lease:
+@contextmanager
+def nonces_of(
+    settings: Settings, venue: VenueSettings, account: AccountId, clock: Clock, command: str
+) -> Iterator[Journal]:
+    """Where the nonces of the account's key are kept, for a command that only asks questions.
+
+    It takes the account as a daemon does: two at once would refuse each other's nonces. Without a
+    journal (nothing was traded from here, or the exchange lives as long as the command) they are
+    kept in memory: the clock's are high enough.
+
+    AccountHeld names the daemon that has the account. UserError when the journal cannot be used.
+    """
+    with held_account(settings, venue, account, clock):
+        there = is_there(settings.data_dir / DATABASE)
+        if not there or (account.mode is Mode.SANDBOX and not venue.rest_url):
+            yield MemoryJournal()
+            return
+        with _opened(settings.data_dir, account, clock, command, refuse_old) as journal:
+            yield journal
+            journal.ending = RunEnd.CLEAN
+
+
+@contextmanager
+def _opened(
+    data_dir: Path,
+    account: AccountId,
+    clock: Clock,
+    command: str,
+    prepare: Callable[[Path], object],
+) -> Iterator[SqliteJournal]:
+    path = data_dir / DATABASE
+
+    def prepared() -> None:
+        prepare(path)
+
+    with Lease(data_dir, path, str(account), clock.wall_ns(), prepared, command) as lease:
         try:
             journal = SqliteJournal(path, str(account), lease.token)
         except JournalFailed as failure:

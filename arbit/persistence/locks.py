@@ -17,11 +17,15 @@ from arbit.domain.errors import UserError
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class AccountHeld(UserError):
+    """Another process has it; the text names that process."""
+
+
 class Lock:
     """A file that one process holds while this is entered, whatever its end. It says who does.
 
-    UserError names the holder (`what` is held by it) when there is one, and the file when it cannot
-    be made.
+    AccountHeld names the holder (`what` is done by it) when there is one; UserError names the file
+    when it cannot be made.
     """
 
     def __init__(self, path: Path, what: str, wall_ns: int, where: str = "") -> None:
@@ -48,7 +52,7 @@ class Lock:
         if not _locked(file):
             holder = _told(file)
             file.close()
-            raise UserError(f"{self._what} by {holder} already: only one daemon may")
+            raise AccountHeld(f"{self._what} by {holder} already: only one daemon may")
         self._file = file
         try:
             file.truncate(0)

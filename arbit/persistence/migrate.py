@@ -76,6 +76,17 @@ def quick_check(path: Path) -> None:
         raise UserError(f"{path}: the database is damaged ({said}); {DAMAGED}")
 
 
+def refuse_old(path: Path) -> None:
+    """UserError when the file is missing, damaged, or has not this version's schema."""
+    found = current(path)
+    quick_check(path)
+    if found != latest():
+        raise UserError(
+            f"{path}: its schema is {found or 'none'}, this program's is {latest()}: "
+            "`arbit db upgrade` comes first"
+        )
+
+
 def upgrade(path: Path, ours: Path | None = None) -> str:
     """Bring the file to `latest`, a backup first when it holds anything. Returns the revision.
 
