@@ -155,7 +155,7 @@ async def test_a_days_loss_counts_over_a_restart_however_its_cycle_ended(
     end: str, least: str, most: str
 ) -> None:
     settings = usual_settings(max_daily_loss=D(most))
-    first = World(Script(), REJECT, settings=settings)
+    first = lasting(World(Script(), REJECT, settings=settings))
     async with first.running():
         await lose(first, hold=end == "held")
     assert first.end == end
