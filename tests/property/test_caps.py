@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from arbit.config import Settings
@@ -19,6 +19,7 @@ from tests.unit.execution.world import usual_settings
 from tests.unit.sizing_world import TRIANGLE
 
 D = Decimal
+AS_FOUND = (Phase.explicit, Phase.generate)  # making a failing world smaller would take minutes
 parts = st.one_of(st.just(D(1)), st.decimals(0, 1, places=4))
 ACTS = st.builds(
     Act,
@@ -87,7 +88,7 @@ def limits(scan: dict[str, Any], risk: dict[str, Any]) -> Settings:
     scan=SCAN,
     risk=LIMITS,
 )
-@settings(max_examples=200)
+@settings(max_examples=200, phases=AS_FOUND)
 def test_no_limit_is_passed_even_for_a_moment_whatever_the_venue_does(
     acts: list[Act], tries: list[Try], scan: dict[str, Any], risk: dict[str, Any]
 ) -> None:
@@ -133,7 +134,7 @@ async def settled(world: NastyWorld) -> None:
     scan=SCAN,
     risk=LIMITS,
 )
-@settings(max_examples=80)
+@settings(max_examples=80, phases=AS_FOUND)
 def test_no_limit_is_passed_though_runs_end_in_the_middle_and_others_take_over(
     acts: list[Act],
     runs: list[tuple[list[Try], float]],
