@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from arbit.domain.account import Flow
 from arbit.domain.market import MarketStatus
@@ -15,7 +16,7 @@ from arbit.domain.records import CycleRecord, Memory
 from arbit.domain.refusal import Refused
 from arbit.execution.cycle import Cycle, cycles_of
 from tests.unit.execution import world as worlds
-from tests.unit.execution.world import Script, World
+from tests.unit.execution.world import Script, World, usual_settings
 from tests.unit.sizing_world import market, view
 
 D = Decimal
@@ -139,3 +140,19 @@ def kept_cycles(world: World) -> list[Cycle]:
             trades=tuple(journal.trades.values()),
         )
     )
+
+
+def balanced(world: World) -> None:
+    """The ledger says of every asset what the venue says."""
+    world.ledger.check()
+    for asset, amount in world.venue.balances_.items():
+        assert world.ledger.wallet(asset) == amount, asset
+
+
+async def traded(**risk: Any) -> World:
+    """A world that has traded once, a while ago; its engine is not running."""
+    world = World(settings=usual_settings(**risk))
+    async with world.running():
+        await world.trade()
+    await pass_time(world, 5, 1)
+    return world
