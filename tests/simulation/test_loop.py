@@ -125,7 +125,7 @@ def test_a_frozen_process_finds_everything_that_came_meanwhile_in_order() -> Non
 
 
 @pytest.mark.parametrize(
-    "reach", [threading.Thread(target=print).start, socket.socket, socket.socketpair]
+    "reach", [threading.Thread(target=print).start, socket.socket, lambda: [socket.socketpair()]]
 )
 def test_the_outside_world_raises_by_whatever_way_it_is_reached(
     reach: Callable[[], object],
