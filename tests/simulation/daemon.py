@@ -198,5 +198,8 @@ class Life(LiveRun):
         return side, sink
 
     def stop(self) -> None:
-        """SIGTERM."""
-        self._signalled()
+        """SIGTERM; the second one ends the process at once, as `LiveRun` would have it."""
+        if self._signals:
+            self.process.die("second signal")
+        else:
+            self._signalled()

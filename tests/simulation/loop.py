@@ -225,11 +225,21 @@ class SimLoop(asyncio.BaseEventLoop):
         for task in process.tasks:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own
-                work = task.get_coro()
-                try:
-                    work.close()
-                except BaseException as error:  # noqa: BLE001  its `finally` meets closed doors
-                    del error
+                self._close(task.get_coro())
         process.tasks.clear()
         process.on_death.clear()
         process.parked.clear()
+
+    def _close(self, work: Any) -> None:
+        """End a coroutine for good. Its `finally` blocks may wait again, and meet closed doors."""
+        events._set_running_loop(self)
+        try:
+            for _ in range(50):
+                try:
+                    work.close()
+                except BaseException as error:  # noqa: BLE001  what it says now concerns nobody
+                    del error
+                else:
+                    return
+        finally:
+            events._set_running_loop(None)

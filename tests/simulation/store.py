@@ -76,6 +76,11 @@ class Failing:
             self._other.close()
             self._other = None
 
+    @property
+    def failing(self) -> bool:
+        """Whether a write would fail now."""
+        return self.full or self._other is not None
+
     def why(self) -> str:
         """Why this write fails; empty when it does not."""
         self.writes += 1

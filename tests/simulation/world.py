@@ -1,0 +1,405 @@
+"""One seed, from its plan to its findings: the venue, the daemon's lives, faults, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from arbit.app.live import LiveReport
+from arbit.app.store import DATABASE
+from arbit.config import RiskSettings, ScanSettings, Settings
+from arbit.domain.errors import UserError, VenueError
+from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
+from arbit.domain.records import Batch
+from arbit.risk.breaker import BreakerState
+from arbit.risk.kill import Orders
+from tests.simulation.clock import SimClock, epoch_of
+from tests.simulation.daemon import Life, Surroundings
+from tests.simulation.guards import guarded
+from tests.simulation.judge import judge
+from tests.simulation.loop import SECOND_NS, Deadlock, Process, SimLoop
+from tests.simulation.market import BALANCES, Plant
+from tests.simulation.mishaps import Mishaps
+from tests.simulation.plan import Plan, plan_of
+from tests.simulation.store import Disk, Failing
+from tests.simulation.swarm import Swarm
+from tests.simulation.trace import trace_hash
+from tests.simulation.venue import SimVenue
+from tests.simulation.watch import Watch
+
+START_NS = 1_000 * SECOND_NS
+READY_S = 240.0
+MOST_S = 1_200.0  # of virtual time; whoever is not through by then hangs
+MOST_HANDLES = 1_500_000
+MOST_LIVES = 40
+PHASES = ("idle", "leg_1", "leg_2", "leg_3", "legs", "unwinding", "recovery", "shutdown")
+
+
+@dataclass(slots=True)
+class Result:
+    """What a seed came to."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    cycles: Counter[str] = field(default_factory=Counter)
+    orders: int = 0
+    faults: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kills: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lives: int = 0
+    planted: int = 0
+    attempted: int = 0
+    halts: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    handles: int = 0
+    points: int = 0
+    ticks: int = 0
+    hash: str = ""
+
+
+class World:
+    """One seed's run. `life` and `process` are the daemon's present ones."""
+
+    def __init__(self, seed: int, disk: Disk, plan: Plan | None = None) -> None:
+        self.plan = plan or plan_of(seed)
+        self.result = Result(seed)
+        self.loop = SimLoop(START_NS)
+        self.rng = random.Random(f"world {seed}")
+        self.folder: Path = disk.fresh()
+        self.swarm = Swarm(self.plan.rates, random.Random(f"swarm {seed}"))
+        self.swarm.phase = self.phase
+        self.venue = SimVenue(self.loop, self.plan, self.swarm)
+        skew_ns = int(self.plan.skew_s * SECOND_NS)
+        self.clock = SimClock(self.loop, random.Random(f"jitter {seed}"), skew_ns)
+        self.settings = _settings(self.plan, self.folder)
+        self.failing = Failing(self.folder / DATABASE)
+        self.watch = Watch(self, self.folder)
+        self.venue.on_leave = self.watch.leaves
+        self.venue.exchange.listeners.append(self.watch.happened)
+        self.around = Surroundings(
+            self.venue, self.clock, self.settings, self.failing, lambda _batch: None
+        )
+        self.around.wrote = self._wrote
+        self.around.heard = self._heard
+        self.operator = Orders(self.folder, "sandbox")
+        self.mishaps = Mishaps(self)
+        self.process: Process = Process(0)
+        self.life: Life | None = None
+        self.processes: list[Process] = []
+        self.plants: list[Plant] = []
+        self.closing = False
+        self.over = False
+        self._task: asyncio.Task[LiveReport] | None = None
+        self._epochs = random.Random(f"epochs {seed}")
+        self._base = {asset: Decimal(much) for asset, much in BALANCES.items()}
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def run(self) -> Result:
+        """The whole of it."""
+        with guarded(self.loop.time):
+            director = self.loop.create_task(self._direct())
+            try:
+                self.loop.run(lambda: director.done() or self._stuck())
+                if director.done():
+                    director.result()
+                else:
+                    self.watch.say(14, f"no end after {self._elapsed_s():.0f} s")
+            except Deadlock as error:
+                self.watch.say(14, f"deadlock {error}")
+            return self._finish()
+
+    def _stuck(self) -> bool:
+        return self._elapsed_s() > MOST_S or self.loop.handles > MOST_HANDLES
+
+    def _elapsed_s(self) -> float:
+        return (self.loop.now_ns - START_NS) / 1e9
+
+    def _finish(self) -> Result:
+        result = self.result
+        judge(self)
+        for said in self.loop.unhandled:
+            self.watch.say(14, f"unhandled: {said}")
+        result.violations = self.watch.violations
+        result.orders = self.watch.orders
+        result.faults = self.swarm.counts
+        result.lives = len(self.processes)
+        result.planted = len(self.plants)
+        result.attempted = sum(plant.taken for plant in self.plants)
+        result.seconds = self._elapsed_s()
+        result.handles = self.loop.handles
+        result.points = sum(one.points for one in self.processes)
+        result.ticks = sum(one.ticks for one in self.processes)
+        facts = (result.handles, result.seconds, sorted(result.cycles.items()), result.violations)
+        result.hash = trace_hash(
+            self.venue.exchange.log.records, self.watch.reader, self.folder, facts
+        )
+        self.failing.unlock()
+        self.watch.close()
+        for process in self.processes:
+            process.die("the end")
+            self.loop.bury(process)
+        return result
+
+    async def _direct(self) -> None:
+        """The seed's story."""
+        self.boot()
+        await self._until(lambda: self.trading, 60.0)
+        self.swarm.on = not self.plan.benign
+        self.mishaps.schedule()
+        ends_ns = self.loop.now_ns + int(self.plan.seconds * SECOND_NS)
+        while self.loop.now_ns < ends_ns and not self.over:
+            self.plant(ends_ns)
+            await asyncio.sleep(self.plan.plants_every_ms / 1e3 * self.rng.uniform(0.8, 1.2))
+        self.swarm.on = False
+        self.mishaps.mend()
+        for process in self.processes:
+            process.kill_tick = process.kill_point = 0
+        if self.plan.fatal:
+            await self._must_halt()
+        else:
+            await self._must_be_ready()
+        await self._must_end()
+
+    async def _until(self, there: Any, within_s: float) -> bool:
+        ends_ns = self.loop.now_ns + int(within_s * SECOND_NS)
+        while not there():
+            if self.loop.now_ns > ends_ns:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
+    # --- the daemon's lives ----------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """The supervisor starts the daemon."""
+        if self.process.alive and self.life is not None:
+            return
+        number = len(self.processes) + 1
+        if number > MOST_LIVES:
+            self.watch.say(18, "the daemon does not stay up")
+            self.over = True
+            return
+        process = Process(number)
+        self.processes.append(process)
+        self.process = process
+        self._draw_kill(process)
+        life = Life(process, self.around, epoch_of(self._epochs))
+        self.life = life
+        self._task = process.context.run(self.loop.create_task, life())
+        self._task.add_done_callback(lambda task: self._ended(process, task))
+        process.on_death.append(lambda: self._died(process))
+
+    def _draw_kill(self, process: Process) -> None:
+        if self.closing or process.number > self.plan.kills:
+            return
+        draw = self.rng.random()
+        if draw < 0.55:
+            process.kill_point = self.rng.randint(1, 150)
+        elif draw < 0.75:
+            process.kill_point = self.rng.randint(1, 12)
+        else:
+            process.kill_tick = self.rng.randint(1, 9_000)
+
+    def _died(self, process: Process) -> None:
+        """Killed: its supervisor notices, and starts another one after a while."""
+        if self.over or process.killed_at in {"the end", "exit"}:
+            return
+        self.result.kills[process.killed_at, self.phase()] += 1
+        self.life = None
+        delay_ns = int(self.rng.choice((0.01, 0.3, 1.0, 3.0)) * SECOND_NS)
+        self.venue.at(self.loop.now_ns + delay_ns, self.boot)
+
+    def _ended(self, process: Process, task: asyncio.Task[LiveReport]) -> None:
+        """The daemon ended by itself."""
+        if not process.alive or process is not self.process:
+            return
+        error = task.exception() if not task.cancelled() else None
+        report = task.result() if error is None and not task.cancelled() else None
+        process.die("exit")
+        stopped = report is not None and report.ended.startswith("stopped")
+        if not stopped and not isinstance(error, VenueError | UserError):
+            said = repr(error) if report is None else f"{report.ended}: {report.failure}"
+            if report is None or "Venue" not in report.failure:
+                self.watch.say(14, f"life {process.number} ended by itself: {said}")
+        self.result.halts[f"exit {type(error).__name__}" if error else "exit"] += 1
+
+    # --- opportunities ---------------------------------------------------------------------------
+
+    def plant(self, ends_ns: int) -> None:
+        """An opportunity comes about, and goes."""
+        planter, plan = self.venue.planter, self.plan
+        needs_ms = 14 * (plan.latency_ms + plan.jitter_ms) + 60
+        lasts_ms = needs_ms * (2.0 if plan.benign else self.rng.choice((0.2, 0.6, 1.0, 2.0)))
+        bps = (38.0, 60.0) if plan.benign else (24.0, 60.0)
+        plant = planter.pick(self.loop.now_ns, int(lasts_ms * 1e6), bps)
+        if plan.benign:
+            if plant.until_ns > ends_ns or (self.plants and self._still_there()):
+                return
+            self.plants.append(plant)
+        self.shift(plant.symbol, plant.shift_bps)
+        self.venue.at(plant.until_ns, self.shift, plant.symbol, 0.0)
+
+    def _still_there(self) -> bool:
+        """Whether the last one is, or a cycle of it: the next would be another matter."""
+        rest_ns = 300_000_000
+        return self.loop.now_ns < self.plants[-1].until_ns + rest_ns
+
+    def shift(self, symbol: str, bps: float) -> None:
+        """The makers of one pair see another price."""
+        self.venue.planter.shift(symbol, bps)
+        self.venue.moved()
+
+    def _wrote(self, batch: Batch) -> None:
+        for record in batch.cycles:
+            symbols = {one.leg.symbol for one in record.plan}
+            for plant in self.plants[-3:]:
+                started = record.started_ns - self.clock.skew_ns - self.venue.clock.wall_ns()
+                began_ns = self.loop.now_ns + started
+                if plant.symbol in symbols and plant.from_ns <= began_ns <= plant.until_ns:
+                    plant.taken = True
+
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, CycleEnded):
+            self.result.cycles[event.end] += 1
+        elif isinstance(event, BreakerChanged):
+            self.result.halts[event.reason or event.state] += 1
+            if self.plan.benign:
+                self.watch.say(18, f"breaker {event.state}: {event.reason} {event.detail}")
+        elif isinstance(event, OrderEnded) and self.plan.benign and event.state == "rejected":
+            self.watch.say(18, f"an order was rejected: {event.reason}")
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    @property
+    def trading(self) -> bool:
+        """Whether the daemon would take an opportunity now."""
+        trader = self.life.trader if self.life is not None and self.process.alive else None
+        if trader is None or not trader.started or trader.engine.closed:
+            return False
+        well = trader.breaker.state() in {BreakerState.ACTIVE, BreakerState.PROBING}
+        keeps = not trader.engine.keeper.ok() and not trader.setup.gateway.unready()
+        return well and keeps and not trader.engine.open_cycles
+
+    async def _must_be_ready(self) -> None:
+        """After faults stop: ready again, with an operator's help where one is called for."""
+        began_ns = self.loop.now_ns
+        while not self.trading:
+            elapsed_s = (self.loop.now_ns - began_ns) / 1e9
+            if elapsed_s > READY_S:
+                self.watch.say(18, f"not ready {READY_S:.0f} s after faults stopped: {self._why()}")
+                return
+            self._supervise(elapsed_s)
+            await asyncio.sleep(0.25)
+        for _ in range(6):
+            before = self.watch.orders
+            self.plant_one()
+            if await self._until(lambda n=before: self.watch.orders > n, 1.5):
+                break
+            self._supervise(30.0)
+        else:
+            self.watch.say(18, f"nothing is attempted after faults stopped: {self._why()}")
+        await self._until(lambda: self.trading and self._agrees(), 90.0)
+
+    def plant_one(self) -> None:
+        """A plain opportunity."""
+        plant = self.venue.planter.pick(self.loop.now_ns, 1_200_000_000, (45.0, 60.0))
+        self.shift(plant.symbol, plant.shift_bps)
+        self.venue.at(plant.until_ns, self.shift, plant.symbol, 0.0)
+
+    def _supervise(self, elapsed_s: float) -> None:
+        """Start what is down; resume what waits for a person, or rests for long."""
+        if not self.process.alive:
+            self.boot()
+        trader = self.life.trader if self.life is not None else None
+        if trader is None or not trader.started:
+            return
+        state = trader.breaker.state()
+        stopped = state in {BreakerState.HALTED, BreakerState.REDUCING}
+        if stopped and (not trader.breaker._rested_at_ns or elapsed_s > 10.0):
+            if trader.breaker.reason is not None and trader.breaker.reason.value in {
+                *("drift", "foreign"),
+            }:
+                self.watch.say(2, f"{trader.breaker.reason.value}: {trader.breaker.detail}")
+            self.operator.resume()
+
+    def _agrees(self) -> bool:
+        """Whether the ledger is the venue's, but for what nothing explains: audits bring it there."""
+        trader = self.life.trader if self.life is not None else None
+        if trader is None:
+            return False
+        account, drifts = self.venue.account, self.mishaps.drifts
+        return all(
+            account.balance(asset) - drifts.get(asset, Decimal(0)) == trader.ledger.wallet(asset)
+            for asset in account.balances
+        )
+
+    async def _must_halt(self) -> None:
+        """The account is not ours alone any more: no way round a halt."""
+        began_ns = self.loop.now_ns
+
+        def halted() -> bool:
+            if not self.process.alive:
+                self.boot()
+            trader = self.life.trader if self.life is not None else None
+            return trader is not None and trader.started and trader.halted
+
+        if not await self._until(halted, 150.0):
+            elapsed_s = (self.loop.now_ns - began_ns) / 1e9
+            if self.mishaps.matters():
+                self.watch.say(2, f"no halt {elapsed_s:.0f} s after {self.plan.timed}")
+        await self._until(self._agrees, 90.0)
+
+    async def _must_end(self) -> None:
+        """SIGTERM: open cycles end, and it goes in order."""
+        self.closing = True
+        life = self.life
+        if life is None or not self.process.alive:
+            return
+        life.process.context.run(life.stop)
+        if not await self._until(lambda: not self.process.alive, 60.0):
+            self.watch.say(18, "it does not stop within a minute")
+
+    def _why(self) -> str:
+        trader = self.life.trader if self.life is not None else None
+        if trader is None or not self.process.alive:
+            return f"life {self.process.number}: not built"
+        engine = trader.engine
+        open_cycles = [(w.cycle.cycle_id, w.cycle.state.value) for w in engine.works.values()]
+        return (
+            f"started {trader.started}, breaker {trader.breaker.state().value} "
+            f"{trader.breaker.detail}, open {open_cycles}, journal {engine.keeper.ok()!r}, "
+            f"gateway {trader.setup.gateway.unready()!r}, refusals {engine.refusals}"
+        )
+
+    def deviation(self, asset: str) -> Decimal:
+        """How far trading has moved the asset, by the venue's own books."""
+        flows = self.mishaps.flows.get(asset, Decimal(0))
+        return self.venue.account.balance(asset) - self._base.get(asset, Decimal(0)) - flows
+
+    def phase(self) -> str:
+        """Where the daemon is."""
+        trader = self.life.trader if self.life is not None else None
+        if trader is None or not trader.started:
+            return "recovery"
+        if self.closing or trader.engine.closed:
+            return "shutdown"
+        for work in trader.engine.works.values():
+            state = work.cycle.record.resumes or work.cycle.state
+            return state.value if state.value in PHASES else "idle"
+        return "idle"
+
+
+def _settings(plan: Plan, folder: Path) -> Settings:
+    return Settings.model_validate(
+        {
+            "scan": ScanSettings(**plan.scan),
+            "risk": RiskSettings(**plan.risk),
+            "venues": {"sandbox": {"rate_tier": plan.tier, "order_transport": plan.transport}},
+            "data_dir": folder,
+        }
+    )
