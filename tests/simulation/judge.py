@@ -28,6 +28,8 @@ def judge(world: World) -> None:
         exchange.balances[asset] = exchange.balances[asset] - amount
     one_clock = not world.plan.skew_s and not world.mishaps.jumps
     for said in checker.check(exchange, database, one_clock=one_clock):
+        if world.plan.fatal and said.endswith(("not over", "not resolved")):
+            continue  # a halt lets nothing leave, not even the way home
         world.watch.say(2, said)
     for asset, left in world.venue.exchange.totals().items():
         if left and left != world.mishaps.drifts.get(asset, Decimal(0)):

@@ -194,7 +194,14 @@ class Watch:
         for asset in moves:
             away = self._world.deviation(asset) * USD.get(asset, Decimal(0))
             if abs(away) > most:
+                away -= self._closed(asset) * USD.get(asset, Decimal(0))
+            if abs(away) > most:
                 self.say(7, f"trading has moved {asset} by {away:.2f} USD, more than {most:.2f}")
+
+    def _closed(self, asset: str) -> Decimal:
+        """Results of cycles that are over: what they left of other assets is counted there."""
+        sql = "SELECT profit FROM cycles WHERE ended_ns>0 AND start_asset=?"
+        return sum((Decimal(row[0]) for row in self.reader.execute(sql, (asset,))), Decimal(0))
 
 
 def _terms(world: World, message: dict[str, Any]) -> dict[str, Any]:

@@ -305,6 +305,10 @@ class World:
             self.watch.say(18, f"nothing is attempted after faults stopped: {self._why()}")
         await self._until(lambda: self.trading and self._agrees(), 90.0)
 
+    def _recovered(self) -> bool:
+        trader = self.life.trader if self.life is not None else None
+        return trader is not None and trader.started
+
     def plant_one(self) -> None:
         """A plain opportunity."""
         plant = self.venue.planter.pick(self.loop.now_ns, 1_200_000_000, (45.0, 60.0))
@@ -357,10 +361,14 @@ class World:
     async def _must_end(self) -> None:
         """SIGTERM: open cycles end, and it goes in order."""
         self.closing = True
+        if not self.process.alive or self.life is None:  # it had been stopped, and began again
+            self.boot()
+            await self._until(lambda: self._recovered() or not self.process.alive, 90.0)
         life = self.life
-        if life is None or not self.process.alive:
+        if life is None:
             return
-        life.process.context.run(life.stop)
+        if not life._signals:
+            life.process.context.run(life.stop)
         if not await self._until(lambda: not self.process.alive, 60.0):
             self.watch.say(18, "it does not stop within a minute")
 
