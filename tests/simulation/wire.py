@@ -76,9 +76,7 @@ class Line:
         if self.closing or self.mute:
             return
         self._down_ns = max(self._down_ns, self.venue.loop.now_ns + self.venue.delay_ns())
-        self.venue.loop.at_ns(
-            self._down_ns, self.hear, text.encode(), context=self.process.context
-        )
+        self.venue.loop.at_ns(self._down_ns, self.hear, text.encode(), context=self.process.context)
 
     def abort(self) -> None:
         """The venue, or the world between, cuts it."""
@@ -98,9 +96,7 @@ class Line:
         if message.get("method") == "ping":
             now = rfc3339(self.venue.clock.wall_ns())
             req_id = message.get("req_id")
-            self.say(
-                f'{{"method":"pong","req_id":{req_id},"time_in":"{now}","time_out":"{now}"}}'
-            )
+            self.say(f'{{"method":"pong","req_id":{req_id},"time_in":"{now}","time_out":"{now}"}}')
         elif self.venue.stream.wants(message):
             self.venue.stream.receive(self, message)  # type: ignore[arg-type]  # as above
             self.venue.moved()
