@@ -1,4 +1,4 @@
-"""The end of a seed: the independent checker over the venue's log and the database, and the rest."""
+"""The end of a seed: the independent checker over the venue's log and the database."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Mishaps:
         self._do: dict[str, Callable[[], None]] = {
             "line_cut": self._line_cut,
             "line_mute": self._line_mute,
-            "feed_cut": lambda: world.venue.feed.cut(),
+            "feed_cut": world.venue.feed.cut,
             "feed_mute": self._feed_mute,
             "feed_doubt": self._feed_doubt,
             "market_status": self._market_status,
@@ -41,7 +41,7 @@ class Mishaps:
             "stall": self._stall,
             "journal_locked": self._journal_locked,
             "journal_full": self._journal_full,
-            "token_expired": lambda: world.venue.exchange.tokens.expire_all(),
+            "token_expired": world.venue.exchange.tokens.expire_all,
             "market_gap": self._market_gap,
             "operator_pause": self._pause,
             "operator_kill": self._kill,
@@ -176,7 +176,7 @@ class Mishaps:
 
     def _kill(self) -> None:
         kill(self._world.folder)
-        self._later(self._rng.choice((0.05, 1.0)), lambda: self._unkill())
+        self._later(self._rng.choice((0.05, 1.0)), self._unkill)
 
     def _unkill(self) -> None:
         unkill(self._world.folder)

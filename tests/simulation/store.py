@@ -21,7 +21,7 @@ from arbit.persistence.lease import Lease
 from arbit.persistence.migrate import upgrade
 from tests.simulation.loop import Process, SimCrash
 
-IN_MEMORY = Path("/dev/shm")  # where the system keeps files in memory; elsewhere a temporary folder
+IN_MEMORY = Path("/dev/shm")  # noqa: S108  files in memory, where the system has them
 
 
 class Disk:

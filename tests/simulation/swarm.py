@@ -46,7 +46,7 @@ class _Uses:
 
 
 class Swarm:
-    """`rates` are chances by name; nothing strikes unless `on`. `phase` says where the daemon is."""
+    """`rates` are chances by name; nothing strikes unless `on`. `phase`: where the daemon is."""
 
     def __init__(self, rates: Mapping[str, float], rng: random.Random) -> None:
         self.rates = dict(rates)

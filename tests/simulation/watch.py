@@ -94,9 +94,9 @@ class Watch:
     def _switches(self, client_id: str, row: sqlite3.Row) -> None:
         if (self._folder / "KILL").exists():
             self.say(10, f"{client_id} leaves while the kill switch is on")
-        if row["purpose"] == "leg" and row["leg_index"] == 1:
-            if (self._folder / "pause.sandbox").exists():
-                self.say(10, f"{client_id} begins a cycle while the venue is paused")
+        begins = row["purpose"] == "leg" and row["leg_index"] == 1
+        if begins and (self._folder / "pause.sandbox").exists():
+            self.say(10, f"{client_id} begins a cycle while the venue is paused")
         flag = self.reader.execute("SELECT value FROM flags WHERE name='breaker'").fetchone()
         state = json.loads(flag["value"])["state"] if flag is not None else "active"
         if state == "halted" or (state == "reducing" and row["purpose"] == "leg"):

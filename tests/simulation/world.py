@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.errors import UserError, VenueError
 from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch
-from arbit.risk.breaker import BreakerState
+from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.kill import Orders
 from tests.simulation.clock import SimClock, epoch_of
 from tests.simulation.daemon import Life, Surroundings
@@ -298,12 +299,18 @@ class World:
         for _ in range(6):
             before = self.watch.orders
             self.plant_one()
-            if await self._until(lambda n=before: self.watch.orders > n, 1.5):
+            if await self._until(functools.partial(self._more_than, before), 1.5):
                 break
             self._supervise(30.0)
         else:
             self.watch.say(18, f"nothing is attempted after faults stopped: {self._why()}")
-        await self._until(lambda: self.trading and self._agrees(), 90.0)
+        await self._until(self._settled, 90.0)
+
+    def _settled(self) -> bool:
+        return self.trading and self._agrees()
+
+    def _more_than(self, orders: int) -> bool:
+        return self.watch.orders > orders
 
     def _recovered(self) -> bool:
         trader = self.life.trader if self.life is not None else None
@@ -325,14 +332,12 @@ class World:
         state = trader.breaker.state()
         stopped = state in {BreakerState.HALTED, BreakerState.REDUCING}
         if stopped and (not trader.breaker._rested_at_ns or elapsed_s > 10.0):
-            if trader.breaker.reason is not None and trader.breaker.reason.value in {
-                *("drift", "foreign"),
-            }:
-                self.watch.say(2, f"{trader.breaker.reason.value}: {trader.breaker.detail}")
+            if trader.breaker.reason in {Reason.DRIFT, Reason.FOREIGN}:
+                self.watch.say(2, f"{trader.breaker.reason}: {trader.breaker.detail}")
             self.operator.resume()
 
     def _agrees(self) -> bool:
-        """Whether the ledger is the venue's, but for what nothing explains: audits bring it there."""
+        """Whether the ledger is the venue's, but for what nothing explains."""
         trader = self.life.trader if self.life is not None else None
         if trader is None:
             return False
