@@ -61,6 +61,8 @@ class Mishaps:
         world = self._world
         world.failing.unlock()
         world.failing.full = False
+        if world.process.frozen:
+            world.loop.thaw(world.process)
         world.venue.feed.muted.clear()
         world.venue.market.set_system("online")
         for symbol in world.venue.market.pairs:
