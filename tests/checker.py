@@ -313,7 +313,20 @@ def check_cycles(database: Database, *, settled: bool) -> list[str]:
         earned = moved[cycle_id, row["start_asset"]]
         if row["state"] != "held" and Decimal(row["profit"]) != earned:
             found.append(f"cycle {cycle_id}: profit {row['profit']}, its fills say {earned}")
-    return found
+    return found + check_results(database)
+
+
+def check_results(database: Database) -> list[str]:
+    """What closed cycles earned is in the capital, once and to the last digit."""
+    closed: dict[str, Decimal] = defaultdict(Decimal)
+    for line in database.ledger:
+        if line["kind"] == "result" and line["book"] == "capital":
+            closed[line["ref"]] = add(closed[line["ref"]], Decimal(line["amount"]))
+    return [
+        f"cycle {cycle_id}: profit {row['profit']}, closed with {EXACT.minus(closed[cycle_id])}"
+        for cycle_id, row in database.cycles.items()
+        if row["ended_ns"] and Decimal(row["profit"]) != EXACT.minus(closed[cycle_id])
+    ]
 
 
 def is_ours(client_id: str) -> bool:

@@ -92,6 +92,7 @@ class Life(LiveRun):
         self.real: Real | None = None
         self.desk_run: VenueRun | None = None
         self.sink = ListSink()
+        self._stopped = False
 
     async def __call__(self) -> LiveReport:
         settings, venue = self._settings, self._settings.venue("sandbox")
@@ -199,6 +200,7 @@ class Life(LiveRun):
 
     def stop(self) -> None:
         """SIGTERM; the second one ends the process at once, as `LiveRun` would have it."""
+        self._stopped = True
         if self._signals:
             self.process.die("second signal")
         else:

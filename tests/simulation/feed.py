@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEPTH = 10
 MS = 1_000_000
 Rows = list[tuple[int, int, bytes]]
-Image = tuple[str, Rows, Rows]
+Image = tuple[str, Rows, Rows, int]
 
 
 class FeedServer:
@@ -66,7 +66,7 @@ class FeedServer:
         book = self._venue.market.pairs[symbol].book
         bids = [(price, qty, b"") for price, qty in book.top(BID, DEPTH)]
         asks = [(price, qty, b"") for price, qty in book.top(ASK, DEPTH)]
-        return symbol, bids, asks
+        return symbol, bids, asks, self._venue.loop.now_ns
 
     def statuses(self) -> None:
         """A status has changed: everybody is told."""
@@ -102,6 +102,7 @@ class SimFeed:
         self.counts = FeedCounts()
         self.on_drained: Callable[[], None] = lambda: None
         self.proved_ns: dict[str, int] = {}
+        self.made_ns: dict[str, int] = {}  # when the venue had it so, truly
         self.believed: dict[str, bool] = {}
         self.online: dict[str, bool] = {}
         self._venue = venue
@@ -145,12 +146,13 @@ class SimFeed:
         for symbol in symbols:
             sent_ns = self._clock.monotonic_ns()
             await self._clock.sleep(self._venue.delay_ns() / 1e9)
-            _, bids, asks = self._venue.feed.image(symbol)
+            _, bids, asks, made_ns = self._venue.feed.image(symbol)
             await self._clock.sleep(self._venue.delay_ns() / 1e9)
             book = self._books[symbol]
             held = [(k * s.sign, q) for s in (book.bids, book.asks) for k, q in _rows(s)]
             if self.believed.get(symbol) and held == [(p, q) for p, q, _ in (*bids, *asks)]:
                 self.proved_ns[symbol] = max(self.proved_ns[symbol], sent_ns)
+                self.made_ns[symbol] = made_ns
                 self._sink.confirm(symbol, sent_ns, depth=True)
 
     def states(self) -> Mapping[str, str]:
@@ -177,10 +179,11 @@ class SimFeed:
     def hear(self, images: Sequence[Image]) -> None:
         """Books as the venue had them."""
         now_ns = self._clock.monotonic_ns()
-        for symbol, bids, asks in images:
+        for symbol, bids, asks, made_ns in images:
             book = self._books[symbol]
             book.replace(bids, asks)
             self.proved_ns[symbol], self.believed[symbol] = now_ns, True
+            self.made_ns[symbol] = made_ns
             self._sink.put(book, seen_ns=now_ns, confirmed_ns=now_ns, source=Source.WS)
         self.on_drained()
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from arbit.app.store import DATABASE
 from tests import checker
+from tests.simulation.watch import USD
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+RATE_WORDS = ("Rate limit", "Too many", "Orders limit")
+DUST_USD = Decimal(6)  # minima are about four dollars, and prices move a little
 
 
 def judge(world: World) -> None:
@@ -34,3 +39,52 @@ def judge(world: World) -> None:
     for asset, left in world.venue.exchange.totals().items():
         if left and left != world.mishaps.drifts.get(asset, Decimal(0)):
             world.watch.say(1, f"the venue's own books of {asset} are off by {left}")
+    _leftovers(world, database)
+    _told(world)
+    _benign(world)
+
+
+def _leftovers(world: World, database: checker.Database) -> None:
+    """A cycle that is said to be home has left nothing behind that could be traded."""
+    for cycle_id, row in database.cycles.items():
+        if row["state"] not in {"done", "unwound", "flat"}:
+            continue
+        legs = json.loads(row["plan"])
+        start, inside = row["start_asset"], {asset for leg in legs for asset in leg[2:4]}
+        for asset, amount in world.watch.moved[f"ab{cycle_id}"].items():
+            worth = abs(amount) * USD.get(asset, Decimal(0))
+            if asset != start and asset in inside and worth > DUST_USD:
+                world.watch.say(12, f"cycle {cycle_id}: {row['state']}, with {amount} {asset}")
+
+
+def _told(world: World) -> None:
+    """What must be told was told: foreign activity, and counters that say what the rows say."""
+    reader = world.watch.reader
+    (count,) = reader.execute("SELECT count(*) FROM incidents WHERE kind='foreign'").fetchone()
+    if world.mishaps.foreign and world.mishaps.drifts and not count:
+        world.watch.say(16, "somebody else traded on the account, and it was not told")
+    life = world.life or world.last_life
+    trader = life.trader if life is not None else None
+    if trader is None or trader.recovered or world.plan.fatal or not world.result.clean:
+        return
+    sql = "SELECT state, count(*) FROM orders WHERE cycle_id LIKE ? GROUP BY state"
+    rows = dict(reader.execute(sql, (f"{trader.setup.epoch}%",)).fetchall())
+    (late,) = reader.execute("SELECT count(*) FROM incidents WHERE kind='late_fill'").fetchone()
+    if not late and rows != dict(trader.reading().orders):
+        world.watch.say(20, f"orders by state: {rows} kept, {dict(trader.reading().orders)} shown")
+    sql = "SELECT state, count(*) FROM cycles WHERE cycle_id LIKE ? GROUP BY state"
+    rows = dict(reader.execute(sql, (f"{trader.setup.epoch}%",)).fetchall())
+    if not late and rows != dict(trader.reading().cycles):
+        world.watch.say(20, f"cycles by end: {rows} kept, {dict(trader.reading().cycles)} shown")
+
+
+def _benign(world: World) -> None:
+    """Without faults the venue's counters are never full, and what is there is taken."""
+    if not world.plan.benign:
+        return
+    for words, count in world.venue.exchange.refusals.items():
+        if any(word in words for word in RATE_WORDS):
+            world.watch.say(22, f"{words} ({count} times) although nothing went wrong")
+    missed = [plant for plant in world.plants if not plant.taken]
+    if len(missed) > 1 and len(missed) * 5 > len(world.plants):
+        world.watch.say(18, f"{len(missed)} of {len(world.plants)} opportunities passed by")

@@ -21,7 +21,6 @@ SYMBOLS = (
     ("ETH", "EUR", Digits(2), 1.0),
     ("ETH", "BTC", Digits(6), 1.0),
 )
-BALANCES = {"USD": "10000", "EUR": "10000", "BTC": "0.2", "ETH": "3"}
 NEVER_HZ = 1e-9
 BPS = 1e-4
 

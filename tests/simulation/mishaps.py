@@ -26,6 +26,7 @@ class Mishaps:
         self._rng = world.rng
         self.flows: dict[str, Decimal] = {}
         self.drifts: dict[str, Decimal] = {}
+        self.foreign = 0
         self.jumps = 0
         self._do: dict[str, Callable[[], None]] = {
             "line_cut": self._line_cut,
@@ -72,10 +73,6 @@ class Mishaps:
         unkill(world.folder)
         if world.operator.paused():
             world.operator.resume()
-
-    def matters(self) -> bool:
-        """Whether what was done to the account can be seen in its books."""
-        return bool(self.drifts)
 
     def _happen(self, name: str) -> None:
         if not self._world.closing and self._world.swarm.on:
@@ -197,6 +194,7 @@ class Mishaps:
         self.drifts[asset] = self.drifts.get(asset, Decimal(0)) + amount
 
     def _foreign(self) -> None:
+        self.foreign += 1
         account = self._world.venue.account
         before = dict(account.balances)
         self._world.venue.foreign("BTC/USD", self._rng.choice(("buy", "sell")), Decimal("0.001"))

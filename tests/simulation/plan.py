@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 BENIGN_EVERY = 8
+BALANCES = {"USD": "10000", "EUR": "10000", "BTC": "0.2", "ETH": "3"}
 
 # Faults that strike one call or one frame, each with its own chance: the most that a seed draws.
 CALL_FAULTS: dict[str, float] = {
@@ -85,6 +86,7 @@ class Plan:
     risk: dict[str, Any] = field(default_factory=dict)
     scan: dict[str, Any] = field(default_factory=dict)
     transport: str = "ws"
+    balances: dict[str, str] = field(default_factory=lambda: dict(BALANCES))
 
     @property
     def fatal(self) -> bool:
@@ -116,6 +118,9 @@ def _settings(plan: Plan, rng: random.Random) -> None:
         "start_assets": rng.choice((("USD", "EUR", "BTC"), ("USD",), ("BTC", "ETH", "USD"))),
         "latency_ms": int(plan.latency_ms * 2),
     }
+    plan.tier = rng.choice(("starter", "intermediate", "pro", "pro"))
+    if rng.random() < 0.3:  # hardly enough for two cycles at once
+        plan.balances = {"USD": "1500", "EUR": "1400", "BTC": "0.024", "ETH": "0.45"}
     plan.risk = {
         "policy": "parallel" if rng.random() < 0.2 else "sequential",
         "deadline_ms": rng.choice((800, 1000, 2000)),
@@ -126,6 +131,7 @@ def _settings(plan: Plan, rng: random.Random) -> None:
         "breaker_pause_s": rng.choice((1, 3)),
         "max_crashes": rng.choice((4, 1000, 1000)),
         "max_daily_loss": Decimal(1000),
+        "max_exposure": Decimal(rng.choice((3000, 3000, 1300))),
         "unwind_budget_bps": Decimal(rng.choice((20, 100, 300))),
     }
 
@@ -148,4 +154,3 @@ def _faults(plan: Plan, rng: random.Random) -> None:
     if rng.random() < 0.2:
         plan.skew_s = rng.choice((-3600.0, -90.0, -0.4, 0.3, 30.0, 3600.0))
     plan.weather_hz = rng.choice((0.0, 0.0, 0.3, 1.0))
-    plan.tier = rng.choice(("starter", "intermediate", "pro", "pro"))

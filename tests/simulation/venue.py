@@ -45,7 +45,7 @@ class SimVenue:
             EventLog(None),
             taker_fee_bps=plan.fee_bps,
             tier=plan.tier,
-            balances={asset: Decimal(much) for asset, much in markets.BALANCES.items()},
+            balances={asset: Decimal(much) for asset, much in plan.balances.items()},
             start_ns=WALL_START_NS + loop.now_ns,
         )
         self.exchange.hooks = SwarmHooks(swarm)

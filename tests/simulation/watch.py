@@ -94,15 +94,24 @@ class Watch:
     def _switches(self, client_id: str, row: sqlite3.Row) -> None:
         if (self._folder / "KILL").exists():
             self.say(10, f"{client_id} leaves while the kill switch is on")
-        begins = row["purpose"] == "leg" and row["leg_index"] == 1
-        if begins and (self._folder / "pause.sandbox").exists():
-            self.say(10, f"{client_id} begins a cycle while the venue is paused")
+        if row["purpose"] == "leg" and row["leg_index"] == 1:
+            self._begins(client_id)
         flag = self.reader.execute("SELECT value FROM flags WHERE name='breaker'").fetchone()
         state = json.loads(flag["value"])["state"] if flag is not None else "active"
         if state == "halted" or (state == "reducing" and row["purpose"] == "leg"):
             self.say(9, f"{client_id} ({row['purpose']}) leaves while the breaker is {state}")
         if self._world.failing.failing:
             self.say(3, f"{client_id} leaves while the journal fails")
+
+    def _begins(self, client_id: str) -> None:
+        if (self._folder / "pause.sandbox").exists():
+            self.say(10, f"{client_id} begins a cycle while the venue is paused")
+        if self._world.life is not None and self._world.life._stopped:
+            self.say(10, f"{client_id} begins a cycle after the daemon was told to stop")
+        sql = "SELECT count(*) FROM cycles WHERE ended_ns=0"
+        (count,) = self.reader.execute(sql).fetchone()
+        if count > self._world.settings.scan.max_concurrent_cycles:
+            self.say(7, f"{client_id} begins while {count - 1} others are open")
 
     def _books(self, client_id: str, symbol: str) -> None:
         feed = self._world.life.feed if self._world.life is not None else None
@@ -114,6 +123,10 @@ class Watch:
         if not feed.believed.get(symbol) or age_ns > max_age_ms * MS:
             said = "not believed" if not feed.believed.get(symbol) else f"{age_ns // MS} ms old"
             self.say(8, f"{client_id} leaves on a book of {symbol} that is {said}")
+        true_ms = (self._world.loop.now_ns - feed.made_ns.get(symbol, 0)) // MS
+        late_ms = 3 * (self._world.plan.feed_ms + self._world.plan.jitter_ms)
+        if true_ms > max_age_ms + late_ms:
+            self.say(8, f"{client_id} leaves on a book of {symbol} that is truly {true_ms} ms old")
         if not feed.online.get(symbol):
             self.say(8, f"{client_id} leaves though {symbol} is not online")
 

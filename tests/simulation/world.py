@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from arbit.app.live import LiveReport
 from arbit.app.store import DATABASE
@@ -17,14 +16,14 @@ from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.errors import UserError, VenueError
 from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch
-from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.kill import Orders
 from tests.simulation.clock import SimClock, epoch_of
 from tests.simulation.daemon import Life, Surroundings
+from tests.simulation.finale import Finale
 from tests.simulation.guards import guarded
 from tests.simulation.judge import judge
 from tests.simulation.loop import SECOND_NS, Deadlock, Process, SimLoop
-from tests.simulation.market import BALANCES, Plant
+from tests.simulation.market import Plant
 from tests.simulation.mishaps import Mishaps
 from tests.simulation.plan import Plan, plan_of
 from tests.simulation.store import Disk, Failing
@@ -34,7 +33,6 @@ from tests.simulation.venue import SimVenue
 from tests.simulation.watch import Watch
 
 START_NS = 1_000 * SECOND_NS
-READY_S = 240.0
 MOST_S = 1_200.0  # of virtual time; whoever is not through by then hangs
 MOST_HANDLES = 1_500_000
 MOST_LIVES = 40
@@ -60,6 +58,7 @@ class Result:
     points: int = 0
     ticks: int = 0
     hash: str = ""
+    clean: bool = False  # the last life ended when it was asked to
 
 
 class World:
@@ -88,15 +87,17 @@ class World:
         self.around.heard = self._heard
         self.operator = Orders(self.folder, "sandbox")
         self.mishaps = Mishaps(self)
+        self.finale = Finale(self)
         self.process: Process = Process(0)
         self.life: Life | None = None
+        self.last_life: Life | None = None
         self.processes: list[Process] = []
         self.plants: list[Plant] = []
         self.closing = False
         self.over = False
         self._task: asyncio.Task[LiveReport] | None = None
         self._epochs = random.Random(f"epochs {seed}")
-        self._base = {asset: Decimal(much) for asset, much in BALANCES.items()}
+        self._base = {asset: Decimal(much) for asset, much in self.plan.balances.items()}
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -149,7 +150,7 @@ class World:
     async def _direct(self) -> None:
         """The seed's story."""
         self.boot()
-        await self._until(lambda: self.trading, 60.0)
+        await self.until(self.finale.trading, 60.0)
         self.swarm.on = not self.plan.benign
         self.mishaps.schedule()
         ends_ns = self.loop.now_ns + int(self.plan.seconds * SECOND_NS)
@@ -161,12 +162,13 @@ class World:
         for process in self.processes:
             process.kill_tick = process.kill_point = 0
         if self.plan.fatal:
-            await self._must_halt()
+            await self.finale.must_halt()
         else:
-            await self._must_be_ready()
-        await self._must_end()
+            await self.finale.must_be_ready()
+        await self.finale.must_end()
 
-    async def _until(self, there: Any, within_s: float) -> bool:
+    async def until(self, there: Callable[[], bool], within_s: float) -> bool:
+        """Wait for it; False when it did not come."""
         ends_ns = self.loop.now_ns + int(within_s * SECOND_NS)
         while not there():
             if self.loop.now_ns > ends_ns:
@@ -190,7 +192,7 @@ class World:
         self.process = process
         self._draw_kill(process)
         life = Life(process, self.around, epoch_of(self._epochs))
-        self.life = life
+        self.life = self.last_life = life
         self._task = process.context.run(self.loop.create_task, life())
         self._task.add_done_callback(lambda task: self._ended(process, task))
         process.on_death.append(lambda: self._died(process))
@@ -223,6 +225,7 @@ class World:
         report = task.result() if error is None and not task.cancelled() else None
         process.die("exit")
         stopped = report is not None and report.ended.startswith("stopped")
+        self.result.clean = stopped
         if not stopped and not isinstance(error, VenueError | UserError):
             said = repr(error) if report is None else f"{report.ended}: {report.failure}"
             if report is None or "Venue" not in report.failure:
@@ -273,121 +276,6 @@ class World:
                 self.watch.say(18, f"breaker {event.state}: {event.reason} {event.detail}")
         elif isinstance(event, OrderEnded) and self.plan.benign and event.state == "rejected":
             self.watch.say(18, f"an order was rejected: {event.reason}")
-
-    # --- the end ---------------------------------------------------------------------------------
-
-    @property
-    def trading(self) -> bool:
-        """Whether the daemon would take an opportunity now."""
-        trader = self.life.trader if self.life is not None and self.process.alive else None
-        if trader is None or not trader.started or trader.engine.closed:
-            return False
-        well = trader.breaker.state() in {BreakerState.ACTIVE, BreakerState.PROBING}
-        keeps = not trader.engine.keeper.ok() and not trader.setup.gateway.unready()
-        return well and keeps and not trader.engine.open_cycles
-
-    async def _must_be_ready(self) -> None:
-        """After faults stop: ready again, with an operator's help where one is called for."""
-        began_ns = self.loop.now_ns
-        while not self.trading:
-            elapsed_s = (self.loop.now_ns - began_ns) / 1e9
-            if elapsed_s > READY_S:
-                self.watch.say(18, f"not ready {READY_S:.0f} s after faults stopped: {self._why()}")
-                return
-            self._supervise(elapsed_s)
-            await asyncio.sleep(0.25)
-        for _ in range(6):
-            before = self.watch.orders
-            self.plant_one()
-            if await self._until(functools.partial(self._more_than, before), 1.5):
-                break
-            self._supervise(30.0)
-        else:
-            self.watch.say(18, f"nothing is attempted after faults stopped: {self._why()}")
-        await self._until(self._settled, 90.0)
-
-    def _settled(self) -> bool:
-        return self.trading and self._agrees()
-
-    def _more_than(self, orders: int) -> bool:
-        return self.watch.orders > orders
-
-    def _recovered(self) -> bool:
-        trader = self.life.trader if self.life is not None else None
-        return trader is not None and trader.started
-
-    def plant_one(self) -> None:
-        """A plain opportunity."""
-        plant = self.venue.planter.pick(self.loop.now_ns, 1_200_000_000, (45.0, 60.0))
-        self.shift(plant.symbol, plant.shift_bps)
-        self.venue.at(plant.until_ns, self.shift, plant.symbol, 0.0)
-
-    def _supervise(self, elapsed_s: float) -> None:
-        """Start what is down; resume what waits for a person, or rests for long."""
-        if not self.process.alive:
-            self.boot()
-        trader = self.life.trader if self.life is not None else None
-        if trader is None or not trader.started:
-            return
-        state = trader.breaker.state()
-        stopped = state in {BreakerState.HALTED, BreakerState.REDUCING}
-        if stopped and (not trader.breaker._rested_at_ns or elapsed_s > 10.0):
-            if trader.breaker.reason in {Reason.DRIFT, Reason.FOREIGN}:
-                self.watch.say(2, f"{trader.breaker.reason}: {trader.breaker.detail}")
-            self.operator.resume()
-
-    def _agrees(self) -> bool:
-        """Whether the ledger is the venue's, but for what nothing explains."""
-        trader = self.life.trader if self.life is not None else None
-        if trader is None:
-            return False
-        account, drifts = self.venue.account, self.mishaps.drifts
-        return all(
-            account.balance(asset) - drifts.get(asset, Decimal(0)) == trader.ledger.wallet(asset)
-            for asset in account.balances
-        )
-
-    async def _must_halt(self) -> None:
-        """The account is not ours alone any more: no way round a halt."""
-        began_ns = self.loop.now_ns
-
-        def halted() -> bool:
-            if not self.process.alive:
-                self.boot()
-            trader = self.life.trader if self.life is not None else None
-            return trader is not None and trader.started and trader.halted
-
-        if not await self._until(halted, 150.0):
-            elapsed_s = (self.loop.now_ns - began_ns) / 1e9
-            if self.mishaps.matters():
-                self.watch.say(2, f"no halt {elapsed_s:.0f} s after {self.plan.timed}")
-        await self._until(self._agrees, 90.0)
-
-    async def _must_end(self) -> None:
-        """SIGTERM: open cycles end, and it goes in order."""
-        self.closing = True
-        if not self.process.alive or self.life is None:  # it had been stopped, and began again
-            self.boot()
-            await self._until(lambda: self._recovered() or not self.process.alive, 90.0)
-        life = self.life
-        if life is None:
-            return
-        if not life._signals:
-            life.process.context.run(life.stop)
-        if not await self._until(lambda: not self.process.alive, 60.0):
-            self.watch.say(18, "it does not stop within a minute")
-
-    def _why(self) -> str:
-        trader = self.life.trader if self.life is not None else None
-        if trader is None or not self.process.alive:
-            return f"life {self.process.number}: not built"
-        engine = trader.engine
-        open_cycles = [(w.cycle.cycle_id, w.cycle.state.value) for w in engine.works.values()]
-        return (
-            f"started {trader.started}, breaker {trader.breaker.state().value} "
-            f"{trader.breaker.detail}, open {open_cycles}, journal {engine.keeper.ok()!r}, "
-            f"gateway {trader.setup.gateway.unready()!r}, refusals {engine.refusals}"
-        )
 
     def deviation(self, asset: str) -> Decimal:
         """How far trading has moved the asset, by the venue's own books."""

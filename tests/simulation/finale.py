@@ -1,0 +1,134 @@
+"""The end of a seed's story: faults stop, and the daemon must be well again, or halted for good."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from arbit.risk.breaker import BreakerState, Reason
+
+if TYPE_CHECKING:
+    from arbit.app.trader import Trader
+    from tests.simulation.world import World
+
+READY_S = 240.0
+HALT_S = 150.0  # audits come once a minute
+TRIES = 6
+
+
+class Finale:
+    """What is demanded of a daemon once nothing goes wrong any more."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def _trader(self) -> Trader | None:
+        life = self._world.life
+        return life.trader if life is not None and self._world.process.alive else None
+
+    def trading(self) -> bool:
+        """Whether the daemon would take an opportunity now."""
+        trader = self._trader
+        if trader is None or not trader.started or trader.engine.closed:
+            return False
+        well = trader.breaker.state() in {BreakerState.ACTIVE, BreakerState.PROBING}
+        keeps = not trader.engine.keeper.ok() and not trader.setup.gateway.unready()
+        return well and keeps and not trader.engine.open_cycles
+
+    async def must_be_ready(self) -> None:
+        """Ready again, with an operator's help where one is called for; and it trades."""
+        world, began_ns = self._world, self._world.loop.now_ns
+        while not self.trading():
+            elapsed_s = (world.loop.now_ns - began_ns) / 1e9
+            if elapsed_s > READY_S:
+                world.watch.say(18, f"not ready {READY_S:.0f} s after faults stopped: {self.why()}")
+                return
+            self._supervise(elapsed_s)
+            await asyncio.sleep(0.25)
+        for _ in range(TRIES):
+            before = world.watch.orders
+            plant = world.venue.planter.pick(world.loop.now_ns, 1_200_000_000, (45.0, 60.0))
+            world.shift(plant.symbol, plant.shift_bps)
+            world.venue.at(plant.until_ns, world.shift, plant.symbol, 0.0)
+            if await world.until(functools.partial(self._more_than, before), 1.5):
+                break
+            self._supervise(30.0)
+        else:
+            world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
+        await world.until(lambda: self.trading() and self._agrees(), 90.0)
+
+    async def must_halt(self) -> None:
+        """The account is not ours alone any more: no way round a halt."""
+        world = self._world
+
+        def halted() -> bool:
+            if not world.process.alive:
+                world.boot()
+            trader = self._trader
+            return trader is not None and trader.started and trader.halted
+
+        if not await world.until(halted, HALT_S) and world.mishaps.drifts:
+            world.watch.say(2, f"no halt {HALT_S:.0f} s after {world.plan.timed}")
+        await world.until(self._agrees, 90.0)
+
+    async def must_end(self) -> None:
+        """SIGTERM: open cycles end, and it goes in order."""
+        world = self._world
+        world.closing = True
+        if not world.process.alive or world.life is None:  # it had been stopped: begin again
+            world.boot()
+            await world.until(lambda: self._recovered() or not world.process.alive, 90.0)
+        life = world.life
+        if life is None:
+            return
+        if not life._signals:
+            life.process.context.run(life.stop)
+        if not await world.until(lambda: not world.process.alive, 60.0):
+            world.watch.say(18, "it does not stop within a minute")
+
+    def _more_than(self, orders: int) -> bool:
+        return self._world.watch.orders > orders
+
+    def _recovered(self) -> bool:
+        return self._trader is not None and self._trader.started
+
+    def _supervise(self, elapsed_s: float) -> None:
+        """Start what is down; resume what waits for a person, or rests for long."""
+        world = self._world
+        if not world.process.alive:
+            world.boot()
+        trader = self._trader
+        if trader is None or not trader.started:
+            return
+        stopped = trader.breaker.state() in {BreakerState.HALTED, BreakerState.REDUCING}
+        if stopped and (not trader.breaker._rested_at_ns or elapsed_s > 10.0):
+            if trader.breaker.reason in {Reason.DRIFT, Reason.FOREIGN}:
+                world.watch.say(2, f"{trader.breaker.reason}: {trader.breaker.detail}")
+            world.operator.resume()
+
+    def _agrees(self) -> bool:
+        """Whether the ledger is the venue's, but for what nothing explains."""
+        trader, world = self._trader, self._world
+        if trader is None:
+            return False
+        account, drifts = world.venue.account, world.mishaps.drifts
+        return all(
+            account.balance(asset) - drifts.get(asset, Decimal(0)) == trader.ledger.wallet(asset)
+            for asset in account.balances
+        )
+
+    def why(self) -> str:
+        """What stands in the way, in words."""
+        trader = self._trader
+        if trader is None:
+            return f"life {self._world.process.number}: not built"
+        engine = trader.engine
+        open_cycles = [(w.cycle.cycle_id, w.cycle.state.value) for w in engine.works.values()]
+        return (
+            f"started {trader.started}, breaker {trader.breaker.state().value} "
+            f"{trader.breaker.detail}, open {open_cycles}, journal {engine.keeper.ok()!r}, "
+            f"gateway {trader.setup.gateway.unready()!r}, refusals {engine.refusals}"
+        )
