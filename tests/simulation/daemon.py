@@ -92,7 +92,7 @@ class Life(LiveRun):
         self.real: Real | None = None
         self.desk_run: VenueRun | None = None
         self.sink = ListSink()
-        self._stopped = False
+        self.stopped_ns = 0
 
     async def __call__(self) -> LiveReport:
         settings, venue = self._settings, self._settings.venue("sandbox")
@@ -200,7 +200,7 @@ class Life(LiveRun):
 
     def stop(self) -> None:
         """SIGTERM; the second one ends the process at once, as `LiveRun` would have it."""
-        self._stopped = True
+        self.stopped_ns = self._around.venue.loop.now_ns
         if self._signals:
             self.process.die("second signal")
         else:

@@ -49,13 +49,13 @@ class Finale:
             self._supervise(elapsed_s)
             await asyncio.sleep(0.25)
         for _ in range(TRIES):
+            await world.until(self._up, 60.0)
             before = world.watch.orders
             plant = world.venue.planter.pick(world.loop.now_ns, 1_200_000_000, (45.0, 60.0))
             world.shift(plant.symbol, plant.shift_bps)
             world.venue.at(plant.until_ns, world.shift, plant.symbol, 0.0)
             if await world.until(functools.partial(self._more_than, before), 1.5):
                 break
-            self._supervise(30.0)
         else:
             world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
         await world.until(lambda: self.trading() and self._agrees(), 90.0)
@@ -88,6 +88,10 @@ class Finale:
             life.process.context.run(life.stop)
         if not await world.until(lambda: not world.process.alive, 60.0):
             world.watch.say(18, "it does not stop within a minute")
+
+    def _up(self) -> bool:
+        self._supervise(30.0)
+        return self.trading()
 
     def _more_than(self, orders: int) -> bool:
         return self._world.watch.orders > orders

@@ -118,7 +118,9 @@ def _settings(plan: Plan, rng: random.Random) -> None:
         "start_assets": rng.choice((("USD", "EUR", "BTC"), ("USD",), ("BTC", "ETH", "USD"))),
         "latency_ms": int(plan.latency_ms * 2),
     }
-    plan.tier = rng.choice(("starter", "intermediate", "pro", "pro"))
+    plan.tier = rng.choice(("starter", "intermediate", *("pro",) * 6))
+    if plan.tier == "starter":  # its counter is made for a few cycles a minute
+        plan.plants_every_ms = 1_500
     if rng.random() < 0.3:  # hardly enough for two cycles at once
         plan.balances = {"USD": "1500", "EUR": "1400", "BTC": "0.024", "ETH": "0.45"}
     plan.risk = {

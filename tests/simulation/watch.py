@@ -25,6 +25,7 @@ USD = {"USD": Decimal(1), "EUR": Decimal("1.0842"), "BTC": Decimal(63_501), "ETH
 ROUGHLY = Decimal("1.06")  # prices move; limits are in reference units of the moment
 OVER = ("filled", "partial", "empty", "rejected", "never")
 MAX_TOLD = 20
+STOP_NS = 150 * MS  # the supervisor looks every 50 ms whether it was told to stop
 
 
 class Watch:
@@ -106,7 +107,8 @@ class Watch:
     def _begins(self, client_id: str) -> None:
         if (self._folder / "pause.sandbox").exists():
             self.say(10, f"{client_id} begins a cycle while the venue is paused")
-        if self._world.life is not None and self._world.life._stopped:
+        life, now_ns = self._world.life, self._world.loop.now_ns
+        if life is not None and life.stopped_ns and now_ns - life.stopped_ns > STOP_NS:
             self.say(10, f"{client_id} begins a cycle after the daemon was told to stop")
         sql = "SELECT count(*) FROM cycles WHERE ended_ns=0"
         (count,) = self.reader.execute(sql).fetchone()
