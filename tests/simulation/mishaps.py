@@ -188,7 +188,7 @@ class Mishaps:
         self._later(6.0, world.boot)
 
     def _drift(self) -> None:
-        asset, amount = self._rng.choice(("USD", "EUR", "BTC")), Decimal("0.0001")
+        asset, amount = self._rng.choice(("USD", "EUR", "BTC")), Decimal("0.0005")
         venue = self._world.venue
         venue.exchange.drift(venue.account, asset, amount, venue.clock.wall_ns())
         self.drifts[asset] = self.drifts.get(asset, Decimal(0)) + amount

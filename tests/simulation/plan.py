@@ -134,7 +134,7 @@ def _settings(plan: Plan, rng: random.Random) -> None:
         "max_crashes": rng.choice((4, 1000, 1000)),
         "max_daily_loss": Decimal(1000),
         "max_exposure": Decimal(rng.choice((3000, 3000, 1300))),
-        "unwind_budget_bps": Decimal(rng.choice((20, 100, 300))),
+        "unwind_budget_bps": Decimal(300 if plan.benign else rng.choice((20, 100, 300))),
     }
 
 

@@ -1,5 +1,6 @@
-"""Are the checkers any good? Every planted bug must be caught: `python -m tests.simulation.sabotage`.
+"""Are the checkers any good? Every planted bug must be caught.
 
+`python -m tests.simulation.sabotage`.
 Each saboteur is planted, and seeds are run until one finds something. One that survives
 `--seeds` of them is a hole in the simulation. `--only NAME` runs one, `--most N` the first N.
 """
@@ -42,8 +43,8 @@ def planted(saboteur: Saboteur) -> Iterator[None]:
 
 def hunt(saboteur: Saboteur, seeds: int) -> tuple[int, str]:
     """How many seeds it took, and what gave it away; (0, "") when nothing did."""
-    with planted(saboteur), contextlib.closing(run_seeds(range(seeds))) as results:
-        for number, result in enumerate(results, 1):
+    with planted(saboteur):
+        for number, result in enumerate(run_seeds(range(seeds)), 1):
             if result.violations:
                 return number, result.violations[0]
     return 0, ""

@@ -5,6 +5,7 @@ recovery and the end.
 """
 
 # mypy: disable-error-code="no-untyped-def"
+# ruff: noqa: ANN001, ANN202, PLC0415  # a patch has the shape of what it replaces
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from arbit.domain.errors import VenueError
-from arbit.domain.order import OrderState, Outcome
+from arbit.domain.order import OrderState, Outcome, total
 from arbit.domain.records import JournalFailed
-from arbit.execution import asking, recovery, sending, steps
+from arbit.execution import asking, recovery, steps
 from arbit.execution.engine import Engine
+from arbit.execution.ids import Ids
 from arbit.execution.keeper import Keeper
 from arbit.execution.sending import Sender
 from arbit.risk import checks
@@ -124,12 +126,12 @@ def _without_breaker(real: Any) -> Any:
 
 @bug("client ids begin anew with every start")
 def ids_reused(sets: Sets) -> None:
-    real = sending.Ids.order
+    real = Ids.order
 
     def same(cycle_id, leg_index, attempt):
         return real("aaaaa" + cycle_id[5:], leg_index, attempt)
 
-    sets(sending.Ids, "order", staticmethod(same))
+    sets(Ids, "order", staticmethod(same))
 
 
 @bug("words that prove nothing count as a refusal")
@@ -159,12 +161,9 @@ def ack_is_fill(sets: Sets) -> None:
 
 @bug("an order ends although its trades do not add up")
 def ends_without_adding_up(sets: Sets) -> None:
-    real = orders_book.total
+    real = total
 
-    def total(amounts):
-        return _Anything(real(amounts))
-
-    sets(orders_book, "total", total)
+    sets(orders_book, "total", lambda amounts: _Anything(real(amounts)))
 
 
 class _Anything:

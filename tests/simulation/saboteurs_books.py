@@ -1,6 +1,7 @@
 """Planted bugs of money, limits, recovery and the end; see `saboteurs`."""
 
 # mypy: disable-error-code="no-untyped-def"
+# ruff: noqa: ANN001, ANN202, PLC0415  # a patch has the shape of what it replaces
 from __future__ import annotations
 
 import asyncio
@@ -203,8 +204,7 @@ def audits_in_motion(sets: Sets) -> None:
     async def drift(self):
         balances = await self._reader.balances()
         wallet = self._setup.ledger.wallet
-        found = {a: b.total - wallet(a) for a, b in balances.items() if not b.agrees(wallet(a))}
-        return found
+        return {a: b.total - wallet(a) for a, b in balances.items() if not b.agrees(wallet(a))}
 
     sets(audit.Auditor, "_drift", drift)
 

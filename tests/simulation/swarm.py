@@ -53,14 +53,20 @@ class Swarm:
         self.on = False
         self.phase: Callable[[], str] = lambda: "idle"
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.asked: Counter[str] = Counter()  # how often each could have struck
+        self.script: set[tuple[str, int]] = set()  # strikes for certain at its n-th chance
         self.faults = _Uses()
         self.rng = rng
 
     def strikes(self, name: str) -> bool:
         """Whether this fault happens now."""
-        rate = self.rates.get(name, 0.0)
-        if not self.on or not rate or self.rng.random() >= rate:
+        if not self.on:
             return False
+        self.asked[name] += 1
+        if (name, self.asked[name]) not in self.script:
+            rate = self.rates.get(name, 0.0)
+            if not rate or self.rng.random() >= rate:
+                return False
         self.note(name)
         return True
 
@@ -103,7 +109,7 @@ class Swarm:
 
     def active(self, name: str) -> Hit | None:
         """A fault of the reports, if one strikes this frame."""
-        if name in self.rates and self.strikes(name):
+        if self.strikes(name):
             return Hit(copies=self.rng.randint(1, 3))
         return None
 

@@ -93,6 +93,7 @@ class World:
         self.last_life: Life | None = None
         self.processes: list[Process] = []
         self.plants: list[Plant] = []
+        self.kill_script: dict[int, tuple[int, int]] = {}  # life: at which seam, at which tick
         self.closing = False
         self.over = False
         self._task: asyncio.Task[LiveReport] | None = None
@@ -159,7 +160,7 @@ class World:
             await asyncio.sleep(self.plan.plants_every_ms / 1e3 * self.rng.uniform(0.8, 1.2))
         self.swarm.on = False
         self.mishaps.mend()
-        for process in self.processes:
+        for process in () if self.kill_script else self.processes:
             process.kill_tick = process.kill_point = 0
         if self.plan.fatal:
             await self.finale.must_halt()
@@ -198,7 +199,8 @@ class World:
         process.on_death.append(lambda: self._died(process))
 
     def _draw_kill(self, process: Process) -> None:
-        if self.closing or process.number > self.plan.kills:
+        process.kill_point, process.kill_tick = self.kill_script.get(process.number, (0, 0))
+        if self.kill_script or self.closing or process.number > self.plan.kills:
             return
         draw = self.rng.random()
         if draw < 0.55:
