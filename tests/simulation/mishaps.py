@@ -185,7 +185,7 @@ class Mishaps:
         if life is None or not world.process.alive:
             return
         world.process.context.run(life.stop)
-        self._later(6.0, world.boot)
+        self._later(6.0, world.restart)
 
     def _drift(self) -> None:
         asset, amount = self._rng.choice(("USD", "EUR", "BTC")), Decimal("0.0005")

@@ -217,7 +217,12 @@ class World:
         self.result.kills[process.killed_at, self.phase()] += 1
         self.life = None
         delay_ns = int(self.rng.choice((0.01, 0.3, 1.0, 3.0)) * SECOND_NS)
-        self.venue.at(self.loop.now_ns + delay_ns, self.boot)
+        self.venue.at(self.loop.now_ns + delay_ns, self.restart)
+
+    def restart(self) -> None:
+        """The supervisor starts it again, unless the end has come."""
+        if not self.closing:
+            self.boot()
 
     def _ended(self, process: Process, task: asyncio.Task[LiveReport]) -> None:
         """The daemon ended by itself."""
