@@ -12,7 +12,8 @@ from typing import Any
 from arbit import ledger as ledgers
 from arbit.app import live, trader
 from arbit.app.budget import Budget
-from arbit.app.venue import VenueRun
+from arbit.app.sights import DeskSights
+from arbit.app.standstill import Standstill
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag
 from arbit.execution import audit, recovery, settling, steps, unwind
@@ -320,11 +321,15 @@ def metric_counted_twice(sets: Sets) -> None:
 
 @bug("after a standstill books are believed at once")
 def stall_not_noticed(sets: Sets) -> None:
-    def turn(self, act, now_ns):
-        act(now_ns)
-        self._arm()
+    sets(Standstill, "_stood_still", lambda self, now_ns: False)
 
-    sets(VenueRun, "_turn", turn)
+
+@bug("after a standstill open cycles go on at once")
+def stall_not_noticed_by_the_gate(sets: Sets) -> None:
+    def view(self, symbol, now_ns):
+        return self._desk.cache.fresh(symbol, now_ns, self._max_age_ns)
+
+    sets(DeskSights, "view", view)
 
 
 @bug("the request counter is not kept")
