@@ -63,6 +63,8 @@ def _told(world: World) -> None:
     (count,) = reader.execute("SELECT count(*) FROM incidents WHERE kind='foreign'").fetchone()
     if world.mishaps.foreign and world.mishaps.drifts and not count:
         world.watch.say(16, "somebody else traded on the account, and it was not told")
+    for row in reader.execute("SELECT kind, detail FROM incidents WHERE kind='late_fill'"):
+        world.watch.say(5, f"{row['kind']}: {row['detail']}, from a venue that never lies")
     life = world.life or world.last_life
     trader = life.trader if life is not None else None
     if trader is None or trader.recovered or world.plan.fatal or not world.result.clean:

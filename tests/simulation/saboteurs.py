@@ -28,7 +28,7 @@ from arbit.venues.kraken import gateway as gateways
 from arbit.venues.kraken import outcomes, resolve
 from arbit.venues.kraken.nonce import Nonces
 from arbit.venues.kraken.outcomes import Verdict
-from arbit.venues.kraken.private import following, keeper, orders_book, session, ws_orders
+from arbit.venues.kraken.private import following, keeper, orders_book, ws_orders
 
 Sets = Callable[[Any, str, Any], None]
 
@@ -299,7 +299,10 @@ def _passing(real: Any, code: str) -> Any:
 
 @bug("new cycles begin after the daemon was told to stop")
 def close_ignored(sets: Sets) -> None:
+    from arbit.app.venue import VenueRun
+
     sets(Engine, "close", lambda self: None)
+    sets(VenueRun, "close", lambda self: None)
 
 
 @bug("recovery is not waited for")
@@ -335,15 +338,6 @@ def no_reconnect(sets: Sets) -> None:
         await self._clock.sleep(10**6)
 
     sets(keeper.Keeper, "keep_open", once)
-
-
-@bug("nothing is asked for after a gap, and the stream counts as whole")
-def gap_is_whole(sets: Sets) -> None:
-    async def nothing(self):
-        return None
-
-    sets(keeper.Keeper, "_ask_missed", nothing)
-    sets(session.PrivateSession, "_gap", lambda self, why: None)
 
 
 @bug("nonces are the clock's, and nothing is kept")

@@ -126,16 +126,6 @@ def everything_is_dust(sets: Sets) -> None:
     sets(unwind._Paths, "is_dust", lambda self, asset, amount: True)
 
 
-@bug("a late fill is passed over")
-def late_fill_ignored(sets: Sets) -> None:
-    sets(Engine, "late", lambda self, trade: self.cycle_with(trade.client_id) is not None or None)
-    sets(steps, "outcome_of", _without_late(steps.outcome_of))
-
-
-def _without_late(real: Any) -> Any:
-    return real
-
-
 @bug("what could not be written is forgotten")
 def unwritten_forgotten(sets: Sets) -> None:
     real = Keeper.write

@@ -96,7 +96,7 @@ class Swarm:
         if name in simple:
             return Hit() if self.strikes(simple[name]) else None
         if name == "order_late" and self.strikes("late_request"):
-            delay_ms = self.rng.choice((50, 400, 900, 1_500, 3_000))
+            delay_ms = self.rng.choice((50, 400, 900, 2_000, 4_000, 8_000))
             return Hit(delay_ms=delay_ms, reply=self.rng.random() < 0.5)
         if name == "order_odd" and self.strikes("odd"):
             return Hit(shape=self.rng.choice(ODD_SHAPES))

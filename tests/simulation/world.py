@@ -255,6 +255,12 @@ class World:
         self.shift(plant.symbol, plant.shift_bps)
         self.venue.at(plant.until_ns, self.shift, plant.symbol, 0.0)
 
+    def plant_at_the_end(self) -> None:
+        """One that is there when the daemon is told to stop: taken before, it is brought home."""
+        plant = self.venue.planter.pick(self.loop.now_ns, 3_000_000_000, (38.0, 60.0))
+        self.shift(plant.symbol, plant.shift_bps)
+        self.venue.at(plant.until_ns, self.shift, plant.symbol, 0.0)
+
     def _still_there(self) -> bool:
         """Whether the last one is, or a cycle of it: the next would be another matter."""
         rest_ns = 300_000_000
