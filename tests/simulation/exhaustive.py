@@ -104,11 +104,11 @@ def _changes(world: World) -> str:
     return str(script or world.failing.fail_at)
 
 
-def kills(tally: Tally, scenario: Scenario, *, resumes: bool, pairs: bool) -> None:
-    """Killed at every seam; then at every resume, and at every pair of seams."""
+def kills(tally: Tally, scenario: Scenario, *, resumes: bool, pairs: bool, every: int = 1) -> None:
+    """Killed at every seam (or each `every`-th); then at every resume and pair of seams."""
     whole = tally.run(scenario, "untouched", lambda world: None)
     first = whole.processes[0]
-    for point in range(1, first.points + 1):
+    for point in range(1, first.points + 1, every):
         once = tally.run(scenario, "seam", _killing({1: (point, 0)}))
         if pairs and len(once.processes) > 1:
             for again in range(1, once.processes[1].points + 1):

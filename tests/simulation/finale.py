@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from arbit.risk.breaker import BreakerState, Reason
+from tests.simulation.watch import USD
 
 if TYPE_CHECKING:
     from arbit.app.trader import Trader
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 READY_S = 240.0
 HALT_S = 150.0  # audits come once a minute
 TRIES = 6
+LEAST_USD = 30
 AT_THE_LIMIT = {"asset_cap", "funds"}  # what is HELD fills a cap, until a person takes it home
 
 
@@ -61,7 +63,7 @@ class Finale:
                 break
         else:
             full = self._refused() - refused
-            if not full or set(full) - AT_THE_LIMIT:
+            if self._has_money() and (not full or set(full) - AT_THE_LIMIT):
                 world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
         await world.until(lambda: self.trading() and self._agrees(), 90.0)
 
@@ -101,6 +103,13 @@ class Finale:
 
     def _refused(self) -> Counter[str]:
         return Counter(self._trader.engine.refusals if self._trader is not None else {})
+
+    def _has_money(self) -> bool:
+        """Whether there is enough of any start asset for the smallest cycle."""
+        trader, scan = self._trader, self._world.settings.scan
+        return trader is None or any(
+            trader.ledger.free(asset) * USD[asset] > LEAST_USD for asset in scan.start_assets
+        )
 
     def _up(self) -> bool:
         self._supervise(30.0)
