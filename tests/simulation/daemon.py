@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from arbit.app.build import watched
 from arbit.app.history import Snapshots, watch
-from arbit.app.live import LiveOptions, LiveReport, LiveRun, _account, _startable
-from arbit.app.private import FlagNonces, Forward, Real
+from arbit.app.live import LiveOptions, LiveRun, _account, _startable
+from arbit.app.live_told import LiveReport, report_of
+from arbit.app.private import FlagNonces, Forward, Ours, Real
 from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.config import Settings
 from arbit.domain.events import Event
 from arbit.domain.records import Batch
-from arbit.execution.ids import ours
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import ListSink
 from arbit.telemetry.hub import Hub
@@ -40,7 +40,7 @@ from tests.simulation.venue import SimVenue
 from tests.simulation.wire import Dial
 
 if TYPE_CHECKING:
-    from arbit.app.live import Preamble
+    from arbit.app.live_told import Preamble
 
 PROVED_LEVELS = 10
 
@@ -95,13 +95,14 @@ class Life(LiveRun):
         self.stopped_ns = 0
 
     async def __call__(self) -> LiveReport:
-        settings, venue = self._settings, self._settings.venue("sandbox")
+        venue = self._settings.venue("sandbox")
         hub = Hub(asyncio.get_running_loop().call_soon)
         hub.listen(self._around.heard)
         async with AsyncExitStack() as stack:
             run, trader, side = await self._build(venue, hub.publish, stack, real=True)
             self.trader = trader
             recorder = Recorder(self.sink, str(trader.setup.account), self._clock)
+            recorder.on_failing = trader.history_failing
             hub.listen(recorder)
             watch(recorder, run.desk.setup.watch)
             snapshots = Snapshots(recorder, trader, self._clock)
@@ -114,8 +115,9 @@ class Life(LiveRun):
                 await recorder.finish()
                 writing.cancel()
             seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
-            del settings
-            return self._report(run, trader, seconds, failure)
+            report = report_of(run, trader)
+            report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
+            return report
 
     async def _build(
         self, venue: Any, publish: Any, stack: AsyncExitStack, *, real: bool
@@ -131,12 +133,13 @@ class Life(LiveRun):
                 (around.failing, around.wrote),
             )
         )
+        self._journal = journal.real
         public = PublicDoor(around.venue, clock.sleep)
         markets = dict(parse_listing((await public.ask("publicGetAssetPairs")).body).markets)
         symbols = watched(settings, venue, markets).symbols
-        side, sink = self._private_side(venue, journal, public, publish)
+        side, sink, mine = self._private_side(venue, journal, public, publish)
         stack.push_async_callback(side.close)
-        self.real = Real(side.gateway, side.reader, side.orders, sink, clock)
+        self.real = Real(side.gateway, side.reader, side.orders, sink, clock, mine)
         fees = await self.real.admitted(symbols)
         watchlist = watched(settings, venue, markets, fees)
         desk = Desk(
@@ -168,6 +171,7 @@ class Life(LiveRun):
                 publish=publish,
                 epoch=self._epoch,
                 data_dir=settings.data_dir,
+                venue_clock=self.real.venue_clock,
             )
         )
         self.real.joined(trader, run)
@@ -178,9 +182,9 @@ class Life(LiveRun):
 
     def _private_side(
         self, venue: Any, journal: Any, public: PublicDoor, publish: Any
-    ) -> tuple[Any, Forward]:
+    ) -> tuple[Any, Forward, Ours]:
         around, clock, risk = self._around, self._around.clock, self._settings.risk
-        sink = Forward()
+        sink, mine = Forward(), Ours(journal)
         side = private_side(
             venue,
             PrivateAt(),
@@ -191,12 +195,12 @@ class Life(LiveRun):
                 public=public,
                 sink=sink,
                 publish=publish,
-                ours=ours,
+                ours=mine,
                 dial=Dial(around.venue, self.process, clock.sleep),
             ),
         )
         side.rest._exchange = PrivateDoor(around.venue, self.process, side.rest)
-        return side, sink
+        return side, sink, mine
 
     def stop(self) -> None:
         """SIGTERM; the second one ends the process at once, as `LiveRun` would have it."""

@@ -309,9 +309,9 @@ def close_ignored(sets: Sets) -> None:
 def trades_before_recovery(sets: Sets) -> None:
     real = recovery.recover
 
-    async def eager(setup, engine, auditor, reader, memory):
+    async def eager(setup, engine, auditor, reader):
         engine.closed = False
-        return await real(setup, engine, auditor, reader, memory)
+        return await real(setup, engine, auditor, reader)
 
     from arbit.app import trader
 

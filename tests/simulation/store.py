@@ -101,7 +101,7 @@ class SimJournal:
         wrote: Callable[[Batch], None],
     ) -> None:
         self._process = process
-        self._real = real
+        self.real = real
         self._failing = failing
         self._wrote = wrote
 
@@ -109,25 +109,25 @@ class SimJournal:
         self._process.point("commit-before")
         if why := self._failing.why():
             raise JournalFailed(why)
-        self._real.write(batch)
+        self.real.write(batch)
         self._wrote(batch)
         self._process.point("commit-after")
 
     def recall(self) -> Memory:
         self._alive()
-        return self._real.recall()
+        return self.real.recall()
 
     def known_trades(self, trade_ids: Sequence[str]) -> frozenset[str]:
         self._alive()
-        return self._real.known_trades(trade_ids)
+        return self.real.known_trades(trade_ids)
 
     def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
         self._alive()
-        return self._real.known_flows(refs)
+        return self.real.known_flows(refs)
 
     def find(self, order: str) -> Memory | None:
         self._alive()
-        return self._real.find(order)
+        return self.real.find(order)
 
     def _alive(self) -> None:
         if not self._process.alive:
@@ -144,8 +144,8 @@ def opened(
 ) -> Iterator[SimJournal]:
     """As `app.store.open_journal`: the lease first, then the journal under its token."""
     path = folder / DATABASE
-    with Lease(folder, path, str(account), wall_ns) as lease:
-        process.on_death.append(lease._release)
+    with Lease(folder, path, str(account), wall_ns, command="live") as lease:
+        process.on_death.append(lease._held.close)
         real = SqliteJournal(path, str(account), lease.token)
         real._connection.execute("PRAGMA synchronous=OFF")  # its host does not fail here
         real._connection.execute("PRAGMA busy_timeout=0")  # nobody waits in virtual time
@@ -153,4 +153,6 @@ def opened(
         try:
             yield SimJournal(process, real, *parts)
         finally:
+            if process.alive:
+                real.end_run(wall_ns)
             real.close()

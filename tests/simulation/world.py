@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from arbit.app.live import LiveReport
+from arbit.app.live_told import LiveReport
 from arbit.app.store import DATABASE
 from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.errors import UserError, VenueError
