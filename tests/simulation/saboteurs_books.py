@@ -21,6 +21,7 @@ from arbit.execution import cycle as cycles
 from arbit.execution.engine import Engine
 from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
+from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger
 from arbit.persistence import rows
 from arbit.persistence.journal import SqliteJournal
@@ -215,7 +216,7 @@ def flows_ignored(sets: Sets) -> None:
 
 @bug("what the venue stamps is compared with our own clock")
 def our_clock_for_theirs(sets: Sets) -> None:
-    sets(reads.KrakenReads, "venue_ns", lambda self: self.rest.clock.wall_ns())
+    sets(EngineSetup, "venue_ns", property(lambda self: self.clock.wall_ns()))
 
 
 @bug("cycles of an earlier run are not taken up")
@@ -324,7 +325,7 @@ def stall_not_noticed_by_the_gate(sets: Sets) -> None:
 
 @bug("the request counter is not kept")
 def requests_not_counted(sets: Sets) -> None:
-    sets(budgets.RequestBudget, "wait_ns", lambda self, cost, now_ns, reserved=False: 0)
+    sets(budgets.Counter, "wait_ns", lambda self, cost, now_ns, reserved=False: 0)
     sets(recovery, "STEP_S", 0.01)
     sets(audit, "EVERY_NS", 10**8)
 
