@@ -77,7 +77,8 @@ class Finale:
             trader = self._trader
             return trader is not None and trader.started and trader.halted
 
-        if not await world.until(halted, HALT_S) and world.mishaps.drifts:
+        seen = world.mishaps.drifts or world.mishaps.foreign
+        if not await world.until(halted, HALT_S) and seen:
             world.watch.say(2, f"no halt {HALT_S:.0f} s after {world.plan.timed}")
         await world.until(self._agrees, 90.0)
 
@@ -120,6 +121,15 @@ class Finale:
 
     def _recovered(self) -> bool:
         return self._trader is not None and self._trader.started
+
+    def operate(self) -> None:
+        """An operator who looks in while faults go on: what waits for a person is resumed."""
+        trader = self._trader
+        if trader is None or not trader.started or self._world.plan.fatal:
+            return
+        stopped = trader.breaker.state() in {BreakerState.HALTED, BreakerState.REDUCING}
+        if stopped and not trader.breaker._rested_at_ns:
+            self._world.operator.resume()
 
     def _supervise(self, elapsed_s: float) -> None:
         """Start what is down; resume what waits for a person, or rests for long."""

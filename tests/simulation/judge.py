@@ -61,7 +61,7 @@ def _told(world: World) -> None:
     """What must be told was told: foreign activity, and counters that say what the rows say."""
     reader = world.watch.reader
     (count,) = reader.execute("SELECT count(*) FROM incidents WHERE kind='foreign'").fetchone()
-    if world.mishaps.foreign and world.mishaps.drifts and not count:
+    if world.mishaps.foreign and not count:
         world.watch.say(16, "somebody else traded on the account, and it was not told")
     for row in reader.execute("SELECT kind, detail FROM incidents WHERE kind='late_fill'"):
         world.watch.say(5, f"{row['kind']}: {row['detail']}, from a venue that never lies")

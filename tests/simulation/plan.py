@@ -98,12 +98,12 @@ def plan_of(seed: int) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"plan {seed}")
     benign = seed % BENIGN_EVERY == 0
-    plan = Plan(seed, benign, seconds=rng.uniform(8.0, 14.0))
-    plan.latency_ms = rng.choice((1.0, 5.0, 20.0, 60.0))
+    plan = Plan(seed, benign, seconds=rng.uniform(9.0, 15.0))
+    plan.latency_ms = rng.choice((1.0, 2.0, 5.0, 10.0, 20.0, 50.0))
     plan.jitter_ms = plan.latency_ms * rng.choice((0.1, 0.5))
     plan.feed_ms = plan.latency_ms * rng.uniform(0.5, 1.5)
     plan.fee_bps = Decimal(rng.choice((0, 1, 2, 5)))
-    plan.plants_every_ms = rng.choice((250, 350, 500))
+    plan.plants_every_ms = rng.choice((150, 200, 300))
     _settings(plan, rng)
     if not benign:
         _faults(plan, rng)
@@ -112,7 +112,7 @@ def plan_of(seed: int) -> Plan:
 
 def _settings(plan: Plan, rng: random.Random) -> None:
     plan.scan = {
-        "max_concurrent_cycles": rng.choice((1, 2, 4)),
+        "max_concurrent_cycles": rng.choice((1, 2, 4, 4)),
         "max_notional_per_cycle": Decimal(rng.choice((60, 200, 1000))),
         "min_edge_bps": Decimal(rng.choice((0, 1, 3))),
         "start_assets": rng.choice((("USD", "EUR", "BTC"), ("USD",), ("BTC", "ETH", "USD"))),

@@ -33,6 +33,7 @@ from tests.simulation.venue import SimVenue
 from tests.simulation.watch import Watch
 
 START_NS = 1_000 * SECOND_NS
+OPERATOR_LOOKS = 0.2  # how likely at each opportunity
 MOST_S = 1_200.0  # of virtual time; whoever is not through by then hangs
 MOST_HANDLES = 1_500_000
 MOST_LIVES = 40
@@ -157,6 +158,8 @@ class World:
         ends_ns = self.loop.now_ns + int(self.plan.seconds * SECOND_NS)
         while self.loop.now_ns < ends_ns and not self.over:
             self.plant(ends_ns)
+            if self.rng.random() < OPERATOR_LOOKS:
+                self.finale.operate()
             await asyncio.sleep(self.plan.plants_every_ms / 1e3 * self.rng.uniform(0.8, 1.2))
         self.swarm.on = False
         self.mishaps.mend()
@@ -245,8 +248,8 @@ class World:
         """An opportunity comes about, and goes."""
         planter, plan = self.venue.planter, self.plan
         needs_ms = 14 * (plan.latency_ms + plan.jitter_ms) + 60
-        lasts_ms = needs_ms * (2.0 if plan.benign else self.rng.choice((0.2, 0.6, 1.0, 2.0)))
-        bps = (38.0, 60.0) if plan.benign else (24.0, 60.0)
+        lasts_ms = needs_ms * (2.0 if plan.benign else self.rng.choice((0.3, 1.0, 1.5, 2.0)))
+        bps = (38.0, 60.0) if plan.benign else (32.0, 70.0)
         plant = planter.pick(self.loop.now_ns, int(lasts_ms * 1e6), bps)
         if plan.benign:
             if plant.until_ns > ends_ns or (self.plants and self._still_there()):
