@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from arbit.app.build import watched
 from arbit.app.history import Snapshots, watch
-from arbit.app.live import LiveOptions, LiveRun, _account, _startable
+from arbit.app.live import LiveOptions, LiveRun, _startable
 from arbit.app.live_told import LiveReport, report_of
-from arbit.app.private import FlagNonces, Forward, Ours, Real
+from arbit.app.private import Around, FlagLevels, FlagNonces, Forward, Ours, Real
+from arbit.app.store import account_of
 from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.config import Settings
@@ -123,7 +124,7 @@ class Life(LiveRun):
         self, venue: Any, publish: Any, stack: AsyncExitStack, *, real: bool
     ) -> tuple[VenueRun, Trader, Any]:
         around, clock, settings = self._around, self._around.clock, self._settings
-        account = _account(venue, real=real)
+        account = account_of(venue, real=real)
         journal = stack.enter_context(
             opened(
                 settings.data_dir,
@@ -185,13 +186,16 @@ class Life(LiveRun):
     ) -> tuple[Any, Forward, Ours]:
         around, clock, risk = self._around, self._around.clock, self._settings.risk
         sink, mine = Forward(), Ours(journal)
+        kept, memory = Around(clock, journal, publish), journal.recall()
         side = private_side(
             venue,
             PrivateAt(),
             OrderTimes(risk.deadline_ms, risk.resolve_margin_ms),
             PrivateAround(
                 clock=clock,
-                nonces=FlagNonces(journal, clock.wall_ns),
+                nonces=FlagNonces(kept, memory.flags),
+                levels=FlagLevels(kept, memory.flags),
+                sent=memory.last_sent,
                 public=public,
                 sink=sink,
                 publish=publish,

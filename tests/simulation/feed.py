@@ -146,14 +146,19 @@ class SimFeed:
         for symbol in symbols:
             sent_ns = self._clock.monotonic_ns()
             await self._clock.sleep(self._venue.delay_ns() / 1e9)
-            _, bids, asks, made_ns = self._venue.feed.image(symbol)
+            image = self._venue.feed.image(symbol)
             await self._clock.sleep(self._venue.delay_ns() / 1e9)
-            book = self._books[symbol]
-            held = [(k * s.sign, q) for s in (book.bids, book.asks) for k, q in _rows(s)]
-            if self.believed.get(symbol) and held == [(p, q) for p, q, _ in (*bids, *asks)]:
+            if self.believed.get(symbol) and self.holds(image):
                 self.proved_ns[symbol] = max(self.proved_ns[symbol], sent_ns)
-                self.made_ns[symbol] = made_ns
+                self.made_ns[symbol] = image[3]
                 self._sink.confirm(symbol, sent_ns, depth=True)
+
+    def holds(self, image: Image) -> bool:
+        """Whether the book held is this one."""
+        symbol, bids, asks, _ = image
+        book = self._books[symbol]
+        held = [(k * s.sign, q) for s in (book.bids, book.asks) for k, q in _rows(s)]
+        return held == [(price, qty) for price, qty, _ in (*bids, *asks)]
 
     def states(self) -> Mapping[str, str]:
         return {"ws0": "open"}

@@ -127,7 +127,8 @@ class Watch:
             self.say(8, f"{client_id} leaves on a book of {symbol} that is {said}")
         true_ms = (self._world.loop.now_ns - feed.made_ns.get(symbol, 0)) // MS
         late_ms = 3 * (self._world.plan.feed_ms + self._world.plan.jitter_ms)
-        if true_ms > max_age_ms + late_ms:
+        is_now = feed.holds(self._world.venue.feed.image(symbol))  # quiet since: old, and true
+        if true_ms > max_age_ms + late_ms and not is_now:
             self.say(8, f"{client_id} leaves on a book of {symbol} that is truly {true_ms} ms old")
         if not feed.online.get(symbol):
             self.say(8, f"{client_id} leaves though {symbol} is not online")

@@ -191,6 +191,8 @@ class World:
             self.watch.say(18, "the daemon does not stay up")
             self.over = True
             return
+        if abs(self.clock.skew_ns) > 4 * SECOND_NS:  # a host's clock is set before its services
+            self.clock.skew_ns = int(self.plan.skew_s * SECOND_NS)
         process = Process(number)
         self.processes.append(process)
         self.process = process
