@@ -27,7 +27,9 @@ from arbit.clock import SystemClock, run_epoch
 from arbit.config import Settings, VenueSettings
 from arbit.domain.errors import UserError, first_of
 from arbit.domain.events import IncidentSeen
+from arbit.domain.money import EXACT, ONE
 from arbit.domain.records import RunEnd
+from arbit.execution.cycle import SPARE
 from arbit.persistence.journal import SqliteJournal
 from arbit.ports import Clock, Listener
 
@@ -275,8 +277,12 @@ class LiveRun:
 
 
 def _startable(trader: Trader, settings: Settings, asset: str) -> Decimal:
-    """What a cycle could start with: what is free, of an asset that cycles may start in."""
-    return trader.ledger.free(asset) if asset in settings.scan.start_assets else Decimal(0)
+    """What a cycle could start with: what is free, of an asset that cycles may start in.
+
+    A little is left over: the venue rounds what it holds for an order up.
+    """
+    free = trader.ledger.free(asset) if asset in settings.scan.start_assets else Decimal(0)
+    return EXACT.multiply(free, ONE - SPARE)
 
 
 def _traded(trader: Trader) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -191,14 +190,17 @@ class Around:
     journal: Journal
     publish: Listener
 
-    def keep(self, name: str, value: str) -> None:
-        """Keep a flag at once, if the journal works: who keeps it can do without."""
-        with contextlib.suppress(JournalFailed):
+    def keep(self, name: str, value: str) -> bool:
+        """Keep a flag at once, if the journal works: who keeps it can do without. False if not."""
+        try:
             self.journal.write(Batch(flags=(Flag(name, value, self.clock.wall_ns()),)))
+        except JournalFailed:
+            return False
+        return True
 
 
 class FlagNonces:
-    """A `NonceStore` in the journal. When that fails the clock alone keeps nonces rising."""
+    """A `NonceStore` in the journal. While that fails the clock alone keeps nonces rising."""
 
     def __init__(self, around: Around, flags: Mapping[str, Flag]) -> None:
         """`flags` are what the journal remembers."""
@@ -210,9 +212,9 @@ class FlagNonces:
         flag = self._flag
         return int(flag.value) if flag is not None and flag.value.isdigit() else 0
 
-    def save(self, nonce: int) -> None:
-        """Keep it."""
-        self._around.keep(NONCE, str(nonce))
+    def save(self, nonce: int) -> bool:
+        """Keep it; False when the journal cannot."""
+        return self._around.keep(NONCE, str(nonce))
 
 
 class FlagLevels:

@@ -8,11 +8,13 @@ from decimal import ROUND_FLOOR, Context, Decimal
 
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.market import Market
-from arbit.domain.money import EXACT, ZERO, floor_to
+from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to
 from arbit.domain.order import OrderState, Trade, total
 from arbit.domain.records import CycleRecord, Memory, OrderRecord, Purpose
 from arbit.domain.triangle import Leg, Side
 
+SPARE = Decimal("0.00001")  # of the funds of a buy that would need their last digit
+COARSEST = Decimal("0.0001")  # to what a venue rounds what it holds
 # What an amount pays for is rounded down: one digit up would be an order beyond our funds.
 _DOWN = Context(prec=60, rounding=ROUND_FLOOR)
 
@@ -168,12 +170,16 @@ def affordable(
 ) -> Decimal | None:
     """The whole lots that `funds` of `leg.spend` pay for at the limit; None below the minima.
 
-    `most` bounds it in base units. None also when the market's increments or minima are unknown.
+    A buy that needs the last digit leaves a little over: the venue rounds what it holds for one up,
+    at digits of its own (four for fiat, the coarsest), and would refuse it. `most` bounds it in
+    base units. None also when the market's increments or minima are unknown.
     """
     lot, qty_min, cost_min = market.qty_increment, market.qty_min, market.cost_min
     if lot is None or qty_min is None or cost_min is None or funds <= 0 or limit <= 0:
         return None
     qty = floor_to(funds if leg.side is Side.SELL else _DOWN.divide(funds, limit), lot)
+    if leg.side is Side.BUY and ceil_to(EXACT.multiply(qty, limit), COARSEST) > funds:
+        qty = floor_to(_DOWN.divide(_DOWN.multiply(funds, ONE - SPARE), limit), lot)
     if most is not None:
         qty = min(qty, floor_to(most, lot))
     enough = qty > 0 and qty >= qty_min and EXACT.multiply(qty, limit) >= cost_min

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from arbit.domain.errors import VenueError, VenueUnreachable
+from arbit.domain.errors import FrameError, VenueError, VenueUnreachable
 from arbit.domain.money import BPS, EXACT
 from arbit.domain.records import Flag, Memory
 from arbit.execution.audit import AUDITED, Auditor
@@ -69,11 +69,15 @@ def _audited_ns(memory: Memory) -> int:
 
 
 async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """A start is worth some patience: the venue is asked again before it is given up."""
+    """A start is worth some patience: the venue is asked again before it is given up.
+
+    Also when what it said made no sense: that is no refusal, and the next answer may.
+    """
+    why: VenueError = VenueUnreachable("nobody was asked")
     for _ in range(TRIES):
         try:
             return await ask()
-        except VenueUnreachable as error:
+        except (VenueUnreachable, FrameError) as error:
             why = error
         await setup.clock.sleep(TRY_S)
     raise why

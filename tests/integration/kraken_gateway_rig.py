@@ -44,8 +44,9 @@ class Nonces:
     def load(self) -> int:
         return self.last
 
-    def save(self, nonce: int) -> None:
+    def save(self, nonce: int) -> bool:
         self.last = nonce
+        return True
 
 
 @dataclass

@@ -42,8 +42,9 @@ class Kept:
     def load(self) -> int:
         return self.nonce
 
-    def save(self, nonce: int) -> None:
+    def save(self, nonce: int) -> bool:
         self.nonce = nonce
+        return True
 
 
 @dataclass

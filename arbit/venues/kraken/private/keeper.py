@@ -27,7 +27,7 @@ SUBSCRIBE_NS = 10 * SECOND  # both subscriptions must be answered within this
 PROVEN_NS = 5 * SECOND
 STEADY_NS = 10 * SECOND
 LOOK_BACK_NS = 120 * SECOND  # how far before the loss the questions begin: reads lag, clocks differ
-CATCH_UP_S = 20.0  # the longest that one round of questions may take
+CATCH_UP_S = 60.0  # the longest that one round of questions may take; they wait for their budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,9 @@ class Keeper:
         if not self._whole_ns:
             return
         session.counts.backfills += 1
-        trades = await self._parts.reader.trades_since(self._whole_ns - LOOK_BACK_NS)
+        trades = await self._parts.reader.trades_since(
+            self._whole_ns - LOOK_BACK_NS, self._book.told
+        )
         for seen in self._book.asked(trades):
             session.counts.backfilled += 1
             sink(seen)

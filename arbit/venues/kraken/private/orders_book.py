@@ -124,6 +124,10 @@ class OrdersBook:
         touched.update(self._held)
         return self._news(touched)
 
+    def told(self, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these trades the stream has told."""
+        return frozenset(one for one in trade_ids if one in self._order_of_fill)
+
     def asked(self, trades: Iterable[Trade]) -> Sequence[TradeSeen]:
         """Of the trades that a question over REST found, those that the stream has not told."""
         found = []
