@@ -19,7 +19,13 @@ from tests.simulation.saboteurs import ALL
 from tests.simulation.world import World
 
 HERE = Path(__file__).parent
-QUICK = ("naive_retry", "write_after_send", "kill_ignored", "next_leg_as_planned", "float_money")
+QUICK = (
+    "naive_retry",
+    "write_after_send",
+    "concurrency_ignored",
+    "next_leg_as_planned",
+    "float_money",
+)
 
 
 def seeds_to_replay() -> list[int]:
