@@ -6,17 +6,18 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from arbit.app.build import SANDBOX, Reached, RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
 from arbit.app.fitness import check_names
 from arbit.app.history import Snapshots, recording, watch
-from arbit.app.live_told import LiveReport, LiveScreen, preamble_of, report_of
+from arbit.app.live_told import LiveReport, LiveScreen, preamble_of, report_before, report_of
 from arbit.app.loop import run_on_best_loop
 from arbit.app.private import Around, Paper, Real, paper_side, real_side
 from arbit.app.store import account_of, held_account, open_journal
@@ -25,7 +26,7 @@ from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
 from arbit.clock import SystemClock, run_epoch
 from arbit.config import Settings, VenueSettings
-from arbit.domain.errors import UserError, first_of
+from arbit.domain.errors import BrokenRule, UserError, first_of
 from arbit.domain.events import IncidentSeen
 from arbit.domain.money import EXACT, ONE
 from arbit.domain.records import RunEnd
@@ -55,6 +56,9 @@ class LiveOptions:
     recover_only: bool = False
 
 
+Built = tuple[VenueRun, Trader, Paper | Real]
+
+
 class LiveRun:
     """One command, from the first question to the report."""
 
@@ -81,7 +85,16 @@ class LiveRun:
         async with AsyncExitStack() as stack:
             telemetry = Telemetry(settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
-            run, trader, side = await self._build(venue, telemetry.hub.publish, stack, real=real)
+            account = account_of(venue, real=real)
+            stack.enter_context(held_account(settings, venue, account, self._clock))
+            journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
+            self._journal = journal
+            building = self._build(venue, telemetry.hub.publish, stack, real=real)
+            built = await self._unless_stopped(building)
+            if built is None:
+                self._ends(RunEnd.STOPPED)
+                return report_before(settings, account, journal.recall(), self._clock)
+            run, trader, side = built
             self.trader = trader
             telemetry.show([run], trader)
             recorder = await stack.enter_async_context(
@@ -118,14 +131,25 @@ class LiveRun:
             )
         return True
 
+    async def _unless_stopped(self, building: Coroutine[Any, Any, Built]) -> Built | None:
+        """What is built; None when a signal came first, and the building was broken off."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(building, name="start")
+                stop = group.create_task(self._stop.wait(), name="stop")
+                await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+                work.cancel()  # of no effect on one that is done
+                stop.cancel()
+        except BaseExceptionGroup as several:
+            raise first_of(several) from None
+        return None if work.cancelled() else work.result()
+
     async def _build(
         self, venue: VenueSettings, publish: Listener, stack: AsyncExitStack, *, real: bool
-    ) -> tuple[VenueRun, Trader, Paper | Real]:
-        settings = self._settings
-        account = account_of(venue, real=real)
-        stack.enter_context(held_account(settings, venue, account, self._clock))
-        journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
-        self._journal = journal
+    ) -> Built:
+        settings, journal = self._settings, self._journal
+        if journal is None:
+            raise BrokenRule("live: nothing is built before its journal is open")
         reached = await reach(venue, stack, lambda: self._child(venue, real=real))
         rest = rest_side(venue, reached.at, self._clock)
         stack.push_async_callback(rest.client.close)
@@ -154,7 +178,7 @@ class LiveRun:
         trader = Trader(
             TraderSetup(
                 settings=settings,
-                account=account,
+                account=account_of(venue, real=real),
                 desk=run.desk,
                 integrity=run.feed.integrity,
                 journal=journal,
@@ -228,7 +252,7 @@ class LiveRun:
         while not self._why:
             if self._stop.is_set():
                 self._why = "stopped"
-            elif options.recover_only:
+            elif options.recover_only and trader.started:
                 self._why = "recovered"
             elif options.seconds is not None and (
                 self._clock.monotonic_ns() - began_ns > options.seconds * 1e9

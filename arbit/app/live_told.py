@@ -6,11 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from arbit.app.build import SANDBOX
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 from arbit.config import Settings
+from arbit.domain.account import AccountId
 from arbit.domain.fees import hurdle_bps
 from arbit.domain.money import plain
+from arbit.domain.records import Book, Memory
+from arbit.ledger import Ledger
+from arbit.ports import Clock
+from arbit.risk.breaker import FLAG, Breaker
 
 
 @dataclass(slots=True)
@@ -126,6 +132,30 @@ def report_of(run: VenueRun, trader: Trader) -> LiveReport:
         balances={asset: plain(amount) for asset, amount in trader.balances().items()},
         breaker=trader.breaker.state().value,
         breaker_why=trader.breaker.detail,
-        open_cycles=engine.open_cycles,
+        open_cycles=trader.open_cycles,
         recovered=trader.recovered,
+    )
+
+
+def report_before(
+    settings: Settings, account: AccountId, memory: Memory, clock: Clock
+) -> LiveReport:
+    """What a run that was stopped before it had begun leaves: all of it as it found it."""
+    breaker = Breaker(account.venue, settings.risk, clock, lambda _: None)
+    breaker.restore(memory.flags.get(FLAG))
+    sums = Ledger(memory.sums)
+    return LiveReport(
+        venue=account.venue,
+        account=str(account),
+        mode=account.mode.value,
+        synthetic=account.venue == SANDBOX,
+        ended="stopped before it had started",
+        balances={
+            asset: plain(amount)
+            for asset in sums.assets
+            if (amount := sums.sum_of(Book.WALLET, asset))
+        },
+        breaker=breaker.state().value,
+        breaker_why=breaker.detail,
+        open_cycles=sum(not cycle.ended_ns for cycle in memory.cycles),
     )

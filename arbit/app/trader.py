@@ -96,6 +96,7 @@ class Trader:
         self.started = False
         self.recovered = 0
         self.recover_only = False
+        self._stopping = False
 
     def _engine_setup(self) -> EngineSetup:
         setup = self.setup
@@ -152,7 +153,7 @@ class Trader:
         setup = self.engine.setup
         found = await recover(setup, self.engine, self.auditor, self.setup.reader)
         self.recovered = len(found)
-        self.engine.closed = self.recover_only
+        self.engine.closed = self.recover_only or self._stopping
         self.started = True
         await self.auditor.run()
 
@@ -184,12 +185,16 @@ class Trader:
     async def drain(self, grace_s: float) -> str:
         """Begin nothing new; wait until open cycles have ended and all of it is written.
 
-        Returns what is left when the grace is over, in words; empty when nothing is.
+        Returns what is left when the grace is over, in words; empty when nothing is. What recovery
+        has not found out yet is the next start's: it is not waited for, and the end is not clean.
         """
+        self._stopping = True
         self.engine.close()
         keeper = self.engine.keeper
         for _ in range(int(grace_s / STEP_S) + 1):
             if not self.engine.open_cycles and not keeper.unwritten:
+                if not self.started:
+                    return "recovery was not over: the next start begins it anew"
                 self._clean_end()
                 return ""
             await self.setup.clock.sleep(STEP_S)
@@ -203,6 +208,18 @@ class Trader:
             self.setup.journal.write(Batch(flags=(flag,)))
         except JournalFailed:  # the next start counts this one as a crash, which is the safe side
             return
+
+    @property
+    def open_cycles(self) -> int:
+        """Cycles that are not over; before recovery is, those that the journal remembers too."""
+        at_work = self.engine.open_cycles
+        if self.started:
+            return at_work
+        try:
+            kept = self.setup.journal.recall().cycles
+        except JournalFailed:
+            kept = self.memory.cycles
+        return max(at_work, sum(not cycle.ended_ns for cycle in kept))
 
     @property
     def halted(self) -> bool:

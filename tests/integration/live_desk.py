@@ -102,6 +102,10 @@ class Exchange:
         """Switch a fault on."""
         self._ask("POST", "/sandbox/faults", json.dumps({"name": name, **wanted}))
 
+    def heal(self) -> None:
+        """Switch every fault off."""
+        self._ask("DELETE", "/sandbox/faults", "")
+
     def _ask(self, method: str, path: str, body: str) -> None:
         host, port = self.rest_url.removeprefix("http://").split(":")
         with closing(http.client.HTTPConnection(host, int(port), timeout=GUARD_S)) as asked:
