@@ -63,7 +63,7 @@ def test_what_waits_for_nothing_is_a_deadlock() -> None:
     task = loop.create_task(work())
     with pytest.raises(Deadlock):
         loop.run(lambda: False)
-    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own
 
 
 def test_a_killed_process_never_runs_again_not_even_its_finally() -> None:

@@ -23,7 +23,9 @@ def trace_hash(
     for record in records:
         digest.update(json.dumps(record, sort_keys=True).encode())
     for table in TABLES:
-        for row in database.execute(f"SELECT * FROM {table} ORDER BY rowid"):  # noqa: S608
+        for row in database.execute(
+            f"SELECT * FROM {table} ORDER BY rowid"
+        ):  # noqa: S608  names are ours
             digest.update(repr(tuple(row)).replace(str(folder), "").encode())
     for fact in facts:
         digest.update(repr(fact).encode())

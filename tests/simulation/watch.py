@@ -158,7 +158,7 @@ class Watch:
         self._checked_lives.add(process.number)
         mine = client_id[:7]
         marks = ",".join("?" * len(OVER))
-        sql = f"SELECT client_id, state FROM orders WHERE state NOT IN ({marks})"  # noqa: S608
+        sql = f"SELECT client_id, state FROM orders WHERE state NOT IN ({marks})"  # noqa: S608  only marks
         for row in self.reader.execute(sql, OVER):
             if not row["client_id"].startswith(mine):
                 self.say(11, f"{client_id} leaves while {row['client_id']} is {row['state']}")
