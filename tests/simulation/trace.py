@@ -23,9 +23,8 @@ def trace_hash(
     for record in records:
         digest.update(json.dumps(record, sort_keys=True).encode())
     for table in TABLES:
-        for row in database.execute(
-            f"SELECT * FROM {table} ORDER BY rowid"
-        ):  # noqa: S608  names are ours
+        sql = f"SELECT * FROM {table} ORDER BY rowid"  # noqa: S608  names are ours
+        for row in database.execute(sql):
             digest.update(repr(tuple(row)).replace(str(folder), "").encode())
     for fact in facts:
         digest.update(repr(fact).encode())
