@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 READY_S = 240.0
-HALT_S = 150.0  # audits come once a minute
+HALT_S = 600.0  # audits come once a minute, and page through every trade of two minutes
 TRIES = 6
 LEAST_USD = 30
 AT_THE_LIMIT = {"asset_cap", "funds"}  # what is HELD fills a cap, until a person takes it home
