@@ -7,7 +7,8 @@ of the sandbox exchange (its format is in that log's module) and the SQLite data
 What it demands, with the invariants of the house's reliability paper in brackets:
 - the exchange's own log adds up: fills, flows and openings make its balances [1];
 - the ledger's wallet equals the exchange's balance for every asset [2];
-- every order on the wire was written first, with the same terms [3];
+- every order on the wire was written first, with the same terms: market, side, quantity, price,
+  immediate or cancel, the deadline to the millisecond, the fee in what it receives [3];
 - no client id was accepted twice, or sent twice [4];
 - every fill at the exchange is in the database, once, with every field equal, and the reverse [5];
 - every order that is over has the state that its fills say; NEVER and REJECTED were not accepted
@@ -29,6 +30,8 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
 from pathlib import Path
 from typing import Any
+
+from tests.terms import asked_otherwise, taken_otherwise
 
 EXACT = Context(prec=500, traps=[Inexact])
 ZERO = Decimal(0)
@@ -175,7 +178,7 @@ def check_once(exchange: Exchange) -> list[str]:
 def check_written_first(
     exchange: Exchange, database: Database, *, one_clock: bool = True
 ) -> list[str]:
-    """Each request of ours has a row with the same terms."""
+    """Each request of ours has a row with the same terms, and was taken with the same."""
     found = []
     for request in exchange.requested:
         client_id = request["cl_ord_id"]
@@ -185,15 +188,12 @@ def check_written_first(
         if row is None:
             found.append(f"{client_id}: on the wire, but not in the database")
             continue
-        same = (
-            request["side"] == row["side"]
-            and Decimal(request["qty"]) == Decimal(row["qty"])
-            and Decimal(request["price"]) == Decimal(row["limit_price"])
-        )
-        if not same:
-            found.append(f"{client_id}: sent as {request}, written as {row}")
+        found += asked_otherwise(request, row)
         if one_clock and row["sent_ns"] and int(request["at"]) < int(row["sent_ns"]):
             found.append(f"{client_id}: on the wire before it was written")
+    for accept in exchange.accepts.values():
+        if is_ours(accept["cl_ord_id"]) and accept["cl_ord_id"] in database.orders:
+            found += taken_otherwise(accept, database.orders[accept["cl_ord_id"]])
     return found
 
 

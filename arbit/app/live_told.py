@@ -37,6 +37,7 @@ class LiveReport:
     breaker: str = ""
     breaker_why: str = ""
     open_cycles: int = 0
+    held: Sequence[str] = ()
     recovered: int = 0
     failure: str = ""
     warnings: Sequence[str] = ()
@@ -133,6 +134,7 @@ def report_of(run: VenueRun, trader: Trader) -> LiveReport:
         breaker=trader.breaker.state().value,
         breaker_why=trader.breaker.detail,
         open_cycles=trader.open_cycles,
+        held=trader.held(),
         recovered=trader.recovered,
     )
 

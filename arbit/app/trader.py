@@ -13,6 +13,7 @@ from arbit.app.venue import Desk
 from arbit.config import Settings
 from arbit.domain.account import AccountEvent, AccountId
 from arbit.domain.book import Integrity
+from arbit.domain.cycle import CycleState
 from arbit.domain.plan import Plan
 from arbit.domain.readings import TradingReading
 from arbit.domain.records import Batch, Book, JournalFailed
@@ -220,6 +221,21 @@ class Trader:
         except JournalFailed:
             kept = self.memory.cycles
         return max(at_work, sum(not cycle.ended_ns for cycle in kept))
+
+    def held(self) -> list[str]:
+        """The cycles that this run has left for a person to look at, each in a line."""
+        engine = self.engine
+        cycles = [*engine.past.values(), *(work.cycle for work in engine.works.values())]
+        found = []
+        for cycle in cycles:
+            if cycle.state is CycleState.HELD:
+                out = ", ".join(order.client_id for order in cycle.open_orders)
+                found.append(
+                    f"{cycle.cycle_id} {cycle.record.path}: {cycle.left_behind() or 'nothing'} "
+                    f"left behind ({cycle.record.detail})"
+                    + (f"; not known yet what became of {out}" if out else "")
+                )
+        return found
 
     @property
     def halted(self) -> bool:

@@ -13,6 +13,7 @@ from arbit.app.live_told import LiveReport, Preamble
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 
+SHOWN_HELD = 3
 MODES = {
     "paper": "PAPER: no order leaves this machine",
     "sandbox": "SANDBOX: our own exchange, made-up money",
@@ -100,11 +101,13 @@ def progress(run: VenueRun, trader: Trader) -> dict[str, str]:
     engine = trader.engine
     best = max(run.desk.scanner.best, default=float("-inf"))
     refused = sorted(engine.refusals.items(), key=lambda item: -item[1])[:3]
+    held = trader.held()
     return {
         "state": trader.breaker.state().value if trader.started else "recovering",
         "best gross edge": f"{best * 1e4:.2f} bps" if best > float("-inf") else "none yet",
         "cycles": words(engine.ends) or "none",
         "open": str(engine.open_cycles),
+        **({"HELD": "; ".join(held[-SHOWN_HELD:])} if held else {}),
         "orders": str(engine.orders),
         "refused": words(dict(refused)) or "nothing",
         "profit": words({asset: f"{amount:f}" for asset, amount in engine.profit.items()}) or "-",
@@ -127,6 +130,7 @@ def show(report: LiveReport) -> None:
         f"{report.venue} ({report.account}): {report.ended} after {report.seconds:.1f} s",
         f"cycles: {words(report.cycles) or 'none'}; orders {report.orders}",
         f"taken up from before: {report.recovered}; left open: {report.open_cycles}",
+        *(f"HELD, for you to look at: {one}" for one in report.held),
         f"refused: {words(report.refusals) or 'nothing'}",
         f"profit: {words(report.profit) or 'none'}",
         f"balances: {words(report.balances) or 'none'}",

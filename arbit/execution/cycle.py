@@ -8,7 +8,7 @@ from decimal import ROUND_FLOOR, Context, Decimal
 
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.market import Market
-from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to
+from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to, plain
 from arbit.domain.order import OrderState, Trade, total
 from arbit.domain.records import CycleRecord, Memory, OrderRecord, Purpose
 from arbit.domain.triangle import Leg, Side
@@ -126,6 +126,14 @@ class Cycle:
                 for asset, amount in trade.moves(base, quote):
                     found[asset] = EXACT.add(found.get(asset, ZERO), amount)
         return found
+
+    def left_behind(self) -> str:
+        """What it has, or owes, of any but its start asset, in words; empty when nothing."""
+        return ", ".join(
+            f"{plain(amount)} {asset}"
+            for asset, amount in sorted(self.moved().items())
+            if asset != self.start and amount
+        )
 
     def has(self, asset: str) -> Decimal:
         """What it has gained of the asset so far; negative when it has paid some."""

@@ -102,12 +102,8 @@ class Settling:
         work.pad.postings += postings
         work.pad.cycle(record)
         if cycle.state is CycleState.HELD:
-            left = ", ".join(
-                f"{plain(amount)} {asset}"
-                for asset, amount in sorted(moved.items())
-                if asset != cycle.start and amount
-            )
-            self.incident(work.pad, "held", f"{record.path}: {left or 'nothing'} left behind")
+            left = cycle.left_behind() or "nothing"
+            self.incident(work.pad, "held", f"{record.path}: {left} left behind")
         return replace(cycle, record=record)
 
     def _in_reference(self, moved: Mapping[str, Decimal]) -> Decimal:

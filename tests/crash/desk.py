@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,8 @@ RECOVER_S = 90.0
 MATCH_MS = 150
 # Rows that a start writes whether or not it found anything to do.
 OF_EACH_START = {"leases", "flags", "runs"}
+# Why a breaker may trip because its daemon was killed; anything else is a finding.
+CRASH_RELATED = {"crashes"}
 
 
 @dataclass(slots=True)
@@ -126,6 +129,7 @@ class Desk:
 
     def kill_once(self) -> None:
         """Start a daemon, let it trade for a random while, and kill it without a word."""
+        self.look_at_breaker()
         (self.data / "resume.sandbox").touch()  # an operator who never lets it rest
         process = self.daemon("--fee-bps", "1")
         assert process.stdout is not None
@@ -161,8 +165,22 @@ class Desk:
         self.tally.recovered += report["recovered"]
         return report
 
+    def look_at_breaker(self) -> None:
+        """What has tripped it since it was last resumed: the next start would wipe that away."""
+        database = self.data / "arbit.db"
+        if not database.exists():
+            return
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            told = connection.execute("SELECT value FROM flags WHERE name='breaker'").fetchall()
+        for (value,) in told:
+            breaker = json.loads(value)
+            if breaker["reason"] and breaker["reason"] not in CRASH_RELATED:
+                said = f"{breaker['state']} by {breaker['reason']}: {breaker['detail']}"
+                self.tally.findings.append(said)
+
     def check(self) -> Sequence[str]:
-        """The exchange's log against the database."""
+        """The exchange's log against the database, and whether anything else stopped it."""
+        self.look_at_breaker()
         found = compare(self.state / "events.ndjson", self.data / "arbit.db")
         self.tally.findings += found
         return found

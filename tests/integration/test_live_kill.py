@@ -1,0 +1,92 @@
+"""The kill switch with cycles in the air: held, listed, and not gone on with by itself."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from arbit.app.live_told import LiveReport
+from arbit.cli.live_screen import show
+from tests.checker import compare
+from tests.integration.live_desk import Daemon, Exchange, arbit, rows, until
+
+LATE_MS = 3_000
+WHILE_S = 1.5
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Exchange]:
+    with Exchange(tmp_path / "exchange") as running:
+        yield running
+
+
+def second_leg_out(exchange: Exchange) -> str:
+    """A second leg that is out: its cycle has traded, whatever becomes of it."""
+    while not (order := exchange.hold_an_order(LATE_MS)).partition("-")[2].startswith("2"):
+        exchange.let_go(order)
+    return order
+
+
+def test_open_cycles_are_held_and_listed_and_only_an_operators_word_goes_on(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    with Daemon(tmp_path, "sandbox", **exchange.addresses("sandbox")) as daemon:
+        daemon.wait_for("cycle_ended")
+        order = second_leg_out(exchange)
+        assert f"told process {daemon.pid} " in arbit(tmp_path, "kill").stdout
+        killed_ns = time.time_ns() + 100_000_000  # what was on its way has arrived
+        exchange.let_go(order)
+        daemon.wait_for("breaker_changed", state="reducing", reason="held")
+        until(lambda: daemon.events("cycle_ended", end="held"), "the end of what was open")
+        assert exchange.orders(killed_ns) == []
+
+        assert "is off" in arbit(tmp_path, "unkill").stdout
+        daemon.wait_for("order_refused", code="breaker")
+        time.sleep(WHILE_S)
+        assert exchange.orders(killed_ns) == [], "an unkill alone begins nothing"
+
+        assert arbit(tmp_path, "resume", "sandbox").returncode == 0
+        until(lambda: exchange.orders(killed_ns), "an order after the resume")
+        assert daemon.stop() == 0, daemon.said
+
+        sql = "SELECT cycle_id, path FROM cycles WHERE state='held'"
+        held = rows(daemon.database, sql)
+        assert held
+        assert len(daemon.report["held"]) == len(held) == daemon.report["cycles"]["held"]
+        for (cycle_id, path), line in zip(sorted(held), sorted(daemon.report["held"]), strict=True):
+            assert line.startswith(f"{cycle_id} {path}: ")
+            assert line.endswith(" left behind (kill switch)")
+        assert any(re.search(r": -?[\d.]+ \w+", line) for line in daemon.report["held"])
+    assert compare(exchange.log, daemon.database) == []
+
+
+def test_a_stop_of_a_killed_daemon_lists_what_is_held_with_its_order_still_out(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    addresses = exchange.addresses("sandbox")
+    with Daemon(tmp_path, "sandbox", ARBIT_RISK__GRACE_S="0", **addresses) as daemon:
+        daemon.wait_for("cycle_ended")
+        order = exchange.hold_an_order(LATE_MS)
+        assert arbit(tmp_path, "kill").returncode == 0
+        sql = "SELECT count(*) FROM cycles WHERE state='held' AND ended_ns=0"
+        until(lambda: rows(daemon.database, sql) != [(0,)], "a cycle that is held")
+        assert daemon.stop() == 0, daemon.said
+        (line,) = [one for one in daemon.report["held"] if order in one]
+        assert line.endswith(f"; not known yet what became of {order}")
+        assert daemon.report["open_cycles"] >= 1
+    exchange.let_go(order)
+    with Daemon(tmp_path, "sandbox", "--recover-only", **addresses) as following:
+        assert following.ended() == 0, following.said
+        assert any(line.startswith(order[2:].split("-")[0]) for line in following.report["held"])
+        assert following.report["breaker"] in {"reducing", "active"}  # active: it filled nothing
+    assert compare(exchange.log, daemon.database) == []
+
+
+def test_the_screen_lists_what_is_held(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "00000a USD>BTC>ETH>USD: 0.001 BTC left behind (kill switch)"
+    show(LiveReport("sandbox", "sandbox:sandbox:k", "sandbox", synthetic=True, held=[line]))
+    assert f"HELD, for you to look at: {line}\n" in capsys.readouterr().out
