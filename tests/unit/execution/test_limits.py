@@ -15,6 +15,7 @@ from arbit.domain.refusal import RefusalCode, Refused
 from arbit.execution import steps
 from arbit.risk import checks
 from arbit.risk.breaker import BreakerState, Reason
+from arbit.risk.envelope import Approved
 from arbit.risk.gate import Gate
 from tests.unit.execution.nasty import Act, EuroWorld, NastyWorld
 from tests.unit.execution.world import START, World, usual_settings
@@ -64,6 +65,34 @@ async def test_a_limit_too_far_from_its_top_is_refused_before_leg_1_whichever_le
     assert (isinstance(refused, Refused) and refused.code is RefusalCode.SLIPPAGE) is beyond
     assert (world.nasty.log == []) is beyond, "nothing reached the venue, not even leg 1"
     assert world.meter().findings == []
+
+
+# --- a cycle -------------------------------------------------------------------------------------
+
+
+@POLICIES
+@pytest.mark.parametrize("asset", ["USD", "BTC", "ETH"])
+async def test_a_cap_that_the_worst_case_just_reaches_is_enough_and_a_digit_less_is_not(
+    asset: str, policy: Policy
+) -> None:
+    """Leg 3 sells two per cent above its limit before leg 1 has paid anything (parallel)."""
+    probe = World(policy=policy)
+    plan = probe.plan()
+    assert isinstance(probe.gate.review(plan, "c1", probe.clock.now_ns), Approved)
+    worst = probe.ledger.exposure(asset)
+    acts = [Act(match_s=0.3), Act(match_s=0.3), Act(better=D("0.02"))]
+    for cap, fits in ((worst, True), (worst - D("0.00000001"), False)):
+        world = NastyWorld(*acts, settings=limited(asset_caps={asset: cap}, policy=policy))
+        async with world.running():
+            refused = world.engine.take(plan, world.clock.now_ns)
+            await world.settle()
+        assert (refused is None) is fits
+        assert bool(world.nasty.log) is fits
+        meter = world.meter()
+        assert meter.findings == []
+        if fits:
+            assert meter.most[asset] >= worst * D("0.96"), "it was nearly used up"
+        world.agrees()
 
 
 # --- what is left --------------------------------------------------------------------------------
