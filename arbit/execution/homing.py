@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import takewhile
 
 from arbit.domain.cycle import CycleState
 from arbit.domain.money import plain
+from arbit.domain.order import OrderState
 from arbit.domain.records import Purpose
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.execution import steps, unwind
@@ -17,6 +19,8 @@ from arbit.execution.works import Work
 from arbit.risk.breaker import Reason
 
 REPLAN_S = 0.25
+LONGEST_REST_S = 5.0  # between orders home of which the venue will have none
+TURNED_DOWN = frozenset({OrderState.REJECTED, OrderState.NEVER})
 HOMELESS_NS = 30_000 * MS  # how long a way home is waited for before the position is held
 
 
@@ -40,6 +44,10 @@ class Homing:
     def plan(self, work: Work) -> steps.Step | None:
         """Price the ways home and take the best, or wait for a book, or hold."""
         setup, now_ns = self._setup, self._setup.now_ns
+        rest_s = self._rest_s(work.cycle)
+        if rest_s > 0:
+            self._look_again(work, rest_s)
+            return None
         around = unwind.Surroundings(
             lambda symbol: setup.view(symbol, now_ns), setup.markets, setup.fees
         )
@@ -94,13 +102,28 @@ class Homing:
         work.homeless_ns = work.homeless_ns or now_ns
         if now_ns - work.homeless_ns > HOMELESS_NS:
             return False
-        if not work.replanning:
-            work.replanning = True
-            self._tasks.spawn(self._plan_again(work))
+        self._look_again(work, REPLAN_S)
         return True
 
-    async def _plan_again(self, work: Work) -> None:
-        await self._setup.clock.sleep(REPLAN_S)
+    def _rest_s(self, cycle: Cycle) -> float:
+        """How long to wait after orders home that the venue turned down: longer after each.
+
+        Asked again at once, a venue that fails for a second would use up every try in that second.
+        """
+        home = [one.record for one in cycle.orders if one.record.purpose is Purpose.UNWIND]
+        turned_down = list(takewhile(lambda one: one.state in TURNED_DOWN, reversed(home)))
+        if not turned_down:
+            return 0.0
+        rest_s = min(REPLAN_S * 2.0 ** (len(turned_down) - 1), LONGEST_REST_S)
+        return rest_s - (self._setup.clock.wall_ns() - turned_down[0].ended_ns) / (1_000 * MS)
+
+    def _look_again(self, work: Work, wait_s: float) -> None:
+        if not work.replanning:
+            work.replanning = True
+            self._tasks.spawn(self._plan_again(work, wait_s))
+
+    async def _plan_again(self, work: Work, wait_s: float) -> None:
+        await self._setup.clock.sleep(wait_s)
         work.replanning = False
         if work.cycle.state is CycleState.UNWINDING and not work.cycle.open_orders:
             self._apply(work, steps.Step(work.cycle, (steps.PlanUnwind(),)))

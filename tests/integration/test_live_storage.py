@@ -54,7 +54,7 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trading(exchange: Exchange, folder: Path, **settings: str) -> Iterator[Daemon]:
     """A daemon that has traded."""
     with Daemon(folder, "sandbox", **exchange.addresses("sandbox"), **settings) as daemon:
-        daemon.wait_for("cycle_ended", end="done")
+        daemon.wait_until_it_trades()
         yield daemon
 
 

@@ -194,6 +194,32 @@ async def test_a_fill_that_cannot_be_written_is_kept_and_written_later() -> None
     world.agrees()
 
 
+async def test_a_venue_that_fails_for_seconds_does_not_use_up_every_order_home() -> None:
+    reject = Script(shape="reject")
+    world = World(Script(), *[reject] * 50)
+    async with world.running():
+        assert world.engine.take(world.plan(), world.clock.now_ns) is None
+        await world.clock.advance(0.2)
+        assert len(world.venue.sent) == 3  # the way home was tried once
+        await world.clock.advance(3.8)
+        assert len(world.venue.sent) == 7  # and after 0.25, 0.5, 1 and 2 s
+        world.venue.scripts.clear()
+        await world.clock.advance(10.0)
+
+    assert world.end == "unwound"
+    world.agrees()
+
+
+async def test_orders_home_that_are_turned_down_for_ever_end_held() -> None:
+    world = World(Script(), *[Script(shape="reject")] * 50)
+    async with world.running():
+        await world.trade()
+
+    assert world.end == "held"
+    assert len(world.venue.sent) == 2 + 8
+    world.agrees()
+
+
 async def test_a_late_fill_is_booked_told_and_held() -> None:
     world = World(Script(fraction=D(0)))
     async with world.running():
