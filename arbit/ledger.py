@@ -27,7 +27,7 @@ OPENING, FLOW, TRADE, FEE, RESULT = "opening", "flow", "trade", "fee", "result"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far something may move an asset at worst: `low` <= 0 <= `high`, in the asset's units."""
+    """How far something may move an asset at worst: from `low` to `high`, in the asset's units."""
 
     low: Decimal = ZERO
     high: Decimal = ZERO
@@ -88,14 +88,18 @@ class Ledger:
         have moved already where that is beyond the claim (an overfill, a fee in a third asset, a
         cycle adopted at a restart); `extra` is a claim being thought of.
         """
+        worst = self.worst(asset, extra)
+        return max(abs(worst.low), abs(worst.high))
+
+    def worst(self, asset: str, extra: Reach | None = None) -> Reach:
+        """The same, either way. Both may be on one side of zero."""
         settled, reach = self.deviation(asset), extra or Reach()
         for cycle_id, claims in self._claims.items():
             moved = self._moved[cycle_id].get(asset, ZERO)
             claim = claims.get(asset, Reach())
             settled = _BOOKS.subtract(settled, moved)
             reach = reach.plus(Reach(min(claim.low, moved), max(claim.high, moved)))
-        low, high = _BOOKS.add(settled, reach.low), _BOOKS.add(settled, reach.high)
-        return max(abs(low), abs(high))
+        return Reach(settled, settled).plus(reach)
 
     def drift(self, asset: str, venue_total: Decimal) -> Decimal:
         """What the venue says minus what we know: zero unless somebody is wrong."""
@@ -143,6 +147,27 @@ class Ledger:
         """A cycle opens that may move these assets so far."""
         self._claims[cycle_id] = dict(reaches)
         self._moved.setdefault(cycle_id, {})
+
+    def beyond_claim(self, cycle_id: str, reaches: Mapping[str, Reach]) -> dict[str, Reach]:
+        """What of this comes on top of the claim, when a cycle moves so much more than so far."""
+        claims, moved = self._claims.get(cycle_id, {}), self._moved.get(cycle_id, {})
+        found = {}
+        for asset, reach in reaches.items():
+            so_far, claim = moved.get(asset, ZERO), claims.get(asset, Reach())
+            low = _BOOKS.subtract(_BOOKS.add(so_far, reach.low), min(claim.low, so_far))
+            high = _BOOKS.subtract(_BOOKS.add(so_far, reach.high), max(claim.high, so_far))
+            if low < 0 or high > 0:
+                found[asset] = Reach(min(low, ZERO), max(high, ZERO))
+        return found
+
+    def stretch(self, cycle_id: str, beyond: Mapping[str, Reach]) -> None:
+        """Claim so much more for a cycle that is open."""
+        claims, moved = self._claims.get(cycle_id), self._moved.get(cycle_id, {})
+        if claims is None:
+            return
+        for asset, reach in beyond.items():
+            so_far, claim = moved.get(asset, ZERO), claims.get(asset, Reach())
+            claims[asset] = Reach(min(claim.low, so_far), max(claim.high, so_far)).plus(reach)
 
     def release(self, cycle_id: str) -> None:
         """The cycle is over: nothing is held or claimed for it; what it moved stays moved."""

@@ -131,7 +131,7 @@ class OrderGateway(Protocol):
         """Send once, in this very call, and report what became of the order.
 
         Never retried, never raises but for cancellation, which does not recall the order. The
-        outcome is over, or UNKNOWN once its deadline and a margin have passed without proof. An
+        outcome is over, or UNKNOWN a while after its deadline without proof. An
         order that certainly never left is REJECTED.
         """
         ...
@@ -145,7 +145,10 @@ class OrderGateway(Protocol):
         ...
 
     def cancel(self, client_id: str, order_id: str = "") -> Awaitable[None]:
-        """Ask the venue to cancel it. Whatever is answered, `resolve` tells what became of it."""
+        """Ask the venue to cancel it, and return (or raise VenueError) within a gateway's own time.
+
+        Whatever is answered, or is not, `resolve` tells what became of the order.
+        """
         ...
 
 
@@ -181,7 +184,10 @@ class AccountReader(Protocol):
         ...
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:
-        """Everything but trades that moved a balance from `since_ns` on, oldest first."""
+        """Everything that moved a balance from `since_ns` on, oldest first.
+
+        What a trade moved names it: its own row says the same, and is booked instead if it is ours.
+        """
         ...
 
     async def key(self) -> KeyFacts:

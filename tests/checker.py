@@ -148,11 +148,16 @@ def accounts_of(path: Path) -> list[str]:
         connection.close()
 
 
-def check(exchange: Exchange, database: Database, *, settled: bool = True) -> list[str]:
-    """Every disagreement, in words. `settled` False allows orders that are not over yet."""
+def check(
+    exchange: Exchange, database: Database, *, settled: bool = True, one_clock: bool = True
+) -> list[str]:
+    """Every disagreement, in words. `settled` False allows orders that are not over yet.
+
+    `one_clock` False says that the two sides' clocks differ, so that times prove no order.
+    """
     return [
         *check_once(exchange),
-        *check_written_first(exchange, database),
+        *check_written_first(exchange, database, one_clock=one_clock),
         *check_fills(exchange, database),
         *check_orders(exchange, database, settled=settled),
         *check_ledger(exchange, database, settled=settled),
@@ -167,7 +172,9 @@ def check_once(exchange: Exchange) -> list[str]:
     return found + [f"{one}: sent {count} times" for one, count in sent.items() if count > 1]
 
 
-def check_written_first(exchange: Exchange, database: Database) -> list[str]:
+def check_written_first(
+    exchange: Exchange, database: Database, *, one_clock: bool = True
+) -> list[str]:
     """Each request of ours has a row with the same terms."""
     found = []
     for request in exchange.requested:
@@ -185,7 +192,7 @@ def check_written_first(exchange: Exchange, database: Database) -> list[str]:
         )
         if not same:
             found.append(f"{client_id}: sent as {request}, written as {row}")
-        if row["sent_ns"] and int(request["at"]) < int(row["sent_ns"]):
+        if one_clock and row["sent_ns"] and int(request["at"]) < int(row["sent_ns"]):
             found.append(f"{client_id}: on the wire before it was written")
     return found
 
@@ -306,7 +313,20 @@ def check_cycles(database: Database, *, settled: bool) -> list[str]:
         earned = moved[cycle_id, row["start_asset"]]
         if row["state"] != "held" and Decimal(row["profit"]) != earned:
             found.append(f"cycle {cycle_id}: profit {row['profit']}, its fills say {earned}")
-    return found
+    return found + check_results(database)
+
+
+def check_results(database: Database) -> list[str]:
+    """What closed cycles earned is in the capital, once and to the last digit."""
+    closed: dict[str, Decimal] = defaultdict(Decimal)
+    for line in database.ledger:
+        if line["kind"] == "result" and line["book"] == "capital":
+            closed[line["ref"]] = add(closed[line["ref"]], Decimal(line["amount"]))
+    return [
+        f"cycle {cycle_id}: profit {row['profit']}, closed with {EXACT.minus(closed[cycle_id])}"
+        for cycle_id, row in database.cycles.items()
+        if row["ended_ns"] and Decimal(row["profit"]) != EXACT.minus(closed[cycle_id])
+    ]
 
 
 def is_ours(client_id: str) -> bool:

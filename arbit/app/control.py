@@ -1,38 +1,96 @@
-"""What an operator asks by file: kill, unkill, pause, resume. Daemons look at the files."""
+"""What an operator asks by file: kill, unkill, pause, resume. Daemons look at the files.
+
+A file in a folder where nobody looks stops nothing, so each answer says where its file is and
+whether a daemon runs there. No folder is made: one that is missing is not the daemon's.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from arbit.config import Settings
+from arbit.domain.errors import UserError
+from arbit.persistence.locks import holders, locks_of
 from arbit.risk import kill as switch
-from arbit.risk.kill import KILL_FILE, Orders
+from arbit.risk.kill import KILL_FILE, KillSwitch, Orders, Resume
 
 
 def kill(settings: Settings) -> str:
     """Nothing leaves any more, from any daemon of this data folder."""
-    switch.kill(settings.data_dir)
-    return f"killed: no order leaves while {settings.data_dir / KILL_FILE} exists (arbit unkill)"
+    folder = _folder(settings)
+    switch.kill(folder)
+    file = folder / KILL_FILE
+    running = ", ".join(holders(locks_of(folder)))
+    if not running:
+        return (
+            f"killed, BUT NO DAEMON RUNS IN {folder}: nothing was stopped, the next start there "
+            f"finds {file} (a daemon elsewhere: --data-dir; to take it back: arbit unkill)"
+        )
+    return f"killed: no order leaves while {file} exists (arbit unkill); told {running}"
 
 
 def unkill(settings: Settings) -> str:
     """Take the kill back."""
-    if switch.unkill(settings.data_dir):
-        return "the kill switch is off"
-    return "the kill switch was not on"
+    folder, risk = _folder(settings), settings.risk
+    file = folder / KILL_FILE
+    was_on = switch.unkill(folder)
+    said = f"{file} is gone" if was_on else f"there was no {file}"
+    still = KillSwitch(folder, on=risk.kill_switch, file=risk.kill_switch_file).why()
+    if still:
+        return f"{said}, BUT THE KILL SWITCH IS STILL ON: {still}"
+    return f"the kill switch {'is' if was_on else 'was'} off: {said}"
 
 
 def pause(settings: Settings, venue: str) -> str:
     """No new cycle on this venue; open ones go on."""
-    _orders(settings, venue).pause()
-    return f"{venue}: paused; open cycles finish or unwind (arbit resume {venue})"
+    folder = _folder(settings)
+    _orders(settings, folder, venue).pause()
+    file = folder / f"pause.{venue}"
+    follows = f"open cycles finish or unwind (arbit resume {venue})"
+    return _told(folder, venue, "paused", file) + f"; {follows}"
 
 
-def resume(settings: Settings, venue: str) -> str:
+def resume(settings: Settings, venue: str, *, accept_balances: bool = False) -> str:
     """End a pause, and close the venue's breaker."""
-    _orders(settings, venue).resume()
-    return f"{venue}: resumed; a breaker that waits for an operator closes"
+    folder = _folder(settings)
+    orders = _orders(settings, folder, venue)
+    orders.resume(Resume.ACCEPT_BALANCES if accept_balances else Resume.GO_ON)
+    follows = "a breaker that waits for an operator closes"
+    if accept_balances:
+        follows = "what the venue has beyond our books is booked at the next look"
+    return _told(folder, venue, "resumed", folder / f"resume.{venue}") + f"; {follows}"
 
 
-def _orders(settings: Settings, venue: str) -> Orders:
-    return Orders(Path(settings.data_dir), settings.venue(venue).name)
+def _told(folder: Path, venue: str, done: str, file: Path) -> str:
+    running = ", ".join(holders(locks_of(folder, venue)))
+    if running:
+        return f"{venue}: {done}, by {file}; told {running}"
+    return (
+        f"{venue}: {done}, BUT NO DAEMON TRADES IT IN {folder}: the next start there finds {file}"
+    )
+
+
+def _folder(settings: Settings) -> Path:
+    """The data folder, by its whole name. UserError when there is none: none is made."""
+    folder = settings.data_dir.absolute()
+    try:
+        there = folder.is_dir()
+    except OSError as error:  # a folder above it is not ours to look into
+        raise UserError(f"{folder}: {error.strerror}") from None
+    if not there:
+        raise UserError(
+            f"{folder}: expected the data folder of a daemon, there is none "
+            "(--data-dir or ARBIT_DATA_DIR names another)"
+        )
+    return folder
+
+
+def _orders(settings: Settings, folder: Path, venue: str) -> Orders:
+    """What is asked of a venue. UserError for one that nobody here has heard of."""
+    name = settings.venue(venue).name
+    if name not in settings.venues and not locks_of(folder, name):
+        known = ", ".join(sorted(settings.venues))
+        raise UserError(
+            f"venue {name!r}: expected {known}, or one that is configured or was traded in {folder}"
+        )
+    return Orders(folder, name)

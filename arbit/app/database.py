@@ -37,14 +37,9 @@ def upgrade_database(data_dir: Path) -> Revisions:
 
 def check_database(data_dir: Path) -> check.Checked:
     """Whether the file agrees with itself. UserError when it is missing, damaged or not current."""
-    now = current_database(data_dir)
-    migrate.quick_check(now.path)
-    if now.found != now.latest:
-        raise UserError(
-            f"{now.path}: its schema is {now.found or 'none'}, this program's is {now.latest}: "
-            "`arbit db upgrade` comes first"
-        )
-    return check.check(now.path)
+    path = data_dir / DATABASE
+    migrate.refuse_old(path)
+    return check.check(path)
 
 
 def backup_database(data_dir: Path) -> Path:
@@ -56,6 +51,6 @@ def backup_database(data_dir: Path) -> Path:
 
 def _there(data_dir: Path) -> Path:
     path = data_dir / DATABASE
-    if not path.exists():
+    if not migrate.is_there(path):
         raise UserError(f"{path}: there is no database yet; `arbit db upgrade` makes one")
     return path

@@ -12,7 +12,7 @@ from arbit.app.watchlist import Watchlist
 from arbit.config import Settings
 from arbit.domain.events import CycleEnded, Event, IncidentSeen, OrderEnded
 from arbit.domain.order import OrderState
-from arbit.persistence.lease import lock_of
+from arbit.persistence.locks import lock_of
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import open_sink
 from arbit.ports import Clock

@@ -15,26 +15,32 @@ from arbit.app.build import listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
 from arbit.app.loop import run_on_best_loop
-from arbit.app.private import Around, Real, real_side
+from arbit.app.private import Around, Real, real_side, refusal
+from arbit.app.store import account_of, nonces_of
 from arbit.app.watchlist import Watchlist
 from arbit.clock import SystemClock
 from arbit.config import Settings, VenueSettings
-from arbit.domain.account import AccountUnfit
+from arbit.domain.account import AccountId, AccountUnfit
 from arbit.domain.errors import UserError, VenueError, VenueRefused
 from arbit.domain.fees import hurdle_bps
 from arbit.domain.market import Market
 from arbit.domain.money import BPS, EXACT, ZERO, ceil_to, plain
-from arbit.domain.order import OrderIntent
+from arbit.domain.order import OrderIntent, Remedy
 from arbit.domain.triangle import Leg
-from arbit.persistence.memory import MemoryJournal
-from arbit.venues.kraken.keyfacts import refuse_unfit
+from arbit.persistence.locks import AccountHeld
+from arbit.ports import Journal
+from arbit.venues.kraken.clockoffset import off_clock
+from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
+from arbit.venues.kraken.outcomes import judge
+from arbit.venues.kraken.rest import RATE_EXCEEDED
 
 MAX_REHEARSALS = 30  # markets rehearsed; each is a request
+MAX_NAMED = 5
+TAKEN, UNASKED = "would be taken", "not rehearsed"
 TWICE = Decimal(2)
 REHEARSAL_ID = "arbit-keys-check"
 SECOND_NS = 1_000_000_000
 DEADLINE_NS = 20 * SECOND_NS
-SOON_NS = 7 * 86_400 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class KeysReport:
     offset_ms: float | None = None
     uncertainty_ms: float | None = None
     markets: list[MarketCheck] = field(default_factory=list)
+    bad_markets: list[str] = field(default_factory=list)
     hurdle_bps: str = ""
     fit: bool = False
     reasons: list[str] = field(default_factory=list)
@@ -72,7 +79,8 @@ class KeysReport:
     def verdict(self) -> str:
         """One line."""
         if self.fit:
-            return f"fit to trade on {self.venue}: {len(self.markets)} markets checked"
+            bad = f", not to be traded: {_some(self.bad_markets)}" if self.bad_markets else ""
+            return f"fit to trade on {self.venue}: {len(self.markets)} markets checked{bad}"
         return f"not fit to trade on {self.venue}: {'; '.join(self.reasons)}"
 
 
@@ -90,15 +98,26 @@ class KeysCheck:
         if venue.name not in SPEAKS_KRAKEN:
             known = " and ".join(sorted(SPEAKS_KRAKEN))
             raise UserError(f"--venue {venue.name}: keys are checked for {known} so far")
+        account = account_of(venue, real=True)
         async with AsyncExitStack() as stack:
+            journal = self._nonces(account, stack)
             reached = await reach(venue, stack, lambda: self._child(venue))
             rest = rest_side(venue, reached.at, self._clock)
             stack.push_async_callback(rest.client.close)
-            around = Around(self._clock, MemoryJournal(), lambda _: None)
+            around = Around(self._clock, journal, lambda _: None)
             side = await real_side(self._settings, venue, reached.at, around, stack)
             markets = await listed(venue, rest)
             watch = watched(self._settings, venue, markets)
             return await self._report(side, watch, markets)
+
+    def _nonces(self, account: AccountId, stack: AsyncExitStack) -> Journal:
+        """Where the key's nonces are kept. UserError while a daemon uses them."""
+        kept = nonces_of(self._settings, self._venue, account, self._clock, "keys:check")
+        try:
+            return stack.enter_context(kept)
+        except AccountHeld as held:
+            why = "a check beside it would use up its nonces, so nothing was asked: stop it first"
+            raise UserError(f"{held}; {why}") from None
 
     def _child(self, venue: VenueSettings) -> SandboxChild:
         return SandboxChild("calm", 1, taker_fee_bps=venue.taker_fee_bps)
@@ -114,7 +133,7 @@ class KeysCheck:
         except AccountUnfit as error:
             report.reasons.append(str(error))
         except VenueRefused as error:
-            report.reasons.append(f"the venue refuses this API key: {error.text}")
+            report.reasons.append(refusal(error.text))
         await self._offset(side, report)
         await self._markets(side, watch, markets, fees, report)
         rates = sorted(fees.values())
@@ -129,10 +148,7 @@ class KeysCheck:
         report.permissions = facts.named
         report.nonce_window, report.expires_ns = facts.nonce_window, facts.expires_ns
         report.ip_allowlist = len(facts.ip_allowlist)
-        if not facts.ip_allowlist:
-            report.notes.append("the key works from any address: an allow-list would be safer")
-        if facts.expires_ns and facts.expires_ns - self._clock.wall_ns() < SOON_NS:
-            report.notes.append("the key expires within a week")
+        report.notes += key_notes(facts, self._clock.wall_ns())
         refuse_unfit(facts, self._clock.wall_ns())
 
     async def _offset(self, side: Real, report: KeysReport) -> None:
@@ -140,7 +156,9 @@ class KeysCheck:
         side.reader.offsets.take(offset)
         report.offset_ms = round(offset.offset_ns / 1e6, 1)
         report.uncertainty_ms = round(offset.uncertainty_ns / 1e6, 1)
-        if side.reader.offsets.now() is None:
+        if why := off_clock(offset):
+            report.reasons.append(why)
+        elif side.reader.offsets.now() is None:
             report.reasons.append("the venue's clock is not known to within a second")
 
     async def _markets(
@@ -151,18 +169,9 @@ class KeysCheck:
         fees: Mapping[str, Decimal],
         report: KeysReport,
     ) -> None:
-        wrong = []
-        for number, symbol in enumerate(watch.symbols):
-            market = markets[symbol]
-            why = market.why_not_tradable()
-            if why is None and not report.reasons and number < MAX_REHEARSALS:
-                why = await self._rehearse(side, market)
-                said = why or "would be taken"
-            else:
-                said = why or "not rehearsed"
-            if why is not None:
-                wrong.append(f"{symbol}: {why}")
-            fee = fees.get(symbol)
+        said = await self._rehearsals(side, watch, markets, fees, report)
+        for symbol in watch.symbols:
+            market, fee = markets[symbol], fees.get(symbol)
             report.markets.append(
                 MarketCheck(
                     symbol=symbol,
@@ -172,11 +181,45 @@ class KeysCheck:
                     price_increment=_text(market.price_increment),
                     qty_increment=_text(market.qty_increment),
                     fee_bps=_text(None if fee is None else EXACT.multiply(fee, BPS).normalize()),
-                    rehearsal=said,
+                    rehearsal=said[symbol],
                 )
             )
-        if wrong and len(wrong) == len(watch.symbols):
-            report.reasons.append(f"no market can be traded ({wrong[0]})")
+        good = {symbol for symbol, words in said.items() if words == TAKEN}
+        report.bad_markets = [
+            f"{symbol} ({said[symbol].removeprefix(f'{symbol}: ')})"
+            for symbol in watch.symbols
+            if said[symbol] not in {TAKEN, UNASKED}
+        ]
+        if not report.reasons and not any(good.issuperset(t.symbols) for t in watch.triangles):
+            named = _some(report.bad_markets) or "none was rehearsed whole"
+            report.reasons.append(f"no watched triangle can be traded: {named}")
+
+    async def _rehearsals(
+        self,
+        side: Real,
+        watch: Watchlist,
+        markets: Mapping[str, Market],
+        fees: Mapping[str, Decimal],
+        report: KeysReport,
+    ) -> dict[str, str]:
+        """What is said of each market. Triangle by triangle: the first ones are rehearsed whole.
+
+        What a rehearsal says of the key or the account is a reason not to trade at all.
+        """
+        said: dict[str, str] = {}
+        asked = 0
+        for symbol in dict.fromkeys(one for t in watch.triangles for one in t.symbols):
+            market = markets[symbol]
+            why = market.why_not_tradable()
+            if why is None and fees and symbol not in fees:
+                why = "the venue tells no fee of this account for it"
+            if why is None and not report.reasons and asked < MAX_REHEARSALS:
+                asked += 1
+                why = await self._rehearse(side, market) or TAKEN
+                if _of_the_key(why):
+                    report.reasons.append(refusal(why))
+            said[symbol] = why or UNASKED
+        return said
 
     async def _rehearse(self, side: Real, market: Market) -> str | None:
         """A tiny order at a price far from any market, to be checked and not placed.
@@ -205,6 +248,18 @@ class KeysCheck:
             return str(error)
         # Without the money for it, it would be taken all the same.
         return None if words in {"", "EOrder:Insufficient funds"} else words
+
+
+def _of_the_key(words: str) -> bool:
+    """Whether a refusal is of the key, its permissions or the account, and not of one order."""
+    each = [one for one in words.split("; ") if one != RATE_EXCEEDED]
+    return any(one.startswith("EAPI:") or judge(one).remedy is Remedy.HALT for one in each)
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few, and how many more."""
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _text(amount: Decimal | None) -> str:

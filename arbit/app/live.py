@@ -6,29 +6,32 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any
 
 from arbit.app.build import SANDBOX, Reached, RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
 from arbit.app.fitness import check_names
 from arbit.app.history import Snapshots, recording, watch
+from arbit.app.live_told import LiveReport, LiveScreen, preamble_of, report_before, report_of
 from arbit.app.loop import run_on_best_loop
 from arbit.app.private import Around, Paper, Real, paper_side, real_side
-from arbit.app.store import open_journal
+from arbit.app.store import account_of, held_account, open_journal
 from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
 from arbit.clock import SystemClock, run_epoch
 from arbit.config import Settings, VenueSettings
-from arbit.domain.account import AccountId, Mode
-from arbit.domain.errors import UserError, first_of
-from arbit.domain.fees import hurdle_bps
-from arbit.domain.money import plain
+from arbit.domain.errors import BrokenRule, UserError, first_of
+from arbit.domain.events import IncidentSeen
+from arbit.domain.money import EXACT, ONE
+from arbit.domain.records import RunEnd
+from arbit.execution.cycle import SPARE
+from arbit.persistence.journal import SqliteJournal
 from arbit.ports import Clock, Listener
 
 CHECK_S = 0.05
@@ -53,59 +56,7 @@ class LiveOptions:
     recover_only: bool = False
 
 
-@dataclass(slots=True)
-class LiveReport:
-    """What a run did. Amounts are exact text by asset."""
-
-    venue: str
-    account: str
-    mode: str
-    synthetic: bool
-    seconds: float = 0.0
-    ended: str = ""
-    cycles: Mapping[str, int] = field(default_factory=dict)
-    orders: int = 0
-    refusals: Mapping[str, int] = field(default_factory=dict)
-    profit: Mapping[str, str] = field(default_factory=dict)
-    balances: Mapping[str, str] = field(default_factory=dict)
-    breaker: str = ""
-    breaker_why: str = ""
-    open_cycles: int = 0
-    recovered: int = 0
-    failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Preamble:
-    """What is said before anything is traded: limits, fees, and what they allow."""
-
-    venue: str
-    mode: str
-    synthetic: bool
-    limits: Mapping[str, str]
-    fees: Mapping[str, str]
-    sentence: str
-
-
-class LiveScreen(Protocol):
-    """Shows a run while it lasts; `refresh` is called every `every_s` seconds."""
-
-    @property
-    def every_s(self) -> float:
-        """Seconds between two refreshes."""
-        ...
-
-    def preamble(self, said: Preamble) -> None:
-        """Limits, fees and the honest sentence, first of all."""
-        ...
-
-    def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
-        """So long has it run."""
-        ...
-
-    def end(self) -> None:
-        """It has stopped; the report follows."""
-        ...
+Built = tuple[VenueRun, Trader, Paper | Real]
 
 
 class LiveRun:
@@ -121,40 +72,53 @@ class LiveRun:
         self._stop = asyncio.Event()
         self._signals = 0
         self._why = ""
+        self._journal: SqliteJournal | None = None
         self.trader: Trader | None = None
 
     async def __call__(self) -> LiveReport:
         """Trade until told to stop, until the time or the cycles are up, or until it breaks."""
-        check_names(self._settings)
-        venue = self._settings.venue(self._options.venue)
+        settings = self._settings
+        check_names(settings)
+        venue = settings.venue(self._options.venue)
         real = self._is_real(venue)
         self._heed_signals()
         async with AsyncExitStack() as stack:
-            telemetry = Telemetry(self._settings, self._clock)
+            telemetry = Telemetry(settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
-            run, trader, side = await self._build(venue, telemetry.hub.publish, stack, real=real)
+            account = account_of(venue, real=real)
+            stack.enter_context(held_account(settings, venue, account, self._clock))
+            journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
+            self._journal = journal
+            building = self._build(venue, telemetry.hub.publish, stack, real=real)
+            built = await self._unless_stopped(building)
+            if built is None:
+                self._ends(RunEnd.STOPPED)
+                return report_before(settings, account, journal.recall(), self._clock)
+            run, trader, side = built
             self.trader = trader
             telemetry.show([run], trader)
             recorder = await stack.enter_async_context(
                 recording(
-                    self._settings,
-                    venue.name,
-                    str(trader.setup.account),
-                    telemetry.hub,
-                    self._clock,
+                    settings, venue.name, str(trader.setup.account), telemetry.hub, self._clock
                 )
             )
+            recorder.on_failing = trader.history_failing
             watch(recorder, run.desk.setup.watch)
             snapshots = Snapshots(recorder, trader, self._clock)
             telemetry.hub.listen(snapshots)
-            self._screen.preamble(self._preamble(trader, run))
+            for note in side.notes:
+                telemetry.hub.publish(IncidentSeen(venue.name, "key", note))
+            self._screen.preamble(preamble_of(settings, trader, run, side.notes))
             started_ns = self._clock.monotonic_ns()
             failure = await self._trade(run, trader, side, snapshots)
             seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
-            return self._report(run, trader, seconds, failure)
+            report = report_of(run, trader)
+            report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
+            report.warnings = list(side.notes)
+            return report
 
     def _is_real(self, venue: VenueSettings) -> bool:
-        """Whether orders go to a venue. UserError for one that cannot be traded, or has no key."""
+        """Whether orders go to a venue. UserError for one that cannot be traded."""
         options = self._options
         if options.dry or self._settings.dry_run:
             return False
@@ -165,18 +129,27 @@ class LiveRun:
                 f"--venue {venue.name}: real orders are for {' and '.join(sorted(SPEAKS_KRAKEN))} "
                 "alone so far; this one can be measured, or traded on paper (--dry-run)"
             )
-        key = f"ARBIT_VENUES__{venue.name.upper()}__API_"
-        for name, value in (("KEY", venue.api_key), ("SECRET", venue.api_secret)):
-            if value is None:
-                raise UserError(f"{key}{name}: expected the API key's own, none is set")
         return True
+
+    async def _unless_stopped(self, building: Coroutine[Any, Any, Built]) -> Built | None:
+        """What is built; None when a signal came first, and the building was broken off."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(building, name="start")
+                stop = group.create_task(self._stop.wait(), name="stop")
+                await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+                work.cancel()  # of no effect on one that is done
+                stop.cancel()
+        except BaseExceptionGroup as several:
+            raise first_of(several) from None
+        return None if work.cancelled() else work.result()
 
     async def _build(
         self, venue: VenueSettings, publish: Listener, stack: AsyncExitStack, *, real: bool
-    ) -> tuple[VenueRun, Trader, Paper | Real]:
-        settings = self._settings
-        account = _account(venue, real=real)
-        journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
+    ) -> Built:
+        settings, journal = self._settings, self._journal
+        if journal is None:
+            raise BrokenRule("live: nothing is built before its journal is open")
         reached = await reach(venue, stack, lambda: self._child(venue, real=real))
         rest = rest_side(venue, reached.at, self._clock)
         stack.push_async_callback(rest.client.close)
@@ -205,7 +178,7 @@ class LiveRun:
         trader = Trader(
             TraderSetup(
                 settings=settings,
-                account=account,
+                account=account_of(venue, real=real),
                 desk=run.desk,
                 integrity=run.feed.integrity,
                 journal=journal,
@@ -216,6 +189,7 @@ class LiveRun:
                 publish=publish,
                 epoch=run_epoch(),
                 data_dir=settings.data_dir,
+                venue_clock=side.venue_clock,
             )
         )
         side.joined(trader, run)
@@ -259,9 +233,12 @@ class LiveRun:
             if isinstance(error, UserError):
                 raise error from None
             self._why = "broken"
+            self._ends(RunEnd.BROKEN)
             return f"{type(error).__name__}: {error}"
         finally:
             self._screen.end()
+        if run.failure:
+            self._ends(RunEnd.BROKEN)
         return run.failure
 
     async def _until_over(self, run: VenueRun, trader: Trader) -> None:
@@ -275,7 +252,7 @@ class LiveRun:
         while not self._why:
             if self._stop.is_set():
                 self._why = "stopped"
-            elif options.recover_only:
+            elif options.recover_only and trader.started:
                 self._why = "recovered"
             elif options.seconds is not None and (
                 self._clock.monotonic_ns() - began_ns > options.seconds * 1e9
@@ -288,6 +265,7 @@ class LiveRun:
             await self._clock.sleep(CHECK_S)
         run.close()
         left = await trader.drain(self._settings.risk.grace_s)
+        self._ends(RunEnd.STOPPED if left else RunEnd.CLEAN)
         if left:
             self._why += f"; {left}"
 
@@ -301,8 +279,18 @@ class LiveRun:
     def _signalled(self) -> None:
         self._signals += 1
         if self._signals > 1:
-            os._exit(STOPPED_HARD)
+            try:
+                self._ends(RunEnd.HARD)
+                if self._journal is not None:
+                    self._journal.end_run(self._clock.wall_ns())
+            finally:
+                os._exit(STOPPED_HARD)
         self._stop.set()
+
+    def _ends(self, how: RunEnd) -> None:
+        """For the row of this run; one that breaks off by itself has no part in that."""
+        if self._journal is not None:
+            self._journal.ending = how
 
     async def _show(self, run: VenueRun, trader: Trader) -> None:
         began_ns = self._clock.monotonic_ns()
@@ -311,76 +299,14 @@ class LiveRun:
             elapsed_s = (self._clock.monotonic_ns() - began_ns) / 1e9
             self._screen.refresh(run, trader, elapsed_s)
 
-    def _preamble(self, trader: Trader, run: VenueRun) -> Preamble:
-        settings, risk, scan = self._settings, self._settings.risk, self._settings.scan
-        ref = scan.reference_currency
-        rates = sorted({fee.bps for fee in run.desk.setup.watch.fees.values()})
-        fees = {
-            symbol: f"{plain(fee.bps.normalize())} bps ({fee.source.value})"
-            for symbol, fee in run.desk.setup.watch.fees.items()
-        }
-        sentence = "no fee is known: nothing can be traded"
-        if rates:
-            worst = rates[-1] / 10_000
-            hurdle = hurdle_bps([worst] * 3, scan.min_edge_bps)
-            sentence = (
-                f"at your fees (up to {plain(rates[-1].normalize())} bps a leg) a gap of "
-                f"{hurdle:.1f} bps is needed before a cycle earns anything"
-            )
-        limits = {
-            "policy": risk.policy.value,
-            "per cycle": f"{plain(scan.max_notional_per_cycle)} {ref}",
-            "cycles at once": str(scan.max_concurrent_cycles),
-            "slippage a leg": f"{plain(scan.max_slippage_bps)} bps",
-            "edge after fees": f"at least {plain(scan.min_edge_bps)} bps",
-            "exposure an asset": f"{plain(risk.max_exposure)} {ref}",
-            "loss a day": f"{plain(risk.max_daily_loss)} {ref}",
-            "unwinding": f"may lose {plain(risk.unwind_budget_bps)} bps of a cycle",
-            "orders": f"IOC limit only, over {trader.setup.gateway.transport}",
-        }
-        del settings
-        return Preamble(
-            venue=run.desk.setup.venue.name,
-            mode=trader.setup.account.mode.value,
-            synthetic=run.market == "synthetic",
-            limits=limits,
-            fees=fees,
-            sentence=sentence,
-        )
-
-    def _report(self, run: VenueRun, trader: Trader, seconds: float, failure: str) -> LiveReport:
-        engine = trader.engine
-        return LiveReport(
-            venue=run.desk.setup.venue.name,
-            account=str(trader.setup.account),
-            mode=trader.setup.account.mode.value,
-            synthetic=run.market == "synthetic",
-            seconds=round(seconds, 3),
-            ended=self._why,
-            cycles=dict(engine.ends),
-            orders=engine.orders,
-            refusals=dict(engine.refusals),
-            profit={asset: plain(amount) for asset, amount in engine.profit.items()},
-            balances={asset: plain(amount) for asset, amount in trader.balances().items()},
-            breaker=trader.breaker.state().value,
-            breaker_why=trader.breaker.detail,
-            open_cycles=engine.open_cycles,
-            recovered=trader.recovered,
-            failure=failure,
-        )
-
-
-def _account(venue: VenueSettings, *, real: bool) -> AccountId:
-    if not real:
-        return AccountId(venue.name, Mode.PAPER)
-    mode = Mode.SANDBOX if venue.name == SANDBOX else Mode.LIVE
-    key = venue.api_key.get_secret_value() if venue.api_key else ""
-    return AccountId.of_key(venue.name, mode, key)
-
 
 def _startable(trader: Trader, settings: Settings, asset: str) -> Decimal:
-    """What a cycle could start with: what is free, of an asset that cycles may start in."""
-    return trader.ledger.free(asset) if asset in settings.scan.start_assets else Decimal(0)
+    """What a cycle could start with: what is free, of an asset that cycles may start in.
+
+    A little is left over: the venue rounds what it holds for an order up.
+    """
+    free = trader.ledger.free(asset) if asset in settings.scan.start_assets else Decimal(0)
+    return EXACT.multiply(free, ONE - SPARE)
 
 
 def _traded(trader: Trader) -> int:

@@ -21,8 +21,8 @@ class DeskSights:
         self.integrity = integrity
 
     def view(self, symbol: str, now_ns: int) -> BookView | None:
-        """The book, if it may be believed at monotonic `now_ns`."""
-        if symbol not in self._desk.cache.symbols:
+        """The book, if it may be believed at monotonic `now_ns`: not right after a standstill."""
+        if symbol not in self._desk.cache.symbols or self._desk.standstill.blind(now_ns):
             return None
         return self._desk.cache.fresh(symbol, now_ns, self._max_age_ns)
 

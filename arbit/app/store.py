@@ -2,33 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from arbit.domain.account import AccountId
+from arbit.app.build import SANDBOX
+from arbit.config import Settings, VenueSettings
+from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError
-from arbit.domain.records import JournalFailed
+from arbit.domain.records import JournalFailed, RunEnd
 from arbit.persistence.journal import SqliteJournal
-from arbit.persistence.lease import Lease, lock_of
-from arbit.persistence.migrate import upgrade
-from arbit.ports import Clock
+from arbit.persistence.lease import Lease
+from arbit.persistence.locks import Lock, lock_of
+from arbit.persistence.memory import MemoryJournal
+from arbit.persistence.migrate import is_there, refuse_old, upgrade
+from arbit.ports import Clock, Journal
 
 DATABASE = "arbit.db"
 
 
+def account_of(venue: VenueSettings, *, real: bool) -> AccountId:
+    """Whose money it would be. UserError for a real one without a key."""
+    if not real:
+        return AccountId(venue.name, Mode.PAPER)
+    for name, value in (("KEY", venue.api_key), ("SECRET", venue.api_secret)):
+        if value is None:
+            key = f"ARBIT_VENUES__{venue.name.upper()}__API_{name}"
+            raise UserError(f"{key}: expected the API key's own, none is set")
+    mode = Mode.SANDBOX if venue.name == SANDBOX else Mode.LIVE
+    return AccountId.of_key(
+        venue.name, mode, venue.api_key.get_secret_value() if venue.api_key else ""
+    )
+
+
+def held_account(
+    settings: Settings, venue: VenueSettings, account: AccountId, clock: Clock
+) -> AbstractContextManager[object]:
+    """The account, held against every other daemon of this user, whatever its data folder.
+
+    An account of our own exchange is another on each exchange; one that is not served at an address
+    is kept in the data folder, and held with that. Paper is nobody's.
+
+    UserError names who has it, or the lock's folder where that cannot be written.
+    """
+    name = str(account)
+    if account.mode is Mode.SANDBOX:
+        name += f":{hashlib.sha256((venue.rest_url or '').encode()).hexdigest()[:8]}"
+    if account.mode is Mode.PAPER or (account.mode is Mode.SANDBOX and not venue.rest_url):
+        return nullcontext()
+    try:
+        folder = settings.lock_dir.expanduser()
+    except RuntimeError:
+        raise UserError(f"ARBIT_LOCK_DIR={settings.lock_dir}: there is no home folder") from None
+    where = f" in {settings.data_dir.absolute()}"
+    what = f"account {account} is traded"
+    return Lock(lock_of(folder, name), what, clock.wall_ns(), where)
+
+
 @contextmanager
-def open_journal(data_dir: Path, account: AccountId, clock: Clock) -> Iterator[SqliteJournal]:
+def open_journal(
+    data_dir: Path, account: AccountId, clock: Clock, command: str = "live"
+) -> Iterator[SqliteJournal]:
     """The account's journal, its schema brought up to date, held against every other daemon.
+
+    The run of this command has a row there; the journal's `ending` says how it ends.
 
     UserError when the file is damaged, newer, read-only, or the account is traded already.
     """
-    path, lock = data_dir / DATABASE, lock_of(data_dir, str(account))
+    lock = lock_of(data_dir, str(account))
+    with _opened(data_dir, account, clock, command, lambda path: upgrade(path, lock)) as journal:
+        yield journal
 
-    def prepare() -> None:
-        upgrade(path, lock)
 
-    with Lease(data_dir, path, str(account), clock.wall_ns(), prepare) as lease:
+@contextmanager
+def nonces_of(
+    settings: Settings, venue: VenueSettings, account: AccountId, clock: Clock, command: str
+) -> Iterator[Journal]:
+    """Where the nonces of the account's key are kept, for a command that only asks questions.
+
+    It takes the account as a daemon does: two at once would refuse each other's nonces. Without a
+    journal (nothing was traded from here, or the exchange lives as long as the command) they are
+    kept in memory: the clock's are high enough.
+
+    AccountHeld names the daemon that has the account. UserError when the journal cannot be used.
+    """
+    with held_account(settings, venue, account, clock):
+        there = is_there(settings.data_dir / DATABASE)
+        if not there or (account.mode is Mode.SANDBOX and not venue.rest_url):
+            yield MemoryJournal()
+            return
+        with _opened(settings.data_dir, account, clock, command, refuse_old) as journal:
+            yield journal
+            journal.ending = RunEnd.CLEAN
+
+
+@contextmanager
+def _opened(
+    data_dir: Path,
+    account: AccountId,
+    clock: Clock,
+    command: str,
+    prepare: Callable[[Path], object],
+) -> Iterator[SqliteJournal]:
+    path = data_dir / DATABASE
+
+    def prepared() -> None:
+        prepare(path)
+
+    with Lease(data_dir, path, str(account), clock.wall_ns(), prepared, command) as lease:
         try:
             journal = SqliteJournal(path, str(account), lease.token)
         except JournalFailed as failure:
@@ -36,4 +118,6 @@ def open_journal(data_dir: Path, account: AccountId, clock: Clock) -> Iterator[S
         try:
             yield journal
         finally:
+            with suppress(JournalFailed):  # then the next start says that it ended without a word
+                journal.end_run(clock.wall_ns())
             journal.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -24,10 +24,10 @@ from arbit.execution.recovery import note_clean_end, recover
 from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger
 from arbit.ports import AccountReader, Clock, Journal, Listener, OrderGateway
-from arbit.risk.breaker import Breaker, BreakerState
+from arbit.risk.breaker import FLAG, Breaker, BreakerState, Reason
 from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
-from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.kill import KillSwitch, Orders, Resume
 
 OPERATOR_S = 0.25  # how often an operator's files are looked at
 STEP_S = 0.05
@@ -35,7 +35,10 @@ STEP_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class TraderSetup:
-    """What one account is traded with. `fees` are taker fees as fractions by symbol."""
+    """What one account is traded with. `fees` are taker fees as fractions by symbol.
+
+    `venue_clock` is the venue's wall time; None for ours.
+    """
 
     settings: Settings
     account: AccountId
@@ -49,6 +52,7 @@ class TraderSetup:
     publish: Listener
     epoch: str
     data_dir: Path
+    venue_clock: Callable[[], int | None] | None = None
 
 
 class Trader:
@@ -86,10 +90,13 @@ class Trader:
         self.engine = Engine(engine_setup)
         self.engine.closed = True  # until everything in flight is found out
         self.auditor = Auditor(engine_setup, self.engine, setup.reader, self._opened_ns())
+        self.gate.unaudited = self.auditor.overdue
         self.breaker.persist = self.engine.keeper.note
+        self.breaker.restore(self.memory.flags.get(FLAG))  # before anything can trip or resume it
         self.started = False
         self.recovered = 0
         self.recover_only = False
+        self._stopping = False
 
     def _engine_setup(self) -> EngineSetup:
         setup = self.setup
@@ -110,6 +117,7 @@ class Trader:
             clock=setup.clock,
             ids=Ids(setup.epoch),
             publish=setup.publish,
+            venue_clock=setup.venue_clock,
         )
 
     def _opened_ns(self) -> int:
@@ -122,6 +130,11 @@ class Trader:
     def account_event(self, event: AccountEvent, /) -> None:
         """`ports.AccountSink`: what the account's stream tells."""
         self.auditor(event)
+
+    def history_failing(self, why: str) -> None:
+        """What happens is no longer written down: begin nothing, until the rest and a probe."""
+        if self.breaker.state() in {BreakerState.ACTIVE, BreakerState.PROBING}:
+            self.breaker.trip(Reason.RECORDER, why)
 
     def take(self, plan: Plan, now_ns: int) -> Refused | None:
         """The lane's way in."""
@@ -138,9 +151,9 @@ class Trader:
         """Recover, then trade; from then on audit."""
         await self._books_believed()
         setup = self.engine.setup
-        found = await recover(setup, self.engine, self.auditor, self.setup.reader, self.memory)
+        found = await recover(setup, self.engine, self.auditor, self.setup.reader)
         self.recovered = len(found)
-        self.engine.closed = self.recover_only
+        self.engine.closed = self.recover_only or self._stopping
         self.started = True
         await self.auditor.run()
 
@@ -163,19 +176,25 @@ class Trader:
     async def _heed_operator(self) -> None:
         """`arbit resume` closes the breaker; its file is used up."""
         while True:
-            if self.orders.take_resume():
+            asked = self.orders.take_resume()
+            if asked is not None:
+                self.auditor.accept_balances = asked is Resume.ACCEPT_BALANCES
                 self.breaker.resume()
             await self.setup.clock.sleep(OPERATOR_S)
 
     async def drain(self, grace_s: float) -> str:
         """Begin nothing new; wait until open cycles have ended and all of it is written.
 
-        Returns what is left when the grace is over, in words; empty when nothing is.
+        Returns what is left when the grace is over, in words; empty when nothing is. What recovery
+        has not found out yet is the next start's: it is not waited for, and the end is not clean.
         """
+        self._stopping = True
         self.engine.close()
         keeper = self.engine.keeper
         for _ in range(int(grace_s / STEP_S) + 1):
             if not self.engine.open_cycles and not keeper.unwritten:
+                if not self.started:
+                    return "recovery was not over: the next start begins it anew"
                 self._clean_end()
                 return ""
             await self.setup.clock.sleep(STEP_S)
@@ -189,6 +208,18 @@ class Trader:
             self.setup.journal.write(Batch(flags=(flag,)))
         except JournalFailed:  # the next start counts this one as a crash, which is the safe side
             return
+
+    @property
+    def open_cycles(self) -> int:
+        """Cycles that are not over; before recovery is, those that the journal remembers too."""
+        at_work = self.engine.open_cycles
+        if self.started:
+            return at_work
+        try:
+            kept = self.setup.journal.recall().cycles
+        except JournalFailed:
+            kept = self.memory.cycles
+        return max(at_work, sum(not cycle.ended_ns for cycle in kept))
 
     @property
     def halted(self) -> bool:

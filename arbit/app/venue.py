@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arbit.app.budget import Budget
+from arbit.app.standstill import Standstill
 from arbit.app.watchlist import Watchlist
 from arbit.books import BookCache
 from arbit.config import Feed, ScanSettings, VenueSettings
@@ -29,8 +30,6 @@ MS = 1_000_000
 PULSE_S = 0.05
 SECOND_NS = 1_000 * MS
 MAX_CANDIDATES = 64
-STALL_NS = 500 * MS  # the pulse beats every 50 ms: later than this, the loop stood still
-BLIND_NS = 250 * MS  # after that nothing is looked at until what waited has been read
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,7 @@ class Desk:
             self.scanner, float(setup.scan.min_edge_bps / BPS), self._episode_ended
         )
         self.exchange = self._exchange(max_age_ns) if setup.simulate else None
+        self.standstill = Standstill()
         self.funds: Callable[[str], Decimal] | None = None  # what is free, when trading for real
         self.budget = Budget(
             setup.scan, self.cache, setup.markets, setup.clock_ns, max_age_ns, self._free
@@ -262,8 +262,6 @@ class VenueRun:
         self._cancel_timer: Callable[[], None] | None = None
         self._timer_ns: int | None = None
         self._setup = setup
-        self._beat_ns = 0
-        self._blind_until_ns = 0
         self._broken: Exception | None = None
         self._break = asyncio.Event()
         self._awake_until_ns = 0
@@ -286,11 +284,7 @@ class VenueRun:
         It is called from inside the WebSocket client, which would take an error of ours for the
         venue's and redial for ever.
         """
-        stalled = now_ns - self._beat_ns > STALL_NS
-        self._beat_ns = now_ns
-        if stalled:  # frames that waited meanwhile are older than the time they are stamped with
-            self._blind_until_ns = now_ns + BLIND_NS
-        if now_ns < self._blind_until_ns or self._broken is not None:
+        if not self.desk.standstill.beat(now_ns) or self._broken is not None:
             return
         try:
             turn(now_ns)
@@ -311,7 +305,8 @@ class VenueRun:
 
     async def run(self) -> None:
         """Feed and decide until cancelled or broken; a user's mistake alone is raised."""
-        self.started_ns = self._beat_ns = self._clock.monotonic_ns()
+        self.started_ns = self._clock.monotonic_ns()
+        self.desk.standstill.begin(self.started_ns)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.feed.run(self.desk.setup.watch.symbols))

@@ -13,11 +13,21 @@ if TYPE_CHECKING:
 DataDir = Annotated[
     str | None, typer.Option("--data-dir", help="The data folder of the daemon to be told.")
 ]
+Accept = Annotated[
+    bool,
+    typer.Option(
+        "--accept-balances",
+        help="Book what the venue has more (or less) than our books, after you looked why.",
+    ),
+]
 Venue = Annotated[str, typer.Argument(help="The venue, e.g. kraken.", metavar="VENUE")]
 
 
 def kill(data_dir: DataDir = None) -> None:
-    """Stop every order at once: nothing leaves, open cycles are held and listed."""
+    """Stop every order at once: nothing leaves, open cycles are held and listed.
+
+    Where no daemon runs it says so, loudly, and still leaves with code 0: the next start finds it.
+    """
     from arbit.app import control
 
     _say(control.kill(_settings(data_dir)))
@@ -37,11 +47,11 @@ def pause(venue: Venue, data_dir: DataDir = None) -> None:
     _say(control.pause(_settings(data_dir), venue))
 
 
-def resume(venue: Venue, data_dir: DataDir = None) -> None:
+def resume(venue: Venue, data_dir: DataDir = None, accept_balances: Accept = False) -> None:
     """End a pause, and close the venue's circuit breaker."""
     from arbit.app import control
 
-    _say(control.resume(_settings(data_dir), venue))
+    _say(control.resume(_settings(data_dir), venue, accept_balances=accept_balances))
 
 
 def _settings(data_dir: str | None) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -54,12 +55,13 @@ def check(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     found = check_database(_folder(data_dir))
     if as_json:
-        told = {"findings": found.findings, "wallets": found.wallets, "counts": found.counts}
-        _say(json.dumps(told, indent=2, sort_keys=True))
+        _say(json.dumps(asdict(found), indent=2, sort_keys=True))
     else:
         for account, amounts in sorted(found.wallets.items()):
             for asset, amount in sorted(amounts.items()):
                 _say(f"{account} {asset} {amount}")
+        for account, said in sorted(found.runs.items()):
+            _say(f"{account} {said}")
         for finding in found.findings:
             _say(f"WRONG {finding}")
         rows = ", ".join(f"{count} {name}" for name, count in sorted(found.counts.items()))

@@ -14,7 +14,7 @@ from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
-    from arbit.app.live import LiveReport, LiveScreen
+    from arbit.app.live_told import LiveReport, LiveScreen
     from arbit.config import Settings
 
 PROFILES = ("calm", "volatile", "thin", "whole-venue")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from arbit.app.live import LiveReport, Preamble
+from arbit.app.live_told import LiveReport, Preamble
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 
@@ -92,7 +92,7 @@ def preamble_lines(said: Preamble) -> list[str]:
     for fee in said.fees.values():
         by_fee[fee] = by_fee.get(fee, 0) + 1
     lines += [f"  taker fee {fee} on {count} markets" for fee, count in sorted(by_fee.items())]
-    return [*lines, said.sentence]
+    return [*lines, said.sentence, *(f"warning: {one}" for one in said.warnings)]
 
 
 def progress(run: VenueRun, trader: Trader) -> dict[str, str]:

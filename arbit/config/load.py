@@ -21,6 +21,8 @@ from arbit.config.text import (
     key_of,
     read_env_file,
 )
+from arbit.config.venue import OrderTransport
+from arbit.domain.cycle import Policy
 from arbit.domain.errors import UserError
 
 
@@ -47,6 +49,8 @@ def load_settings(
         settings = Settings.model_validate(_unset(gathered))
     except ValidationError as error:
         problems += _complaints(error, gathered)
+    else:
+        problems += _conflicts(settings, gathered)
     if problems:
         raise UserError("\n".join(dict.fromkeys(problems)))
     return settings
@@ -94,3 +98,17 @@ def _complaints(error: ValidationError, gathered: Gathered) -> list[str]:
         wanted = expected(info) if info is not None else str(detail["msg"])
         found.append(f"{said or key_of(path)}: expected {wanted}")
     return found
+
+
+def _conflicts(settings: Settings, gathered: Gathered) -> list[str]:
+    """What is good by itself and not together."""
+    path = ("risk", "policy")
+    near = gathered.near(path)
+    said = near[1] if near is not None else key_of(path)
+    return [
+        f"{said}: expected sequential with {key_of(('venues', name, 'order_transport'))}=rest, "
+        "where a key's orders leave one after another: of three at once some would miss their "
+        "deadline"
+        for name, venue in settings.venues.items()
+        if settings.risk.policy is Policy.PARALLEL and venue.order_transport is OrderTransport.REST
+    ]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from arbit.config.fields import AMOUNTS, AmountByAsset, Bps, setting, within
 from arbit.domain.cycle import Policy
@@ -22,7 +22,8 @@ class RiskSettings(BaseModel):
     policy: Policy = setting(
         Policy.SEQUENTIAL,
         "how legs are sent: each from what the one before delivered, or all from inventory",
-        why="sequential needs funds of the start asset alone and never bets on three books at once",
+        why="sequential needs funds of the start asset alone and never bets on three books at "
+        "once; parallel needs orders over WebSocket, for over REST a key's leave in turn",
     )
     max_exposure: Annotated[Decimal, within(1, 100_000_000)] = setting(
         Decimal(3000),
@@ -78,22 +79,25 @@ class RiskSettings(BaseModel):
         why="what makes a lost reply resolvable; Kraken takes 500 ms to 60 s (REST: from 2 s)",
     )
     resolve_margin_ms: Annotated[int, within(100, 60_000)] = setting(
-        1500,
-        "how long after its deadline an order that is not found is asked for again",
+        6000,
+        "how long after its deadline an order that is not found may still turn up",
         unit="ms",
-        why="a venue's own reads lag behind its engine",
+        why="a venue's own reads lag behind its engine by up to five seconds; one too short takes "
+        "an order that filled for one that never was",
     )
     max_resolve_s: Annotated[int, within(5, 86_400)] = setting(
         120,
         "an order still UNKNOWN after this halts trading and waits for an operator",
         unit="s",
         why="minutes without an answer are no accident",
+        expect="a whole number to 86400 s, more than deadline_ms and resolve_margin_ms together",
     )
     grace_s: Annotated[int, within(0, 600)] = setting(
-        20,
+        30,
         "how long open cycles may take to finish or unwind when asked to stop",
         unit="s",
-        why="three deadlines and a resolution; a supervisor should wait longer than this",
+        why="a lost leg and a lost order home: for each a deadline, the margin and the questions; "
+        "a supervisor should wait longer than this",
     )
     order_rate_per_s: Annotated[float, within(0.01, 100)] = setting(
         5.0,
@@ -136,3 +140,11 @@ class RiskSettings(BaseModel):
         why="unset: only the one in the data folder",
         expect="a path",
     )
+
+    @field_validator("max_resolve_s")
+    @classmethod
+    def _outlasts_a_resolution(cls, seconds: int, info: ValidationInfo) -> int:
+        told = (info.data.get("deadline_ms", 0), info.data.get("resolve_margin_ms", 0))
+        if seconds * 1_000 <= sum(told):
+            raise ValueError("max_resolve_s")
+        return seconds

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from arbit.config.fields import expected, inner_model, is_setting
+from arbit.config.risk import RiskSettings
 from arbit.config.settings import ScanSettings, Settings
 from arbit.config.text import key_of
 from arbit.config.venue import VenueSettings
@@ -35,6 +36,11 @@ def general_rows() -> Iterator[Row]:
 def scan_rows() -> Iterator[Row]:
     """The settings of `ScanSettings`."""
     return _rows(ScanSettings, ("scan",))
+
+
+def risk_rows() -> Iterator[Row]:
+    """The settings of `RiskSettings`."""
+    return _rows(RiskSettings, ("risk",))
 
 
 def venue_rows() -> Iterator[Row]:

@@ -163,6 +163,13 @@ class Settings(BaseSettings):
         why="beside you, so that nothing is written outside the working folder",
         expect="a path",
     )
+    lock_dir: Path = setting(
+        Path("~/.local/state/arbit"),
+        "folder of the locks that keep two daemons off one account, whatever their data folders",
+        why="your home is the same for a terminal, cron and a service manager; /run and /tmp need "
+        "not be",
+        expect="a path",
+    )
 
     @classmethod
     def settings_customise_sources(

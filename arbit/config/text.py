@@ -20,9 +20,12 @@ from dotenv.parser import parse_stream
 
 PREFIX = "ARBIT_"
 ANY_NAME = "*"
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSPHRASE|PRIVATE|CREDENTIAL|API_?KEY|WEBHOOK")
+_SECRET = re.compile(r"SECRET|TOKEN|PASS|CREDENTIAL|KEY|WEBHOOK|HISTORY_URL")
+_ADDRESS = re.compile(r"URL|ADDRESS|HOST")
+_OURS_AT_LEAST = re.compile(r"\s*(?:export\s+)?(ARBIT_[A-Z0-9_]*)")
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")
 _MAX_SHOWN = 80
+_MAX_NAME = 400  # the file, the line and the key
 
 
 class Known(dict[str, "Known | None"]):
@@ -57,7 +60,12 @@ class Said:
     value: object
 
     def __str__(self) -> str:
-        return f"{self.label}={shown(self.label, self.value)}"
+        return f"{self.name}={shown(self.label, self.value)}"
+
+    @property
+    def name(self) -> str:
+        """The label alone, fit for a screen: all that may be repeated of what nobody knows."""
+        return _fit(self.label, _MAX_NAME)
 
 
 @dataclass(slots=True)
@@ -92,12 +100,17 @@ def key_of(path: Iterable[str]) -> str:
 
 
 def shown(key: str, value: object) -> str:
-    """A value fit for a screen: short, on one line, and never something that looks secret."""
-    if _SECRET.search(key.upper()):
-        return "***"
+    """The value of a setting that we know, fit for a screen: never one that may hold a secret."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
+    who = key.upper()
+    may_log_in = "@" in text and (bool(_ADDRESS.search(who)) or "://" in text)
+    return "***" if _SECRET.search(who) or may_log_in else _fit(text)
+
+
+def _fit(text: str, most: int = _MAX_SHOWN) -> str:
+    """Short and on one line."""
     text = text if text.isprintable() else repr(text)[1:-1]
-    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def gather(known: Known, pairs: Iterable[tuple[str, str, str]]) -> Gathered:
@@ -119,7 +132,8 @@ def _place(gathered: Gathered, known: Known, said: Said, path: tuple[str, ...]) 
         found, below = level.get_known(name) if level is not None else (False, None)
         if not found:
             hint = _hint(known, key_of(path), path[:depth], level)
-            gathered.problems.append(f"{said}: unknown setting; {hint}")
+            # Its value may be a secret under a misspelt name: the name alone is repeated.
+            gathered.problems.append(f"{said.name}: unknown setting; {hint}")
             return
         level = below
     if level is None:
@@ -129,16 +143,16 @@ def _place(gathered: Gathered, known: Known, said: Said, path: tuple[str, ...]) 
 
 
 def _place_object(gathered: Gathered, known: Known, said: Said, path: tuple[str, ...]) -> None:
-    """A whole slice given as one JSON object."""
+    """A whole slice given as one JSON object. Not repeated when it is none: keys may be in it."""
     value = said.value
     try:
         if isinstance(value, str):
             value = json.loads(value, parse_float=str)
-    except json.JSONDecodeError as error:
-        value = error
+    except (json.JSONDecodeError, RecursionError):
+        value = None
     if not isinstance(value, dict):
         gathered.problems.append(
-            f"{said}: expected a JSON object, or a deeper key such as {_example(known, path)}"
+            f"{said.name}: expected a JSON object, or a deeper key such as {_example(known, path)}"
         )
         return
     for name, inner in value.items():
@@ -201,10 +215,11 @@ def read_env_file(path: Path, *, required: bool) -> tuple[list[tuple[str, str, s
         line = binding.original.line + len(original) - len(original.lstrip("\n"))
         key, value = binding.key, binding.value
         if binding.error or (key is not None and value is None):
-            seen = shown(original, original.strip())
-            problems.append(f"{path}, line {line}: {seen!r}: expected KEY=value")
+            named = _OURS_AT_LEAST.match(original)  # the rest may be a secret that lost its name
+            seen = f" {named[1]}:" if named else ""
+            problems.append(f"{path}, line {line}:{seen} expected KEY=value")
         elif key is not None and value is not None:
-            if key in first_line:
+            if key in first_line and key.upper().startswith(PREFIX):
                 problems.append(
                     f"{path}, line {line}: {key}: expected once, but line {first_line[key]} has it"
                 )
@@ -258,7 +273,7 @@ def _each_triangle(value: object) -> object:
 def _json(text: str) -> object:
     try:
         parsed: object = json.loads(text, parse_float=str)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"no JSON ({error})") from None
     return parsed
 

@@ -70,7 +70,8 @@ class Flow:
     """Money that came or went without an order: a deposit, a withdrawal, an adjustment.
 
     `ref` is the venue's ledger id, unique in the account; `amount` is net of its fee and positive
-    when it came in; `at_ns` is the venue's wall time.
+    when it came in; `at_ns` is the venue's wall time. `trade_id` names the trade that moved it, if
+    one did: of use for trades that are not ours.
     """
 
     ref: str
@@ -78,6 +79,7 @@ class Flow:
     amount: Decimal
     kind: str
     at_ns: int
+    trade_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,16 @@ class AccountStreamBack:
     """The account's stream is whole again, and what was missed has been asked for."""
 
 
-AccountEvent = TradeSeen | BalanceSeen | ForeignOrder | AccountStreamLost | AccountStreamBack
+@dataclass(frozen=True, slots=True)
+class KeyDoubted:
+    """The venue's words put the key or the account in question: an operator has to look."""
+
+    why: str
+
+
+AccountEvent = (
+    TradeSeen | BalanceSeen | ForeignOrder | AccountStreamLost | AccountStreamBack | KeyDoubted
+)
 
 
 class AccountUnfit(VenueError):

@@ -29,6 +29,15 @@ class Purpose(enum.StrEnum):
     UNWIND = "unwind"
 
 
+class RunEnd(enum.StrEnum):
+    """How a run on an account ended; its row says nothing while it goes on."""
+
+    CLEAN = "clean"  # everything of it was over
+    STOPPED = "stopped"  # told to, with something open or not yet found out: the next start's
+    BROKEN = "broken"  # by itself, for a reason that it told
+    HARD = "hard"  # without a word: killed, or told twice to stop
+
+
 class Book(enum.StrEnum):
     """The books of the ledger. For each asset, all four add up to zero at any time."""
 
@@ -156,7 +165,8 @@ class Memory:
 
     `cycles` are those not closed, and the HELD as rows alone; `orders` and `trades` are all of the
     former's, and every order not over. `sums` are the ledger's, by book and asset.
-    `profit_ref_by_day` sums cycles by UTC day (`2026-11-24`) for the last two days.
+    `profit_ref_by_day` sums cycles by UTC day (`2026-11-24`). `last_sent` are the newest orders,
+    whatever became of them, as (symbol, wall time of sending).
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -167,3 +177,4 @@ class Memory:
     profit_ref_by_day: Mapping[str, Decimal] = field(default_factory=dict)
     last_trade_ns: int = 0
     last_flow_ns: int = 0
+    last_sent: tuple[tuple[str, int], ...] = ()

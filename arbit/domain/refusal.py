@@ -33,6 +33,7 @@ class RefusalCode(enum.StrEnum):
     RATE_BUDGET = "rate_budget"
     DAILY_LOSS = "daily_loss"
     UNRESOLVED = "unresolved"  # an order touching these assets is UNKNOWN
+    AUDIT = "audit"  # the books have not been compared with the venue's for too long
     JOURNAL = "journal"
     CLOCK = "clock"  # the offset to the venue's clock is not known well enough for a deadline
     ENVELOPE = "envelope"  # an order outside what was approved

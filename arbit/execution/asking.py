@@ -13,7 +13,12 @@ from arbit.execution.setup import MS, EngineSetup, Tasks
 from arbit.execution.works import Work
 from arbit.risk.breaker import Reason
 
-ASK_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)  # waits before each question about an UNKNOWN order
+ASK_S = (0.05, 0.5, 2.0, 5.0)  # waits before each question about an UNKNOWN order
+# Once its deadline and the margin have passed, two answers that do not know it make it NEVER.
+SURE_S = 0.05  # so long after that moment the first of them is asked for
+APART_S = 0.55
+SOON_S = 1.0  # a question so close before that moment would be wasted: it waits for it
+INSIST_S = 2.0  # for so long after it questions are asked quickly; then the venue does not answer
 
 
 class Asking:
@@ -41,7 +46,23 @@ class Asking:
         if since_ns > self._setup.settings.max_resolve_s * 1_000 * MS:
             said = f"{client_id}: unknown for {since_ns // (1_000 * MS)} s"
             self._setup.breaker.trip(Reason.UNRESOLVED, said)
-        self._tasks.spawn(self._ask(order.record, ASK_S[min(asked, len(ASK_S) - 1)]))
+        self._tasks.spawn(self._ask(order.record, self._wait_s(order.record, asked)))
+
+    def _wait_s(self, record: OrderRecord, asked: int) -> float:
+        """How long to wait before the next question.
+
+        Ever longer, for questions are counted by the venue, but for the two that can end it: they
+        are asked as soon as they count.
+        """
+        wait_s = ASK_S[min(asked, len(ASK_S) - 1)]
+        deadline_ns, venue_ns = record.intent.deadline_ns, self._setup.venue_ns
+        if not deadline_ns or venue_ns is None:
+            return wait_s
+        margin_ns = self._setup.settings.resolve_margin_ms * MS
+        counts_in_s = (deadline_ns + margin_ns - venue_ns) / (1_000 * MS)
+        if 0 < counts_in_s < wait_s + SOON_S:
+            return counts_in_s + SURE_S
+        return min(wait_s, APART_S) if -INSIST_S < counts_in_s <= 0 else wait_s
 
     async def _ask(self, record: OrderRecord, wait_s: float) -> None:
         await self._setup.clock.sleep(wait_s)

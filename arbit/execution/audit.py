@@ -1,13 +1,15 @@
 """Audits: what the venue says of the account against what we know, at the start and ever after.
 
 Books agree to the last digit or somebody is wrong. Money that came or went by itself is booked as a
-flow; a trade of ours that we had not heard of is booked as a late fill; a trade of somebody else,
-an order of ours that no journal knows, or a balance that nothing explains stops trading.
+flow; a trade of ours that we had not heard of is booked as a late fill; a trade of somebody else is
+booked as the flows that the venue lists for it, told, and stops trading unless allowed. A balance
+that nothing explains stops trading until an operator accepts it. Books that could not be compared
+for too long begin no new cycle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
 from arbit.domain.account import (
@@ -16,10 +18,12 @@ from arbit.domain.account import (
     AccountStreamLost,
     Balance,
     BalanceSeen,
+    Flow,
     ForeignOrder,
+    KeyDoubted,
     TradeSeen,
 )
-from arbit.domain.errors import VenueError
+from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.money import ZERO, plain
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, JournalFailed
@@ -37,6 +41,9 @@ AGAIN_S = 2.0  # a venue's reads lag: a difference counts when it is there twice
 EVERY_NS = 60_000 * MS  # how often balances are compared when nothing asks for it
 LOOK_S = 0.5
 MAX_KNOWN_FLOWS = 10_000
+MAX_FOREIGN = 10_000  # trades, and orders like ours, of others that were told of
+OVERDUE_NS = 300_000 * MS  # no new cycle once the books have not been found to agree for so long
+OVERDUE_WANTED_NS = 30_000 * MS  # or when something asked for a look so long ago
 OPENED = "opened"  # the flag that keeps when the account was opened
 AUDITED = "audited"  # the flag that keeps when balances last agreed
 
@@ -47,7 +54,10 @@ class Auditor:
     def __init__(
         self, setup: EngineSetup, engine: Engine, reader: AccountReader, opened_ns: int = 0
     ) -> None:
-        """`opened_ns` (wall) is when the account was opened: what came before is in its opening."""
+        """`opened_ns` is when the account was opened: what came before is in its opening.
+
+        That, and every time that questions begin at, is the venue's: its rows carry no other.
+        """
         self._setup = setup
         self._engine = engine
         self._reader = reader
@@ -57,7 +67,15 @@ class Auditor:
         self._since_ns = 0
         self._opened_ns = opened_ns
         self._flows: dict[str, None] = {}
+        self._foreigners: dict[str, None] = {}
+        self._wanted_ns = 0
+        self._agreed_ns = setup.now_ns
+        self._failure = ""
+        self._told_overdue = False
+        self._begun = False
+        self.accept_balances = False  # an operator's word: book the next difference as it is
         self.audits = 0
+        engine.on_resync = self._want
         self.on_balances: Callable[[Mapping[str, Balance]], None] = lambda _: None
 
     def __call__(self, event: AccountEvent, /) -> None:
@@ -65,22 +83,48 @@ class Auditor:
         self._moved_ns = self._setup.now_ns
         match event:
             case TradeSeen(trade):
-                try:
-                    known = self._engine.late(trade)
-                except JournalFailed:  # it cannot say whether it knows the trade: ask again later
-                    known = False
-                self._wanted = self._wanted or not known
+                self._seen(trade)
             case BalanceSeen(kind=kind):
-                self._wanted = self._wanted or kind not in {"trade", "snapshot"}
+                if kind not in {"trade", "snapshot"}:
+                    self._want()
             case ForeignOrder(order):
-                self._foreign(f"order {order.order_id} on {order.symbol}")
+                what = f"order {order.order_id} on {order.symbol}"
+                if not self._twin(what, order.client_id, order.at_ns):
+                    self._foreign(what)
             case AccountStreamBack():
-                self._wanted = True
+                self._want()
+            case KeyDoubted(why):
+                self._stop(Reason.HALT, why)
             case AccountStreamLost():
                 pass
 
+    def _seen(self, trade: Trade) -> None:
+        """A trade was told: ours, another daemon's, or one that the next look explains."""
+        try:
+            known = self._engine.late(trade)
+        except JournalFailed:  # it cannot say whether it knows the trade: ask again later
+            self._want()
+            return
+        if not known:
+            self._twin(f"trade {trade.trade_id}", trade.client_id, trade.at_ns)
+            self._want()
+
+    def _twin(self, what: str, client_id: str, at_ns: int) -> bool:
+        """Whether its id looks like ours, though no cycle of ours sent it: another daemon's.
+
+        That stops us at once. What came before the account was opened is of a folder given up.
+        """
+        if not ours(client_id):
+            return False
+        opened = self._opened_ns > 0 or self._begun
+        if opened and at_ns > self._opened_ns and client_id not in self._foreigners:
+            self._told_of(client_id)
+            said = f"{what}: {client_id} was not sent from here, another daemon trades this account"
+            self._stop(Reason.FOREIGN, said)
+        return True
+
     async def begin(self, audited_ns: int, *, first: bool) -> None:
-        """The first look of a start; `audited_ns` is when the books last agreed (wall).
+        """The first look of a start; `audited_ns` is when the books last agreed (venue wall time).
 
         With `first` the account is new to us: it is opened. VenueError when the venue does not
         answer.
@@ -90,27 +134,61 @@ class Auditor:
             await self._open()
         else:
             await self.reconcile()
+        self._begun = True
 
     async def run(self) -> None:
         """Look again whenever something asks for it and nothing moves, and once a minute."""
         while True:
             await self._setup.clock.sleep(LOOK_S)
             now_ns = self._setup.now_ns
-            due = self._wanted or now_ns - self._audited_ns > EVERY_NS
+            due = self._wanted or self.accept_balances or now_ns - self._audited_ns > EVERY_NS
             if due and self._quiet(now_ns):
+                wanted_ns = self._wanted_ns if self._wanted else 0
                 try:
                     await self.reconcile()
-                except (VenueError, JournalFailed):
-                    self._wanted = True  # asked again at the next look
+                except (VenueError, JournalFailed) as error:
+                    self._failure, self._audited_ns = str(error), -EVERY_NS  # again at once
+                    if wanted_ns:
+                        self._still_want(wanted_ns)
+            self._tell_overdue()
+
+    def overdue(self) -> str:
+        """Why the books must be compared before anything new begins; empty while they need not."""
+        now_ns = self._setup.now_ns
+        if self.accept_balances:
+            return "the venue's balances are about to be accepted"
+        since_ns = now_ns - self._agreed_ns
+        wanted_ns = now_ns - self._wanted_ns if self._wanted else 0
+        if since_ns <= OVERDUE_NS and wanted_ns <= OVERDUE_WANTED_NS:
+            return ""
+        why = f": {self._failure}" if self._failure else ""
+        return f"the books have not been compared for {since_ns // (1_000 * MS)} s{why}"
+
+    def _tell_overdue(self) -> None:
+        """Once each time; a failing question must not go unheard."""
+        why = self.overdue()
+        if why and self._failure and not self._told_overdue:
+            self._tell("audit", why)
+        self._told_overdue = bool(why)
+
+    def _want(self) -> None:
+        if not self._wanted:
+            self._wanted, self._wanted_ns = True, self._setup.now_ns
+
+    def _still_want(self, since_ns: int) -> None:
+        """A look came to nothing: it is owed since it was asked for, if it was."""
+        self._want()
+        self._wanted_ns = since_ns or self._wanted_ns
 
     def _quiet(self, now_ns: int) -> bool:
         return not self._engine.open_cycles and now_ns - self._moved_ns > QUIET_NS
 
     async def reconcile(self) -> None:
         """Book what we missed, then compare every balance; a difference that stays is drift."""
+        wanted_ns = self._wanted_ns if self._wanted else 0
         self._wanted, self._audited_ns = False, self._setup.now_ns
         self.audits += 1
-        began_ns = self._setup.clock.wall_ns()
+        began_ns = self._setup.venue_ns
         await self._missed()
         drifted = await self._drift()
         if drifted:
@@ -118,46 +196,89 @@ class Auditor:
             await self._missed()
             drifted = await self._drift()
         if drifted is None:
-            self._wanted = True
+            self._still_want(wanted_ns)
+        elif drifted and self.accept_balances:
+            self._accept(drifted)
         elif drifted:
             said = ", ".join(f"{plain(by)} {asset}" for asset, by in drifted.items())
             self._stop(Reason.DRIFT, f"the venue has more (or less) than the ledger: {said}")
         else:
             self._agreed(began_ns)
 
-    def _agreed(self, wall_ns: int) -> None:
-        """Everything before this time is known: the next questions begin a little before it."""
-        self._since_ns = wall_ns
-        self._engine.keeper.note(Flag(AUDITED, str(wall_ns), wall_ns))
+    def _agreed(self, venue_ns: int | None) -> None:
+        """Everything before this time is known: the next questions begin a little before it.
+
+        While the venue's time is not known they begin where they did: more is asked, not less.
+        """
+        self._agreed_ns = self._setup.now_ns
+        self._failure, self.accept_balances = "", False
+        if venue_ns is not None:
+            self._since_ns = venue_ns
+            flag = Flag(AUDITED, str(venue_ns), self._setup.clock.wall_ns())
+            self._engine.keeper.note(flag)
+
+    def _accept(self, drifted: Mapping[str, Decimal]) -> None:
+        """An operator has looked: what nothing explains is booked as it is, and told."""
+        wall_ns, venue_ns, pad = self._setup.clock.wall_ns(), self._setup.venue_ns, Pad()
+        for asset, amount in drifted.items():
+            ref = f"accepted:{wall_ns}:{asset}"
+            self._book(pad, Flow(ref, asset, amount, "accepted", venue_ns or wall_ns))
+        said = ", ".join(f"{plain(by)} {asset}" for asset, by in drifted.items())
+        self._engine.settling.incident(pad, "accepted", f"booked on an operator's word: {said}")
+        self._engine.keeper.write(pad)
+        self._agreed(venue_ns)
 
     async def _missed(self) -> None:
+        """Take in the trades and flows that nobody has told us of."""
         since_ns = max(0, self._since_ns - LOOK_BACK_NS)
         journal = self._setup.journal
-        self._take_trades(await self._reader.trades_since(since_ns, journal.known_trades))
+        trades = await self._reader.trades_since(since_ns, journal.known_trades)
+        foreign = {one.trade_id: one for one in trades if not self._is_ours(one)}
         flows = await self._reader.flows_since(since_ns)
         fresh = [one for one in flows if one.ref not in self._flows]
         known = journal.known_flows([one.ref for one in fresh])
-        pad = Pad()
+        pad, moved = Pad(), set[str]()
         for one in fresh:
+            if one.trade_id and one.trade_id not in foreign:
+                continue  # a trade of ours: its own postings say it
             self._flows[one.ref] = None
             if one.ref not in known and one.at_ns > self._opened_ns:
-                postings = flow(one)
-                self._setup.ledger.apply(postings)
-                pad.postings += postings
+                self._book(pad, one)
+                moved.add(one.trade_id)
         while len(self._flows) > MAX_KNOWN_FLOWS:
             self._flows.pop(next(iter(self._flows)))
         if not pad.empty:
             self._engine.keeper.write(pad)
+        self._tell_foreign(foreign, moved, {one.trade_id for one in flows})
 
-    def _take_trades(self, trades: Sequence[Trade]) -> None:
-        for trade in trades:
-            if trade.at_ns <= self._opened_ns or self._engine.late(trade):
+    def _book(self, pad: Pad, one: Flow) -> None:
+        postings = flow(one)
+        self._setup.ledger.apply(postings)
+        pad.postings += postings
+
+    def _is_ours(self, trade: Trade) -> bool:
+        """Whether it is booked, or was before us; if it is one of ours that was missed, book it."""
+        return trade.at_ns <= self._opened_ns or self._engine.late(trade)
+
+    def _tell_foreign(
+        self, foreign: Mapping[str, Trade], moved: Collection[str], listed: Collection[str]
+    ) -> None:
+        """Each is told once: not again after a restart, when its flows are booked already."""
+        for trade_id, trade in foreign.items():
+            told = not self._foreigners.keys().isdisjoint({trade_id, trade.client_id})
+            self._told_of(trade_id)
+            if told or (trade_id in listed and trade_id not in moved):
                 continue
             if trade.client_id and ours(trade.client_id):
-                said = f"trade {trade.trade_id} of our order {trade.client_id}, unknown here"
+                said = f"trade {trade_id} of our order {trade.client_id}, unknown here"
                 self._stop(Reason.FOREIGN, said)
             else:
-                self._foreign(f"trade {trade.trade_id} on {trade.symbol}")
+                self._foreign(f"trade {trade_id} on {trade.symbol}")
+
+    def _told_of(self, which: str) -> None:
+        self._foreigners[which] = None
+        while len(self._foreigners) > MAX_FOREIGN:
+            self._foreigners.pop(next(iter(self._foreigners)))
 
     async def _drift(self) -> dict[str, Decimal] | None:
         """What the venue has beyond the ledger; None when something moved while it was asked."""
@@ -178,7 +299,9 @@ class Auditor:
     async def _open(self) -> None:
         """The account is new: what is there is what was put in."""
         balances = await self._reader.balances()
-        now_ns, pad = self._setup.clock.wall_ns(), Pad()
+        now_ns, pad = self._setup.venue_ns, Pad()
+        if now_ns is None:
+            raise VenueUnreachable("the venue's clock is not known: the account cannot be opened")
         for asset, balance in sorted(balances.items()):
             postings = opening(asset, balance.total, now_ns)
             self._setup.ledger.apply(postings)

@@ -15,8 +15,8 @@ from decimal import Decimal
 from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.events import CycleEnded, OrderEnded, OrderRefused
-from arbit.domain.money import BPS, EXACT, ZERO, plain
-from arbit.domain.order import OrderState, Outcome, Remedy, Trade
+from arbit.domain.money import EXACT, ZERO, plain
+from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade
 from arbit.domain.plan import Plan
 from arbit.domain.records import CycleRecord, PlannedRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
@@ -26,7 +26,7 @@ from arbit.execution.asking import Asking
 from arbit.execution.cycle import Cycle, WorkingOrder, cycles_of
 from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
-from arbit.execution.sending import Draft, Sender
+from arbit.execution.sending import Sender
 from arbit.execution.settling import Settling, SettlingSetup
 from arbit.execution.setup import MS, EngineSetup, Tasks
 from arbit.execution.works import Work
@@ -69,6 +69,7 @@ class Engine:
         self.profit: dict[str, Decimal] = {}
         self.closed = False
         self.on_end: Callable[[Cycle], None] = lambda _: None
+        self.on_resync: Callable[[], None] = lambda: None  # the venue knows better what we own
 
     # --- from outside ----------------------------------------------------------------------------
 
@@ -117,19 +118,19 @@ class Engine:
         if isinstance(approved, Refused):
             return self._refused(approved)
         cycle = Cycle(self._record(cycle_id, plan))
-        budget = EXACT.multiply(plan.start_in, self.setup.settings.unwind_budget_bps / BPS)
-        work = Work(cycle, approved, budget)
+        work = Work(cycle, approved, approved.loss_budget)
         self.works[cycle_id] = work
         self._apply(work, steps.begin(cycle))
         return None
 
     def adopt(self, cycle: Cycle, budget: Decimal) -> None:
         """A cycle found at a restart: learn what became of it, and end it or bring it home."""
+        cycle = self.past.pop(cycle.cycle_id, cycle)  # with a late fill not yet in the journal
         work = Work(cycle, None, budget)
         self.works[cycle.cycle_id] = work
         for order in cycle.orders:
             self._cycle_of[order.client_id] = cycle.cycle_id
-        self.setup.ledger.claim(cycle.cycle_id, {})
+        self.setup.gate.adopt(cycle.record)
         self._apply(work, steps.restarted(cycle, self.setup.markets))
 
     def cycle_with(self, client_id: str) -> Cycle | None:
@@ -137,6 +138,19 @@ class Engine:
         cycle_id = self._cycle_of.get(client_id, "")
         work = self.works.get(cycle_id)
         return work.cycle if work is not None else self.past.get(cycle_id)
+
+    def forbids(self, intent: OrderIntent) -> str:
+        """Why an order that waited for its turn may not leave any more; empty when it may."""
+        cycle = self.cycle_with(intent.client_id)
+        order = cycle.order(intent.client_id) if cycle is not None else None
+        return self.setup.gate.stops(Purpose.LEG if order is None else order.record.purpose)
+
+    def knows(self, client_id: str) -> bool:
+        """Whether an order of this id was sent from here, in this run or in an earlier one.
+
+        JournalFailed when nobody can say.
+        """
+        return bool(self.cycle_with(client_id) or self.setup.journal.find(client_id))
 
     def late(self, trade: Trade) -> bool:
         """A trade from the account's stream or a backfill. False when no order of ours made it.
@@ -164,7 +178,7 @@ class Engine:
             self._apply(work, step)
             return True
         work.pad.cycle(step.cycle.record)
-        self.past[cycle.cycle_id] = step.cycle
+        self._remember(step.cycle)  # told again before it is written, it is known
         self.keeper.write(work.pad)
         self.setup.breaker.trip(Reason.HELD, said)
         return True
@@ -203,7 +217,8 @@ class Engine:
                 for client_id in client_ids:
                     self._asking.ask_later(work, client_id)
             case steps.Cancel(client_ids):
-                for client_id in client_ids:
+                for client_id in sorted({*client_ids} - work.cancelled):  # a cancel is dear
+                    work.cancelled.add(client_id)
                     self._tasks.spawn(self._asking.cancel(work.cycle, client_id))
             case steps.PlanUnwind():
                 return self._homing.plan(work)
@@ -214,19 +229,7 @@ class Engine:
         return None
 
     def _send_legs(self, work: Work, sends: Sequence[steps.SendLeg]) -> steps.Step | None:
-        drafts = [
-            Draft(
-                purpose=Purpose.LEG,
-                leg_index=one.index,
-                leg=one.leg,
-                qty=one.qty,
-                limit_price=one.limit_price,
-                fee_rate=one.fee_rate,
-                funds=one.funds,
-            )
-            for one in sends
-        ]
-        refused = self._sender.send(work, drafts)
+        refused = self._sender.send(work, Purpose.LEG, sends)
         if refused is None:
             return None
         self._refused(refused)
@@ -243,6 +246,7 @@ class Engine:
         before = work.cycle.order(outcome.client_id) if work is not None else None
         if work is None or before is None or before.over:
             return
+        self._heed(outcome)
         try:
             step = steps.outcome_of(work.cycle, outcome, self.setup.markets)
         except IllegalTransition as illegal:  # the venue contradicts itself: believe nothing yet
@@ -270,6 +274,13 @@ class Engine:
         work.pad.order(order.record)
         return step
 
+    def _heed(self, outcome: Outcome) -> None:
+        """What the venue's words ask for, whatever is known of the order itself."""
+        if outcome.remedy in {Remedy.HALT, Remedy.LOCKOUT}:
+            self.setup.breaker.trip(Reason(outcome.remedy.value), outcome.reason)
+        elif outcome.remedy is Remedy.RESYNC:
+            self.on_resync()
+
     def _index(self, client_id: str, cycle_id: str) -> None:
         self._cycle_of[client_id] = cycle_id
 
@@ -283,8 +294,6 @@ class Engine:
             self.setup.breaker.note_failure("rejected", now_ns)
         if state is OrderState.NEVER:
             self.setup.breaker.note_failure("never", now_ns)
-        if outcome.remedy in {Remedy.HALT, Remedy.LOCKOUT}:
-            self.setup.breaker.trip(Reason(outcome.remedy.value), outcome.reason)
         if order.filled_qty > record.intent.qty:
             said = f"{plain(order.filled_qty)} filled of {plain(record.intent.qty)} ordered"
             self.settling.incident(work.pad, "overfill", said, record)
@@ -296,12 +305,13 @@ class Engine:
         """The cycle is over: close its books, remember it for late fills, tell everybody."""
         cycle = work.cycle = self.settling.close(work)
         record, state = cycle.record, cycle.state
+        if unpriced := self.settling.unpriced_loss(cycle):
+            self.settling.incident(work.pad, "unpriced", f"{cycle.cycle_id}: {unpriced}")
+            self.setup.breaker.trip(Reason.UNPRICED, f"{cycle.cycle_id}: {unpriced}")
+        if state is CycleState.HELD and cycle.traded:
+            self.setup.breaker.trip(Reason.HELD, f"{cycle.cycle_id}: {record.detail}")
         self.works.pop(cycle.cycle_id, None)
-        self.past[cycle.cycle_id] = cycle
-        while len(self.past) > MAX_PAST:
-            _, gone = self.past.popitem(last=False)
-            for order in gone.orders:
-                self._cycle_of.pop(order.client_id, None)
+        self._remember(cycle)
         self.ends[state.value] = self.ends.get(state.value, 0) + 1
         start = cycle.start
         self.profit[start] = EXACT.add(self.profit.get(start, ZERO), record.profit)
@@ -318,6 +328,16 @@ class Engine:
             )
         )
         self.on_end(cycle)
+
+    def _remember(self, cycle: Cycle) -> None:
+        """A cycle that is over, for the fills that may come late."""
+        self.past[cycle.cycle_id] = cycle
+        for order in cycle.orders:
+            self._cycle_of[order.client_id] = cycle.cycle_id
+        while len(self.past) > MAX_PAST:
+            _, gone = self.past.popitem(last=False)
+            for order in gone.orders:
+                self._cycle_of.pop(order.client_id, None)
 
     # --- small things ----------------------------------------------------------------------------
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import takewhile
 
 from arbit.domain.cycle import CycleState
 from arbit.domain.money import plain
-from arbit.domain.order import OrderState
 from arbit.domain.records import Purpose
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.execution import steps, unwind
 from arbit.execution.cycle import Cycle
-from arbit.execution.sending import Draft, Sender
+from arbit.execution.sending import Sender
 from arbit.execution.setup import MS, EngineSetup, Tasks
 from arbit.execution.works import Work
 from arbit.risk.breaker import Reason
 
 REPLAN_S = 0.25
-LONGEST_REST_S = 5.0  # between orders home of which the venue will have none
-TURNED_DOWN = frozenset({OrderState.REJECTED, OrderState.NEVER})
+LONGEST_PAUSE_S = 8.0
 HOMELESS_NS = 30_000 * MS  # how long a way home is waited for before the position is held
 
 
@@ -44,44 +41,46 @@ class Homing:
     def plan(self, work: Work) -> steps.Step | None:
         """Price the ways home and take the best, or wait for a book, or hold."""
         setup, now_ns = self._setup, self._setup.now_ns
-        rest_s = self._rest_s(work.cycle)
-        if rest_s > 0:
-            self._look_again(work, rest_s)
+        if self._must_pause(work):
             return None
+        cycle_id = work.cycle.cycle_id
         around = unwind.Surroundings(
-            lambda symbol: setup.view(symbol, now_ns), setup.markets, setup.fees
+            lambda symbol: setup.view(symbol, now_ns),
+            setup.markets,
+            setup.fees,
+            lambda leg, qty, limit: setup.gate.has_room(leg, qty, limit, cycle_id, now_ns),
         )
         prospect = unwind.look(work.cycle, work.budget, around)
         if prospect.home:
             return steps.unwound(work.cycle, home=True, detail=work.cycle.record.detail)
+        if prospect.chosen is None and prospect.blind and self._may_wait(work, now_ns):
+            return None
         work.cycle = _with_prices(work.cycle, prospect.prices)
+        work.pad.cycle(work.cycle.record)  # as durable as the order that follows from it
         if prospect.chosen is None:
-            if prospect.blind and self._may_wait(work, now_ns):
-                return None
             said = f"no way home within {plain(work.budget)} {work.cycle.start}"
             return self._hold(work, said)
         if work.cycle.unwinds >= steps.MAX_UNWINDS:
             return self._hold(work, f"not home after {steps.MAX_UNWINDS} orders")
         first = prospect.chosen.orders[0]
         step = (first.leg, first.qty, first.limit_price)
-        approved = setup.gate.review_unwind([step], work.cycle.cycle_id, work.budget, now_ns)
+        approved = setup.gate.review_unwind([step], cycle_id, work.budget, now_ns)
         refused = approved if isinstance(approved, Refused) else None
         if not isinstance(approved, Refused):
             work.envelope = approved
-            refused = self._sender.send(work, [self._home_draft(work, first)])
+            refused = self._sender.send(work, Purpose.UNWIND, [self._home_draft(work, first)])
         if refused is None:
             work.homeless_ns = 0
             return None
         return self._not_home(work, refused, now_ns)
 
-    def _home_draft(self, work: Work, order: unwind.HomeOrder) -> Draft:
+    def _home_draft(self, work: Work, order: unwind.HomeOrder) -> steps.SendLeg:
         """An order home spends what the cycle has in hand; what it buys back, from inventory."""
         in_hand = work.cycle.has(order.leg.spend)
         free = self._setup.ledger.free(order.leg.spend)
         funds = in_hand if order.leg.spend != work.cycle.start else free
-        return Draft(
-            purpose=Purpose.UNWIND,
-            leg_index=0,
+        return steps.SendLeg(
+            index=0,
             leg=order.leg,
             qty=order.qty,
             limit_price=order.limit_price,
@@ -97,27 +96,25 @@ class Homing:
             return None
         return self._hold(work, f"no order home was allowed: {refused}")
 
+    def _must_pause(self, work: Work) -> bool:
+        """After an order home that moved nothing: longer each time, for the cause may pass."""
+        home = [one for one in work.cycle.orders if one.record.purpose is Purpose.UNWIND]
+        if not home or home[-1].trades or home[-1].client_id == work.paused_after:
+            return False
+        work.paused_after = home[-1].client_id
+        in_vain = sum(1 for one in home if not one.trades)
+        self._again_in(work, min(REPLAN_S * 2 ** (in_vain - 1), LONGEST_PAUSE_S))
+        return True
+
     def _may_wait(self, work: Work, now_ns: int) -> bool:
         """Look again in a moment, as long as the cycle has not been homeless for too long."""
         work.homeless_ns = work.homeless_ns or now_ns
         if now_ns - work.homeless_ns > HOMELESS_NS:
             return False
-        self._look_again(work, REPLAN_S)
+        self._again_in(work, REPLAN_S)
         return True
 
-    def _rest_s(self, cycle: Cycle) -> float:
-        """How long to wait after orders home that the venue turned down: longer after each.
-
-        Asked again at once, a venue that fails for a second would use up every try in that second.
-        """
-        home = [one.record for one in cycle.orders if one.record.purpose is Purpose.UNWIND]
-        turned_down = list(takewhile(lambda one: one.state in TURNED_DOWN, reversed(home)))
-        if not turned_down:
-            return 0.0
-        rest_s = min(REPLAN_S * 2.0 ** (len(turned_down) - 1), LONGEST_REST_S)
-        return rest_s - (self._setup.clock.wall_ns() - turned_down[0].ended_ns) / (1_000 * MS)
-
-    def _look_again(self, work: Work, wait_s: float) -> None:
+    def _again_in(self, work: Work, wait_s: float) -> None:
         if not work.replanning:
             work.replanning = True
             self._tasks.spawn(self._plan_again(work, wait_s))
@@ -134,7 +131,7 @@ class Homing:
 
 
 def _with_prices(cycle: Cycle, prices: Mapping[str, str]) -> Cycle:
-    """Every look at the ways home is recorded, the later ones numbered."""
+    """Every look at the ways home that decides is recorded, the later ones numbered."""
     number = cycle.plans + 1
     prefix = "" if number == 1 else f"{number}."
     kept = {**cycle.record.prices, **{prefix + name: value for name, value in prices.items()}}

@@ -47,15 +47,14 @@ class Keeper:
         fails: they must not leave. Without, a failure is remembered and tried again.
         """
         orders = tuple(intents or ())
-        batch = pad.batch()
         try:
             self._flush()
-            self._journal.write(pad.batch(orders) if orders else batch)
+            self._journal.write(pad.batch(orders))
         except JournalFailed as failure:
             self._failed(failure)
             if intents is not None:
                 raise
-            self._unwritten.append(batch)
+            self._unwritten.append(pad.batch())
         pad.clear()
 
     def note(self, flag: Flag) -> None:

@@ -7,8 +7,9 @@ and an order that could not be resolved is asked about again.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
-from arbit.domain.errors import VenueError, VenueUnreachable
+from arbit.domain.errors import FrameError, VenueError, VenueUnreachable
 from arbit.domain.money import BPS, EXACT
 from arbit.domain.records import Flag, Memory
 from arbit.execution.audit import AUDITED, Auditor
@@ -17,7 +18,7 @@ from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
 from arbit.execution.setup import EngineSetup
 from arbit.ports import AccountReader
-from arbit.risk.breaker import FLAG, Reason
+from arbit.risk.breaker import Reason
 
 STEP_S = 0.05
 TRIES, TRY_S = 10, 3.0
@@ -26,18 +27,21 @@ SECOND_NS = 1_000_000_000
 CRASH_WINDOW_NS = 600 * SECOND_NS
 STARTS = "starts"
 
+Answer = TypeVar("Answer")
+
 
 async def recover(
-    setup: EngineSetup, engine: Engine, auditor: Auditor, reader: AccountReader, memory: Memory
+    setup: EngineSetup, engine: Engine, auditor: Auditor, reader: AccountReader
 ) -> Sequence[Cycle]:
     """Cancel what of ours is open, resolve what is unknown, end or bring home what was begun.
 
-    Returns the cycles that were found open. The engine must be running. VenueError when the venue
-    does not answer at all.
+    Returns the cycles that were found open. The engine must be running, the breaker restored.
+    VenueError when the venue does not answer at all. What is still open after `max_resolve_s` goes
+    on, and nothing new begins until an operator says so.
     """
-    setup.breaker.restore(memory.flags.get(FLAG))
-    engine.keeper.note(note_start(setup, memory))
+    engine.keeper.note(note_start(setup, setup.journal.recall()))
     await _cancel_ours(setup, reader)
+    memory = setup.journal.recall()  # the account was heard meanwhile: late fills are in it
     found = [cycle for cycle in cycles_of(memory) if not cycle.record.ended_ns]
     for cycle in found:
         budget = EXACT.multiply(cycle.stake, setup.settings.unwind_budget_bps / BPS)
@@ -46,6 +50,11 @@ async def recover(
     while engine.open_cycles and waits > 0:
         waits -= 1
         await setup.clock.sleep(STEP_S)
+    if engine.open_cycles:
+        said = f"{engine.open_cycles} cycles of an earlier run are still open"
+        unknown = any(work.cycle.unknown_orders for work in engine.works.values())
+        # What is known may still go home; either way nothing new begins.
+        setup.breaker.trip(Reason.UNRESOLVED if unknown else Reason.HELD, said)
     first = not memory.sums and not memory.orders
     await _asked(setup, lambda: auditor.begin(_audited_ns(memory), first=first))
     return found
@@ -59,15 +68,17 @@ def _audited_ns(memory: Memory) -> int:
     return min(memory.last_trade_ns or memory.last_flow_ns, memory.last_flow_ns)
 
 
-async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[None]]) -> None:
-    """A start is worth some patience: the venue is asked again before it is given up."""
+async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """A start is worth some patience: the venue is asked again before it is given up.
+
+    Also when what it said made no sense: that is no refusal, and the next answer may.
+    """
+    why: VenueError = VenueUnreachable("nobody was asked")
     for _ in range(TRIES):
         try:
-            await ask()
-        except VenueUnreachable as error:
+            return await ask()
+        except (VenueUnreachable, FrameError) as error:
             why = error
-        else:
-            return
         await setup.clock.sleep(TRY_S)
     raise why
 
@@ -75,7 +86,8 @@ async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[None]]) -> None
 async def _cancel_ours(setup: EngineSetup, reader: AccountReader) -> None:
     """Our own orders that are still open: asked to be cancelled, and seen to be gone."""
     for _ in range(ASKS):
-        mine = [order for order in await reader.open_orders() if ours(order.client_id)]
+        found = await _asked(setup, reader.open_orders)
+        mine = [order for order in found if ours(order.client_id)]
         if not mine:
             return
         for order in mine:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 
 from arbit.domain.order import OrderIntent, OrderState, Outcome
 from arbit.domain.records import JournalFailed, OrderRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
-from arbit.domain.triangle import Leg
 from arbit.execution import steps
 from arbit.execution.cycle import WorkingOrder
 from arbit.execution.ids import Ids
@@ -17,19 +14,6 @@ from arbit.execution.keeper import Keeper
 from arbit.execution.settling import Settling
 from arbit.execution.setup import EngineSetup, Tasks
 from arbit.execution.works import Work
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An order about to be cleared, written and sent; it may spend `funds` at most."""
-
-    purpose: Purpose
-    leg_index: int
-    leg: Leg
-    qty: Decimal
-    limit_price: Decimal
-    fee_rate: Decimal
-    funds: Decimal
 
 
 class Sender:
@@ -55,13 +39,13 @@ class Sender:
         self._ended = ended
         self.orders = 0
 
-    def send(self, work: Work, drafts: Sequence[Draft]) -> Refused | None:
+    def send(self, work: Work, purpose: Purpose, drafts: Sequence[steps.SendLeg]) -> Refused | None:
         """Clear, write and send these orders in one synchronous turn; all of them or none."""
         setup, now_ns = self._setup, self._setup.clock.monotonic_ns()
         deadline_ns = setup.gateway.deadline_ns()
         if deadline_ns is None or work.envelope is None:
             return Refused(RefusalCode.CLOCK if deadline_ns is None else RefusalCode.ENVELOPE)
-        orders = [self._working(work, draft, deadline_ns) for draft in drafts]
+        orders = [self._working(work, purpose, draft, deadline_ns) for draft in drafts]
         for order, draft in zip(orders, drafts, strict=True):
             intent = order.record.intent
             refused = setup.gate.clear(intent, work.envelope, draft.funds, now_ns)
@@ -89,10 +73,12 @@ class Sender:
         self.orders += 1
         self._tasks.spawn(self._follow(self._setup.gateway.send(intent)))
 
-    def _working(self, work: Work, draft: Draft, deadline_ns: int) -> WorkingOrder:
-        unwinding = draft.purpose is Purpose.UNWIND
+    def _working(
+        self, work: Work, purpose: Purpose, draft: steps.SendLeg, deadline_ns: int
+    ) -> WorkingOrder:
+        unwinding = purpose is Purpose.UNWIND
         attempt = work.cycle.unwinds + 1 if unwinding else 1
-        client_id = Ids.order(work.cycle.cycle_id, draft.leg_index, attempt)
+        client_id = Ids.order(work.cycle.cycle_id, draft.index, attempt)
         intent = OrderIntent(
             client_id=client_id,
             leg=draft.leg,
@@ -104,8 +90,8 @@ class Sender:
         record = OrderRecord(
             intent=intent,
             cycle_id=work.cycle.cycle_id,
-            purpose=draft.purpose,
-            leg_index=draft.leg_index,
+            purpose=purpose,
+            leg_index=draft.index,
             attempt=attempt,
             transport=self._setup.gateway.transport,
             state=OrderState.SENT,

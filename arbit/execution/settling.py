@@ -80,11 +80,12 @@ class Settling:
     def keep_holds(self, cycle: Cycle) -> None:
         """Hold what the cycle has in hand, and what its open orders may still spend."""
         moved = cycle.moved()
-        for asset in cycle.assets:
-            out = ZERO
-            for order in cycle.open_orders:
-                if order.record.hold_asset == asset:
-                    out = EXACT.add(out, order.record.hold_amount)
+        outs: dict[str, Decimal] = {}
+        for order in cycle.open_orders:
+            asset = order.record.hold_asset
+            outs[asset] = EXACT.add(outs.get(asset, ZERO), order.record.hold_amount)
+        for asset in {**dict.fromkeys(cycle.assets), **moved, **outs}:
+            out = outs.get(asset, ZERO)
             in_hand = moved.get(asset, ZERO) if asset != cycle.start else ZERO
             self._setup.ledger.hold(cycle.cycle_id, asset, max(out, in_hand, ZERO))
 
@@ -93,9 +94,8 @@ class Settling:
         cycle, at_ns = work.cycle, self._setup.wall_ns()
         moved = cycle.moved()
         profit = moved.get(cycle.start, ZERO)
-        record = replace(
-            cycle.record, ended_ns=at_ns, profit=profit, profit_ref=self._in_reference(moved)
-        )
+        profit_ref = self._in_reference(moved)
+        record = replace(cycle.record, ended_ns=at_ns, profit=profit, profit_ref=profit_ref)
         postings = result(cycle.cycle_id, cycle.start, profit, at_ns)
         self._setup.ledger.apply(postings)
         self._setup.ledger.release(cycle.cycle_id)
@@ -110,12 +110,23 @@ class Settling:
             self.incident(work.pad, "held", f"{record.path}: {left or 'nothing'} left behind")
         return replace(cycle, record=record)
 
-    def _in_reference(self, moved: Mapping[str, Decimal]) -> Decimal | None:
-        """All that the cycle moved, at what our own books say now; None when one has no price."""
+    def _in_reference(self, moved: Mapping[str, Decimal]) -> Decimal:
+        """All that the cycle moved, at what our own books say now.
+
+        What nobody prices counts for nothing where it came in; where it left, see `unpriced_loss`.
+        """
         value = ZERO
         for asset, amount in moved.items():
-            price = self._setup.in_reference(asset) if amount else ZERO
-            if price is None:
-                return None
-            value = EXACT.add(value, EXACT.multiply(amount, price))
+            price = self._setup.in_reference(asset) if amount else None
+            if price is not None:
+                value = EXACT.add(value, EXACT.multiply(amount, price))
         return value
+
+    def unpriced_loss(self, cycle: Cycle) -> str:
+        """What the cycle has lost of assets that nobody prices, in words: no limit can count it."""
+        lost = [
+            f"{plain(amount)} {asset}"
+            for asset, amount in sorted(cycle.moved().items())
+            if amount < 0 and self._setup.in_reference(asset) is None
+        ]
+        return ", ".join(lost) + " cannot be priced: the day's loss is not known" if lost else ""

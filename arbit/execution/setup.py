@@ -26,7 +26,10 @@ MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class EngineSetup:
-    """What the engine is given. `view` is a symbol's believable book at a monotonic time."""
+    """What the engine is given. `view` is a symbol's believable book at a monotonic time.
+
+    `venue_clock` is the venue's wall time, None while it is not known; None for ours (paper).
+    """
 
     account: AccountId
     settings: RiskSettings
@@ -44,11 +47,17 @@ class EngineSetup:
     clock: Clock
     ids: Ids
     publish: Listener
+    venue_clock: Callable[[], int | None] | None = None
 
     @property
     def now_ns(self) -> int:
         """Monotonic time."""
         return self.clock.monotonic_ns()
+
+    @property
+    def venue_ns(self) -> int | None:
+        """The venue's wall time; None while it is not known."""
+        return self.clock.wall_ns() if self.venue_clock is None else self.venue_clock()
 
     @property
     def venue(self) -> str:

@@ -23,14 +23,14 @@ from arbit.domain.order import (
     happening_of,
 )
 from arbit.domain.triangle import Leg, Side
-from arbit.execution.cycle import Cycle, WorkingOrder, affordable, is_dust
+from arbit.execution.cycle import Cycle, WorkingOrder, affordable, all_dust, is_dust
 
 MAX_UNWINDS = 8  # orders that may try to bring one cycle home
 
 
 @dataclass(frozen=True, slots=True)
 class SendLeg:
-    """Send leg `index` (1 to 3) under the cycle's own envelope; it may spend `funds` at most."""
+    """Send leg `index` (1 to 3; 0 is an order home); it may spend `funds` at most."""
 
     index: int
     leg: Leg
@@ -106,7 +106,7 @@ def not_sent(cycle: Cycle, index: int, markets: Mapping[str, Market]) -> Step:
         others = tuple(order.client_id for order in cycle.open_orders)
         if others:
             return Step(cycle, (Cancel(others),))
-        return _after_parallel(cycle)
+        return _after_parallel(cycle, markets)
     if not cycle.traded and not cycle.open_orders and index == 1:
         return _over(cycle, _H.NOTHING)
     return _advance(_go(cycle, _H.SHORT), markets)
@@ -213,34 +213,36 @@ def _back(cycle: Cycle) -> Cycle:
 def _advance(cycle: Cycle, markets: Mapping[str, Market]) -> Step:
     """Everything sent so far is known, or some parallel legs are still out: what follows?"""
     if cycle.state is _S.LEGS:
-        return _parallel(cycle)
+        return _parallel(cycle, markets)
     if cycle.state is _S.UNWINDING:
         return Step(cycle, () if cycle.open_orders else (PlanUnwind(),))
     index = _LEG_STATES[cycle.state]
     if index == 1 and not cycle.traded:
         return _over(cycle, _H.NOTHING)
+    if index == len(cycle.record.plan):
+        if all_dust(cycle, markets):
+            return _over(cycle, _H.COMPLETE)
+        return _advance(_go(cycle, _H.SHORT), markets)
     if index > 1 and _leftover(cycle, index, markets):
         return _advance(_go(cycle, _H.SHORT), markets)
-    if index == len(cycle.record.plan):
-        return _over(cycle, _H.COMPLETE)
     following = _funded_leg(cycle, index + 1, markets)
     if following is None:
         return _advance(_go(cycle, _H.SHORT), markets)
     return Step(_go(cycle, _H.NEXT_LEG), (following,))
 
 
-def _parallel(cycle: Cycle) -> Step:
+def _parallel(cycle: Cycle, markets: Mapping[str, Market]) -> Step:
     out = cycle.open_orders
     failed = any(o.over and o.record.state is not OrderState.FILLED for o in cycle.orders)
     if out:
         return Step(cycle, (Cancel(tuple(o.client_id for o in out)),) if failed else ())
-    return _after_parallel(cycle)
+    return _after_parallel(cycle, markets)
 
 
-def _after_parallel(cycle: Cycle) -> Step:
+def _after_parallel(cycle: Cycle, markets: Mapping[str, Market]) -> Step:
     if not cycle.traded:
         return _over(cycle, _H.NOTHING)
-    if _all_filled(cycle):
+    if _complete(cycle, markets):
         return _over(cycle, _H.COMPLETE)
     return Step(_go(cycle, _H.SHORT), (PlanUnwind(),))
 
@@ -251,12 +253,10 @@ def _all_filled(cycle: Cycle) -> bool:
 
 
 def _complete(cycle: Cycle, markets: Mapping[str, Market]) -> bool:
-    """Whether the last leg has traded and left nothing behind that could be traded."""
-    if cycle.state is _S.LEGS:
-        return _all_filled(cycle)
-    if cycle.state is not _S.LEG_3:
+    """Whether the last leg has traded and nothing is left behind that could be traded."""
+    if cycle.state is _S.LEGS and not _all_filled(cycle):
         return False
-    return not _leftover(cycle, 2, markets) and not _leftover(cycle, 3, markets)
+    return cycle.state in {_S.LEGS, _S.LEG_3} and all_dust(cycle, markets)
 
 
 def _leftover(cycle: Cycle, index: int, markets: Mapping[str, Market]) -> bool:
@@ -309,7 +309,7 @@ def _settled(order: WorkingOrder, outcome: Outcome) -> WorkingOrder:
 
 
 def _go(cycle: Cycle, happening: CycleHappening) -> Cycle:
-    return cycle.with_record(state=CYCLE_TABLE.after(cycle.state, happening))
+    return cycle.in_state(CYCLE_TABLE.after(cycle.state, happening))
 
 
 def _over(cycle: Cycle, happening: CycleHappening) -> Step:

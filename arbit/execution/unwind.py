@@ -31,12 +31,14 @@ COMPLETE, REVERSE, ALTERNATIVE, HOLD = "complete", "reverse", "alternative", "ho
 class Surroundings:
     """What a way home is priced from. `view` is None while a book is not to be believed.
 
-    `fees` are taker fees as fractions by symbol; a missing one closes that market to us.
+    `fees` are taker fees as fractions by symbol; a missing one closes that market to us. `room`
+    says whether an order (leg, quantity, limit) keeps every asset within its cap.
     """
 
     view: Callable[[str], BookView | None]
     markets: Mapping[str, Market]
     fees: Mapping[str, Decimal]
+    room: Callable[[Leg, Decimal, Decimal], bool] = lambda _leg, _qty, _limit: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Way:
 class Prospect:
     """What was priced, and what was chosen. `chosen` None with `home` False means hold.
 
-    `blind` says that a book needed for a price is not believable now: later is another chance.
+    `blind` says that a book needed for a price is not believable now, its market not open, or that
+    the caps leave no room for any way: later is another chance.
     """
 
     prices: Mapping[str, str]
@@ -90,14 +93,15 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     prices[HOLD] = "unpriced" if held is None else plain(held)
     for name in (COMPLETE, REVERSE, ALTERNATIVE):
         prices.setdefault(name, "none")
-    blind = not found and any(around.view(symbol) is None for symbol in paths.symbols)
-    best = max(found, key=lambda way: way.value, default=None)
+    blind = any(map(paths.is_shut, paths.symbols))
+    best = max(filter(paths.has_room, found), key=lambda way: way.value, default=None)
     if best is None:
+        blind = blind or bool(found)  # the caps leave no room now
         return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind)
     loss = EXACT.minus(EXACT.add(moved.get(start, ZERO), best.value))
     if loss > budget:
-        return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=False, loss=loss)
-    best = paths.with_slack(best, EXACT.subtract(budget, loss))
+        return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind, loss=loss)
+    best = paths.bounded(best, EXACT.subtract(budget, loss))
     return Prospect(prices | {"chosen": best.name}, best, home=False, blind=False, loss=loss)
 
 
@@ -116,11 +120,16 @@ class _Paths:
         inside = (self.start, self.first, self.second)
         self.others = tuple(asset for asset in cycle.moved() if asset not in inside)
         for asset in self.others:  # half-way through a detour, or a fee in a third asset
-            for leg in self._legs_of(asset):
-                if leg.receive == self.start:
-                    self._complete[asset] = self._reverse[asset] = self._home[asset] = leg
-                    self._buy[asset] = leg.reversed()
-                    break
+            leg = self._home_of(asset)
+            if leg is not None:
+                self._complete[asset] = self._reverse[asset] = self._home[asset] = leg
+                self._buy[asset] = leg.reversed()
+
+    def is_shut(self, symbol: str) -> bool:
+        """Whether nothing can be traded on this market now; a moment later perhaps."""
+        market = self._around.markets.get(symbol)
+        closed = market is None or market.why_not_tradable() is not None
+        return closed or self._around.view(symbol) is None
 
     def is_dust(self, asset: str, amount: Decimal) -> bool:
         """Too little to be traded on either market of the triangle; a book not seen is no excuse.
@@ -144,48 +153,68 @@ class _Paths:
         in_base = (leg.side is Side.SELL) is not owed
         view = self._around.view(leg.symbol)
         levels = view.facing(leg.side) if view is not None else ()
-        if in_base:
-            lot, least = market.qty_increment, market.qty_min
-            if lot is not None and least is not None and floor_to(amount, lot) < max(least, lot):
-                return True
-            cost = EXACT.multiply(amount, levels[0].price) if levels else None
-            return cost is not None and market.cost_min is not None and cost < market.cost_min
-        if not levels:
+        if not levels and not in_base:
             return market.cost_min is not None and amount < market.cost_min
-        qty = EXACT.divide(amount, levels[0].price)
-        few = market.qty_min is not None and qty < market.qty_min
-        return few or (market.cost_min is not None and amount < market.cost_min)
+        qty = amount if in_base else EXACT.divide(amount, levels[0].price)
+        if market.qty_increment is not None:  # only whole lots can be ordered
+            qty = floor_to(qty, market.qty_increment)
+        few = qty <= 0 or (market.qty_min is not None and qty < market.qty_min)
+        if few or not levels or market.cost_min is None:
+            return few
+        return EXACT.multiply(qty, levels[0].price) < market.cost_min
 
     def way(self, name: str, loose: Mapping[str, Decimal]) -> Way | None:
-        """All the way home by completing or reversing; None where a book or depth is missing."""
+        """All the way home by completing or reversing; None where one is shut.
+
+        Where an asset has no room for what would be bought, what is in hand of it goes first.
+        """
+        inside = (self.first, self.second) if name == COMPLETE else (self.second, self.first)
+        found = self._way(name, loose, inside)
+        if found is None or self.has_room(found):
+            return found
+        return self._way(name, loose, (inside[1], *inside))
+
+    def _way(self, name: str, loose: Mapping[str, Decimal], inside: tuple[str, ...]) -> Way | None:
         holdings = dict(loose)
         legs = self._complete if name == COMPLETE else self._reverse
-        inside = (self.first, self.second) if name == COMPLETE else (self.second, self.first)
         orders: list[HomeOrder] = []
         for asset in (*self.others, *inside):
             amount = holdings.get(asset, ZERO)
             if amount <= 0 or (orders and self.is_dust(asset, amount)):
                 continue
-            order = self._spend_all(legs[asset], amount)
-            if order is None:
-                return None
-            _move(holdings, order)
-            orders.append(order)
+            step = self._step(legs[asset], asset, amount)
+            if step is None or (not step and amount > loose.get(asset, ZERO)):
+                return None  # shut, or a way into what nobody would take any more
+            for order in step:
+                _move(holdings, order)
+            orders += step
         return self._settle(name, orders, holdings)
 
     def detour(self, loose: Mapping[str, Decimal]) -> Way | None:
-        """Home through one asset outside the triangle, the best one for each asset left over."""
-        holdings, orders = dict(loose), list[HomeOrder]()
+        """Home through one asset outside the triangle, the best one for each asset left over.
+
+        What has none, or is half-way through one, goes straight home beside it.
+        """
+        holdings, orders, turns = dict(loose), list[HomeOrder](), 0
         for asset, amount in loose.items():
             if amount <= 0:
                 continue
             pair = self._best_detour(asset, amount)
-            if pair is None:
+            turns += pair is not None
+            step = pair or self._step(self._home[asset], asset, amount)
+            if step is None:
                 return None
-            for order in pair:
+            for order in step:
                 _move(holdings, order)
-            orders += pair
-        return self._settle(ALTERNATIVE, orders, holdings) if orders else None
+            orders += step
+        return self._settle(ALTERNATIVE, orders, holdings) if turns else None
+
+    def _step(self, leg: Leg, asset: str, amount: Decimal) -> tuple[HomeOrder, ...] | None:
+        """Spend it there; too little for that, straight home, or nowhere. None: it is shut."""
+        if self._facts(leg) is None:
+            return None
+        order = self._spend_all(leg, amount) or self._spend_all(self._home[asset], amount)
+        return () if order is None else (order,)
 
     def _best_detour(self, asset: str, amount: Decimal) -> tuple[HomeOrder, HomeOrder] | None:
         best: tuple[HomeOrder, HomeOrder] | None = None
@@ -196,12 +225,18 @@ class _Paths:
                 if home.receive != self.start:
                     continue
                 one = self._spend_all(leg, amount)
-                two = None if one is None else self._spend_all(home, one.receive)
-                if one is None or two is None:
+                if one is None or not self._around.room(leg, one.qty, one.limit_price):
+                    continue
+                two = self._spend_all(home, one.receive)
+                if two is None:
                     continue
                 if best is None or two.receive > best[1].receive:
                     best = (one, two)
         return best
+
+    def _home_of(self, asset: str) -> Leg | None:
+        """The market that joins an asset outside the triangle to the start asset."""
+        return next((leg for leg in self._legs_of(asset) if leg.receive == self.start), None)
 
     def _legs_of(self, spend: str) -> list[Leg]:
         return [
@@ -229,7 +264,9 @@ class _Paths:
         """What is left over, at the middle of the books that join it to the start asset."""
         value = ZERO
         for asset, amount in loose.items():
-            leg = self._home[asset]
+            leg = self._home.get(asset) or self._home_of(asset)
+            if leg is None:
+                return None
             view = self._around.view(leg.symbol)
             if view is None or not view.bids or not view.asks:
                 return None
@@ -253,47 +290,68 @@ class _Paths:
         if facts is None:
             return None
         market, fee, levels = facts
-        limit = _reach(leg, amount, levels)
+        limit = _reach(amount, levels, in_base=leg.side is Side.SELL)
         qty = affordable(leg, amount, limit, market)
         return None if qty is None else _home_order(leg, qty, limit, fee, levels)
 
     def _receive(self, leg: Leg, wanted: Decimal) -> HomeOrder | None:
-        """Buy back `wanted` of `leg.receive`, net of the fee."""
+        """Buy back `wanted` of `leg.receive`, net of the fee.
+
+        What lies beyond the levels shown is not free: it is reckoned at the last one's price.
+        """
         facts = self._facts(leg)
         if facts is None:
             return None
         market, fee, levels = facts
         gross = EXACT.divide(wanted, ONE - fee)
-        lot, limit = market.qty_increment, _reach_receive(leg, gross, levels)
+        lot, limit = market.qty_increment, _reach(gross, levels, in_base=leg.side is Side.BUY)
         if lot is None:
             return None
         qty = ceil_to(gross if leg.side is Side.BUY else EXACT.divide(gross, limit), lot)
-        return _home_order(leg, qty, limit, fee, levels)
+        return _home_order(leg, qty, limit, fee, (*levels, Level(limit, qty)))
 
-    def with_slack(self, way: Way, room: Decimal) -> Way:
-        """The same way, its first order's limit a little beyond, as far as `room` (start) allows.
+    def has_room(self, way: Way) -> bool:
+        """Whether the way's next order keeps every asset within its cap."""
+        first = way.orders[0]
+        return self._around.room(first.leg, first.qty, first.limit_price)
 
-        A book moves between the look and the order. The limit stays on tick.
+    def bounded(self, way: Way, room: Decimal) -> Way:
+        """The same way, its first order's limit where the budget ends, at most a little beyond.
+
+        A book moves between the look and the order, so the limit is eased by some slack; but never
+        so far that filled there, to the last lot, it would cost more than `room` (start asset)
+        beyond what is expected. What does not fill is priced anew. The limit stays on tick.
         """
         first = way.orders[0]
-        tick = self._around.markets[first.leg.symbol].price_increment
-        stake = max(abs(way.value), EXACT.multiply(room, Decimal(2)))
-        if tick is None or stake <= 0:
+        leg, fee = first.leg, first.fee_rate
+        market = self._around.markets[leg.symbol]
+        tick = market.price_increment
+        unit = self._unit(leg.receive if leg.side is Side.SELL else leg.spend)
+        if tick is None:
             return way
-        slack = min(SLACK, EXACT.divide(room, stake))
-        if first.leg.side is Side.SELL:
-            limit = ceil_to(EXACT.multiply(first.limit_price, ONE - slack), tick)
+        more = ZERO if unit is None else EXACT.divide(room, unit)
+        if leg.side is Side.SELL:
+            least = EXACT.divide(EXACT.subtract(first.receive, more), ONE - fee)
+            eased = EXACT.multiply(first.limit_price, ONE - SLACK)
+            limit = ceil_to(max(eased, EXACT.divide(least, first.spend)), tick)
             qty: Decimal | None = first.qty
         else:
-            limit = floor_to(EXACT.multiply(first.limit_price, ONE + slack), tick)
+            bought = EXACT.divide(first.receive, ONE - fee)  # as much as is shown
+            most = EXACT.divide(EXACT.add(first.spend, more), bought)
+            eased = EXACT.multiply(first.limit_price, ONE + SLACK)
+            limit = floor_to(min(eased, most), tick)
             funds = EXACT.multiply(first.qty, first.limit_price)
-            market = self._around.markets[first.leg.symbol]
-            owed = way.name in (COMPLETE, REVERSE) and first.leg.spend == self.start
-            qty = first.qty if owed else affordable(first.leg, funds, limit, market)
-        if limit <= 0 or qty is None:
+            owed = way.name in (COMPLETE, REVERSE) and leg.spend == self.start
+            fits = owed or limit <= first.limit_price
+            qty = first.qty if fits else affordable(leg, funds, limit, market)
+        if limit <= 0 or qty is None or EXACT.multiply(qty, limit) < (market.cost_min or ZERO):
             return way
-        eased = HomeOrder(first.leg, qty, limit, first.fee_rate, first.spend, first.receive)
-        return Way(way.name, (eased, *way.orders[1:]), way.value)
+        order = HomeOrder(leg, qty, limit, fee, first.spend, first.receive)
+        return Way(way.name, (order, *way.orders[1:]), way.value)
+
+    def _unit(self, asset: str) -> Decimal | None:
+        """Units of the start asset for one of this, at the middle of the book; None unpriced."""
+        return ONE if asset == self.start else self.worth({asset: ONE})
 
 
 def _move(holdings: dict[str, Decimal], order: HomeOrder) -> None:
@@ -302,24 +360,10 @@ def _move(holdings: dict[str, Decimal], order: HomeOrder) -> None:
     holdings[leg.receive] = EXACT.add(holdings.get(leg.receive, ZERO), order.receive)
 
 
-def _reach(leg: Leg, amount: Decimal, levels: tuple[Level, ...]) -> Decimal:
-    """The price of the level that completes `amount` of `leg.spend`; the deepest if none does."""
+def _reach(amount: Decimal, levels: tuple[Level, ...], *, in_base: bool) -> Decimal:
+    """The price of the level that completes the amount; the deepest if none does."""
     left = amount
     for level in levels:
-        in_base = leg.side is Side.SELL
-        left = EXACT.subtract(
-            left, level.qty if in_base else EXACT.multiply(level.qty, level.price)
-        )
-        if left <= 0:
-            return level.price
-    return levels[-1].price
-
-
-def _reach_receive(leg: Leg, wanted: Decimal, levels: tuple[Level, ...]) -> Decimal:
-    """The price of the level that completes `wanted` of `leg.receive`."""
-    left = wanted
-    for level in levels:
-        in_base = leg.side is Side.BUY
         left = EXACT.subtract(
             left, level.qty if in_base else EXACT.multiply(level.qty, level.price)
         )

@@ -74,7 +74,8 @@ class Work:
     """A cycle at work. Times are monotonic; 0 means not yet.
 
     `budget` is what bringing it home may lose, in the start asset. `asked` counts the questions
-    about each UNKNOWN order, `doubted_ns` says since when it is one.
+    about each UNKNOWN order, `doubted_ns` says since when it is one. `cancelled` are the orders
+    that were asked to be, once each.
     """
 
     cycle: Cycle
@@ -84,4 +85,6 @@ class Work:
     homeless_ns: int = 0  # since when no way home could be taken
     asked: dict[str, int] = field(default_factory=dict)
     doubted_ns: dict[str, int] = field(default_factory=dict)
+    cancelled: set[str] = field(default_factory=set)
     replanning: bool = False
+    paused_after: str = ""  # the order home in vain that was waited after last

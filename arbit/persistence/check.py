@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,21 @@ from arbit.domain.order import OrderState
 from arbit.domain.records import Book
 from arbit.persistence import rows
 from arbit.persistence.journal import connect
+from arbit.persistence.locks import EPOCH
 from arbit.persistence.migrate import quick_check
 from arbit.persistence.types import money_of
 
 
 @dataclass(slots=True)
 class Checked:
-    """What was found. `wallets` are the balances by account and asset, as exact text."""
+    """What was found. `wallets` are the balances by account and asset, as exact text.
+
+    `runs` say of each account's last run when it began, and when and how it ended.
+    """
 
     findings: list[str] = field(default_factory=list)
     wallets: dict[str, dict[str, str]] = field(default_factory=dict)
+    runs: dict[str, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -47,6 +53,7 @@ def check(path: Path) -> Checked:
             filled = _fills(checked, each("fills"))
             _orders(checked, each("orders"), cycles, filled)
             _ledger(checked, each("ledger"))
+            _runs(checked, each("runs"))
         except sqlite3.Error as error:
             checked.findings.append(f"the database cannot be read any further: {error}")
     return checked
@@ -133,3 +140,16 @@ def _ledger(checked: Checked, found: Iterator[dict[str, Any]]) -> None:
     for (account, asset), left in totals.items():
         if left:
             checked.findings.append(f"ledger of {account}: {asset} is off by {plain(left)}")
+
+
+def _runs(checked: Checked, found: Iterator[dict[str, Any]]) -> None:
+    for row in sorted(found, key=lambda row: (row["account"], row["token"])):
+        ended = f" to {_time(row['ended_ns'])}" if row["ended_ns"] else ""
+        checked.runs[row["account"]] = (
+            f"run {row['token']} ({row['command']}, {row['version']}) from "
+            f"{_time(row['started_ns'])}{ended}: {row['ended_how'] or 'no end yet'}"
+        )
+
+
+def _time(wall_ns: int) -> str:
+    return f"{EPOCH + timedelta(seconds=wall_ns // 1_000_000_000):%Y-%m-%d %H:%M:%S} UTC"

@@ -23,14 +23,23 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import OrderState, Trade
-from arbit.domain.records import Batch, Book, Flag, JournalBusy, JournalFailed, Memory
+from arbit.domain.records import (
+    Batch,
+    Book,
+    Flag,
+    JournalBusy,
+    JournalFailed,
+    Memory,
+    RunEnd,
+)
 from arbit.persistence import rows, tables
 from arbit.persistence.types import money_of
 
 BUSY_MS = 5
 MAX_HELD = 1_000  # held cycles that a start is told of
+MAX_LAST_SENT = 1_000  # newest orders: more than the venue's counters remember
 _OVER = tuple(state.value for state in OrderState if state.over)
-DAY_NS = 86_400 * 1_000_000_000
+MAX_SUMMED = 200_000  # cycles summed by day at a start; more than a day can hold
 DAMAGED = "see docs/persistence.md, 'When the file is damaged'"
 
 Answer = TypeVar("Answer")
@@ -73,9 +82,32 @@ class SqliteJournal:
         self._trade = _insert(tables.fills)
         self._posting = _insert(tables.ledger, skip=("n",))
         self._incident = _insert(tables.incidents, skip=("n",))
+        self._names = (str(path), f"{path}-wal")
         self._files: tuple[tuple[int, ...], ...] = ()
         self._size = 0
         self._cut = False
+        self._asks_lease = self._connection.cursor()
+        self._asks_lease.row_factory = None
+        self.ending = RunEnd.BROKEN  # how the run ends unless it says otherwise
+
+    def end_run(self, at_ns: int) -> None:
+        """This run is over, as `ending` says. JournalFailed when that cannot be written."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._check_lease()
+            self._check_files()
+            connection.execute(
+                "UPDATE runs SET ended_ns=?, ended_how=? WHERE account=? AND token=?",
+                (at_ns, self.ending.value, self._account, self._token),
+            )
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            raise JournalFailed(_said(self._path, error)) from None
+        except BaseException:
+            self._undo()
+            raise
 
     def close(self) -> None:
         """Let go of the file."""
@@ -100,7 +132,7 @@ class SqliteJournal:
                 for entry in entries:
                     connection.execute(statement.sql, statement.values(entry))
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
             self._undo()
             busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
             raise (JournalBusy if busy else JournalFailed)(_said(self._path, error)) from None
@@ -124,7 +156,8 @@ class SqliteJournal:
     def _known(self, sql: str, names: Sequence[str]) -> frozenset[str]:
         def ask() -> frozenset[str]:
             connection, account = self._connection, self._account
-            return frozenset(n for n in names if connection.execute(sql, (account, n)).fetchone())
+            found = (connection.execute(sql, (account, rows.clean(n))).fetchone() for n in names)
+            return frozenset(name for name, row in zip(names, found, strict=True) if row)
 
         return self._read(ask)
 
@@ -132,8 +165,11 @@ class SqliteJournal:
         """The cycle that sent this order (its client id or the venue's), with all that is its."""
 
         def ask() -> Memory | None:
+            if not order:  # an order that the venue never named is not found by that
+                return None
             sql = "SELECT cycle_id FROM orders WHERE account=? AND (client_id=? OR order_id=?)"
-            row = self._connection.execute(sql, (self._account, order, order)).fetchone()
+            name = rows.clean(order)
+            row = self._connection.execute(sql, (self._account, name, name)).fetchone()
             if row is None:
                 return None
             found = self._rows("cycles", "cycle_id=?", row["cycle_id"])
@@ -169,7 +205,13 @@ class SqliteJournal:
             last_trade_ns=self._latest("fills", "1=1"),
             # What came before the opening is in it: asked for again, it would be booked twice.
             last_flow_ns=self._latest("ledger", "kind IN ('flow', 'opening')"),
+            last_sent=self._last_sent(),
         )
+
+    def _last_sent(self) -> tuple[tuple[str, int], ...]:
+        sql = "SELECT symbol, sent_ns FROM orders WHERE account=? ORDER BY sent_ns DESC LIMIT ?"
+        found = self._connection.execute(sql, (self._account, MAX_LAST_SENT))
+        return tuple((row["symbol"], row["sent_ns"]) for row in found)
 
     def _sums(self) -> dict[tuple[Book, str], Decimal]:
         """Added up here, in exact decimals: the database would add floats."""
@@ -183,11 +225,11 @@ class SqliteJournal:
     def _days(self) -> dict[str, Decimal]:
         sql = (
             "SELECT date(ended_ns/1000000000, 'unixepoch') AS day, profit_ref FROM cycles "
-            "WHERE account=? AND profit_ref IS NOT NULL AND ended_ns > "
-            "(SELECT max(ended_ns) FROM cycles WHERE account=?) - ?"
+            "WHERE account=? AND profit_ref IS NOT NULL AND ended_ns > 0 "
+            "ORDER BY ended_ns DESC LIMIT ?"
         )
         days: dict[str, Decimal] = {}
-        for row in self._connection.execute(sql, (self._account, self._account, 2 * DAY_NS)):
+        for row in self._connection.execute(sql, (self._account, MAX_SUMMED)):
             profit = money_of(row["profit_ref"])
             days[row["day"]] = EXACT.add(days.get(row["day"], ZERO), profit)
         return days
@@ -215,8 +257,7 @@ class SqliteJournal:
 
     def _check_lease(self) -> None:
         sql = "SELECT token FROM leases WHERE account=?"
-        row = self._connection.execute(sql, (self._account,)).fetchone()
-        if row is None or row["token"] != self._token:
+        if self._asks_lease.execute(sql, (self._account,)).fetchone() != (self._token,):
             raise JournalFailed(f"{self._path}: another daemon took over account {self._account}")
 
     def _check_files(self) -> None:
@@ -225,7 +266,7 @@ class SqliteJournal:
         Nor does it ever get shorter by itself: somebody has cut it, or copied another over it.
         """
         try:
-            log, file = _identity(f"{self._path}-wal"), _identity(f"{self._path}")
+            file, log = map(_identity, self._names)
         except OSError:
             raise self._moved() from None
         files, size = (log[:2], file[:2]), file[2]
@@ -289,7 +330,7 @@ def _compiled(statement: Any) -> _Statement:
     return _Statement(str(compiled), tuple(compiled.positiontup or ()))
 
 
-def in_words(error: sqlite3.Error) -> str:
+def in_words(error: Exception) -> str:
     """What went wrong, in a reader's words where SQLite's are terse, on one line."""
     text = " ".join(str(error).split())
     hints = {
@@ -304,5 +345,5 @@ def in_words(error: sqlite3.Error) -> str:
     return next((f"{hint} ({text})" for sign, hint in hints.items() if sign in text), text)
 
 
-def _said(path: Path, error: sqlite3.Error) -> str:
+def _said(path: Path, error: Exception) -> str:
     return f"{path}: {in_words(error)}"

@@ -7,26 +7,24 @@ at inside every write: whoever lost the account cannot write a single row more.
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
+import arbit
 from arbit.domain.errors import UserError
+from arbit.domain.records import RunEnd
 from arbit.persistence.journal import connect, in_words
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from arbit.persistence.locks import Lock, lock_of
 
 
 class Lease:
     """Holds an account while entered. UserError names who holds it already.
 
     `prepare` is called once the lock is held, before the database is touched: whoever is refused
-    has not been in the way of the daemon that trades.
+    has not been in the way of the daemon that trades. `command` is for the row of this run.
     """
 
     def __init__(
@@ -36,43 +34,29 @@ class Lease:
         account: str,
         wall_ns: int,
         prepare: Callable[[], object] | None = None,
+        command: str = "",
     ) -> None:
-        self._lock = lock_of(data_dir, account)
+        self._lock = Lock(lock_of(data_dir, account), f"account {account} is traded", wall_ns)
+        self._held = contextlib.ExitStack()
         self._database = database
         self._account = account
         self._wall_ns = wall_ns
         self._prepare = prepare
-        self._file: IO[str] | None = None
+        self._command = command
         self.token = 0
 
     def __enter__(self) -> Self:
-        try:
-            self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise UserError(f"{self._lock}: {error.strerror}") from None
-        self._file = os.fdopen(descriptor, "r+", encoding="utf-8")
-        if not _locked(self._file):
-            holder = _told(self._file)
-            self._file.close()
-            self._file = None
-            raise UserError(
-                f"account {self._account} is traded by {holder} already: only one daemon may"
-            )
-        try:
-            self._sign()
-            if self._prepare is not None:
-                self._prepare()
-            self.token = self._take()
-        except sqlite3.Error as error:
-            self._release()
-            raise UserError(f"{self._database}: {in_words(error)}") from None
-        except OSError as error:
-            self._release()
-            raise UserError(f"{self._lock}: {error.strerror}") from None
-        except BaseException:
-            self._release()
-            raise
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._lock)
+            try:
+                if self._prepare is not None:
+                    self._prepare()
+                self.token = self._take()
+            except sqlite3.Error as error:
+                raise UserError(f"{self._database}: {in_words(error)}") from None
+            except OSError as error:
+                raise UserError(f"{self._database}: {error.strerror}") from None
+            self._held = stack.pop_all()
         return self
 
     def __exit__(
@@ -81,20 +65,7 @@ class Lease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._release()
-
-    @property
-    def _holder(self) -> str:
-        since = EPOCH + timedelta(seconds=self._wall_ns // 1_000_000_000)
-        return f"process {os.getpid()} (since {since:%Y-%m-%d %H:%M:%S} UTC)"
-
-    def _sign(self) -> None:
-        """Say in the lock's file who holds it."""
-        if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
-            self._file.write(self._holder + "\n")
-            self._file.flush()
+        self._held.close()
 
     def _take(self) -> int:
         with contextlib.closing(connect(self._database, busy_ms=1_000)) as connection:
@@ -107,55 +78,20 @@ class Lease:
                 "INSERT INTO leases (account, token, holder, taken_ns) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (account) DO UPDATE SET token=excluded.token, "
                 "holder=excluded.holder, taken_ns=excluded.taken_ns",
-                (self._account, token, self._holder, self._wall_ns),
+                (self._account, token, self._lock.holder, self._wall_ns),
             )
+            self._begin_run(connection, token)
             connection.execute("COMMIT")
         return token
 
-    def _release(self) -> None:
-        if self._file is not None:
-            with contextlib.suppress(OSError):  # of a full disk: it tries to write once more
-                self._file.close()  # the lock goes with the descriptor
-            self._file = None
-
-
-def lock_of(data_dir: Path, account: str) -> Path:
-    """The file whose lock stands for the account."""
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", account)
-    return data_dir / f"{slug}.lock"
-
-
-def is_held(lock: Path) -> bool:
-    """Whether a process holds this lock file now. It is left as it was."""
-    try:
-        with lock.open("r+", encoding="utf-8") as file:
-            return not _locked(file)
-    except OSError:
-        return True  # not ours to open: nobody can say that it is free
-
-
-def _told(file: IO[str]) -> str:
-    """Who holds the lock, in its own words."""
-    try:
-        return file.read(500).strip() or "another process"
-    except OSError:  # Windows lets nobody read what is locked
-        return "another process"
-
-
-def _locked(file: IO[str]) -> bool:
-    """Take the whole file's lock without waiting; False when somebody else has it."""
-    if os.name == "nt":
-        import msvcrt  # noqa: PLC0415  only there
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows alone has it
-        except OSError:
-            return False
-        return True
-    import fcntl  # noqa: PLC0415  not on Windows, where fitness runs too
-
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    def _begin_run(self, connection: sqlite3.Connection, token: int) -> None:
+        """A row for this run. One of an earlier run without an end: it ended without a word."""
+        connection.execute(
+            "UPDATE runs SET ended_how=? WHERE account=? AND ended_how=''",
+            (RunEnd.HARD.value, self._account),
+        )
+        connection.execute(
+            "INSERT INTO runs (account, token, version, command, started_ns, ended_ns, ended_how) "
+            "VALUES (?, ?, ?, ?, ?, 0, '')",
+            (self._account, token, arbit.__version__, self._command, self._wall_ns),
+        )

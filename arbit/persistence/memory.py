@@ -78,14 +78,14 @@ class MemoryJournal:
             last_flow_ns=max(
                 (p.at_ns for p in self.postings if p.kind in {"flow", "opening"}), default=0
             ),
+            last_sent=tuple((one.intent.leg.symbol, one.sent_ns) for one in self.orders.values()),
         )
 
     def _days(self) -> dict[str, Decimal]:
         ended = [one for one in self.cycles.values() if one.ended_ns]
-        since_ns = max((one.ended_ns for one in ended), default=0) - 2 * DAY_NS
         days: dict[str, Decimal] = {}
         for one in ended:
-            if one.profit_ref is not None and one.ended_ns > since_ns:
+            if one.profit_ref is not None:
                 day = str(EPOCH + timedelta(days=one.ended_ns // DAY_NS))
                 days[day] = EXACT.add(days.get(day, ZERO), one.profit_ref)
         return days

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DatabaseError
 import arbit
 from arbit.domain.errors import UserError
 from arbit.persistence.journal import DAMAGED, in_words
-from arbit.persistence.lease import is_held
+from arbit.persistence.locks import is_held
 
 MIGRATIONS = Path(arbit.__file__).resolve().parents[1] / "migrations"
 BACKUPS_KEPT = 5
@@ -33,12 +33,20 @@ def latest() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file. UserError where we are not let see."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+
+
 def current(path: Path) -> str:
     """The file's revision; empty for one that has none yet. UserError when it cannot be read.
 
     A plain read: a daemon that writes beside it is not disturbed.
     """
-    if not path.exists():
+    if not is_there(path):
         return ""
     try:
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -54,7 +62,7 @@ def current(path: Path) -> str:
 
 def quick_check(path: Path) -> None:
     """UserError when there is no file, SQLite finds it damaged, or it cannot be looked at now."""
-    if not path.exists():
+    if not is_there(path):
         raise UserError(f"{path}: there is no database yet; `arbit db upgrade` makes one")
     try:
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -66,6 +74,17 @@ def quick_check(path: Path) -> None:
     if found != ["ok"]:
         said = " ".join(found[0].split()) if found else "no answer"
         raise UserError(f"{path}: the database is damaged ({said}); {DAMAGED}")
+
+
+def refuse_old(path: Path) -> None:
+    """UserError when the file is missing, damaged, or has not this version's schema."""
+    found = current(path)
+    quick_check(path)
+    if found != latest():
+        raise UserError(
+            f"{path}: its schema is {found or 'none'}, this program's is {latest()}: "
+            "`arbit db upgrade` comes first"
+        )
 
 
 def upgrade(path: Path, ours: Path | None = None) -> str:

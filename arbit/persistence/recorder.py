@@ -1,8 +1,9 @@
-"""The recorder: history that is good to know. It never waits for, nor stops, a trade.
+"""The recorder: history. It never waits for a trade, nor does a trade wait for it.
 
 A listener puts rows into a bounded queue; one task writes them, at most 200 in a transaction. When
 the sink fails the rows stay queued and are tried again, later and later; what no longer fits is
-counted as lost. The journal is what trading stands on, so a failing recorder is told, and no more.
+counted as lost. A short outage is bridged by the queue and told; `on_failing` hears, at each
+attempt, of one that lasts: trading without a memory is reduced.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ BATCH = 200
 MAX_QUEUED = 20_000
 EVERY_S = 0.5
 LONGEST_S = 30.0
+LASTING_NS = 30_000_000_000
 Row = tuple[str, Mapping[str, Any]]
 
 
@@ -45,6 +47,8 @@ class Recorder:
         self._writing = asyncio.Lock()
         self._over = False
         self._why = ""
+        self._since_ns = 0
+        self.on_failing: Callable[[str], None] = lambda _: None
         self.written = 0
         self.lost = 0
         self.failures = 0
@@ -114,9 +118,13 @@ class Recorder:
 
     def _failed(self, why: str) -> None:
         self.failures += 1
+        now_ns = self._clock.monotonic_ns()
         if not self._why:
+            self._since_ns = now_ns
             self._on_failure(why)
         self._why = why
+        if now_ns - self._since_ns >= LASTING_NS:
+            self.on_failing(why)
 
     def _put(self, table: str, told: Mapping[str, Any]) -> None:
         room = len(self._queue) < MAX_QUEUED and not self._over

@@ -38,8 +38,8 @@ def cycle_row(account: str, record: CycleRecord) -> dict[str, object]:
         "resumes": record.resumes.value if record.resumes else None,
         "profit": money_text(record.profit),
         "profit_ref": None if record.profit_ref is None else money_text(record.profit_ref),
-        "detail": record.detail,
-        "prices": json.dumps(dict(record.prices)),
+        "detail": clean(record.detail),
+        "prices": json.dumps(dict(record.prices)) if record.prices else "{}",
     }
 
 
@@ -83,8 +83,8 @@ def order_row(account: str, record: OrderRecord) -> dict[str, object]:
         "state": record.state.value,
         "hold_asset": record.hold_asset,
         "hold_amount": money_text(record.hold_amount),
-        "order_id": record.order_id,
-        "reason": record.reason,
+        "order_id": clean(record.order_id),
+        "reason": clean(record.reason),
         "sent_ns": record.sent_ns,
         "ended_ns": record.ended_ns,
     }
@@ -122,8 +122,8 @@ def trade_row(account: str, trade: Trade) -> dict[str, object]:
     """A trade as it is kept."""
     return {
         "account": account,
-        "trade_id": trade.trade_id,
-        "order_id": trade.order_id,
+        "trade_id": clean(trade.trade_id),
+        "order_id": clean(trade.order_id),
         "client_id": trade.client_id,
         "symbol": trade.symbol,
         "side": trade.side.value,
@@ -155,10 +155,10 @@ def posting_row(account: str, posting: Posting) -> dict[str, object]:
     """A posting as it is kept."""
     return {
         "account": account,
-        "ref": posting.ref,
+        "ref": clean(posting.ref),
         "kind": posting.kind,
         "book": posting.book.value,
-        "asset": posting.asset,
+        "asset": clean(posting.asset),
         "amount": money_text(posting.amount),
         "at_ns": posting.at_ns,
     }
@@ -169,7 +169,7 @@ def incident_row(account: str, incident: Incident) -> dict[str, object]:
     return {
         "account": account,
         "kind": incident.kind,
-        "detail": incident.detail,
+        "detail": clean(incident.detail),
         "cycle_id": incident.cycle_id,
         "client_id": incident.client_id,
         "at_ns": incident.at_ns,
@@ -179,6 +179,11 @@ def incident_row(account: str, incident: Incident) -> dict[str, object]:
 def flag_row(account: str, flag: Flag) -> dict[str, object]:
     """A flag as it is kept."""
     return {"account": account, "name": flag.name, "value": flag.value, "at_ns": flag.at_ns}
+
+
+def clean(text: str) -> str:
+    """A venue's text, without the lone surrogates that no database takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _planned_json(one: PlannedRecord) -> list[str]:

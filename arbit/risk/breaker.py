@@ -75,9 +75,11 @@ class Reason(enum.StrEnum):
     FAILURES = "failures"
     LOCKOUT = "lockout"
     JOURNAL = "journal"
+    RECORDER = "recorder"  # history could not be kept for a while
     DRIFT = "drift"
     HELD = "held"
     OVERFILL = "overfill"
+    UNPRICED = "unpriced"  # a loss that no limit can count
     FOREIGN = "foreign"
     UNRESOLVED = "unresolved"
     HALT = "halt"  # the key or the account is at fault
@@ -99,9 +101,11 @@ RULES: Mapping[Reason, Rule] = {
     Reason.FAILURES: Rule(_H.REDUCE, None),
     Reason.LOCKOUT: Rule(_H.REDUCE, LOCKOUT_S),
     Reason.JOURNAL: Rule(_H.HALT, 1),  # and not before it works again: see journal_works
+    Reason.RECORDER: Rule(_H.REDUCE, None),
     Reason.DRIFT: Rule(_H.HALT, 0),
     Reason.HELD: Rule(_H.REDUCE, 0),
     Reason.OVERFILL: Rule(_H.REDUCE, 0),
+    Reason.UNPRICED: Rule(_H.REDUCE, 0),
     Reason.FOREIGN: Rule(_H.HALT, 0),
     Reason.UNRESOLVED: Rule(_H.HALT, 0),
     Reason.HALT: Rule(_H.HALT, 0),

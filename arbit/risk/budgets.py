@@ -26,8 +26,8 @@ class DayBook:
         """A cycle ended at this wall time."""
         day = day_of(wall_ns)
         self._by_day[day] = EXACT.add(self._by_day.get(day, ZERO), profit_ref)
-        for old in sorted(self._by_day)[:-2]:
-            del self._by_day[old]
+        oldest = day_of(wall_ns - DAY_NS)
+        self._by_day = {day: sum_ for day, sum_ in self._by_day.items() if day >= oldest}
 
     def loss(self, wall_ns: int) -> Decimal:
         """What today has lost so far; zero when it has earned."""

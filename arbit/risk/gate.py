@@ -73,6 +73,7 @@ class Gate:
         self._cooldown = Cooldown(setup.risk.cooldown_ms)
         self._open: dict[str, _Slot] = {}  # by cycle id
         self._unknown: dict[str, frozenset[str]] = {}
+        self.unaudited: Callable[[], str] = str  # why the books must be compared first, if so
 
     # --- a cycle ---------------------------------------------------------------------------------
 
@@ -121,8 +122,11 @@ class Gate:
                 or checks.minima(setup.sights, setup.venue, leg, qty, limit, own=False)
                 or checks.near_top(setup.sights, leg, limit, setup.risk.collar_bps, now_ns)
             )
+        beyond = self._beyond(orders, cycle_id)
+        refused = refused or self._home_caps(beyond, now_ns)
         if refused is not None:
             return refused
+        setup.ledger.stretch(cycle_id, beyond)
         self._open.setdefault(cycle_id, _Slot(ORDERS_HOME))
         return Approved(
             cycle_id=cycle_id,
@@ -133,6 +137,24 @@ class Gate:
             loss_budget=loss_budget,
             expires_ns=now_ns + setup.risk.deadline_ms * MS,
         )
+
+    def has_room(self, leg: Leg, qty: Decimal, limit: Decimal, cycle_id: str, now_ns: int) -> bool:
+        """Whether an order home would move no asset further than its cap."""
+        return self._home_caps(self._beyond([(leg, qty, limit)], cycle_id), now_ns) is None
+
+    def adopt(self, record: CycleRecord) -> None:
+        """A cycle found at a restart: it is open, and may move as far as its plan says."""
+        self._open[record.cycle_id] = _Slot(ORDERS_HOME)
+        reaches: dict[str, Reach] = {}
+        for row in record.plan:
+            at_limit = EXACT.multiply(row.qty, row.limit_price)
+            sells = row.leg.side is Side.SELL
+            spends, brings = (row.qty, self._better(at_limit)) if sells else (at_limit, row.qty)
+            into, out = reaches.get(row.leg.receive, Reach()), reaches.get(row.leg.spend, Reach())
+            reaches[row.leg.receive] = into.plus(Reach(high=brings))
+            if record.policy is Policy.PARALLEL or row is record.plan[0]:
+                reaches[row.leg.spend] = out.plus(Reach(low=_with_fee(spends, row.fee_rate)))
+        self._setup.ledger.claim(record.cycle_id, reaches)
 
     def finished(self, record: CycleRecord, *, went_wrong: bool, now_ns: int) -> None:
         """The cycle is over: its slot is free, its path rests, its day knows what it earned.
@@ -185,6 +207,14 @@ class Gate:
             slot.owed, slot.sent = max(0.0, slot.owed - 1.0), True
         return None
 
+    def stops(self, purpose: Purpose) -> str:
+        """Why an order that was cleared a while ago may not leave now, in words; empty if it may.
+
+        For one that waited for its turn since. Uses up nothing.
+        """
+        refused = self._switches(purpose)
+        return "" if refused is None else str(refused)
+
     # --- the rules, in the order they are asked ---------------------------------------------------
 
     def _switches(self, purpose: Purpose) -> Refused | None:
@@ -202,14 +232,19 @@ class Gate:
             return Refused(RefusalCode.JOURNAL, {"why": fails})
         return None
 
+    def _waits(self) -> Refused | None:
+        """What only new cycles wait for: the operator, and the comparison of the books."""
+        if self._setup.orders.paused():
+            return Refused(RefusalCode.VENUE_PAUSED, {"venue": self._setup.venue.name})
+        why = self.unaudited()
+        return Refused(RefusalCode.AUDIT, {"why": why}) if why else None
+
     def _may_begin(self, plan: Plan, now_ns: int) -> Refused | None:
         """What forbids any new cycle, or one of this triangle."""
         setup = self._setup
-        refused = self._switches(Purpose.LEG)
+        refused = self._switches(Purpose.LEG) or self._waits()
         if refused is not None:
             return refused
-        if setup.orders.paused():
-            return Refused(RefusalCode.VENUE_PAUSED, {"venue": setup.venue.name})
         most = setup.scan.max_concurrent_cycles
         if setup.breaker.state() is BreakerState.PROBING:
             most = 1
@@ -262,33 +297,63 @@ class Gate:
         another asset. A sell may bring more than its limit says: the collar comes on top.
         """
         parallel = self._setup.policy is Policy.PARALLEL
-        better = ONE + self._setup.risk.collar_bps / BPS
         found: dict[str, Reach] = {}
         for one in plan.legs:
             received = one.qty
             if one.leg.side is Side.SELL:
                 at_limit = EXACT.multiply(one.qty, one.limit_price)
                 expected = EXACT.add(one.expected_receive, one.fee)
-                received = EXACT.multiply(max(expected, at_limit), better)
-            into = Reach(high=received)
-            spent = EXACT.multiply(one.worst_spend, EXACT.add(ONE, one.fee_rate))
-            out = Reach(low=EXACT.minus(spent))
+                received = self._better(max(expected, at_limit))
+            into, out = Reach(high=received), Reach(low=_with_fee(one.worst_spend, one.fee_rate))
             first = one is plan.legs[0]
             found[one.leg.receive] = found.get(one.leg.receive, Reach()).plus(into)
             if parallel or first:
                 found[one.leg.spend] = found.get(one.leg.spend, Reach()).plus(out)
         return found
 
+    def _better(self, amount: Decimal) -> Decimal:
+        """What a sell may bring when it fills better than reckoned, by as much as the collar."""
+        return EXACT.multiply(amount, ONE + self._setup.risk.collar_bps / BPS)
+
+    def _beyond(
+        self, orders: Sequence[tuple[Leg, Decimal, Decimal]], cycle_id: str
+    ) -> dict[str, Reach]:
+        """How much further than claimed orders home may move each asset at worst."""
+        found: dict[str, Reach] = {}
+        for leg, qty, limit in orders:
+            cost = EXACT.multiply(qty, limit)
+            buys = leg.side is Side.BUY
+            into = Reach(high=qty if buys else self._better(cost))
+            out = Reach(low=EXACT.minus(cost if buys else qty))
+            found[leg.receive] = found.get(leg.receive, Reach()).plus(into)
+            found[leg.spend] = found.get(leg.spend, Reach()).plus(out)
+        return self._setup.ledger.beyond_claim(cycle_id, found)
+
+    def _home_caps(self, beyond: Mapping[str, Reach], now_ns: int) -> Refused | None:
+        """An order home moves no asset further from zero than its cap; nearer it always may."""
+        for asset, reach in beyond.items():
+            worst = self._setup.ledger.worst(asset, reach)
+            up, down = (worst.high if reach.high else ZERO), (worst.low if reach.low else ZERO)
+            furthest = max(up, EXACT.minus(down))
+            refused = self._within_cap(asset, furthest, now_ns) if furthest > 0 else None
+            if refused is not None:
+                return refused
+        return None
+
     def _caps(self, reaches: Mapping[str, Reach], now_ns: int) -> Refused | None:
         for asset, reach in reaches.items():
-            cap = checks.cap_of(asset, self._setup.sights, self._setup.risk, now_ns)
-            if isinstance(cap, Refused):
-                return cap
             exposure = self._setup.ledger.exposure(asset, reach)
-            if exposure > cap:
-                said = {"asset": asset, "exposure": plain(exposure), "cap": plain(cap)}
-                return Refused(RefusalCode.ASSET_CAP, said)
+            refused = self._within_cap(asset, exposure, now_ns)
+            if refused is not None:
+                return refused
         return None
+
+    def _within_cap(self, asset: str, exposure: Decimal, now_ns: int) -> Refused | None:
+        cap = checks.cap_of(asset, self._setup.sights, self._setup.risk, now_ns)
+        if isinstance(cap, Refused) or exposure <= cap:
+            return cap if isinstance(cap, Refused) else None
+        said = {"asset": asset, "exposure": plain(exposure), "cap": plain(cap)}
+        return Refused(RefusalCode.ASSET_CAP, said)
 
     def _spends(self, plan: Plan) -> dict[str, Decimal]:
         """What must be there at the start: leg 1's spend, or with parallel legs each one's."""
@@ -304,6 +369,11 @@ class Gate:
                     {"asset": asset, "needed": plain(amount), "free": plain(max(free, ZERO))},
                 )
         return None
+
+
+def _with_fee(amount: Decimal, fee_rate: Decimal) -> Decimal:
+    """What leaves at worst, as a negative amount."""
+    return EXACT.minus(EXACT.multiply(amount, EXACT.add(ONE, fee_rate)))
 
 
 def _route(path: str) -> str:

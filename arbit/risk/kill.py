@@ -7,8 +7,8 @@ cannot be read counts as a kill.
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
-import stat
 from pathlib import Path
 
 from arbit.domain.errors import UserError
@@ -23,19 +23,18 @@ class KillSwitch:
         self._told = on
         self._folder = data_dir
         self._files = [data_dir / KILL_FILE] + ([] if file is None else [file])
-        self._names = [str(file) for file in self._files]
-        self._folder_name = str(data_dir)
+        # Looked at before every order, and again before its bytes: `access` costs half of `stat`.
+        self._kill_name = str(data_dir / KILL_FILE)
+        self._within = os.path.join(data_dir, ".")  # noqa: PTH118  a Path drops the dot
+        self._named = "" if file is None else str(file)
 
     def on(self) -> bool:
         """Looks at the files now. What cannot be looked at is on."""
-        if self._told:
+        if self._told or os.access(self._kill_name, os.F_OK):
             return True
-        try:
-            if any(map(_is_there, self._names)):
-                return True
-            return not stat.S_ISDIR(os.stat(self._folder_name).st_mode)  # noqa: PTH116  as below
-        except OSError:
+        if not os.access(self._within, os.F_OK):  # gone, no folder, or not to be searched
             return True
+        return bool(self._named) and _may_be_there(self._named)
 
     def why(self) -> str:
         """Where it was switched on, in words; empty while it is off."""
@@ -48,61 +47,92 @@ class KillSwitch:
         return f"{self._folder} cannot be read" if self.on() else ""
 
 
+class Resume(enum.StrEnum):
+    """What an operator asks for with `arbit resume`: the word in its file."""
+
+    GO_ON = "go on"
+    ACCEPT_BALANCES = "accept balances"  # what the venue has beyond our books is booked as it is
+
+
 class Orders:
     """What an operator asked of one venue by file: pause, and resume (which is used up)."""
 
     def __init__(self, data_dir: Path, venue: str) -> None:
         self._pause = data_dir / f"pause.{venue}"
+        self._pause_name = str(self._pause)
         self._resume = data_dir / f"resume.{venue}"
 
     def paused(self) -> bool:
         """Whether no new cycle may begin."""
-        return self._pause.exists()
+        return os.access(self._pause_name, os.F_OK)
 
-    def take_resume(self) -> bool:
-        """Whether an operator has asked to resume since the last call."""
+    def take_resume(self) -> Resume | None:
+        """How an operator has asked to resume since the last call; None where nobody can say."""
         try:
+            with self._resume.open(encoding="utf-8") as file:
+                said = file.read(100).strip()
             self._resume.unlink()
-        except FileNotFoundError:
-            return False
-        return True
+        except (OSError, UnicodeError):
+            return None
+        return Resume.ACCEPT_BALANCES if said == Resume.ACCEPT_BALANCES else Resume.GO_ON
 
     def pause(self) -> None:
         """Ask for a pause."""
         _touch(self._pause)
 
-    def resume(self) -> None:
+    def resume(self, how: Resume = Resume.GO_ON) -> None:
         """End the pause, and ask that the breaker be closed."""
-        with contextlib.suppress(FileNotFoundError):
-            self._pause.unlink()
-        _touch(self._resume)
+        _take_away(self._pause)
+        _touch(self._resume, how)
 
 
 def kill(data_dir: Path) -> None:
-    """Switch it on."""
+    """Switch it on. UserError when the folder is none, or not to be written."""
     _touch(data_dir / KILL_FILE)
 
 
 def unkill(data_dir: Path) -> bool:
-    """Switch it off; False when it was off."""
+    """Switch it off; False when it was off. UserError when its file cannot be taken away."""
+    return _take_away(data_dir / KILL_FILE)
+
+
+def _take_away(path: Path) -> bool:
     try:
-        (data_dir / KILL_FILE).unlink()
+        path.unlink()
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise UserError(f"{path}: cannot be taken away: {error.strerror}") from None
     return True
 
 
-def _is_there(name: str) -> bool:
+def _may_be_there(name: str) -> bool:
     try:
         os.stat(name)  # noqa: PTH116  looked at before every order: a Path costs more than the look
     except FileNotFoundError:
         return False
+    except OSError:
+        return True
     return True
 
 
-def _touch(path: Path) -> None:
+def _touch(path: Path, word: str = "") -> None:
+    """Make the file, with its word or not at all: it may be looked at in between."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        if word:
+            _write(path, word)
+        else:
+            path.touch(mode=0o600)
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
+        if word or not os.access(path, os.F_OK):  # one that is there already does as well
+            raise UserError(f"{path}: {error.strerror}") from None
+
+
+def _write(path: Path, word: str) -> None:
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        made.write_text(word, encoding="utf-8")
+        made.chmod(0o600)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from arbit.sandbox.profiles import PROFILE_NAMES
 from arbit.sandbox.server import SandboxOptions, SandboxServer
 
 MISTAKE = 2
+MAX_PACE = 20
 MAX_PORT = 65_535
 
 
@@ -44,6 +45,13 @@ def _port(text: str) -> int:
     value = _whole(text)
     if value > MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text} is no port: expected 0 to {MAX_PORT}")
+    return value
+
+
+def _pace(text: str) -> int:
+    value = _whole(text)
+    if not 1 <= value <= MAX_PACE:
+        raise argparse.ArgumentTypeError(f"{text} is no pace: expected 1 to {MAX_PACE}")
     return value
 
 
@@ -73,6 +81,7 @@ def _parser() -> _Parser:
     add("--profile", choices=PROFILE_NAMES, default="calm", help="the market to play")
     add("--seed", type=_whole, default=1, help="same seed, same market")
     add("--port", type=_port, default=0, help="0 takes a free one")
+    add("--pace", type=_pace, default=1, help="seconds of market played in one, 1 to 20")
     add("--frozen", action="store_true", help="start with the market standing still")
     add("--no-control", action="store_true", help="no /sandbox paths")
     add("--connects", type=_whole, default=150, help="connects allowed per ten minutes")
@@ -122,6 +131,7 @@ async def _serve(options: argparse.Namespace) -> None:
         idle_close_s=float(options.idle_close_s),
         control=not options.no_control,
         frozen=options.frozen,
+        pace=options.pace,
         state=options.state,
         taker_fee_bps=options.taker_fee_bps,
         tier=options.tier,

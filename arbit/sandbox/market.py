@@ -27,7 +27,7 @@ from arbit.sandbox.book import (
 from arbit.sandbox.instruments import PAIR_STATUSES, SYSTEM_STATUSES, Instrument
 from arbit.sandbox.makers import MS, Maker, delay_ns
 from arbit.sandbox.prices import Prices
-from arbit.sandbox.profiles import Listing
+from arbit.sandbox.profiles import Listing, Profile
 
 TAKER_REACH_BPS = 6.0  # how far beyond the top a taker is ready to pay
 
@@ -94,15 +94,15 @@ def _ignore(_: Pair, __: Fill) -> None:
 
 
 class Market:
-    """A seeded synthetic market in virtual nanoseconds.
+    """A seeded synthetic market in virtual nanoseconds, of a profile or of one known by name.
 
     ``advance(to_ns)`` plays everything up to a time and returns the level changes; ``step()``
     plays exactly one event. Raises ``ValueError`` for an unknown profile, ``KeyError`` for an
     unknown symbol.
     """
 
-    def __init__(self, profile: str, seed: int) -> None:
-        self.profile = profiles.load(profile)
+    def __init__(self, profile: str | Profile, seed: int) -> None:
+        self.profile = profile if isinstance(profile, Profile) else profiles.load(profile)
         self.seed = seed
         self.now_ns = 0
         self.system = "online"

@@ -202,4 +202,5 @@ class BalanceChanged:
         )
 
 
-Happened = Accepted | Opened | Traded | Filled | Canceled | BalanceChanged
+OrderHappened = Accepted | Opened | Traded | Filled | Canceled
+Happened = OrderHappened | BalanceChanged

@@ -48,6 +48,7 @@ class SandboxOptions:
     """Limits of the faces. Times in seconds unless named otherwise."""
 
     tick_ms: float = 5.0
+    pace: int = 1  # how many seconds of market are played in one
     connects_per_window: int = 150  # per address; the venue's figure
     connect_window_s: float = 600.0
     idle_close_s: float = 60.0  # sockets without a subscription; 0 means never
@@ -163,10 +164,10 @@ class SandboxServer:
         self._timer = loop.call_later(self.options.tick_ms / 1000.0, self._tick)
         now_ns = self._clock.elapsed_ns()
         if now_ns - self._played_ns > CATCH_UP_NS:
-            self.market.skip(now_ns - self._played_ns)
+            self.market.skip((now_ns - self._played_ns) * self.options.pace)
         self._played_ns = now_ns
         self.exchange.tick(self._clock.wall_ns())
-        changes = self.market.advance(now_ns)
+        changes = self.market.advance(now_ns * self.options.pace)
         self.stats.level_changes += len(changes)
         self.stream.publish(dict.fromkeys(change.symbol for change in changes))
         self.stream.tick()

@@ -44,6 +44,7 @@ class Desk:
 
     profile = "volatile"
     match_ms = MATCH_MS
+    pace = 1
 
     def __init__(self, folder: Path, seed: int, *, transport: str = "ws") -> None:
         self.folder = folder
@@ -55,6 +56,7 @@ class Desk:
         self._transport = transport
         self._exchange: subprocess.Popen[str] | None = None
         self._env: dict[str, str] = {}
+        self.ws_url = ""
 
     def __enter__(self) -> Self:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -63,6 +65,7 @@ class Desk:
             [
                 *(sys.executable, "-m", "arbit.sandbox", "--json", "--ends-with-parent"),
                 *("--profile", self.profile, "--seed", str(self._seed), "--connects", "100000"),
+                *("--pace", str(self.pace)),
                 *("--taker-fee-bps", "1", "--state", str(self.state), "--tier", "pro"),
             ],
             stdin=subprocess.PIPE,
@@ -73,13 +76,14 @@ class Desk:
         ready = json.loads(self._exchange.stdout.readline())
         if self.match_ms:
             self._slow_down(ready["rest"])
+        self.ws_url = ready["ws"]
         kept = {name: value for name, value in os.environ.items() if "ARBIT" not in name}
         self._env = kept | {
             "ARBIT_VENUES__SANDBOX__REST_URL": ready["rest"],
-            "ARBIT_VENUES__SANDBOX__WS_URL": ready["ws"],
             "ARBIT_VENUES__SANDBOX__ORDER_TRANSPORT": self._transport,
             "ARBIT_VENUES__SANDBOX__RATE_TIER": "pro",
             "ARBIT_DATA_DIR": str(self.data),
+            "ARBIT_LOCK_DIR": str(self.folder / "locks"),
             "ARBIT_RISK__MAX_CRASHES": "1000",
             "ARBIT_RISK__COOLDOWN_MS": "0",
             "ARBIT_RISK__BREAKER_FAILURES": "1000",
@@ -113,7 +117,7 @@ class Desk:
         """A daemon trading on the exchange."""
         return subprocess.Popen(
             [*(sys.executable, "-m", "arbit", "live", "--venue", "sandbox"), *options],
-            env=self._env,
+            env=self._env | {"ARBIT_VENUES__SANDBOX__WS_URL": self.ws_url},
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

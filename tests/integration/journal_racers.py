@@ -49,7 +49,7 @@ def race(folder: Path, number: int, gun: int, says: int, leave: int) -> None:
     """What a racer does: wait for the gun, open, say what happened, stay until told to leave."""
     os.read(gun, 1)
     try:
-        with open_journal(folder, ACCOUNT, SystemClock()) as journal:
+        with open_journal(folder, ACCOUNT, SystemClock(), "race") as journal:
             journal.write(a_cycle(number))
             os.write(says, f"won {token_of(journal)}".encode())
             os.read(leave, 1)

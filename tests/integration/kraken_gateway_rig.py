@@ -44,8 +44,9 @@ class Nonces:
     def load(self) -> int:
         return self.last
 
-    def save(self, nonce: int) -> None:
+    def save(self, nonce: int) -> bool:
         self.last = nonce
+        return True
 
 
 @dataclass
@@ -93,13 +94,13 @@ class Rig:
         async with asyncio.timeout(GUARD_S):
             return await self.gateway.send(intent)
 
-    async def settled(self, intent: OrderIntent, outcome: Outcome) -> Outcome:
+    async def settled(self, intent: OrderIntent, outcome: Outcome, most_s: float = 2.0) -> Outcome:
         """Ask, ever less often, until it is known what became of the order."""
         wait_s = 0.1
         async with asyncio.timeout(GUARD_S):
             while not outcome.state.over:
                 await asyncio.sleep(wait_s)
-                wait_s = min(2.0, 2 * wait_s)
+                wait_s = min(most_s, 2 * wait_s)
                 outcome = await self.gateway.resolve(intent, outcome.order_id)
         return outcome
 

@@ -18,7 +18,7 @@ from arbit.sandbox.orders import VenueOrder
 from arbit.sandbox.server import SandboxOptions, SandboxServer
 from arbit.venues.ccxt.client import RestClient
 from arbit.venues.ccxt.settings import CcxtSettings
-from arbit.venues.kraken.budgets import EngineBudget, RequestBudget
+from arbit.venues.kraken.budgets import EngineBudget, Level, RequestBudget
 from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.nonce import Nonces
 from arbit.venues.kraken.outcomes import Verdict
@@ -42,8 +42,22 @@ class Kept:
     def load(self) -> int:
         return self.nonce
 
-    def save(self, nonce: int) -> None:
+    def save(self, nonce: int) -> bool:
         self.nonce = nonce
+        return True
+
+
+@dataclass
+class Shelf:
+    """A level store in memory."""
+
+    level: Level | None = None
+
+    def load(self) -> Level | None:
+        return self.level
+
+    def save(self, level: Level) -> None:
+        self.level = level
 
 
 class SetClock(SystemClock):
@@ -150,6 +164,7 @@ async def rest_rig(
     *,
     tier: RateTier = RateTier.PRO,
     kept: Kept | None = None,
+    shelf: Shelf | None = None,
     on: SandboxServer | None = None,
 ) -> AsyncIterator[RestRig]:
     """A rig on a frozen market, or on a sandbox that runs already."""
@@ -157,7 +172,7 @@ async def rest_rig(
         options = SandboxOptions(frozen=True, tier=tier.value)
         async with (
             SandboxServer("calm", 7, options=options) as sandbox,
-            rest_rig(key, secret, tier=tier, kept=kept, on=sandbox) as rig,
+            rest_rig(key, secret, tier=tier, kept=kept, shelf=shelf, on=sandbox) as rig,
         ):
             yield rig
         return
@@ -171,7 +186,9 @@ async def rest_rig(
         list[tuple[str, Verdict]](),
     )
     nonces = Nonces(kept or Kept(), clock.wall_ns)
-    rest = PrivateRest(told, Credentials(key, secret), nonces, RequestBudget(tier), clock)
+    budget = RequestBudget(tier)
+    budget.keep_in(shelf or Shelf(), clock.wall_ns, clock.monotonic_ns())
+    rest = PrivateRest(told, Credentials(key, secret), nonces, budget, clock)
     rest.judged = lambda words, verdict: heard.append((words, verdict))
     reads = KrakenReads(rest, public, offsets)
     resolver, engine = Resolver(reads, offsets, clock, MARGIN_MS), EngineBudget(tier)

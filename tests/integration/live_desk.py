@@ -41,6 +41,11 @@ def environment(**extra: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(REPO)} | extra
 
 
+def folders(folder: Path) -> dict[str, str]:
+    """The settings that keep everything below one folder, the locks of its accounts too."""
+    return {"ARBIT_DATA_DIR": str(folder / "var"), "ARBIT_LOCK_DIR": str(folder / "locks")}
+
+
 def until(true: Callable[[], object], what: str, seen: Sequence[str] = ()) -> None:
     """Look until it is true; `seen` is shown when it never is."""
     end = time.monotonic() + GUARD_S
@@ -96,6 +101,10 @@ class Exchange:
     def fault(self, name: str, **wanted: object) -> None:
         """Switch a fault on."""
         self._ask("POST", "/sandbox/faults", json.dumps({"name": name, **wanted}))
+
+    def heal(self) -> None:
+        """Switch every fault off."""
+        self._ask("DELETE", "/sandbox/faults", "")
 
     def _ask(self, method: str, path: str, body: str) -> None:
         host, port = self.rest_url.removeprefix("http://").split(":")
@@ -156,7 +165,7 @@ class Daemon:
                 *("--json", "--log-json", *options),
             ],
             cwd=folder,
-            env=environment(ARBIT_DATA_DIR=str(folder / "var"), **UNHINDERED | settings),
+            env=environment(**folders(folder) | UNHINDERED | settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -275,7 +284,7 @@ def arbit(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "arbit", *options],
         cwd=folder,
-        env=environment(ARBIT_DATA_DIR=str(folder / "var")),
+        env=environment(**folders(folder)),
         capture_output=True,
         text=True,
         timeout=GUARD_S,

@@ -22,7 +22,7 @@ from arbit.clock import SystemClock
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError
 from arbit.domain.events import EpisodeEnded
-from arbit.persistence.lease import lock_of
+from arbit.persistence.locks import lock_of
 from arbit.persistence.migrate import current, latest
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import HistoryFailed, open_sink

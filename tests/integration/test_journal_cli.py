@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from arbit import __version__
 from arbit.cli.db import DISAGREES, app
 from arbit.domain.errors import UserError
 from tests.integration.test_migrations import restored
@@ -55,7 +56,9 @@ def test_check_prints_wallets_and_leaves_in_peace(tmp_path: Path) -> None:
         result = db(tmp_path, "check")  # beside a daemon that has it open
     assert result.exit_code == 0
     assert f"{ACCOUNT} BTC 0.00100000" in result.output.splitlines()
-    assert result.output.endswith("0 findings in 1 cycles, 1 fills, 8 ledger, 1 orders\n")
+    began = f"{ACCOUNT} run 1 (test, {__version__}) from 2024-10-04 12:00:00 UTC: no end yet"
+    assert began in result.output.splitlines()
+    assert result.output.endswith("0 findings in 1 cycles, 1 fills, 8 ledger, 1 orders, 1 runs\n")
 
 
 def test_check_names_what_disagrees_and_leaves_with_three(tmp_path: Path) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from arbit.domain.account import AccountId, Mode
+from arbit.persistence.lease import Lease
 from arbit.sandbox.keys import (
     MAIN,
     OTHER_SECRET,
@@ -93,16 +98,133 @@ async def test_an_unfit_key_is_refused_with_its_reason(
     assert secret not in done.stdout + done.stderr
 
 
-async def test_a_market_that_does_not_trade_is_told_and_the_others_still_count(
+async def checked(
+    desk: Desk, venue: SandboxServer, *arguments: str, **env: str
+) -> tuple[int, dict[str, Any]]:
+    """The exit code and the report."""
+    words = ("keys:check", "--venue", "sandbox", *arguments, "--json")
+    done = await asyncio.to_thread(desk.arbit, *words, **at(venue) | env)
+    assert done.returncode in {0, 3}, done.stderr
+    return done.returncode, strict_json(done.stdout)
+
+
+async def test_one_bad_leg_of_the_only_triangle_is_unfit_and_named(
     desk: Desk, venue: SandboxServer
 ) -> None:
     venue.faults.set("pair_status", symbol="ETH/BTC", status="cancel_only")
-    done = await asyncio.to_thread(
-        desk.arbit, "keys:check", "--venue", "sandbox", "--symbols", LEGS, "--json", **at(venue)
-    )
-    told = {one["symbol"]: one["rehearsal"] for one in strict_json(done.stdout)["markets"]}
+    code, report = await checked(desk, venue, "--symbols", LEGS)
+    assert (code, report["fit"]) == (3, False)
+    told = {one["symbol"]: one["rehearsal"] for one in report["markets"]}
     assert "cancel_only" in told["ETH/BTC"]
     assert told["BTC/USD"] == "would be taken"
+    why = "no watched triangle can be traded: ETH/BTC (status is cancel_only)"
+    assert report["verdict"] == f"not fit to trade on sandbox: {why}"
+
+
+async def test_a_bad_market_beside_whole_triangles_is_named_and_the_others_are_fit(
+    desk: Desk, venue: SandboxServer
+) -> None:
+    venue.faults.set("pair_status", symbol="ETH/BTC", status="cancel_only")
+    code, report = await checked(desk, venue)
+    assert (code, report["fit"]) == (0, True)
+    assert report["verdict"].startswith("fit to trade on sandbox: ")
+    assert report["verdict"].endswith("not to be traded: ETH/BTC (status is cancel_only)")
+    assert report["bad_markets"] == ["ETH/BTC (status is cancel_only)"]
+
+
+async def test_a_market_whose_rehearsal_is_refused_is_a_bad_one(
+    desk: Desk, venue: SandboxServer
+) -> None:
+    venue.faults.set(
+        "order_error", symbol="ETH/USD", method="AddOrder", error="EOrder:Cost minimum not met"
+    )
+    code, report = await checked(desk, venue, "--symbols", LEGS)
+    assert code == 3
+    assert "ETH/USD (EOrder:Cost minimum not met)" in report["verdict"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["EGeneral:Permission denied", "EAPI:Invalid key", "ETrade:User Locked"],
+)
+async def test_what_one_rehearsal_says_of_the_key_is_unfit_whatever_the_others_say(
+    desk: Desk, venue: SandboxServer, words: str
+) -> None:
+    venue.faults.set("order_error", method="AddOrder", error=words, skip=1)
+    code, report = await checked(desk, venue, "--symbols", LEGS)
+    assert (code, report["fit"]) == (3, False)
+    assert report["verdict"].endswith(f"the venue refuses this API key: {words}")
+    told = {one["rehearsal"] for one in report["markets"]}
+    assert told == {"would be taken", words, "not rehearsed"}, "nothing more is asked"
+
+
+def live(desk: Desk, venue: SandboxServer, folder: str) -> None:
+    """A start and its end; the next one's nonces are ahead of the clock by a minute."""
+    done = desk.arbit(
+        *("live", "--venue", "sandbox", "--recover-only", "--json", "--data-dir", folder),
+        **at(venue),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+async def test_nonces_go_on_from_where_the_daemon_left_them_and_back(
+    desk: Desk, venue: SandboxServer
+) -> None:
+    for _ in range(2):
+        await asyncio.to_thread(live, desk, venue, "var")
+    nonces = venue.exchange.keys[TRADE_KEY]
+    assert nonces.last_nonce > time.time_ns() // 1_000 + 30_000_000, "ahead of the clock"
+    code, report = await checked(desk, venue, "--symbols", LEGS)
+    assert (code, report["fit"]) == (0, True), report["verdict"]
+    await asyncio.to_thread(live, desk, venue, "var")
+    assert "EAPI:Invalid nonce" not in venue.exchange.refusals
+    told = desk.arbit("db", "check", "--json")
+    assert "(live, " in next(iter(strict_json(told.stdout)["runs"].values()))
+
+
+async def test_a_refused_nonce_is_no_bad_key(desk: Desk, venue: SandboxServer) -> None:
+    for _ in range(2):
+        await asyncio.to_thread(live, desk, venue, "var")
+    code, report = await checked(desk, venue, "--symbols", LEGS, ARBIT_DATA_DIR="elsewhere")
+    assert (code, report["fit"]) == (3, False)
+    assert "the venue refuses our nonce (EAPI:Invalid nonce)" in report["verdict"]
+    assert "says nothing of the key itself" in report["verdict"]
+    assert "refuses this API key" not in report["verdict"]
+    assert not (desk.work / "elsewhere").exists()
+
+
+async def test_a_key_that_a_daemon_uses_is_not_asked_about_beside_it(
+    desk: Desk, venue: SandboxServer
+) -> None:
+    await asyncio.to_thread(live, desk, venue, "var")
+    asked = len(venue.exchange.log.records)
+    account = str(AccountId.of_key("sandbox", Mode.SANDBOX, TRADE_KEY))
+    with Lease(desk.work / "var", desk.work / "var" / "arbit.db", account, time.time_ns()):
+        done = await asyncio.to_thread(
+            desk.arbit, "keys:check", "--venue", "sandbox", "--symbols", LEGS, **at(venue)
+        )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"is traded by process {os.getpid()} " in done.stderr
+    assert "nothing was asked" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert len(venue.exchange.log.records) == asked
+
+
+@pytest.mark.parametrize(("off_s", "way"), [(8, "behind"), (-8, "ahead of")])
+async def test_a_clock_far_off_the_venues_is_refused_by_the_check_and_by_a_start(
+    desk: Desk, venue: SandboxServer, off_s: int, way: str
+) -> None:
+    venue._clock._wall_start += off_s * 1_000_000_000
+    arguments = ("--venue", "sandbox", "--symbols", LEGS, "--json")
+    done = await asyncio.to_thread(desk.arbit, "keys:check", *arguments, **at(venue))
+    assert done.returncode == 3, done.stderr
+    report = strict_json(done.stdout)
+    assert report["fit"] is False
+    assert f"s {way} the venue's" in report["verdict"]
+    run = await asyncio.to_thread(desk.arbit, "live", *arguments, "--secs", "5", **at(venue))
+    assert run.returncode == 3, run.stdout
+    (line,) = [one for one in run.stderr.splitlines() if "our clock is" in one]
+    assert f"s {way} the venue's" in line
 
 
 @pytest.mark.parametrize(

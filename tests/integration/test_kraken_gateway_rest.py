@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from arbit.config import OrderTransport
+from arbit.config import OrderTransport, RiskSettings
 from arbit.domain.errors import UserError
 from arbit.domain.order import OrderState
 from arbit.domain.triangle import Side
 from arbit.sandbox.keys import OTHER_SECRET
+from arbit.venues.kraken.private.following import HEAR_MS
 from tests.integration.kraken_gateway_rig import Options, gatewayed
 
 REST = Options(transport=OrderTransport.REST)
@@ -82,6 +83,41 @@ async def test_a_deadline_shorter_than_rest_takes_is_the_users_error() -> None:
     with pytest.raises(UserError, match="2000"):
         async with gatewayed(Options(transport=OrderTransport.REST, deadline_ms=1_999)):
             raise AssertionError("it was made all the same")
+
+
+async def test_reads_that_lag_five_seconds_never_make_an_accepted_order_never() -> None:
+    margin_ms = RiskSettings().resolve_margin_ms  # what a user has who sets nothing
+    async with gatewayed(Options(transport=OrderTransport.REST, margin_ms=margin_ms)) as rig:
+        rig.sandbox.faults.set("exec_mute")
+        rig.sandbox.faults.set("read_lag", lag_ms=5_000)
+        rig.sandbox.faults.set("order_reset", face="rest", method="AddOrder", when="after")
+        intent = rig.intent()
+        outcome = await rig.sent_off(intent)
+        assert outcome.state is OrderState.UNKNOWN
+        await asyncio.sleep(4.1)  # by then a short margin would be over, and the lag is not
+        settled = await rig.settled(intent, outcome, most_s=0.6)
+        assert settled.state is OrderState.FILLED
+        rig.check(settled)
+
+
+async def test_an_order_that_is_not_answered_keeps_the_keys_turn_no_longer_than_it_can_matter() -> (
+    None
+):
+    async with gatewayed(REST) as rig:
+        await rig.side.reader.learn()
+        rig.sandbox.faults.set("exec_mute")
+        rig.sandbox.faults.set("order_silent", face="rest", method="AddOrder", when="after")
+        intent = rig.intent()
+        sent = asyncio.ensure_future(rig.sent_off(intent))
+        await asyncio.sleep(0.1)
+        await rig.side.reader.balances()  # waits for the turn, though not for a timeout of 8 s
+        offset = rig.side.reader.offsets.now()
+        assert offset is not None
+        over_ms = (rig.clock.wall_ns() + offset.offset_ns - intent.deadline_ns) / 1e6
+        assert 0 < over_ms < HEAR_MS + 1_000
+        settled = await rig.settled(intent, await sent)
+        assert settled.state is OrderState.FILLED
+        rig.check(settled)
 
 
 async def test_a_wrong_secret_makes_nothing_ready_and_is_said_in_the_venues_words() -> None:

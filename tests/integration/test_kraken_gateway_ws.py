@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from arbit.config import RiskSettings
 from arbit.domain.account import (
     AccountStreamBack,
     AccountStreamLost,
@@ -16,6 +17,7 @@ from arbit.domain.account import (
 )
 from arbit.domain.order import OrderState
 from arbit.domain.triangle import Side
+from arbit.sandbox.book import ASK
 from arbit.sandbox.keys import TRADE_KEY
 from arbit.sandbox.orders import OrderRequest
 from tests.integration.kraken_gateway_rig import BTC, Options, Rig, gatewayed
@@ -85,6 +87,26 @@ async def test_orders_end_as_the_exchange_ended_them_to_the_last_digit() -> None
             "balances as the exchange has them",
         )
         assert not [one for one in rig.told if isinstance(one, ForeignOrder | AccountStreamLost)]
+
+
+async def test_what_rest_lists_of_an_order_is_what_the_stream_told_fill_by_fill() -> None:
+    async with gatewayed() as rig:
+        exchange = rig.sandbox.exchange
+        account = exchange.account_of(TRADE_KEY)
+        assert account is not None
+        exchange.deposit(account, "USD", Decimal(10**7), rig.clock.wall_ns())
+        began_ns = rig.clock.wall_ns()
+        there = rig.sandbox.market.book(BTC).top(ASK, 3)
+        places = rig.sandbox.market.pairs[BTC].instrument.qty_precision
+        qty = Decimal(sum(units for _, units in there)).scaleb(-places)
+        intent = rig.intent(Side.BUY, qty=str(qty), off="1.05")
+        told = await rig.sent_off(intent)
+        assert len(told.trades) == 3
+        rig.check(told)
+        assert (await rig.gateway.resolve(intent)).trades == told.trades
+        assert (await rig.gateway.resolve(intent, told.order_id)).trades == told.trades
+        listed = await rig.side.reader.trades_since(began_ns)
+        assert {one.trade_id for one in listed} == {one.trade_id for one in told.trades}
 
 
 @pytest.mark.parametrize(
@@ -300,14 +322,16 @@ async def test_orders_side_by_side_are_told_apart() -> None:
             rig.check(outcome)
 
 
-async def test_reads_that_lag_never_make_an_accepted_order_never() -> None:
-    async with gatewayed(Options(deadline_ms=1_000, margin_ms=1_500)) as rig:
-        rig.sandbox.faults.set("read_lag", lag_ms=2_000)
+async def test_reads_that_lag_five_seconds_never_make_an_accepted_order_never() -> None:
+    margin_ms = RiskSettings().resolve_margin_ms  # what a user has who sets nothing
+    async with gatewayed(Options(deadline_ms=1_000, margin_ms=margin_ms)) as rig:
+        rig.sandbox.faults.set("read_lag", lag_ms=5_000)
         rig.sandbox.faults.set("order_reset", face="ws", method="add_order", when="after")
         intent = rig.intent()
         outcome = await rig.sent_off(intent)
         assert outcome.state is OrderState.UNKNOWN
-        settled = await rig.settled(intent, outcome)
+        await asyncio.sleep(2.3)  # by then a short margin would be over, and the lag is not
+        settled = await rig.settled(intent, outcome, most_s=0.6)
         assert settled.state is OrderState.FILLED
         rig.check(settled)
 

@@ -28,7 +28,7 @@ from arbit.sandbox.keys import (
 )
 from arbit.venues.kraken.keyfacts import refuse_unfit
 from arbit.venues.kraken.rest import Credentials
-from tests.integration.kraken_rest_rig import BTC, Kept, refusals, rest_rig
+from tests.integration.kraken_rest_rig import BTC, Kept, Shelf, refusals, rest_rig
 from tests.unit.venues.kraken.test_outcomes import TABLE
 
 HOUR_NS = 3_600 * 1_000_000_000
@@ -57,12 +57,14 @@ async def test_all_trades_and_flows_are_read_over_several_pages() -> None:
         for number in range(55):
             exchange.deposit(account, "USD", Decimal("0.25"), begin_ns + number * 1_000_000)
         sent = [await rig.send(rig.intent()) for _ in range(3)]
-        flows = await rig.reads.flows_since(begin_ns)
+        listed = await rig.reads.flows_since(begin_ns)
+        flows = [one for one in listed if not one.trade_id]
         assert len(flows) == 55
         assert {(one.asset, one.amount, one.kind) for one in flows} == {
             ("USD", Decimal("0.25"), "deposit")
         }
         trades = await rig.reads.trades_since(begin_ns)
+        assert {one.trade_id for one in listed} - {""} == {one.trade_id for one in trades}
         assert sorted(trades, key=lambda one: one.trade_id) == sorted(
             (trade for outcome in sent for trade in outcome.trades), key=lambda one: one.trade_id
         )
@@ -160,7 +162,7 @@ async def test_an_order_that_arrives_late_is_found_or_refused_by_its_deadline_ne
         await rig.reads.learn()
         for delay_ms in (700, 2_400):
             rig.sandbox.faults.set("order_late", method="AddOrder", delay_ms=delay_ms)
-            intent = rig.intent(ms=2_200)
+            intent = rig.intent(ms=2_300)
             assert (await rig.send(intent)).state is OrderState.UNKNOWN
             found = await rig.resolved(intent)
             true = rig.true_order(intent.client_id)
@@ -196,6 +198,7 @@ async def test_what_cannot_be_accepted_in_time_does_not_leave() -> None:
         before = rig.rest.calls
         for bent in (
             rig.intent(ms=1_900),
+            rig.intent(ms=2_200),  # when it arrives it is too close
             rig.intent(ms=70_000),
             replace(rig.intent(), deadline_ns=0),
             replace(rig.intent(), qty=Decimal(0)),
@@ -205,7 +208,7 @@ async def test_what_cannot_be_accepted_in_time_does_not_leave() -> None:
             outcome = await rig.send(bent)
             assert outcome.state is OrderState.REJECTED
             assert outcome.reason.startswith("not sent")
-        rig.orders.stop = lambda: "kill switch"
+        rig.orders.stop = lambda _intent: "kill switch"
         assert "kill switch" in (await rig.send(rig.intent())).reason
         assert rig.rest.calls == before
 
@@ -294,6 +297,22 @@ async def test_the_counters_of_the_lowest_rank_are_never_exceeded() -> None:
         intent = rig.intent()
         assert (await rig.send(intent)).state is OrderState.FILLED  # from what is kept for it
         assert refusals(rig.sandbox) == []
+
+
+async def test_five_starts_in_a_row_stay_within_one_counter() -> None:
+    kept, shelf, asked = Kept(), Shelf(), 0
+    async with rest_rig(tier=RateTier.STARTER, kept=kept, shelf=shelf) as first:
+        for _ in range(5):  # each is cut off, without an end of its own
+            async with rest_rig(
+                tier=RateTier.STARTER, kept=kept, shelf=shelf, on=first.sandbox
+            ) as rig:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        for _ in range(9):
+                            await rig.reads.rest.ask("Balance")
+                            asked += 1
+        assert 9 <= asked < 15
+        assert refusals(first.sandbox) == []
 
 
 async def test_a_question_waiting_for_room_holds_up_no_order() -> None:

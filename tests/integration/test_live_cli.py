@@ -87,6 +87,9 @@ def test_limits_fees_and_the_honest_sentence_come_before_anything_else(tmp_path:
     sentence = next(i for i, line in enumerate(lines) if line.startswith("at your fees"))
     assert "taker fee 1 bps (account) on 16 markets" in "\n".join(lines[:sentence])
     assert "per cycle: 1000 USD" in "\n".join(lines[:sentence])
+    warning = "the key works from any address: an allow-list would be safer"
+    assert lines[sentence + 1] == f"warning: {warning}"
+    assert warning in run.stderr, "and in the log, where nobody watches a screen"
 
 
 def test_at_the_ladders_fees_nothing_is_traded(tmp_path: Path) -> None:
@@ -95,6 +98,7 @@ def test_at_the_ladders_fees_nothing_is_traded(tmp_path: Path) -> None:
     )
     assert report["orders"] == 0
     assert report["cycles"] == {}
+    assert report["warnings"] == ["the key works from any address: an allow-list would be safer"]
 
 
 def test_a_dry_run_needs_no_key_and_keeps_its_own_account(tmp_path: Path) -> None:
@@ -109,6 +113,7 @@ def test_a_dry_run_needs_no_key_and_keeps_its_own_account(tmp_path: Path) -> Non
     )
 
     assert dry["account"] == "sandbox:paper"
+    assert dry["warnings"] == []
     assert real["account"] != dry["account"]
     assert files(tmp_path)[0].read_bytes() == before, "the exchange was not even asked"
     assert compare(*files(tmp_path)) == []

@@ -22,6 +22,7 @@ from sqlalchemy import Engine, event
 from arbit.domain.errors import UserError
 from arbit.persistence import migrate
 from arbit.persistence.lease import Lease
+from arbit.persistence.locks import Lock, lock_of
 from arbit.persistence.migrate import BACKUPS_KEPT, current, latest, quick_check, upgrade
 from tests.unit.persistence.made import ACCOUNT, NOON_NS, opened
 
@@ -240,7 +241,7 @@ def test_no_more_than_five_backups_are_kept_and_the_latest_are(tmp_path: Path) -
 def test_an_upgrade_waits_for_no_daemon_and_changes_nothing_under_one(tmp_path: Path) -> None:
     path = restored(tmp_path, "0001")
     before = path.read_bytes()
-    with Lease(tmp_path, path, ACCOUNT, NOON_NS):
+    with Lock(lock_of(tmp_path, ACCOUNT), "it is traded", NOON_NS):  # by an older version
         with pytest.raises(UserError, match="in use by a daemon"):
             upgrade(path)
         assert current(path) == "0001"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.shapes.cases import PHASES, Case, all_cases
+from tests.shapes.cases import PHASES, Case, all_cases, lagging
 from tests.shapes.run import run_case
 
 SLICE = [
@@ -18,6 +18,7 @@ SLICE = [
     Case("rest", "leg_3", "order_status", {"status": 524, "when": "after"}),
     Case("rest", "unwind", "order_odd", {"shape": "descr_text"}),
     Case("rest", "recovery", "order_reset", {"when": "after"}),
+    *(one for one in lagging(("ws",)) if one.phase in {"leg_1", "recovery"}),
 ]
 
 

@@ -72,21 +72,28 @@ WORDS: dict[str, bool] = {
     "ESomething:Nobody has documented": False,
 }
 PHASES = ("leg_1", "leg_2", "leg_3", "unwind", "recovery")
+LONGEST_LAG_MS = 5_000
 STATUSES = (400, 403, 404, 408, 422, 429, 500, 502, 503, 504, 520, 522, 524)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One fault at one place, over one transport. `proved` is for error words alone."""
+    """One fault at one place, over one transport.
+
+    With `lag_ms` the venue's reads lag so far behind its engine, the account's stream tells nothing
+    of what happens, and the margin for that is the one of a user who sets nothing.
+    """
 
     transport: str
     phase: str
     fault: str
     params: dict[str, Any] = field(default_factory=dict)
+    lag_ms: int = 0
 
     def __str__(self) -> str:
         told = ",".join(f"{name}={value}" for name, value in self.params.items())
-        return f"{self.transport}-{self.phase}-{self.fault}-{told}"
+        lag = f"-lag={self.lag_ms}" if self.lag_ms else ""
+        return f"{self.transport}-{self.phase}-{self.fault}-{told}{lag}"
 
 
 def shapes(transport: str) -> list[tuple[str, dict[str, Any]]]:
@@ -117,6 +124,15 @@ def words() -> list[tuple[str, dict[str, Any]]]:
     return [("order_error", {"error": word, "accepted": False}) for word in WORDS]
 
 
+def lagging(transports: tuple[str, ...] = ("ws", "rest")) -> list[Case]:
+    """Accepted and filled, its reply lost, and for five seconds no question finds it."""
+    return [
+        Case(transport, phase, "order_reset", {"when": "after"}, LONGEST_LAG_MS)
+        for transport in transports
+        for phase in PHASES
+    ]
+
+
 def all_cases(transports: tuple[str, ...] = ("ws", "rest")) -> list[Case]:
     """Everything, everywhere."""
     return [
@@ -124,4 +140,4 @@ def all_cases(transports: tuple[str, ...] = ("ws", "rest")) -> list[Case]:
         for transport in transports
         for phase in PHASES
         for fault, params in (*shapes(transport), *words())
-    ]
+    ] + lagging(transports)

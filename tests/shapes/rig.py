@@ -35,7 +35,7 @@ from arbit.execution.recovery import recover
 from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger
 from arbit.persistence.memory import MemoryJournal
-from arbit.risk.breaker import Breaker
+from arbit.risk.breaker import FLAG, Breaker
 from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
 from arbit.risk.kill import KillSwitch, Orders
@@ -162,6 +162,7 @@ class Daemon:
         risk = rig.settings.risk
         self.kill = KillSwitch(rig.folder)
         self.breaker = Breaker(SANDBOX, risk, clock, rig.events.append)
+        self.breaker.restore(self.memory.flags.get(FLAG))
         gate = Gate(
             GateSetup(
                 venue=rig.venue,
@@ -196,15 +197,19 @@ class Daemon:
             clock=clock,
             ids=Ids(run_epoch()),
             publish=rig.events.append,
+            venue_clock=side.venue_clock,
         )
         self.engine = Engine(self.setup)
         self.auditor = Auditor(self.setup, self.engine, side.reader)
+        gate.unaudited = self.auditor.overdue
         side.sink.to = self.auditor
+        if isinstance(side, Real):
+            side.gateway.forbid = self.engine.forbids
 
     async def start(self) -> None:
         """Recover, and wait until orders can be sent."""
         async with asyncio.timeout(60):
-            await recover(self.setup, self.engine, self.auditor, self.side.reader, self.memory)
+            await recover(self.setup, self.engine, self.auditor, self.side.reader)
             while self.side.gateway.unready():
                 await asyncio.sleep(0.01)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from arbit.config import RiskSettings
 from arbit.domain.order import OrderState
 from tests.shapes.cases import WORDS, Case
 from tests.shapes.rig import Daemon, Rig, rig
@@ -14,13 +15,22 @@ SKIPS = {"leg_1": 0, "leg_2": 1, "leg_3": 2, "unwind": 2, "recovery": 0}
 
 async def run_case(case: Case) -> list[str]:
     """The findings of one case; none when all is well."""
-    async with rig(case.transport) as one:
+    usual = {"resolve_margin_ms": RiskSettings().resolve_margin_ms}
+    async with rig(case.transport, **(usual if case.lag_ms else {})) as one:
         method = METHODS[case.transport]
+        _lag(one, case)
         if case.phase == "unwind":  # leg 2 fills nothing, so that the third order brings home
             one.server.faults.set("fill_share", share=0.0, skip=1)
         params = dict(case.params)
         one.server.faults.set(case.fault, method=method, skip=SKIPS[case.phase], **params)
-        return await (_recovered(one) if case.phase == "recovery" else _traded(one, case))
+        return await (_recovered(one, case) if case.phase == "recovery" else _traded(one, case))
+
+
+def _lag(one: Rig, case: Case) -> None:
+    if case.lag_ms:
+        one.server.faults.set("read_lag", lag_ms=case.lag_ms)
+        if case.transport == "rest":  # there the stream would tell it without a reply
+            one.server.faults.set("exec_mute")
 
 
 async def _traded(one: Rig, case: Case) -> list[str]:
@@ -30,12 +40,13 @@ async def _traded(one: Rig, case: Case) -> list[str]:
         return daemon.findings() + _misjudged(one, case)
 
 
-async def _recovered(one: Rig) -> list[str]:
+async def _recovered(one: Rig, case: Case) -> list[str]:
     """The first daemon is gone as soon as its order has left; the next finds out."""
     async with one.daemon() as daemon:
         daemon.engine.take(daemon.plan(), daemon.clock.monotonic_ns())
         await asyncio.sleep(0.05)
     one.server.faults.clear()
+    _lag(one, case)
     async with one.daemon() as daemon:
         await daemon.settle()
         await _calm(daemon)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@functools.cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"), filename=str(path))
 
@@ -226,8 +228,76 @@ def calls_of(name: str) -> list[str]:
     ]
 
 
+ENVELOPE = {"Approved", "Allowance"}
+OF_AN_ENVELOPE = {"allowances", "loss_budget", "expires_ns", "max_qty", "worst_price"}
+
+
+def makes_an_envelope(tree: ast.Module) -> bool:
+    """By its name, by another name for it, or by changing one that was made."""
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name in ENVELOPE
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Attribute):
+            held = node.value
+            if (held.id if isinstance(held, ast.Name) else held.attr) in names | ENVELOPE:
+                return True
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        called = node.func.id if isinstance(node.func, ast.Name) else called
+        changes = {one.arg for one in node.keywords} & OF_AN_ENVELOPE
+        if called in names | ENVELOPE or (called == "replace" and changes):
+            return True
+    return False
+
+
 def test_an_envelope_is_made_by_the_gate_alone() -> None:
-    assert set(calls_of("Approved")) == {"arbit/risk/gate.py"}
+    makers = [name_of(path) for path in modules() if makes_an_envelope(parsed(path))]
+    assert makers == ["arbit/risk/gate.py"]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "from arbit.risk.envelope import Approved\nApproved('c', p, (), b, 0)",
+        "from arbit.risk.envelope import Approved as A\nA('c', p, (), b, 0)",
+        "from arbit.risk import envelope\nenvelope.Approved('c', p, (), b, 0)",
+        "from arbit.risk import envelope\nmade = envelope.Allowance\nmade('s', x, y, z)",
+        "wider = replace(work.envelope, expires_ns=late)",
+        "wider = dataclasses.replace(one, max_qty=more)",
+    ],
+)
+def test_an_envelope_made_elsewhere_would_be_found(planted: str) -> None:
+    assert makes_an_envelope(ast.parse(planted))
+
+
+def sends(tree: ast.Module) -> list[str]:
+    """Every `send` that is named, by what it is a part of."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "send"
+    ]
+
+
+def test_no_other_room_than_the_venues_names_a_send_beside_the_one() -> None:
+    """Whatever it is called from: a gateway under another name would be found too."""
+    found = {
+        name_of(path): sends(parsed(path))
+        for path in modules()
+        if not name_of(path).startswith(("arbit/venues/", "arbit/sandbox/"))
+    }
+    assert {name: what for name, what in found.items() if what} == {
+        "arbit/execution/engine.py": ["self._sender.send"],
+        "arbit/execution/homing.py": ["self._sender.send"],
+        "arbit/execution/sending.py": ["self._setup.gateway.send"],
+    }
+    assert not [name for name in calls_of("getattr") if name.startswith("arbit/execution/")]
 
 
 def test_an_order_is_sent_from_one_place_right_after_it_was_cleared() -> None:

@@ -1,7 +1,8 @@
 """Private REST calls that only read: orders, trades, ledgers, balances, fees.
 
 Shapes from Kraken's API reference. Amounts are texts, times float seconds, lists newest first
-and fifty a page. Assumed: an order id that is not found is ``EOrder:Unknown order``; a fee is in
+and fifty a page; fills of one taker order come as one row unless ``consolidate_taker`` is false.
+Assumed: an order id that is not found is ``EOrder:Unknown order``; a fee is in
 the asset that paid it (the reference says quote, but a fee in base can be no quote).
 """
 
@@ -15,6 +16,7 @@ from arbit.sandbox import rules
 from arbit.sandbox.accounts import Account
 from arbit.sandbox.exchange import Exchange
 from arbit.sandbox.keys import ApiKey
+from arbit.sandbox.kraken.consolidate import consolidated, row_of
 from arbit.sandbox.kraken.names import Names
 from arbit.sandbox.market import Pair
 from arbit.sandbox.orders import LedgerEntry, Refused, Trade, VenueOrder
@@ -24,6 +26,7 @@ NS: Final = 1_000_000_000
 PAGE: Final = 50
 MAX_IDS: Final = 50
 TRUE: Final = ("true", "1")
+FALSE: Final = ("false", "0")
 LEDGER_TYPES: Final = ("all", "trade", "deposit", "withdrawal")
 TRADE_TYPES: Final = ("all", "any position", "closed position", "closing position", "no position")
 
@@ -82,22 +85,22 @@ class ReadCalls:
             if order is None or not self.visible(order, now_ns):
                 raise Refused(rules.UNKNOWN_ORDER)
             if _wanted(order, {"userref": fields.get("userref", "")}):
-                found[order_id] = self._order(order, trades=_true(fields, "trades"))
+                found[order_id] = self._order(order, fields)
         return found
 
     def _open_orders(self, key: ApiKey, fields: Fields, now_ns: int) -> object:
-        trades = _true(fields, "trades")
+        asked = {"trades": fields.get("trades", "")}  # all that this call takes of the two
         orders = reversed(list(self._account(key).open_orders.values()))
         return {
             "open": {
-                order.order_id: self._order(order, trades=trades)
+                order.order_id: self._order(order, asked)
                 for order in orders
                 if _wanted(order, fields) and self.visible(order, now_ns)
             }
         }
 
     def _closed_orders(self, key: ApiKey, fields: Fields, now_ns: int) -> object:
-        account, trades = self._account(key), _true(fields, "trades")
+        account = self._account(key)
         start_ns, end_ns = _window(fields, lambda text: _closed_at(account, text))
         closetime = fields.get("closetime") or "both"
         if closetime not in ("open", "close", "both"):
@@ -113,19 +116,20 @@ class ReadCalls:
             for order in account.closed.newest_first()
             if inside(order) and _wanted(order, fields) and self.visible(order, now_ns)
         ]
-        page = {one.order_id: self._order(one, trades=trades) for one in _page(chosen, fields)}
+        page = {one.order_id: self._order(one, fields) for one in _page(chosen, fields)}
         return {"closed": page, "count": len(chosen)}
 
     def _trades(self, key: ApiKey, fields: Fields, now_ns: int) -> object:
         account = self._account(key)
         if (fields.get("type") or "all") not in TRADE_TYPES:
             raise rules.invalid("type")
-        start_ns, end_ns = _window(fields, lambda text: _at(account.trades.get(text)))
-        chosen = [
+        start_ns, end_ns = _window(fields, lambda text: _at(row_of(account, text, self._digits)))
+        fills = [
             trade
             for trade in account.trades.newest_first()
             if start_ns < trade.at_ns <= end_ns and self.visible_trade(trade, now_ns)
         ]
+        chosen = self._rows(fills, fields)
         ledgers = _true(fields, "ledgers")
         page = {one.trade_id: self._trade(one, ledgers=ledgers) for one in _page(chosen, fields)}
         return {"trades": page, "count": len(chosen)}
@@ -134,7 +138,7 @@ class ReadCalls:
         account = self._account(key)
         found = {}
         for trade_id in _ids(fields):
-            trade = account.trades.get(trade_id)
+            trade = row_of(account, trade_id, self._digits)
             if trade is None or not self.visible_trade(trade, now_ns):
                 raise Refused("EQuery:Unknown trade")  # words assumed
             found[trade_id] = self._trade(trade, ledgers=_true(fields, "ledgers"))
@@ -210,7 +214,18 @@ class ReadCalls:
     def _money(self, code: str, amount: Decimal) -> str:
         return f"{money(amount, self._names.decimals(code)):f}"
 
-    def _order(self, order: VenueOrder, *, trades: bool) -> dict[str, object]:
+    def _rows(self, fills: list[Trade], fields: Fields) -> list[Trade]:
+        """Fills as they are listed: those of one taker order as one, unless told otherwise."""
+        if fields.get("consolidate_taker", "").lower() in FALSE:
+            return fills
+        return consolidated(fills, self._digits)
+
+    def _digits(self, symbol: str) -> int:
+        """How many digits a price of this pair has."""
+        pair = self._names.pair(symbol)
+        return 10 if pair is None else pair.instrument.price_precision
+
+    def _order(self, order: VenueOrder, fields: Fields) -> dict[str, object]:
         alt = self._names.altname(order.symbol)
         shown: dict[str, object] = {
             "refid": None,
@@ -244,14 +259,12 @@ class ReadCalls:
         if not order.is_open:
             shown["reason"] = order.reason or None
             shown["closetm"] = _seconds(order.closed_ns)
-        if trades:
-            shown["trades"] = [trade.trade_id for trade in order.trades]
+        if _true(fields, "trades"):
+            shown["trades"] = [row.trade_id for row in self._rows(order.trades, fields)]
         return shown
 
     def _average(self, order: VenueOrder) -> str:
-        pair = self._names.pair(order.symbol)
-        places = 10 if pair is None else pair.instrument.price_precision
-        return f"{money(order.average, places):f}"
+        return f"{money(order.average, self._digits(order.symbol)):f}"
 
     def _trade(self, trade: Trade, *, ledgers: bool) -> dict[str, object]:
         shown: dict[str, object] = {

@@ -1,8 +1,10 @@
 """The private side of the WebSocket face: subscriptions with a token, orders, and their reports.
 
-``sequence`` counts the private frames of a connection, executions and balances together. A reply
-leaves before the reports of what it caused, unless a fault turns that round. Source of the shapes:
-the venue's WebSocket v2 reference and recorded frames.
+``sequence`` counts the private frames of a connection, executions and balances together. With
+``ratecounter`` an executions update says how full the engine's counter of its pair is (the field's
+name, ``ratecount``, is assumed: it is the older protocol's). A reply leaves before the reports of
+what it caused, unless a fault turns that round. Source of the shapes: the venue's WebSocket v2
+reference and recorded frames.
 """
 
 import heapq
@@ -17,10 +19,15 @@ from arbit.sandbox import rules
 from arbit.sandbox.exchange import Exchange
 from arbit.sandbox.keys import ApiKey
 from arbit.sandbox.kraken import reports
-from arbit.sandbox.kraken.private_orders import parse_stamp
+from arbit.sandbox.kraken.order_request import order_request, whole
 from arbit.sandbox.kraken.words import ALREADY, NOT_SUBSCRIBED, Reply
 from arbit.sandbox.order_faults import OrderFaults, odd_reply
-from arbit.sandbox.orders import BalanceChanged, Happened, OrderRequest, Refused
+from arbit.sandbox.orders import (
+    BalanceChanged,
+    Happened,
+    OrderHappened,
+    Refused,
+)
 from arbit.sandbox.session import Session
 from arbit.sandbox.wallclock import WallClock, rfc3339
 
@@ -30,8 +37,7 @@ METHODS: Final = ("add_order", "cancel_order", "cancel_all", "cancel_all_orders_
 INVALID_TOKEN: Final = "EAPI:Invalid token"  # noqa: S105  the venue's words
 DENIED: Final = "EGeneral:Permission denied"
 SNAP_TRADES: Final = 50
-WS_LEAST_NS: Final = 500 * MS
-WS_DEFAULT_NS: Final = 5_000 * MS
+RATE: Final = "ratecount"
 WARNINGS: Final = ["cancel_reason is deprecated, use reason"]
 
 
@@ -44,6 +50,7 @@ class Private:
     sequence: int = 0
     key: ApiKey | None = None  # of the token that opened a subscription: good while it lasts
     held: str = ""  # an executions frame that waits to change places
+    rated: bool = False  # it is told how full the engine's counters are
 
 
 class PrivateStream:
@@ -114,7 +121,8 @@ class PrivateStream:
         entries: dict[str, list[reports.Entry]] = {}
         for one in news:
             entry = reports.execution(one)
-            if entry is not None:
+            if entry is not None and not isinstance(one, BalanceChanged):
+                entry[RATE] = self._level(one)
                 entries.setdefault(one.account, []).append(entry)
                 if not batched:
                     self._executions(one.account, [entry])
@@ -123,6 +131,12 @@ class PrivateStream:
         if batched:
             for account, together in entries.items():
                 self._executions(account, together)
+
+    def _level(self, one: OrderHappened) -> reports.Number:
+        """How full the engine's counter of the order's account and pair is."""
+        account, now_ns = self._exchange.books.account(one.account), self._clock.wall_ns()
+        level = self._exchange.engine_level(account, one.order.symbol, now_ns)
+        return reports.Number(Decimal(f"{level:.2f}"))
 
     def _order_path(self, client: Private, message: dict[str, Any]) -> None:
         method, hit = message["method"], self._faults.hit
@@ -199,7 +213,7 @@ class PrivateStream:
         account = self._exchange.books.account(key.account)
         method = message["method"]
         if method == "add_order":
-            order = self._exchange.add_order(account, _request(params, now_ns), now_ns)
+            order = self._exchange.add_order(account, order_request(params, now_ns), now_ns)
             found: reports.Entry = {"order_id": order.order_id}
             return found | ({"cl_ord_id": order.client_id} if order.client_id else {})
         if method == "cancel_order":
@@ -289,8 +303,10 @@ class PrivateStream:
             snapshot = params.get("snapshot", params.get("snap_orders", True))
             result |= {"snapshot": bool(snapshot)}
             if channel == "executions":
-                result |= {"maxratecount": 180, "warnings": WARNINGS}
-        reply = Reply(method, _whole(message.get("req_id")), in_ns)
+                client.rated = params.get("ratecounter") is True
+                most = int(self._exchange.tier.engine_max)
+                result |= {"maxratecount": most, "warnings": WARNINGS}
+        reply = Reply(method, whole(message.get("req_id")), in_ns)
         self._say(client.session, reply.done(result, self._clock.wall_ns()))
         if subscribes:
             self._snapshot(client, channel, params)
@@ -327,6 +343,8 @@ class PrivateStream:
 
     def _send(self, client: Private, channel: str, kind: str, entries: list[reports.Entry]) -> None:
         faults = self._faults
+        if not client.rated:
+            entries = [{k: v for k, v in entry.items() if k != RATE} for entry in entries]
         copies = 0
         if channel == "executions" and kind == "update":
             twice = faults.active("exec_duplicate")
@@ -357,43 +375,3 @@ class PrivateStream:
             return False
         self._faults.faults.use(gap)
         return True
-
-
-def _request(params: Mapping[str, Any], now_ns: int) -> OrderRequest:
-    """What add_order asks for; raises ``Refused`` for words and numbers that are none."""
-    if params.get("order_type") != "limit":
-        raise rules.invalid("ordertype")
-    deadline = params.get("deadline")
-    deadline_ns = now_ns + WS_DEFAULT_NS
-    if deadline is not None:
-        stamp = parse_stamp(deadline) if isinstance(deadline, str) else None
-        if stamp is None:
-            raise rules.invalid("deadline")
-        deadline_ns = stamp
-        rules.check_deadline_bounds(deadline_ns, now_ns, WS_LEAST_NS)
-    preference = params.get("fee_preference", "")
-    if preference not in ("", "base", "quote"):
-        raise rules.invalid("fee_preference")
-    return OrderRequest(
-        symbol=str(params.get("symbol", "")),
-        side=str(params.get("side", "")),
-        qty=_amount(params.get("order_qty"), "volume"),
-        price=_amount(params.get("limit_price"), "price"),
-        tif=str(params.get("time_in_force", "gtc")).lower(),
-        client_id=str(params.get("cl_ord_id", "")),
-        userref=_whole(params.get("order_userref")) or 0,
-        fee_in=preference,
-        deadline_ns=deadline_ns,
-        validate=params.get("validate") is True,
-        stp=str(params.get("stp_type", "cancel_newest")),
-    )
-
-
-def _amount(value: object, name: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, Decimal | int):
-        raise rules.invalid(name)
-    return Decimal(value)
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

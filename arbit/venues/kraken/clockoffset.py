@@ -16,6 +16,7 @@ KEPT = 32
 TOO_OLD_NS = 600 * SECOND_NS
 TOO_UNCERTAIN_NS = SECOND_NS
 STEP_NS = 50_000_000  # more than this apart from what both ends allow: a clock was set
+FAR_NS = 5 * SECOND_NS  # beyond this our clock is wrong, not drifting
 DRIFT = 10_000  # clocks may part by one ten-thousandth of what has passed since
 
 
@@ -90,3 +91,20 @@ class OffsetTracker:
         """The venue's wall time now; None while the clocks are not known well enough."""
         best = self.now()
         return None if best is None else self._clock.wall_ns() + best.offset_ns
+
+
+def off_clock(offset: ClockOffset) -> str:
+    """Why our clock is too far off the venue's to trade by, in words; empty when it is not.
+
+    Deadlines follow the venue's clock, but what is written down, and what a person reads beside the
+    venue's own pages, follows ours.
+    """
+    far_ns = abs(offset.offset_ns)
+    if far_ns - offset.uncertainty_ns <= FAR_NS:
+        return ""
+    way = "behind" if offset.offset_ns > 0 else "ahead of"
+    far_s, give_s = far_ns / SECOND_NS, offset.uncertainty_ns / SECOND_NS
+    return (
+        f"our clock is {far_s:.1f} s {way} the venue's (give or take {give_s:.1f} s): set it, "
+        f"{FAR_NS // SECOND_NS} s are the most"
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from arbit.config import OrderTransport
-from arbit.domain.account import ClockOffset
+from arbit.domain.account import ClockOffset, KeyDoubted
 from arbit.domain.errors import VenueError, VenueRefused
 from arbit.domain.events import VenueSaid
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
@@ -23,7 +23,7 @@ from arbit.venues.dial import Dialer, PicowsDialer
 from arbit.venues.kraken.budgets import EngineBudget, RequestBudget, cancel_cost
 from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.outcomes import Verdict, judge
-from arbit.venues.kraken.private.following import Following, not_sent
+from arbit.venues.kraken.private.following import HEAR_MS, Following, not_sent
 from arbit.venues.kraken.private.keeper import Keeper, KeeperParts, KeeperSetup
 from arbit.venues.kraken.private.orders_book import OrdersBook
 from arbit.venues.kraken.private.session import PrivateSession, SessionParts
@@ -34,8 +34,8 @@ MS = 1_000_000
 SECOND_NS = 1_000 * MS
 RESOLVE_COST = 3  # one question about an order, of open and of closed ones
 # The venue takes a deadline no closer than this (docs.kraken.com, "add order"), seen from where it
-# arrives; so much more is for its way there.
-LEAST_MS = {OrderTransport.WS: 500 + 250, OrderTransport.REST: 2_000 + 500}
+# arrives; so much more is for its way there, and over REST for the wait until the key's turn comes.
+LEAST_MS = {OrderTransport.WS: 500 + 250, OrderTransport.REST: 2_000 + 250 + 750}
 MOST_MS = 59_000
 MAX_SENT = 1_000  # remembered for the cost of their cancellation
 CLOCK_LOOK_S = 5.0
@@ -65,14 +65,17 @@ class SendsOverRest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KrakenGatewaySetup:
-    """Settings of the gateway. Times in ms. `ours` knows the client ids of any run of ours."""
+    """Settings of the gateway. Times in ms. `ours` knows the client ids of any run of ours.
+
+    `margin_ms` bounds how long past its deadline an order's end is listened for.
+    """
 
     venue: str
     transport: OrderTransport
     ws_url: str
     ours: Callable[[str], bool]
     deadline_ms: int = 2_000
-    margin_ms: int = 1_500
+    margin_ms: int = 6_000
     watchdog_ms: int = 2_500
     backoff_cap_ms: int = 15_000
     connects_per_10min: int = 30
@@ -108,12 +111,15 @@ class KrakenGateway:
         publish: Listener,
     ) -> None:
         self.transport = setup.transport.value
-        self.forbid: Callable[[], str] = lambda: ""  # asked right before a REST order leaves
+        # Asked right before a REST order leaves, which may be long after it was cleared.
+        self.forbid: Callable[[OrderIntent], str] = lambda _intent: ""
         self._setup = setup
         self._clock = clock
         self._rest = rest
         self._publish = publish
+        self._sink = sink
         self._over_ws = setup.transport is OrderTransport.WS
+        self._hear_ns = min(setup.margin_ms, HEAR_MS) * MS
         self._deadline_ns = min(MOST_MS, max(setup.deadline_ms, LEAST_MS[setup.transport])) * MS
         self._away_until_ns = 0
         self._away_why = ""
@@ -121,7 +127,9 @@ class KrakenGateway:
         self._sent: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._book = OrdersBook(setup.ours)
         self.following = Following(self._book, clock, sink)
-        self.orders = WsOrders(self.following, clock, setup.margin_ms, self.judged)
+        self.orders = WsOrders(
+            self.following, clock, self._hear_ns, self.judged, self._pair_is_full
+        )
         self.tokens = TokenKeeper(self._new_token, clock, setup.backoff_cap_ms)
         self.session = PrivateSession(
             SessionParts(
@@ -133,6 +141,7 @@ class KrakenGateway:
                 replied=self.orders.reply,
                 pong=rest.offsets.sample,
                 refused=self._stream_refused,
+                rated=rest.engine.told,
             )
         )
         self.keeper = Keeper(
@@ -142,7 +151,14 @@ class KrakenGateway:
             self.session,
             self.tokens,
             self._book,
-            KeeperParts(clock, setup.dial or PicowsDialer(), rest.reader, sink, self._away_ns),
+            KeeperParts(
+                clock,
+                setup.dial or PicowsDialer(),
+                rest.reader,
+                sink,
+                self._away_ns,
+                rest.offsets.venue_ns,
+            ),
         )
 
     async def run(self) -> None:
@@ -240,12 +256,13 @@ class KrakenGateway:
         offset = self._rest.offsets.now()
         if self.session.whole and not self.following.full(intent.client_id) and offset is not None:
             venue_ns = self._clock.wall_ns() + offset.offset_ns - offset.uncertainty_ns
-            wait_ns = max(0, intent.deadline_ns - venue_ns) + self._setup.margin_ms * MS
+            wait_ns = max(0, intent.deadline_ns - venue_ns) + self._hear_ns
             return await self._raced(intent, wait_ns)
         return await self._rest.orders.send(intent)
 
     async def _raced(self, intent: OrderIntent, wait_ns: int) -> Outcome:
-        told = self.following.follow(intent, wait_ns)
+        told = self.following.follow(intent)
+        self.following.within(intent.client_id, wait_ns)
         try:
             async with asyncio.TaskGroup() as group:
                 asked = group.create_task(_awaited(self._rest.orders.send(intent)))
@@ -282,8 +299,12 @@ class KrakenGateway:
         """The same for an answer over REST, of which nobody else tells; the key may be at fault."""
         self._publish(VenueSaid(self._setup.venue, words))
         self.judged(words, verdict)
-        if verdict.remedy is Remedy.HALT and words != NOT_FOR_THIS:
+        if verdict.remedy is Remedy.HALT and words not in {NOT_FOR_THIS, self._trouble}:
             self._trouble = words
+            self._sink(KeyDoubted(words))  # that it is good for a token again is no all-clear
+
+    def _pair_is_full(self, symbol: str) -> None:
+        self._rest.engine.fill(symbol, self._clock.monotonic_ns())
 
     async def _new_token(self) -> Token:
         token = await self._rest.token()

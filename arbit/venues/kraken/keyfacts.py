@@ -15,6 +15,7 @@ from arbit.domain.account import AccountUnfit, KeyFacts
 from arbit.domain.errors import FrameError
 
 SECOND_NS = 1_000_000_000
+SOON_NS = 7 * 86_400 * SECOND_NS
 # What each permission allows, in our words; "" is for what trading has no use for.
 # Source: docs.kraken.com, REST "Get API Key Info", the table of its `permissions`.
 PERMISSIONS: Mapping[str, str] = {
@@ -99,12 +100,27 @@ def refuse_unfit(facts: KeyFacts, wall_ns: int) -> None:
     ]
     if missing:
         raise AccountUnfit(f"the API key may not {missing[0]}: add that permission")
+    if facts.nonce_window is None:
+        raise AccountUnfit(
+            "the venue does not say whether the API key has a nonce window: only one that is "
+            "known to be 0 keeps a request from being replayed"
+        )
     if facts.nonce_window:
         raise AccountUnfit(
             "the API key has a nonce window: set it to 0, or a request may be replayed"
         )
     if facts.expires_ns and facts.expires_ns <= wall_ns:
         raise AccountUnfit("the API key has expired")
+
+
+def key_notes(facts: KeyFacts, wall_ns: int) -> tuple[str, ...]:
+    """What might be better about a key, in words: it may be traded with all the same."""
+    notes = []
+    if not facts.ip_allowlist:
+        notes.append("the key works from any address: an allow-list would be safer")
+    if facts.expires_ns and facts.expires_ns - wall_ns < SOON_NS:
+        notes.append("the key expires within a week")
+    return tuple(notes)
 
 
 def _snake(name: str) -> str:

@@ -21,8 +21,8 @@ class NonceStore(Protocol):
         """The last one saved; 0 when there is none."""
         ...
 
-    def save(self, nonce: int) -> None:
-        """Keep it. A failure is the store's own to tell: requests go on."""
+    def save(self, nonce: int) -> bool:
+        """Keep it. False when that failed: requests go on, and it is tried again with the next."""
         ...
 
 
@@ -37,7 +37,6 @@ class Nonces:
     def next(self) -> int:
         """One more."""
         self._last = max(self._last + 1, self._wall_ns() // US_NS)
-        if self._last >= self._kept:
+        if self._last >= self._kept and self._store.save(self._last + BLOCK_US):
             self._kept = self._last + BLOCK_US
-            self._store.save(self._kept)
         return self._last

@@ -3,12 +3,17 @@
 Source: docs.kraken.com, REST account data. Amounts come as strings and stay decimal. Older asset
 and pair codes (XXBT, XXBTZUSD) are turned into the WebSocket's names by what the venue itself
 lists; a code that is not listed is kept as it is.
+
+QueryOrders, ClosedOrders and TradesHistory take `consolidate_taker`, true by default: the fills of
+one taker order come as one row, whose id and amounts need not be those that the account's stream
+told (OpenOrders and QueryTrades do not take it). Each fill is asked for by itself: what is booked
+once by the stream must be known again here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -29,9 +34,11 @@ PAGE = 50
 MAX_PAGES = 200
 MAX_UNLISTED = 100
 LOOK_BACK_NS = SECOND_NS  # the venue leaves out what happened at the very start of a window
+MOST_NS = 2**62  # the year 2116: beyond that it is no time of a trade
 MICRO_NS = 1_000  # REST rounds times to these
 MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
 PERCENT = Decimal(100)
+EACH_FILL = {"consolidate_taker": "false"}  # not the sum of a taker order's fills as one trade
 
 
 @dataclass(slots=True)
@@ -73,10 +80,17 @@ class Names:
 
 
 class KrakenReads:
-    """`ports.AccountReader` of one Kraken key. `names` must have learnt the venue's lists."""
+    """`ports.AccountReader` of one Kraken key. `ours` knows the client ids of any run of ours."""
 
-    def __init__(self, rest: PrivateRest, public: Any, offsets: OffsetTracker) -> None:
+    def __init__(
+        self,
+        rest: PrivateRest,
+        public: Any,
+        offsets: OffsetTracker,
+        ours: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self.rest = rest
+        self._ours = ours
         self.names = Names()
         self.offsets = offsets
         self._public = public  # an `ask(method)` of the public REST client
@@ -155,7 +169,7 @@ class KrakenReads:
 
         Those that `known` knows are left out: to learn an order's ids costs a question.
         """
-        rows = await self._pages("TradesHistory", "trades", since_ns)
+        rows = await self._pages("TradesHistory", "trades", since_ns, EACH_FILL)
         told = known(list(rows))
         rows = {trade_id: row for trade_id, row in rows.items() if trade_id not in told}
         orders = await self._orders([_text(row, "ordertxid") for row in rows.values()])
@@ -181,19 +195,21 @@ class KrakenReads:
     async def _orders(self, order_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         wanted, found = sorted(set(order_ids)), dict[str, dict[str, Any]]()
         for start in range(0, len(wanted), MANY_IDS):
-            params = {"txid": ",".join(wanted[start : start + MANY_IDS])}
+            params = {"txid": ",".join(wanted[start : start + MANY_IDS]), **EACH_FILL}
             rows = _object(await self.rest.ask("QueryOrders", params), "QueryOrders")
             found |= {one: _object(row, "QueryOrders") for one, row in rows.items()}
         return found
 
-    async def _pages(self, name: str, key: str, since_ns: int) -> dict[str, dict[str, Any]]:
+    async def _pages(
+        self, name: str, key: str, since_ns: int, asked: Mapping[str, str] | None = None
+    ) -> dict[str, dict[str, Any]]:
         """Every row of a paged list since a while before then: all of them, or an error."""
         await self.learn()
         rows: dict[str, dict[str, Any]] = {}
         start = f"{Decimal(max(0, since_ns - LOOK_BACK_NS)) / SECOND_NS:.6f}"
         read, promised = 0, 0  # new rows come in before the first: later ones only move away
         for _ in range(MAX_PAGES):
-            page = {"start": start, "ofs": str(read)}
+            page = {**(asked or {}), "start": start, "ofs": str(read)}
             result = _object(await self.rest.ask(name, page), name)
             fresh = _object(result.get(key), name)
             rows |= {one: _object(row, name) for one, row in fresh.items()}
@@ -211,7 +227,8 @@ class KrakenReads:
         """A trade of TradesHistory or QueryTrades. The fee's asset is what its order asked for.
 
         The REST row names no fee asset; the order's `oflags` do (fcib: base, fciq: quote). Without
-        either, the trade is not believed: FrameError.
+        either, a trade of ours is not believed: FrameError. Of anybody else's the fee is left out:
+        what it moved is in the ledger's rows.
         """
         told = _object(row, "a trade")
         symbol = self.names.symbol(told.get("pair"))
@@ -219,12 +236,15 @@ class KrakenReads:
         fee = amount_of(told.get("fee"), "fee")
         flags = str((order or {}).get("oflags", "")).split(",")
         payers = [asset for flag, asset in (("fcib", base), ("fciq", quote)) if flag in flags]
+        client_id = str((order or {}).get("cl_ord_id") or "")
         if fee and len(payers) != 1:
-            raise FrameError(f"trade {trade_id:.40}: which asset paid its fee is not told")
+            if self._ours(client_id):
+                raise FrameError(f"trade {trade_id:.40}: which asset paid its fee is not told")
+            fee = ZERO
         return Trade(
             trade_id=trade_id,
             order_id=_text(told, "ordertxid"),
-            client_id=str((order or {}).get("cl_ord_id") or ""),
+            client_id=client_id,
             symbol=symbol,
             side=side_of(told.get("type")),
             qty=_positive(told, "vol"),
@@ -235,24 +255,24 @@ class KrakenReads:
         )
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:
-        """Everything but trades that moved a balance from `since_ns` on, oldest first."""
+        """Everything that moved a balance from `since_ns` on, oldest first; trades by their ids."""
         rows = await self._pages("Ledgers", "ledger", since_ns)
         flows = [self._flow(ref, row) for ref, row in rows.items()]
-        found = [
-            flow for flow in flows if flow.kind != "trade" and flow.at_ns >= since_ns - MICRO_NS
-        ]
+        found = [flow for flow in flows if flow.at_ns >= since_ns - MICRO_NS]
         return sorted(found, key=lambda flow: (flow.at_ns, flow.ref))
 
     def _flow(self, ref: str, row: Mapping[str, Any]) -> Flow:
         net = EXACT.subtract(
             amount_of(row.get("amount"), "amount"), amount_of(row.get("fee", "0"), "fee")
         )
+        kind = _text(row, "type")
         return Flow(
             ref=ref,
             asset=self.names.asset(_text(row, "asset")),
             amount=net,
-            kind=_text(row, "type"),
+            kind=kind,
             at_ns=time_ns(row.get("time")),
+            trade_id=_text(row, "refid") if kind == "trade" else "",
         )
 
     async def key(self) -> KeyFacts:
@@ -292,9 +312,12 @@ def time_ns(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise FrameError(f"{value!r:.40} is no time")
     try:
-        return int(Decimal(str(value)) * SECOND_NS)
+        found = int(Decimal(str(value)) * SECOND_NS)
     except (InvalidOperation, ValueError, OverflowError):
-        raise FrameError(f"{value!r:.40} is no time") from None
+        found = -1
+    if not 0 <= found < MOST_NS:
+        raise FrameError(f"{value!r:.40} is no time")
+    return found
 
 
 def side_of(word: Any) -> Side:

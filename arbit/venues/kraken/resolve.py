@@ -16,7 +16,7 @@ from arbit.domain.errors import FrameError, VenueError, VenueRefused
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Trade, end_of, total
 from arbit.ports import Clock
 from arbit.venues.kraken.clockoffset import OffsetTracker
-from arbit.venues.kraken.reads import KrakenReads, amount_of, side_of
+from arbit.venues.kraken.reads import EACH_FILL, KrakenReads, amount_of, side_of
 
 APART_NS = 500_000_000
 NEEDED = 2
@@ -88,6 +88,8 @@ class Resolver:
 
     async def _rows(self, name: str, key: str, params: Mapping[str, str]) -> Mapping[str, Any]:
         asked = {**params, "trades": "true"}
+        if name != "OpenOrders":  # the one list that does not take it
+            asked |= EACH_FILL
         result = await self._reads.rest.ask(name, asked, reserved=True)
         rows = result.get(key) if key and isinstance(result, dict) else result
         if not isinstance(rows, dict):

@@ -132,11 +132,13 @@ class PrivateRest:
         *,
         reserved: bool = False,
         stop: Callable[[], str] = lambda: "",
+        by_ns: int | None = None,
     ) -> Said:
         """One request, sent once. `stop` is asked right before it leaves, and its word forbids it.
 
-        NotSent when nothing left; otherwise VenueUnreachable or FrameError when the reply proves
-        nothing. Reserved requests go before those that are not.
+        Its reply is waited for until monotonic `by_ns` at most: it holds the key's turn. NotSent
+        when nothing left; otherwise VenueUnreachable or FrameError when the reply proves nothing.
+        Reserved requests go before those that are not.
         """
         cost = COSTS.get(name, 1)
         async with self._turn_for(cost, reserved=reserved):
@@ -144,7 +146,7 @@ class PrivateRest:
                 raise NotSent(why)
             self.budget.spend(cost, self.clock.monotonic_ns())
             self.calls += 1
-            body = await self._carry(name, params)
+            body = await self._carry(name, params, by_ns)
         return self._read(name, body)
 
     @contextlib.asynccontextmanager
@@ -190,11 +192,14 @@ class PrivateRest:
         room_ns = self.budget.wait_ns(cost, now_ns, reserved=reserved) if cost else 0
         return max(self.wait_ns(now_ns), room_ns)
 
-    async def _carry(self, name: str, params: Mapping[str, str]) -> Any:
+    async def _carry(self, name: str, params: Mapping[str, str], by_ns: int | None) -> Any:
         what = f"{self._settings.venue} {name}"
         call = getattr(self._made(), f"privatePost{name}")
+        within_s = self._settings.rest_timeout_ms / 1e3 + 1
+        if by_ns is not None:
+            within_s = min(within_s, (by_ns - self.clock.monotonic_ns()) / SECOND_NS)
         try:
-            async with asyncio.timeout(self._settings.rest_timeout_ms / 1e3 + 1):
+            async with asyncio.timeout(within_s):
                 return await call(dict(params))
         except (ccxt_errors().BaseError, TimeoutError, OSError, *SHAPE_ERRORS) as error:
             # No reply of the API: a status, a broken line, or nothing at all. It proves nothing.

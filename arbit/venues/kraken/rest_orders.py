@@ -18,17 +18,18 @@ from arbit.domain.money import plain
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
 from arbit.domain.triangle import Side
 from arbit.ports import Clock
-from arbit.venues.kraken.budgets import EngineBudget
+from arbit.venues.kraken.budgets import PAIR_RATE, EngineBudget
+from arbit.venues.kraken.private.following import HEAR_MS
 from arbit.venues.kraken.reads import KrakenReads
 from arbit.venues.kraken.resolve import Resolver
 from arbit.venues.kraken.rest import NotSent, PrivateRest, Said
 from arbit.venues.kraken.stamps import rfc3339
 
 MS = 1_000_000
-LEAST_DEADLINE_NS = 2_000 * MS
+LEAST_DEADLINE_NS = 2_000 * MS  # the venue's, seen from where the order arrives
+TRANSIT_NS = 250 * MS  # for its way there
 MOST_DEADLINE_NS = 60_000 * MS
 MAX_SENT = 10_000
-PAIR_RATE = "EOrder:Rate limit exceeded"
 FEE_IN_WHAT_IS_RECEIVED = {Side.BUY: "fcib", Side.SELL: "fciq"}
 # Waits before each question about an accepted order: an IOC order is over within milliseconds.
 LOOKS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
@@ -44,7 +45,7 @@ class RestOrders:
         resolver: Resolver,
         engine: EngineBudget,
         clock: Clock,
-        stop: Callable[[], str] = lambda: "",
+        stop: Callable[[OrderIntent], str] = lambda _intent: "",
     ) -> None:
         self._rest: PrivateRest = reads.rest
         self._reads = reads
@@ -75,13 +76,28 @@ class RestOrders:
             return await _not_sent(intent, str(error))
         try:
             said = await self._rest.post(
-                "AddOrder", params, reserved=True, stop=lambda: self.stop() or self._late(intent)
+                "AddOrder",
+                params,
+                reserved=True,
+                stop=lambda: self.stop(intent) or self._late(intent),
+                by_ns=self._by_ns(intent),
             )
         except NotSent as error:
             return await _not_sent(intent, str(error))
         except VenueError as error:
             return await _said(intent, OrderState.UNKNOWN, str(error))
         return await self._after(intent, said)
+
+    def _by_ns(self, intent: OrderIntent) -> int | None:
+        """Until when a reply is waited for (monotonic): then questions tell more, and sooner.
+
+        They wait for the key's turn meanwhile, as does every other order.
+        """
+        venue_ns = self._reads.offsets.venue_ns()
+        if venue_ns is None:
+            return None
+        left_ns = intent.deadline_ns - venue_ns + HEAR_MS * MS
+        return self._clock.monotonic_ns() + left_ns
 
     def _late(self, intent: OrderIntent) -> str:
         """Why the venue would not take its deadline any more; empty when it would.
@@ -95,8 +111,11 @@ class RestOrders:
         left_ns = intent.deadline_ns - venue_ns
         if not intent.deadline_ns:
             return "it has no deadline"
-        if left_ns < LEAST_DEADLINE_NS:
-            return f"its deadline is {left_ns // MS} ms away, the venue takes no less than 2000"
+        if left_ns < LEAST_DEADLINE_NS + TRANSIT_NS:
+            return (
+                f"its deadline is {left_ns // MS} ms away, the venue takes no less than "
+                f"{LEAST_DEADLINE_NS // MS}, and it needs {TRANSIT_NS // MS} to get there"
+            )
         return "its deadline is too far away" if left_ns > MOST_DEADLINE_NS else ""
 
     async def _after(self, intent: OrderIntent, said: Said) -> Outcome:

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from arbit.app.venue import STALL_NS, Desk, DeskSetup, RunSetup, VenueRun
+from arbit.app.standstill import STALL_NS
+from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.app.watchlist import watchlist
 from arbit.clock import SystemClock
 from arbit.config import Settings
@@ -144,14 +145,22 @@ async def test_after_the_loop_stood_still_nothing_is_looked_at_for_a_moment() ->
     clock = SystemClock()
     now_ns = clock.monotonic_ns()
     turned: list[int] = []
-    run._beat_ns = now_ns
+    run.desk.standstill.begin(now_ns)
     run._turn(turned.append, now_ns + STALL_NS)
     assert len(turned) == 1  # late, but not as late as that
     run._turn(turned.append, now_ns + 2 * STALL_NS + 1)
     run._turn(turned.append, now_ns + 2 * STALL_NS + 2)
     assert len(turned) == 1  # blind: what waited is older than its stamp
+    assert run.desk.standstill.blind(now_ns + 2 * STALL_NS + 2)
     run._turn(turned.append, now_ns + 3 * STALL_NS)
     assert len(turned) == 2
+
+
+async def test_whoever_acts_before_the_next_turn_knows_that_the_loop_stood_still() -> None:
+    run = run_of([])
+    run.desk.standstill.begin(1)
+    assert not run.desk.standstill.blind(1 + STALL_NS)
+    assert run.desk.standstill.blind(2 + STALL_NS)
 
 
 async def test_a_run_that_is_stopped_in_time_has_not_failed() -> None:

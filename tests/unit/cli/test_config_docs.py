@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from arbit.cli.config_docs import CONFIGURATION, ENV_EXAMPLE, configuration_md, env_example
-from arbit.config import Settings, load_settings
+from arbit.config import RiskSettings, ScanSettings, Settings, VenueSettings, load_settings
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,6 +25,21 @@ def test_every_line_of_the_env_example_may_be_uncommented(tmp_path: Path) -> Non
     env_file.write_text(text, "utf-8")
     assert text.count("\nARBIT_") >= 30
     assert load_settings(env_file, {}) == Settings()
+
+
+def test_no_setting_is_left_out() -> None:
+    said = set(re.findall(r"^#(ARBIT_\w+)=", env_example(), flags=re.MULTILINE))
+    slices = {
+        "SCAN": ScanSettings.model_fields,
+        "RISK": RiskSettings.model_fields,
+        "VENUES__KRAKEN": set(VenueSettings.model_fields) - {"name"},
+    }
+    wanted = {
+        f"ARBIT_{name}__{field}".upper() for name, fields in slices.items() for field in fields
+    }
+    assert wanted < said
+    general = {f"ARBIT_{field}".upper() for field in Settings.model_fields}
+    assert general - {"ARBIT_SCAN", "ARBIT_RISK", "ARBIT_VENUES"} == said - wanted
 
 
 def test_every_setting_has_a_meaning_a_bound_and_a_reason() -> None:

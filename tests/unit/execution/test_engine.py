@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.events import CycleEnded, IncidentSeen
 from arbit.domain.order import OrderState, Remedy
 from arbit.domain.refusal import RefusalCode, Refused
-from arbit.risk.breaker import BreakerState
+from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.kill import kill
 from tests.unit.execution.world import START, Script, World, usual_settings
 
@@ -80,6 +81,22 @@ async def test_a_lost_reply_is_resolved_by_question_and_never_sent_again(
     ids = [intent.client_id for intent in world.venue.sent]
     assert len(ids) == len(set(ids))
     world.agrees()
+
+
+async def test_an_order_that_never_was_is_asked_for_rarely_and_again_the_moment_it_counts() -> None:
+    world = World(Script(shape="lost_before", asks=10**6))
+    async with world.running():
+        world.engine.take(world.plan(), world.clock.now_ns)
+        await world.clock.advance(30)
+
+    (intent,) = world.venue.sent
+    counts_ns = intent.deadline_ns + world.setup.settings.resolve_margin_ms * 10**6
+    asked_s = [(at_ns - counts_ns) / 1e9 for at_ns in world.venue.asked_ns]
+    before, after = [s for s in asked_s if s < 0], [s for s in asked_s if s >= 0]
+    assert len(before) <= 3  # each costs a starter's counter a fifth
+    assert 0 < after[0] < 0.1
+    assert 0.5 < after[1] - after[0] < 0.7
+    assert len(after) < 12  # a venue that does not answer is not stormed
 
 
 @pytest.mark.parametrize("leg", [0, 1, 2])
@@ -161,6 +178,27 @@ async def test_a_kill_between_the_commit_and_the_bytes_stops_the_bytes() -> None
     assert "kill switch" in order.reason
 
 
+async def test_an_order_that_waited_for_its_turn_is_held_to_what_the_breaker_says_by_then() -> None:
+    world = World(Script(), Script(shape="reject"), Script(shape="lost_after", asks=10**6))
+    async with world.running():
+        world.engine.take(world.plan(), world.clock.now_ns)
+        leg = world.venue.sent[0]
+        assert world.engine.forbids(leg) == ""
+        await world.clock.advance(0.5)
+        home = world.venue.sent[-1]
+        assert "-0" in home.client_id
+
+        world.breaker.trip(Reason.HELD, "something was left behind")
+        assert world.engine.forbids(leg) == "breaker: state reducing, why something was left behind"
+        assert world.engine.forbids(home) == ""
+        assert world.engine.forbids(replace(leg, client_id="abnobody1-11")).startswith("breaker")
+        world.breaker.trip(Reason.DRIFT, "a satoshi")
+        assert world.engine.forbids(home).startswith("breaker: state halted")
+        world.breaker.resume()
+        kill(world.data_dir)
+        assert world.engine.forbids(home).startswith("kill_switch")
+
+
 async def test_without_the_journal_nothing_leaves() -> None:
     world = World()
     world.journal.fails = "the disk is full"
@@ -191,32 +229,6 @@ async def test_a_fill_that_cannot_be_written_is_kept_and_written_later() -> None
             await world.clock.advance(0.1)
 
     assert world.engine.open_cycles == 0
-    world.agrees()
-
-
-async def test_a_venue_that_fails_for_seconds_does_not_use_up_every_order_home() -> None:
-    reject = Script(shape="reject")
-    world = World(Script(), *[reject] * 50)
-    async with world.running():
-        assert world.engine.take(world.plan(), world.clock.now_ns) is None
-        await world.clock.advance(0.2)
-        assert len(world.venue.sent) == 3  # the way home was tried once
-        await world.clock.advance(3.8)
-        assert len(world.venue.sent) == 7  # and after 0.25, 0.5, 1 and 2 s
-        world.venue.scripts.clear()
-        await world.clock.advance(10.0)
-
-    assert world.end == "unwound"
-    world.agrees()
-
-
-async def test_orders_home_that_are_turned_down_for_ever_end_held() -> None:
-    world = World(Script(), *[Script(shape="reject")] * 50)
-    async with world.running():
-        await world.trade()
-
-    assert world.end == "held"
-    assert len(world.venue.sent) == 2 + 8
     world.agrees()
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arbit.domain.account import Flow, TradeSeen, VenueOrder
+from arbit.domain.account import Flow, KeyDoubted, TradeSeen, VenueOrder
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.order import OrderState
 from arbit.domain.records import Batch, JournalFailed
+from arbit.domain.refusal import RefusalCode
 from arbit.execution.audit import AUDITED
 from arbit.execution.recovery import STARTS, note_start
 from arbit.risk.breaker import BreakerState
@@ -161,6 +162,23 @@ async def test_a_trade_of_somebody_else_halts() -> None:
 
     assert first.breaker.state() is BreakerState.HALTED
     assert any(one.kind == "foreign" for one in first.journal.incidents)
+
+
+async def test_a_key_in_question_halts_until_an_operator_resumes() -> None:
+    first = World()
+    first.breaker.persist = first.engine.keeper.note
+    async with first.running():
+        first.auditor(KeyDoubted("another program uses this API key"))
+        refused = first.engine.take(first.plan(), first.clock.now_ns)
+    assert refused is not None
+    assert refused.code is RefusalCode.BREAKER
+    second = World(before=first, epoch="00001")
+    assert second.breaker.state() is BreakerState.HALTED
+    assert second.breaker.detail == "another program uses this API key"
+    await second.clock.advance(86_400)
+    assert second.breaker.state() is BreakerState.HALTED, "time alone brings nothing back"
+    assert second.breaker.resume()
+    assert second.breaker.state() is BreakerState.ACTIVE
 
 
 async def test_our_own_open_orders_are_cancelled_before_anything_else() -> None:

@@ -6,17 +6,15 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.account import AccountId, Balance, ClockOffset, Flow, KeyFacts, Mode, VenueOrder
-from arbit.domain.book import BookView, Integrity
 from arbit.domain.cycle import Policy
 from arbit.domain.events import Event
-from arbit.domain.market import Market, MarketStatus
 from arbit.domain.money import ONE, ZERO
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade, end_of
 from arbit.domain.plan import Plan, SizeLimits
@@ -30,24 +28,18 @@ from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger, opening
 from arbit.persistence.memory import MemoryJournal
 from arbit.ports import Known, nothing_known
-from arbit.risk.breaker import Breaker
+from arbit.risk.breaker import FLAG, Breaker
 from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
 from arbit.risk.kill import KillSwitch, Orders
 from arbit.sizing import size
-from tests.unit.sizing_world import MARKETS, TRIANGLE, view
+from tests.unit.execution.sights import ONLINE, FixedSights
+from tests.unit.sizing_world import MARKETS, TRIANGLE
 from tests.unit.venues.virtual import VirtualClock, settle
 
 D = Decimal
 FEE = D("0.001")
 FEES = dict.fromkeys(MARKETS, FEE)
-ONLINE = {name: replace(market, status=MarketStatus.ONLINE) for name, market in MARKETS.items()}
-# A gap of about one per cent after fees: real enough for collars and caps to mean something.
-BOOKS = {
-    "BTC/USD": view("BTC/USD", [("100", "5"), ("99.90", "20")], [("100.20", "2"), ("100.30", "3")]),
-    "ETH/BTC": view("ETH/BTC", [("0.0990", "50")], [("0.10", "15"), ("0.11", "100")]),
-    "ETH/USD": view("ETH/USD", [("10.15", "20"), ("10.10", "100")], [("10.20", "50")]),
-}
 START = {"USD": D(10_000), "BTC": D(2), "ETH": D(30)}
 
 
@@ -94,6 +86,7 @@ class ScriptedVenue:
     accepted: dict[str, Accepted] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     questions: dict[str, int] = field(default_factory=dict)
+    asked_ns: list[int] = field(default_factory=list)  # wall times of questions about orders
     cancelled: list[str] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     flows: list[Flow] = field(default_factory=list)
@@ -181,6 +174,7 @@ class ScriptedVenue:
         return trade
 
     async def resolve(self, intent: OrderIntent, order_id: str = "") -> Outcome:
+        self.asked_ns.append(self.clock.wall_ns())
         await self.clock.sleep(self.latency_s)
         left = self.questions.get(intent.client_id, 0)
         if left or not self.answers:
@@ -195,8 +189,7 @@ class ScriptedVenue:
         self.still_open = [one for one in self.still_open if one.client_id != client_id]
 
     async def balances(self) -> Mapping[str, Balance]:
-        held, all_of = self.held_, self.balances_
-        return {asset: Balance(all_of[asset], held.get(asset, ZERO)) for asset in all_of}
+        return {a: Balance(all_, self.held_.get(a, ZERO)) for a, all_ in self.balances_.items()}
 
     async def fees(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         return FEES
@@ -218,34 +211,6 @@ class ScriptedVenue:
         raise NotImplementedError
 
 
-class FixedSights:
-    """Books that stand still, unless a test changes them."""
-
-    integrity = Integrity.CHECKSUM
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self.books: dict[str, BookView] = dict(BOOKS)
-        self.markets: dict[str, Market] = dict(ONLINE)
-        self.blind: set[str] = set()
-        self.prices = {"USD": D(1), "BTC": D(100), "ETH": D("10.15")}
-        self.clock = clock
-
-    def view(self, symbol: str, now_ns: int) -> BookView | None:
-        return None if symbol in self.blind else self.books.get(symbol)
-
-    def confirmed_ns(self, symbol: str) -> int:
-        return self.clock.now_ns
-
-    def from_rest(self, symbol: str) -> bool:
-        return False
-
-    def market(self, symbol: str) -> Market | None:
-        return self.markets.get(symbol)
-
-    def in_reference(self, asset: str, now_ns: int) -> Decimal | None:
-        return self.prices.get(asset)
-
-
 def usual_settings(**risk: Any) -> Settings:
     usual: dict[str, Any] = {
         "cooldown_ms": 0,
@@ -264,6 +229,9 @@ def usual_settings(**risk: Any) -> Settings:
 class World:
     """One account, one engine, one scripted venue."""
 
+    venue_of = ScriptedVenue
+    fees: Mapping[str, Decimal] = FEES
+
     def __init__(
         self,
         *scripts: Script,
@@ -276,7 +244,7 @@ class World:
         self.settings = settings or usual_settings(policy=policy)
         self.clock: VirtualClock = before.clock if before else VirtualClock()
         self.journal: MemoryJournal = before.journal if before else MemoryJournal()
-        venue = ScriptedVenue(self.clock, self.journal, list(scripts))
+        venue = self.venue_of(self.clock, self.journal, list(scripts))
         self.venue: ScriptedVenue = before.venue if before else venue
         self.sights = FixedSights(self.clock)
         self.events: list[Event] = []
@@ -291,7 +259,8 @@ class World:
                 self.journal.write(Batch(postings=postings))
         risk = self.settings.risk
         self.breaker = Breaker("test", risk, self.clock, self.events.append)
-        self.day = DayBook()
+        self.breaker.restore(self.memory.flags.get(FLAG))
+        self.day = DayBook(self.memory.profit_ref_by_day)
         self.gate = self._gate()
         self.setup = EngineSetup(
             account=AccountId("test", Mode.SANDBOX, "k"),
@@ -304,7 +273,7 @@ class World:
             journal=self.journal,
             gateway=self.venue,
             markets=self.sights.markets,
-            fees=FEES,
+            fees=self.fees,
             view=self.sights.view,
             in_reference=lambda asset: self.sights.in_reference(asset, 0),
             clock=self.clock,
@@ -313,6 +282,7 @@ class World:
         )
         self.engine = Engine(self.setup)
         self.auditor = Auditor(self.setup, self.engine, self.venue)
+        self.gate.unaudited = self.auditor.overdue
 
     def _gate(self) -> Gate:
         return Gate(
@@ -329,12 +299,9 @@ class World:
                 day=self.day,
                 clock=self.clock,
                 gateway_unready=self.venue.unready,
-                journal_fails=self.journal_fails,
+                journal_fails=lambda: self.engine.keeper.ok(),  # noqa: PLW0108  it is made later
             )
         )
-
-    def journal_fails(self) -> str:
-        return self.engine.keeper.ok()
 
     @asynccontextmanager
     async def running(self) -> Any:
@@ -349,14 +316,14 @@ class World:
 
     def plan(self, most: str = "150") -> Plan:
         """What sizing makes of the standing books."""
-        found = size(TRIANGLE, self.sights.books, self.sights.markets, FEES, SizeLimits(D(most)))
+        limits = SizeLimits(D(most))
+        found = size(TRIANGLE, self.sights.books, self.sights.markets, self.fees, limits)
         assert isinstance(found, Plan), found
         return found
 
     async def trade(self, *, seconds: float = 60.0, most: str = "150") -> None:
         """Take one plan and let time pass until its cycle is over."""
-        refused = self.engine.take(self.plan(most), self.clock.now_ns)
-        assert refused is None, refused
+        assert self.engine.take(self.plan(most), self.clock.now_ns) is None
         for _ in range(int(seconds * 10)):
             if not self.engine.open_cycles:
                 return
@@ -364,12 +331,9 @@ class World:
 
     async def recover(self) -> None:
         """What a start does, in virtual time."""
-        going = asyncio.get_running_loop().create_task(
-            recover(self.setup, self.engine, self.auditor, self.venue, self.memory)
-        )
-        for _ in range(3_000):
-            if going.done():
-                break
+        starting = recover(self.setup, self.engine, self.auditor, self.venue)
+        going = asyncio.get_running_loop().create_task(starting)
+        while not going.done():
             await self.clock.advance(0.1)
         await going
 
@@ -386,9 +350,8 @@ class World:
             assert self.ledger.wallet(asset) == amount, asset
         assert set(self.journal.trades) == {trade.trade_id for trade in self.venue.trades}
         for client_id, row in self.journal.orders.items():
-            filled = sum(
-                (t.qty for t in self.journal.trades.values() if t.client_id == client_id), D(0)
-            )
+            made = [t.qty for t in self.journal.trades.values() if t.client_id == client_id]
+            filled = sum(made, D(0))
             if row.state.over and not filled:
                 assert row.state in {OrderState.EMPTY, OrderState.REJECTED, OrderState.NEVER}
             elif row.state.over:

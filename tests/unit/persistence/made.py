@@ -112,7 +112,7 @@ def opened(folder: Path, account: str = ACCOUNT) -> Iterator[SqliteJournal]:
     """A journal on `folder/arbit.db`, under a lease of its own."""
     path = folder / "arbit.db"
     upgrade(path)
-    with Lease(folder, path, account, NOON_NS) as lease:
+    with Lease(folder, path, account, NOON_NS, command="test") as lease:
         journal = SqliteJournal(path, account, lease.token)
         try:
             yield journal

@@ -52,7 +52,7 @@ def test_sound_books_have_no_findings_and_their_wallets_are_told(tmp_path: Path)
         ACCOUNT: {"USD": "-1150.60000000", "BTC": "0.00300000", "KFEE": "-0.0000000000000000003"},
         OTHER: {"EUR": "7.10"},
     }
-    assert found.counts == {"cycles": 3, "orders": 3, "fills": 3, "ledger": 28}
+    assert found.counts == {"cycles": 3, "orders": 3, "fills": 3, "ledger": 28, "runs": 2}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

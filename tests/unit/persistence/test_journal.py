@@ -85,7 +85,11 @@ def test_a_start_remembers_what_it_needs(journal: Journal) -> None:
     assert memory.sums[Book.WALLET, "USD"] == D("949.5995")
     assert memory.sums[Book.WALLET, "BTC"] == D("0.50100001")
     assert memory.flags["breaker"] == Flag("breaker", "halted", 3)
-    assert memory.profit_ref_by_day == {"2024-10-03": D("-3.0"), "2024-10-04": D("0.10")}
+    assert memory.profit_ref_by_day == {
+        "2024-09-25": D(1),
+        "2024-10-03": D("-3.0"),
+        "2024-10-04": D("0.10"),
+    }
     assert memory.last_trade_ns == NOON_NS - 2
     assert memory.last_flow_ns == NOON_NS + 7
     Ledger(memory.sums).check()

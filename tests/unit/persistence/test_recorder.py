@@ -84,6 +84,26 @@ async def test_what_a_failing_sink_does_not_take_is_kept_and_told_once() -> None
     assert told == ["no connection", "gone again"]
 
 
+async def test_a_sink_that_fails_for_half_a_minute_is_no_longer_only_told() -> None:
+    recorder, sink, clock, told = desk()
+    failing: list[str] = []
+    recorder.on_failing = failing.append
+    sink.fails = "no connection"
+    recorder(EPISODE)
+    for _ in range(3):
+        await recorder._write_some()
+        clock.now_ns += 14_000_000_000
+    assert (told, failing) == (["no connection"], [])
+    await recorder._write_some()
+    assert failing == ["no connection"]
+    sink.fails = ""
+    await recorder._write_some()
+    sink.fails = "gone again"
+    recorder(EPISODE)
+    await recorder._write_some()
+    assert failing == ["no connection"], "an outage is counted from its own beginning"
+
+
 async def test_what_does_not_fit_is_counted_and_not_kept() -> None:
     recorder, sink, _, _ = desk()
     for _ in range(room.MAX_QUEUED + 7):

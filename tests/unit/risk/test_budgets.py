@@ -8,7 +8,7 @@ import pytest
 from arbit.domain.errors import UserError
 from arbit.risk import kill as switch
 from arbit.risk.budgets import DayBook, OrderRate, day_of
-from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.kill import KillSwitch, Orders, Resume
 
 D = Decimal
 DAY_NS = 86_400 * 1_000_000_000
@@ -68,8 +68,32 @@ def test_pause_stays_and_resume_is_used_up(tmp_path: Path) -> None:
     assert not Orders(tmp_path, "sandbox").paused()
     orders.resume()
     assert not orders.paused()
-    assert orders.take_resume()
-    assert not orders.take_resume()
+    assert orders.take_resume() is Resume.GO_ON
+    assert orders.take_resume() is None
+
+
+def test_a_resume_says_whether_balances_are_accepted_and_the_last_word_counts(
+    tmp_path: Path,
+) -> None:
+    orders = Orders(tmp_path, "kraken")
+    orders.resume()
+    orders.resume(Resume.ACCEPT_BALANCES)
+    assert orders.take_resume() is Resume.ACCEPT_BALANCES
+    assert orders.take_resume() is None
+    orders.resume(Resume.ACCEPT_BALANCES)
+    orders.resume()
+    assert orders.take_resume() is Resume.GO_ON
+    assert list(tmp_path.iterdir()) == [], "nothing is left lying about"
+
+
+def test_a_resume_that_cannot_be_read_resumes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert Orders(tmp_path / "file", "kraken").take_resume() is None
+    (tmp_path / "resume.kraken").write_bytes(b"\xff\xfe")
+    assert Orders(tmp_path, "kraken").take_resume() is None
+    (tmp_path / "resume.kraken").unlink()
+    (tmp_path / "resume.kraken").mkdir()
+    assert Orders(tmp_path, "kraken").take_resume() is None
 
 
 def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ def code_of(answer: Approved | Refused | None) -> str:
     return answer.code.value if isinstance(answer, Refused) else ""
 
 
+def pass_time(world: World, ns: int) -> None:
+    """Time passes, and the books were compared meanwhile."""
+    world.clock.now_ns += ns
+    world.auditor._agreed_ns = world.clock.now_ns
+
+
 def approved(world: World, plan: Plan, cycle_id: str = "c1") -> Approved:
     answer = review(world, plan, cycle_id)
     assert isinstance(answer, Approved), answer
@@ -108,7 +114,7 @@ def test_a_cycle_at_work_keeps_the_orders_that_it_may_need_to_come_home() -> Non
 
 def probing(world: World) -> None:
     world.breaker.trip(Reason.LOCKOUT, "locked out")
-    world.clock.now_ns += 901 * 1_000_000_000
+    pass_time(world, 901 * 1_000_000_000)
     assert world.breaker.state() is BreakerState.PROBING
 
 
@@ -175,7 +181,7 @@ def test_the_next_day_begins_at_nothing() -> None:
     world = World()
     world.day.add(D(-1_000), world.clock.wall_ns())
     assert code_of(review(world, world.plan())) == "daily_loss"
-    world.clock.now_ns += 86_400 * 1_000_000_000
+    pass_time(world, 86_400 * 1_000_000_000)
     approved(world, world.plan())
 
 

@@ -238,3 +238,34 @@ async def test_a_request_is_logged_as_received_before_any_check(client: Client) 
     request, refuse = list(client.sandbox.exchange.log.records)[-2:]
     assert (request["kind"], request["face"], request["qty"]) == ("request", "rest", "lots")
     assert (refuse["kind"], refuse["cl_ord_id"], refuse["account"]) == ("refuse", "bad", "main")
+
+
+async def test_fills_of_one_taker_order_come_as_one_row_unless_each_is_asked_for(
+    client: Client,
+) -> None:
+    exchange, book = client.sandbox.exchange, client.sandbox.market.book("BTC/USD")
+    exchange.deposit(exchange.books.account("main"), "USD", Decimal(10**7), 1)
+    listed = client.sandbox.market.pairs["BTC/USD"].instrument
+    levels = book.top(ASK, 3)
+    order_id = await client.place(
+        volume=listed.qty_text(sum(qty for _, qty in levels)),
+        price=listed.price_text(levels[-1][0]),
+    )
+    each = {"consolidate_taker": "false"}
+    fills = (await client.result("TradesHistory", **each))["trades"]
+    assert len(fills) == 3
+    history = await client.result("TradesHistory")
+    ((one_id, one),) = history["trades"].items()
+    assert (history["count"], one["ordertxid"]) == (1, order_id)
+    assert one_id not in fills
+    for name in ("vol", "cost", "fee"):
+        assert Decimal(one[name]) == sum(Decimal(fill[name]) for fill in fills.values())
+    assert levels[0][0] < Decimal(one["price"]).scaleb(listed.price_precision) < levels[-1][0]
+    for method in ("QueryOrders", "ClosedOrders"):
+        asked = {"trades": "true"} | ({"txid": order_id} if method == "QueryOrders" else {})
+        alone = await client.result(method, **asked)
+        apart = await client.result(method, **asked, **each)
+        assert (alone.get("closed", alone))[order_id]["trades"] == [one_id]
+        assert set((apart.get("closed", apart))[order_id]["trades"]) == set(fills)
+    assert await client.result("QueryTrades", txid=one_id) == {one_id: one}
+    assert await client.result("QueryTrades", txid=",".join(fills)) == fills

@@ -103,10 +103,21 @@ async def test_an_ioc_is_acknowledged_then_reported_sparsely_and_in_order(socket
     assert [one["exec_type"] for one in entries] == ["pending_new", "new", "trade", "filled"]
     assert {one["order_id"] for one in entries} == {reply["result"]["order_id"]}
     assert "symbol" not in entries[1]
+    assert not any("ratecount" in one for one in entries)
     assert "cl_ord_id" not in entries[3]
     assert entries[2]["fees"] == [{"asset": "BTC", "qty": "0.0000040000"}]
     numbers = [frame["sequence"] for frame in kinds]
     assert numbers == list(range(numbers[0], numbers[0] + 4))
+
+
+async def test_who_asks_for_it_is_told_how_full_the_engines_counter_is(socket: Socket) -> None:
+    ack, _ = await socket.subscribe("executions", ratecounter=True)
+    assert ack["result"]["maxratecount"] == 60
+    for number in range(1, 3):
+        await socket.ask("add_order", **socket.order(cl_ord_id=f"mine-{number}"))
+        await socket.next()
+        told = [(await socket.next())["data"][0]["ratecount"] for _ in range(4)]
+        assert all(number - 0.5 < float(one) <= number for one in told)
 
 
 async def test_an_unfilled_ioc_ends_canceled_without_a_word_about_its_terms(

@@ -77,6 +77,7 @@ async def test_a_signal_ends_it_cleanly(arguments: list[str]) -> None:
         (["--seed", "-1"], "-1"),
         (["--port", "99999"], "99999"),
         (["--port", "door"], "door"),
+        (["--pace", "0"], "0"),
         (["--wrong"], "--wrong"),
     ],
 )
@@ -89,6 +90,12 @@ def test_a_wrong_argument_is_one_line_and_status_2(
     assert (ended.value.code, told.out) == (2, "")
     assert len(told.err.splitlines()) == 1
     assert named in told.err
+
+
+async def test_a_market_can_be_played_faster_than_time_passes() -> None:
+    async with SandboxServer("calm", 1, options=SandboxOptions(pace=7)) as sandbox:
+        await asyncio.sleep(0.05)
+        assert sandbox.market.now_ns == 7 * sandbox._played_ns > 0
 
 
 async def test_a_taken_port_is_one_line_and_status_2() -> None:

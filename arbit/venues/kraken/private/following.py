@@ -1,7 +1,7 @@
 """Who waits for the end of which order, and what is told to whom when something is known.
 
 An order that has left ends once: with an end that adds up, with a refusal beyond doubt, or UNKNOWN,
-at the latest when its deadline and a margin have passed.
+at the latest a second after its deadline.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from arbit.ports import AccountSink, Clock
 from arbit.venues.kraken.private.orders_book import Doubted, Ended, News, OrdersBook
 
 MAX_OUT = 100  # orders in flight at once
+# How long after its deadline an order's end, or the reply to it, is waited for before it is asked
+# for. The venue has ended it by then, and its word is on the way. The margin for lagging reads is
+# another matter, of the finding that it never was: it would only make every lost reply slower.
+HEAR_MS = 1_000
 
 
 @dataclass(slots=True)
@@ -23,7 +27,7 @@ class _Out:
 
     intent: OrderIntent
     ended: asyncio.Future[Outcome]
-    stop_timer: Callable[[], None]
+    stop_timer: Callable[[], None] = lambda: None
 
 
 class Following:
@@ -46,17 +50,21 @@ class Following:
             return f"{client_id} is out already"
         return f"{MAX_OUT} orders are out" if len(self._out) >= MAX_OUT else ""
 
-    def follow(self, intent: OrderIntent, wait_ns: int) -> asyncio.Future[Outcome]:
-        """This order is about to leave; UNKNOWN after `wait_ns` at the latest."""
+    def follow(self, intent: OrderIntent) -> asyncio.Future[Outcome]:
+        """This order is about to leave. Right after it has, `within` bounds the waiting."""
         waiting: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        client_id = intent.client_id
         self._book.sent(intent)
-        stop_timer = self._clock.call_at(
-            self._clock.monotonic_ns() + wait_ns,
-            lambda: self.unknown(client_id, "no end of it was told in time"),
-        )
-        self._out[client_id] = _Out(intent, waiting, stop_timer)
+        self._out[intent.client_id] = _Out(intent, waiting)
         return waiting
+
+    def within(self, client_id: str, wait_ns: int) -> None:
+        """UNKNOWN after `wait_ns` at the latest."""
+        out = self._out.get(client_id)
+        if out is not None:
+            out.stop_timer = self._clock.call_at(
+                self._clock.monotonic_ns() + wait_ns,
+                lambda: self.unknown(client_id, "no end of it was told in time"),
+            )
 
     def intent(self, client_id: str) -> OrderIntent | None:
         """The order of this id, while it is in flight."""

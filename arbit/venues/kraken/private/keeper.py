@@ -27,7 +27,7 @@ SUBSCRIBE_NS = 10 * SECOND  # both subscriptions must be answered within this
 PROVEN_NS = 5 * SECOND
 STEADY_NS = 10 * SECOND
 LOOK_BACK_NS = 120 * SECOND  # how far before the loss the questions begin: reads lag, clocks differ
-CATCH_UP_S = 20.0  # the longest that one round of questions may take
+CATCH_UP_S = 60.0  # the longest that one round of questions may take; they wait for their budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,18 @@ class KeeperSetup:
 
 @dataclass(frozen=True, slots=True)
 class KeeperParts:
-    """What stands around the socket. `wait_ns` is how long the venue has asked us to stay away."""
+    """What stands around the socket.
+
+    `wait_ns` is how long the venue has asked us to stay away, `venue_ns` its wall time, None while
+    it is not known.
+    """
 
     clock: Clock
     dial: Dialer
     reader: AccountReader
     sink: AccountSink
     wait_ns: Callable[[int], int]
+    venue_ns: Callable[[], int | None]
 
 
 class Keeper:
@@ -74,11 +79,23 @@ class Keeper:
         self._gone = asyncio.Event()
         self._why = ""
         self._through = False
+        self._whole_ns = 0  # the venue's wall time when the stream was last whole; 0: never yet
         self.state = "idle"
 
     def on_frame(self, payload: bytes) -> None:
         """A message: to the session, with its receive times."""
-        self._session.frame(payload, self._clock.monotonic_ns(), self._clock.wall_ns())
+        wall_ns = self._clock.wall_ns()
+        self._session.frame(payload, self._clock.monotonic_ns(), wall_ns)
+        if self._session.whole:
+            self._is_whole(wall_ns)
+
+    def _is_whole(self, wall_ns: int) -> None:
+        """From here on, by the venue's clock, would have to be asked for if the stream were lost.
+
+        While that clock is not known the time stays as it was: more is asked for then, not less.
+        """
+        venue_ns = self._parts.venue_ns()
+        self._whole_ns = venue_ns or self._whole_ns or wall_ns
 
     def on_drained(self) -> None:
         """Nothing waits for this."""
@@ -131,10 +148,12 @@ class Keeper:
     async def _ask_missed(self) -> None:
         """Trades since a while before the loss, and open orders. Nothing is missed at a start."""
         session, sink = self._session, self._parts.sink
-        if not session.whole_wall_ns:
+        if not self._whole_ns:
             return
         session.counts.backfills += 1
-        trades = await self._parts.reader.trades_since(session.whole_wall_ns - LOOK_BACK_NS)
+        trades = await self._parts.reader.trades_since(
+            self._whole_ns - LOOK_BACK_NS, self._book.told
+        )
         for seen in self._book.asked(trades):
             session.counts.backfilled += 1
             sink(seen)

@@ -110,6 +110,11 @@ class OrdersBook:
         sent = self._sent.get(client_id)
         return sent.order_id if sent is not None else ""
 
+    def symbol_of(self, order_id: str) -> str:
+        """The market of an order of the account; empty while nobody has said it."""
+        order = self._orders.get(order_id)
+        return order.symbol if order is not None else ""
+
     def take(self, entries: Iterable[Execution]) -> Sequence[News]:
         """Merge these entries, then tell what is new."""
         touched: dict[str, None] = {}
@@ -118,6 +123,10 @@ class OrdersBook:
             touched[entry.order_id] = None
         touched.update(self._held)
         return self._news(touched)
+
+    def told(self, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these trades the stream has told."""
+        return frozenset(one for one in trade_ids if one in self._order_of_fill)
 
     def asked(self, trades: Iterable[Trade]) -> Sequence[TradeSeen]:
         """Of the trades that a question over REST found, those that the stream has not told."""

@@ -21,6 +21,7 @@ from arbit.venues.kraken.stamps import stamp_ns
 
 MAX_TEXT = 300  # of the venue's words that we repeat
 MAX_NAME = 128  # of an id or a name; Kraken's are much shorter
+MOST_RATE = 1_000_000
 MAX_DIGITS = 30  # before or after the point; no amount needs more
 ENDS = frozenset({"filled", "canceled", "expired"})
 _BROKEN = (
@@ -48,6 +49,7 @@ class Execution:
     """One entry of the executions channel. Empty or None where it said nothing: it is sparse.
 
     `kind` is the venue's `exec_type`. `cum_qty` (base units) is final in an entry that `ends`.
+    `rate_count` is how full the venue says the counter of the order's market is.
     """
 
     order_id: str
@@ -61,6 +63,7 @@ class Execution:
     fill: ExecFill | None = None
     reason: str = ""
     at_ns: int = 0
+    rate_count: float | None = None
 
     @property
     def ends(self) -> bool:
@@ -177,6 +180,7 @@ class _WireExecution(Struct):
     cum_qty: Decimal | None = None
     reason: str = ""
     timestamp: str = ""
+    ratecount: Any = None  # asked for by `ratecounter`; the field's name is assumed (that of v1)
 
 
 class _WireBalance(Struct):
@@ -261,7 +265,15 @@ def _execution(wire: _WireExecution) -> Execution:
         fill=_fill(wire) if wire.exec_type == "trade" else None,
         reason=wire.reason[:MAX_TEXT],
         at_ns=wall_ns(wire.timestamp) or 0,
+        rate_count=_rate_count(wire.ratecount),
     )
+
+
+def _rate_count(value: object) -> float | None:
+    """A counter's level; anything else in its place is passed over, it is only of use."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < MOST_RATE else None
 
 
 def _fill(wire: _WireExecution) -> ExecFill:

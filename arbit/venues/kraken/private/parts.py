@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from arbit.domain.errors import FrameError, UserError
 from arbit.ports import AccountSink, Clock, Listener
 from arbit.venues.ccxt.settings import CcxtSettings
 from arbit.venues.dial import Dialer
-from arbit.venues.kraken.budgets import EngineBudget, RequestBudget
+from arbit.venues.kraken.budgets import EngineBudget, LevelStore, RequestBudget
 from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.gateway import KrakenGateway, KrakenGatewaySetup, RestParts
 from arbit.venues.kraken.nonce import Nonces, NonceStore
@@ -38,7 +38,7 @@ class OrderTimes:
     """`RiskSettings.deadline_ms` and `resolve_margin_ms`, in ms."""
 
     deadline_ms: int = 2_000
-    margin_ms: int = 1_500
+    margin_ms: int = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ class PrivateAround:
     """What the private side is given.
 
     `public` answers public questions (the venue's `RestClient`), `ours` knows the client ids of any
-    run of ours, `nonces` keeps the key's highest nonce. `dial` replaces the WebSocket client.
+    run of ours, `nonces` keeps the key's highest nonce, `levels` how full its request counter is.
+    `sent` are the newest orders of earlier runs, as (symbol, our wall time): the venue still counts
+    them. `dial` replaces the WebSocket client.
     """
 
     clock: Clock
@@ -55,6 +57,8 @@ class PrivateAround:
     sink: AccountSink
     publish: Listener
     ours: Callable[[str], bool]
+    levels: LevelStore | None = None
+    sent: Sequence[tuple[str, int]] = ()
     dial: Dialer | None = None
 
 
@@ -68,8 +72,9 @@ class PrivateSide:
     orders: RestOrders
 
     async def close(self) -> None:
-        """Close the private REST connections. Harmless twice."""
+        """Close the private REST connections; the counter is kept as it is. Harmless twice."""
         await self.rest.close()
+        self.rest.budget.close(self.rest.clock.monotonic_ns())
 
 
 def private_side(
@@ -78,8 +83,9 @@ def private_side(
     """The private side of this venue. UserError when its settings cannot be traded with."""
     clock = around.clock
     offsets, engine = OffsetTracker(clock), EngineBudget(venue.rate_tier)
+    engine.recall(around.sent, clock.wall_ns(), clock.monotonic_ns())
     rest = private_rest(venue, at, around)
-    reads = KrakenReads(rest, around.public, offsets)
+    reads = KrakenReads(rest, around.public, offsets, around.ours)
     resolver = Resolver(reads, offsets, clock, times.margin_ms)
     orders = RestOrders(reads, resolver, engine, clock)
 
@@ -103,7 +109,7 @@ def private_side(
         around.publish,
     )
     rest.judged = gateway.judged_over_rest
-    orders.stop = lambda: gateway.forbid() or gateway.unready()
+    orders.stop = lambda intent: gateway.forbid(intent) or gateway.unready()
     return PrivateSide(gateway, reads, rest, orders)
 
 
@@ -115,12 +121,15 @@ def private_rest(venue: VenueSettings, at: PrivateAt, around: PrivateAround) -> 
             f"{venue.name}: an API key is needed: set ARBIT_VENUES__{name}__API_KEY "
             f"and ARBIT_VENUES__{name}__API_SECRET"
         )
+    budget, clock = RequestBudget(venue.rate_tier), around.clock
+    if around.levels is not None:
+        budget.keep_in(around.levels, clock.wall_ns, clock.monotonic_ns())
     return PrivateRest(
         CcxtSettings(venue=venue.name, exchange_id="kraken", rest_url=at.rest_url),
         Credentials(venue.api_key.get_secret_value(), venue.api_secret.get_secret_value()),
-        Nonces(around.nonces, around.clock.wall_ns),
-        RequestBudget(venue.rate_tier),
-        around.clock,
+        Nonces(around.nonces, clock.wall_ns),
+        budget,
+        clock,
     )
 
 

@@ -54,7 +54,8 @@ class SessionParts:
     """What a session tells. `replied` takes the answers to orders, `pong` a pong's four times.
 
     The four are ours sent, venue in, venue out, ours received, all wall time (ns). `refused` hears
-    the venue's words when it refuses the stream itself.
+    the venue's words when it refuses the stream itself, `rated` how full it says the counter of a
+    market is, at a monotonic time.
     """
 
     venue: str
@@ -65,14 +66,15 @@ class SessionParts:
     replied: Callable[[Reply], None]
     pong: Callable[[int, int, int, int], None]
     refused: Callable[[str], None]
+    rated: Callable[[str, float, int], None] = lambda _symbol, _level, _now_ns: None
     counts: PrivateCounts = field(default_factory=PrivateCounts)
 
 
 class PrivateSession:
     """The account's stream over any number of sockets, one at a time.
 
-    `why` says why the stream is not whole, empty when it is. `whole_wall_ns` is when it last was
-    (our wall time), 0 before it ever was. `broken` is set when the socket had better be replaced.
+    `why` says why the stream is not whole, empty when it is. `broken` is set when the socket had
+    better be replaced.
     """
 
     def __init__(self, parts: SessionParts) -> None:
@@ -89,7 +91,6 @@ class PrivateSession:
         self._ping: tuple[int, int, int] | None = None  # request, sent monotonic, sent wall
         self.heard_ns = 0
         self.opened_ns = 0
-        self.whole_wall_ns = 0
         self.why = "not connected yet"
         self.broken = ""
 
@@ -124,7 +125,7 @@ class PrivateSession:
         self.broken = ""
         self.heard_ns = self.opened_ns = now_ns
         orders = {"snap_orders": True, "snap_trades": True, "order_status": True}
-        self._subscribe("executions", token, orders)
+        self._subscribe("executions", token, {**orders, "ratecounter": True})
         self._subscribe("balances", token, {"snapshot": True})
 
     def lost(self, why: str) -> None:
@@ -169,6 +170,7 @@ class PrivateSession:
                     "executions", message.sequence, snapshot=message.snapshot
                 )
                 self._parts.following.hear(self._parts.book.take(message.entries))
+                self._rated(message, now_ns)
                 self._arrived(arrived, f"executions {message.sequence}")
             case Balances():
                 arrived = self._sequences.take(
@@ -183,8 +185,13 @@ class PrivateSession:
                 self._pong(message, wall_ns)
             case _:
                 counts.ignored += 1
-        if self.whole:
-            self.whole_wall_ns = wall_ns
+
+    def _rated(self, message: Executions, now_ns: int) -> None:
+        """How full the venue says the counters are, where it says so."""
+        for entry in message.entries:
+            symbol = entry.symbol or self._parts.book.symbol_of(entry.order_id)
+            if entry.rate_count is not None and symbol:
+                self._parts.rated(symbol, entry.rate_count, now_ns)
 
     def _balances(self, message: Balances) -> None:
         for row in message.rows:

@@ -16,12 +16,12 @@ from arbit.domain.money import plain
 from arbit.domain.order import OrderIntent, OrderState, Outcome
 from arbit.domain.triangle import Side
 from arbit.ports import Clock
+from arbit.venues.kraken.budgets import PAIR_RATE
 from arbit.venues.kraken.outcomes import Verdict, judge
 from arbit.venues.kraken.private.following import Following, not_sent
 from arbit.venues.kraken.private.parse import Reply
 from arbit.venues.kraken.stamps import rfc3339
 
-MS = 1_000_000
 SECOND = 1_000_000_000
 MAX_ASKED = 1_000  # requests that are remembered; a late answer to an older one is nobody's
 _FEE_IN = {Side.BUY: "base", Side.SELL: "quote"}  # the asset that is received pays
@@ -29,19 +29,25 @@ _WORD = re.compile(r"[A-Za-z0-9._/-]{1,40}")
 
 
 class WsOrders:
-    """Sends orders and reads their replies. `judged` hears the verdict of every refusal."""
+    """Sends orders and reads their replies.
+
+    `judged` hears the verdict of every refusal, `full` of a market whose counter the venue calls
+    full.
+    """
 
     def __init__(
         self,
         following: Following,
         clock: Clock,
-        margin_ms: int,
+        hear_ns: int,
         judged: Callable[[str, Verdict], None] = lambda _words, _verdict: None,
+        full: Callable[[str], None] = lambda _symbol: None,
     ) -> None:
         self._following = following
         self._clock = clock
-        self._margin_ns = margin_ms * MS
+        self._hear_ns = hear_ns  # how long past its deadline an order's end is listened for
         self._judged = judged
+        self._full = full
         self._asked: OrderedDict[int, str] = OrderedDict()
         self._last_id = 1_000_000  # far from the session's own requests
         self.sent = 0
@@ -52,18 +58,21 @@ class WsOrders:
     ) -> Awaitable[Outcome]:
         """Write the order's frame now. `venue_ns` is the venue's wall time, at the earliest.
 
-        REJECTED with "not sent" when nothing left; UNKNOWN when the deadline and a margin have
-        passed without an end.
+        REJECTED with "not sent" when nothing left; UNKNOWN when the deadline has passed, and a
+        while after it, without an end.
         """
         why = unsendable(intent, venue_ns) or self._following.full(intent.client_id)
         if why:
             return not_sent(intent, why)
         request_id = self._ask(intent.client_id)
         frame = add_order_frame(intent, token, request_id)
-        wait_ns = intent.deadline_ns - venue_ns + self._margin_ns
-        waiting = self._following.follow(intent, wait_ns)
-        write(frame)
-        self.sent += 1
+        wait_ns = intent.deadline_ns - venue_ns + self._hear_ns
+        waiting = self._following.follow(intent)
+        try:
+            write(frame)
+            self.sent += 1
+        finally:  # even of a write that broke half-way an end is told in time
+            self._following.within(intent.client_id, wait_ns)
         return waiting
 
     def cancel(
@@ -83,11 +92,14 @@ class WsOrders:
         client_id = self._asked.pop(reply.req_id, "") if reply.req_id is not None else ""
         if not client_id:
             self.odd += 1
-        if self._following.intent(client_id) is None:
+        intent = self._following.intent(client_id)
+        if intent is None:
             return  # nobody's, or of an order whose end is known
         if reply.ok is None:
             self._following.unknown(client_id, reply.odd)
         elif not reply.ok:
+            if reply.error == PAIR_RATE:
+                self._full(intent.leg.symbol)
             self._no(client_id, reply.error)
         elif reply.client_id not in ("", client_id):
             self._following.unknown(client_id, f"answered for {reply.client_id[:40]}")

@@ -10,7 +10,7 @@ from arbit.config import RateTier
 from arbit.sandbox.limits import TIERS as VENUE_TIERS
 from arbit.sandbox.limits import Counters
 from arbit.sandbox.limits import cancel_cost as venue_cancel_cost
-from arbit.venues.kraken.budgets import EngineBudget, RequestBudget, cancel_cost
+from arbit.venues.kraken.budgets import EngineBudget, Level, RequestBudget, cancel_cost
 
 SECOND = 1_000_000_000
 START_NS = 10 * SECOND
@@ -31,6 +31,91 @@ def test_the_request_counter_is_never_over_the_venues(tier: RateTier) -> None:
                 ours.spend(cost, now_ns)
                 # What we count as spent may reach the venue a little later.
                 assert venue.take("key", cost, now_ns + rng.randrange(SECOND))
+
+
+class Shelf:
+    """A level store in memory, which counts what is written."""
+
+    def __init__(self) -> None:
+        self.level: Level | None = None
+        self.saves = 0
+
+    def load(self) -> Level | None:
+        return self.level
+
+    def save(self, level: Level) -> None:
+        self.level, self.saves = level, self.saves + 1
+
+
+@pytest.mark.parametrize("tier", list(RateTier))
+def test_however_often_a_run_ends_its_next_is_never_over_the_venues_counter(
+    tier: RateTier,
+) -> None:
+    venue_tier = VENUE_TIERS[tier.value]
+    for seed in range(60):
+        rng, shelf = random.Random(seed), Shelf()
+        venue = Counters(venue_tier.rest_max, venue_tier.rest_per_s)
+        wall_ns, spent = 1_764_000_000 * SECOND, 0
+        for _ in range(12):  # runs, each of a process whose own clock begins anew
+            boot_ns = wall_ns - rng.randrange(SECOND, 1_000 * SECOND)
+            clock = [wall_ns]
+            ours = RequestBudget(tier)
+            ours.keep_in(shelf, lambda clock=clock: clock[0], wall_ns - boot_ns)  # type: ignore[misc]  # bound now
+            for _ in range(rng.randrange(40)):
+                wall_ns += int(rng.expovariate(5) * SECOND)
+                clock[0], now_ns = wall_ns, wall_ns - boot_ns
+                cost = rng.choice((0, 1, 2))
+                if ours.may(cost, now_ns, reserved=True):
+                    ours.spend(cost, now_ns)
+                    spent += cost
+                    assert venue.take("key", cost, wall_ns), seed
+            if rng.random() < 0.3:
+                ours.close(wall_ns - boot_ns)
+            wall_ns += rng.randrange(3 * SECOND)
+        assert shelf.saves <= spent // 2 + 24  # a write for some of it, not for each
+
+
+def test_a_clean_end_leaves_no_more_than_was_spent_and_a_rest_empties_it() -> None:
+    shelf, wall = Shelf(), [1_764_000_000 * SECOND]
+    first = RequestBudget(RateTier.STARTER)
+    first.keep_in(shelf, lambda: wall[0], START_NS)
+    assert first.level(START_NS) == 0.0
+    first.spend(6, START_NS)
+    first.close(START_NS)
+    for later_s, left in ((0, 6.0), (3, 6.0 - 3 * 0.33), (60, 0.0)):
+        again = RequestBudget(RateTier.STARTER)
+        wall[0] = 1_764_000_000 * SECOND + later_s * SECOND
+        again.keep_in(shelf, lambda: wall[0], START_NS)
+        assert again.level(START_NS) == pytest.approx(left, abs=0.01)
+
+
+def test_a_clock_set_back_empties_nothing() -> None:
+    shelf, wall = Shelf(), [1_764_000_000 * SECOND]
+    first = RequestBudget(RateTier.STARTER)
+    first.keep_in(shelf, lambda: wall[0], START_NS)
+    first.spend(9, START_NS)
+    wall[0] -= 3_600 * SECOND
+    again = RequestBudget(RateTier.STARTER)
+    again.keep_in(shelf, lambda: wall[0], START_NS)
+    assert again.level(START_NS) >= 9
+
+
+def test_orders_of_an_earlier_run_still_count_for_their_pair() -> None:
+    wall_ns = 1_764_000_000 * SECOND
+    sent = [("BTC/USD", wall_ns - number * SECOND // 2) for number in range(80)]
+    engine, venue = EngineBudget(RateTier.STARTER), Counters(60, 1.0)
+    for symbol, at_ns in reversed(sent):
+        assert venue.take(symbol, 1, at_ns)
+    engine.recall(sent, wall_ns, START_NS)
+    left = 0
+    while engine.may("BTC/USD", 1, START_NS, reserved=True):
+        engine.spend("BTC/USD", 1, START_NS)
+        assert venue.take("BTC/USD", 1, wall_ns)
+        left += 1
+    assert 15 < left < 60
+    assert engine.may("ETH/USD", 30, START_NS)
+    engine.told("ETH/USD", 55.0, START_NS)
+    assert not engine.may("ETH/USD", 5, START_NS, reserved=True)
 
 
 def test_the_last_third_is_kept_for_what_must_not_wait() -> None:

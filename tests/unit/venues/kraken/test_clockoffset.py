@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from arbit.domain.account import ClockOffset
-from arbit.venues.kraken.clockoffset import OffsetTracker
+from arbit.venues.kraken.clockoffset import OffsetTracker, off_clock
 from tests.unit.venues.virtual import VirtualClock
 
 MS = 1_000_000
@@ -120,3 +121,21 @@ def test_an_answer_before_its_question_is_left_out() -> None:
     tracker.sample(wall_ns, wall_ns + 2, wall_ns + 1, wall_ns + 3)
     tracker.sample(wall_ns, wall_ns, wall_ns, wall_ns - 1)
     assert tracker.now() is None
+
+
+@pytest.mark.parametrize(
+    ("off_s", "give_s", "says"),
+    [
+        (0, 0.5, ""),
+        (4.9, 0, ""),
+        (-4.9, 0, ""),
+        (5.4, 0.5, ""),  # it may be within five seconds
+        (5.6, 0.5, "5.6 s behind the venue's (give or take 0.5 s)"),
+        (-7_200, 0.5, "7200.0 s ahead of the venue's"),
+    ],
+)
+def test_a_clock_more_than_five_seconds_off_beyond_doubt_is_told(
+    off_s: float, give_s: float, says: str
+) -> None:
+    told = off_clock(ClockOffset(int(off_s * SECOND), int(give_s * SECOND), 1))
+    assert (says in told) if says else told == ""

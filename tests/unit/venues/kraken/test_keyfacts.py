@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from arbit.domain.account import AccountUnfit
 from arbit.domain.errors import FrameError
-from arbit.venues.kraken.keyfacts import PERMISSIONS, key_facts, refuse_unfit
+from arbit.venues.kraken.keyfacts import PERMISSIONS, key_facts, key_notes, refuse_unfit
 
 NEEDED = {
     "query-funds": "query funds",
@@ -130,3 +130,27 @@ def test_a_nonce_window_and_an_expired_key_are_refused() -> None:
     with pytest.raises(AccountUnfit, match="expired"):
         refuse_unfit(key_facts(CAMEL | {"validUntil": "1763999999"}), NOW_NS)
     refuse_unfit(key_facts(CAMEL | {"validUntil": "1764000001"}), NOW_NS)
+
+
+@pytest.mark.parametrize("told", [{}, {"nonceWindow": None}])
+def test_a_key_of_which_no_nonce_window_is_told_is_refused(told: dict[str, Any]) -> None:
+    body = {name: value for name, value in CAMEL.items() if name != "nonceWindow"} | told
+    with pytest.raises(AccountUnfit, match="does not say whether"):
+        refuse_unfit(key_facts(body), NOW_NS)
+
+
+@pytest.mark.parametrize("said", [0, "0"])
+def test_a_nonce_window_of_0_is_one_however_it_is_written(said: object) -> None:
+    refuse_unfit(key_facts(CAMEL | {"nonceWindow": said}), NOW_NS)
+
+
+def test_what_might_be_better_about_a_key_is_noted() -> None:
+    week_s = 7 * 86_400
+    assert key_notes(key_facts(CAMEL), NOW_NS) == ()
+    for told in (list[str](), None):
+        (note,) = key_notes(key_facts(CAMEL | {"ipAllowlist": told}), NOW_NS)
+        assert "from any address" in note
+    soon = key_facts(CAMEL | {"validUntil": str(NOW_NS // 10**9 + week_s - 1)})
+    assert key_notes(soon, NOW_NS) == ("the key expires within a week",)
+    later = key_facts(CAMEL | {"validUntil": str(NOW_NS // 10**9 + week_s)})
+    assert key_notes(later, NOW_NS) == ()

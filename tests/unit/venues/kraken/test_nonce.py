@@ -17,13 +17,17 @@ class Kept:
     def __init__(self) -> None:
         self.nonce = 0
         self.saves = 0
+        self.fails = False
 
     def load(self) -> int:
         return self.nonce
 
-    def save(self, nonce: int) -> None:
+    def save(self, nonce: int) -> bool:
+        if self.fails:
+            return False
         self.nonce = nonce
         self.saves += 1
+        return True
 
 
 class Wall:
@@ -60,6 +64,17 @@ def test_a_restart_with_the_clock_set_back_an_hour_goes_on_rising() -> None:
     wall.now_ns -= HOUR_NS
     second = Nonces(kept, wall)
     assert second.next() > last
+
+
+def test_what_could_not_be_kept_is_kept_with_the_next_request() -> None:
+    kept, wall = Kept(), Wall(NOW_NS)
+    nonces = Nonces(kept, wall)
+    kept.fails = True
+    nonces.next()
+    kept.fails = False
+    last = nonces.next()
+    wall.now_ns -= HOUR_NS
+    assert Nonces(kept, wall).next() > last
 
 
 def test_a_key_used_before_in_milliseconds_may_be_used_on() -> None:

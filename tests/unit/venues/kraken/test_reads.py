@@ -107,6 +107,16 @@ async def test_trades_are_read_to_the_last_page(count: bool) -> None:
     assert first.at_ns == T0 * SECOND + 123_456_000
 
 
+async def test_each_fill_is_asked_for_by_itself_and_not_the_sum_of_a_taker_order() -> None:
+    account = Account()
+    account.say(TradesHistory=paged("trades", {"T1": trade_row(1)}), QueryOrders=orders_of())
+    account.say(Ledgers={"ledger": {}, "count": 0})
+    await account.reads.trades_since(T0 * SECOND)
+    await account.reads.flows_since(T0 * SECOND)
+    asked = {name: params.get("consolidate_taker") for name, params, _ in account.private.asked}
+    assert asked == {"TradesHistory": "false", "QueryOrders": "false", "Ledgers": None}
+
+
 async def test_a_page_that_moves_while_it_is_read_loses_nothing() -> None:
     account = Account()
     rows = {f"T{number}": trade_row(number) for number in range(120)}
@@ -209,7 +219,7 @@ async def test_a_body_of_another_shape_is_a_frame_error_and_nothing_worse(said: 
             await ask
 
 
-async def test_flows_are_everything_but_trades_net_of_their_fee() -> None:
+async def test_flows_are_net_of_their_fee_and_those_of_a_trade_name_it() -> None:
     account = Account()
     row = {"refid": "R", "aclass": "currency", "balance": "9"}
     rows = {
@@ -221,6 +231,7 @@ async def test_flows_are_everything_but_trades_net_of_their_fee() -> None:
     }
     account.say(Ledgers=paged("ledger", rows))
     assert await account.reads.flows_since(T0 * SECOND) == [
+        Flow("L1", "USD", Decimal(-5), "trade", T0 * SECOND, trade_id="R"),
         Flow("L2", "USD", Decimal(9), "deposit", (T0 + 1) * SECOND),
         Flow("L3", "BTC", Decimal("-2.1"), "withdrawal", (T0 + 2) * SECOND),
     ]

@@ -131,6 +131,23 @@ async def test_everything_is_asked_from_the_reserved_budget_by_client_id() -> No
     assert {params.get("cl_ord_id") for _, params, _ in court.account.private.asked[:2]} == {MINE}
 
 
+async def test_its_fills_are_asked_for_one_by_one() -> None:
+    court = Court()
+    court.closed()
+    court.account.say(QueryOrders={"O1": row()})
+    await court.ask()
+    await court.ask("O1")
+    asked = {
+        name: params.get("consolidate_taker") for name, params, _ in court.account.private.asked
+    }
+    assert asked == {
+        "OpenOrders": None,  # it does not take it
+        "ClosedOrders": "false",
+        "QueryOrders": "false",
+        "QueryTrades": None,
+    }
+
+
 async def test_an_order_whose_id_is_known_is_asked_for_by_it() -> None:
     court = Court()
     court.account.say(QueryOrders={"O1": row()})

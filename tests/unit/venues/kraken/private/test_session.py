@@ -30,6 +30,7 @@ def test_a_socket_asks_for_both_channels_with_its_token() -> None:
         "snap_orders": True,
         "snap_trades": True,
         "order_status": True,
+        "ratecounter": True,
         "token": "token",
     }
     assert balances == {"channel": "balances", "snapshot": True, "token": "token"}
@@ -91,7 +92,7 @@ async def test_a_gap_or_a_broken_frame_loses_the_stream_until_it_is_made_up_for(
     frame: bytes,
 ) -> None:
     desk = Desk()
-    waiting = desk.following.follow(words.intent(), 10**9)
+    waiting = desk.following.follow(words.intent())
     desk.hear(frame)
     assert len(desk.told_of(AccountStreamLost)) == 1
     outcome = await waiting
@@ -107,7 +108,7 @@ async def test_a_gap_or_a_broken_frame_loses_the_stream_until_it_is_made_up_for(
 
 async def test_what_a_frame_after_a_gap_says_still_counts() -> None:
     desk = Desk()
-    waiting = desk.following.follow(words.intent("ab1"), 10**9)
+    waiting = desk.following.follow(words.intent("ab1"))
     whole = (words.opening("O1", "ab1"), words.trade("O1", "T1", "0.5"), words.ending("O1"))
     desk.hear(words.executions(*whole, sequence=9))
     assert (await waiting).state is OrderState.FILLED
@@ -175,12 +176,3 @@ def test_a_pong_gives_four_times_and_only_the_one_that_is_waited_for() -> None:
     venue_ns = wall_ns(stamp)
     assert desk.pongs == [(1_000, venue_ns, venue_ns, 1_300)]
     assert desk.session.lag_ns(500) == 0
-
-
-def test_it_knows_when_it_was_last_whole() -> None:
-    desk = Desk()
-    desk.session.frame(b'{"channel":"heartbeat"}', 1, 777)
-    assert desk.session.whole_wall_ns == 777
-    desk.session.lost("gone")
-    desk.session.frame(b'{"channel":"heartbeat"}', 2, 999)
-    assert desk.session.whole_wall_ns == 777

@@ -18,7 +18,7 @@ from tests.unit.venues.kraken.private.desk import Desk
 
 MINE = "abq1w2e1-11"
 VENUE_NS = words.DEADLINE_NS - 2_000_000_000
-MARGIN_MS = 1_500
+HEAR_MS = 1_500
 
 
 class Orders:
@@ -31,7 +31,7 @@ class Orders:
         self.orders = WsOrders(
             self.desk.following,
             self.desk.clock,
-            MARGIN_MS,
+            HEAR_MS * 1_000_000,
             lambda said, _verdict: self.judged.append(said),
         )
         self.sequence = 1
@@ -196,11 +196,11 @@ async def test_swapped_acks_leave_both_unknown() -> None:
     assert (await one).state is (await other).state is OrderState.UNKNOWN
 
 
-async def test_without_an_end_it_is_unknown_after_deadline_and_margin_and_not_before() -> None:
+async def test_without_an_end_it_is_unknown_a_while_after_its_deadline_and_not_before() -> None:
     rig = Orders()
     waiting = rig.send()
     rig.reply(words.yes(rig.req_id, "O1"))
-    await rig.desk.clock.advance(2 + MARGIN_MS / 1000 - 0.001)
+    await rig.desk.clock.advance(2 + HEAR_MS / 1000 - 0.001)
     assert over(waiting) is None
     await rig.desk.clock.advance(0.002)
     outcome = await waiting

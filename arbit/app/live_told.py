@@ -1,0 +1,161 @@
+"""What `arbit live` tells: before anything is traded, while it lasts, and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from arbit.app.build import SANDBOX
+from arbit.app.trader import Trader
+from arbit.app.venue import VenueRun
+from arbit.config import Settings
+from arbit.domain.account import AccountId
+from arbit.domain.fees import hurdle_bps
+from arbit.domain.money import plain
+from arbit.domain.records import Book, Memory
+from arbit.ledger import Ledger
+from arbit.ports import Clock
+from arbit.risk.breaker import FLAG, Breaker
+
+
+@dataclass(slots=True)
+class LiveReport:
+    """What a run did. Amounts are exact text by asset."""
+
+    venue: str
+    account: str
+    mode: str
+    synthetic: bool
+    seconds: float = 0.0
+    ended: str = ""
+    cycles: Mapping[str, int] = field(default_factory=dict)
+    orders: int = 0
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    profit: Mapping[str, str] = field(default_factory=dict)
+    balances: Mapping[str, str] = field(default_factory=dict)
+    breaker: str = ""
+    breaker_why: str = ""
+    open_cycles: int = 0
+    recovered: int = 0
+    failure: str = ""
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preamble:
+    """What is said before anything is traded: limits, fees, and what they allow."""
+
+    venue: str
+    mode: str
+    synthetic: bool
+    limits: Mapping[str, str]
+    fees: Mapping[str, str]
+    sentence: str
+    warnings: Sequence[str] = ()
+
+
+class LiveScreen(Protocol):
+    """Shows a run while it lasts; `refresh` is called every `every_s` seconds."""
+
+    @property
+    def every_s(self) -> float:
+        """Seconds between two refreshes."""
+        ...
+
+    def preamble(self, said: Preamble) -> None:
+        """Limits, fees and the honest sentence, first of all."""
+        ...
+
+    def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
+        """So long has it run."""
+        ...
+
+    def end(self) -> None:
+        """It has stopped; the report follows."""
+        ...
+
+
+def preamble_of(
+    settings: Settings, trader: Trader, run: VenueRun, warnings: Sequence[str]
+) -> Preamble:
+    """Limits, fees, and the gap that they demand."""
+    risk, scan = settings.risk, settings.scan
+    ref = scan.reference_currency
+    rates = sorted({fee.bps for fee in run.desk.setup.watch.fees.values()})
+    fees = {
+        symbol: f"{plain(fee.bps.normalize())} bps ({fee.source.value})"
+        for symbol, fee in run.desk.setup.watch.fees.items()
+    }
+    sentence = "no fee is known: nothing can be traded"
+    if rates:
+        worst = rates[-1] / 10_000
+        hurdle = hurdle_bps([worst] * 3, scan.min_edge_bps)
+        sentence = (
+            f"at your fees (up to {plain(rates[-1].normalize())} bps a leg) a gap of "
+            f"{hurdle:.1f} bps is needed before a cycle earns anything"
+        )
+    limits = {
+        "policy": risk.policy.value,
+        "per cycle": f"{plain(scan.max_notional_per_cycle)} {ref}",
+        "cycles at once": str(scan.max_concurrent_cycles),
+        "slippage a leg": f"{plain(scan.max_slippage_bps)} bps",
+        "edge after fees": f"at least {plain(scan.min_edge_bps)} bps",
+        "exposure an asset": f"{plain(risk.max_exposure)} {ref}",
+        "loss a day": f"{plain(risk.max_daily_loss)} {ref}",
+        "unwinding": f"may lose {plain(risk.unwind_budget_bps)} bps of a cycle",
+        "orders": f"IOC limit only, over {trader.setup.gateway.transport}",
+    }
+    return Preamble(
+        venue=run.desk.setup.venue.name,
+        mode=trader.setup.account.mode.value,
+        synthetic=run.market == "synthetic",
+        limits=limits,
+        fees=fees,
+        sentence=sentence,
+        warnings=warnings,
+    )
+
+
+def report_of(run: VenueRun, trader: Trader) -> LiveReport:
+    """What it did; how long and how it ended is for its run to say."""
+    engine = trader.engine
+    return LiveReport(
+        venue=run.desk.setup.venue.name,
+        account=str(trader.setup.account),
+        mode=trader.setup.account.mode.value,
+        synthetic=run.market == "synthetic",
+        cycles=dict(engine.ends),
+        orders=engine.orders,
+        refusals=dict(engine.refusals),
+        profit={asset: plain(amount) for asset, amount in engine.profit.items()},
+        balances={asset: plain(amount) for asset, amount in trader.balances().items()},
+        breaker=trader.breaker.state().value,
+        breaker_why=trader.breaker.detail,
+        open_cycles=trader.open_cycles,
+        recovered=trader.recovered,
+    )
+
+
+def report_before(
+    settings: Settings, account: AccountId, memory: Memory, clock: Clock
+) -> LiveReport:
+    """What a run that was stopped before it had begun leaves: all of it as it found it."""
+    breaker = Breaker(account.venue, settings.risk, clock, lambda _: None)
+    breaker.restore(memory.flags.get(FLAG))
+    sums = Ledger(memory.sums)
+    return LiveReport(
+        venue=account.venue,
+        account=str(account),
+        mode=account.mode.value,
+        synthetic=account.venue == SANDBOX,
+        ended="stopped before it had started",
+        balances={
+            asset: plain(amount)
+            for asset in sums.assets
+            if (amount := sums.sum_of(Book.WALLET, asset))
+        },
+        breaker=breaker.state().value,
+        breaker_why=breaker.detail,
+        open_cycles=sum(not cycle.ended_ns for cycle in memory.cycles),
+    )

@@ -1,0 +1,153 @@
+"""The whole daemon in virtual time, seed by seed: `python -m tests.simulation --seeds 1000`.
+
+`--seed S` replays one seed, `--start K` begins there, `--jobs J` shares the seeds among processes,
+`--json` prints the tally as one line, `--hashes` a line for each seed. Exit code 1 with findings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from tests.simulation.plan import CALL_FAULTS, FATAL_FAULTS, TIMED_FAULTS
+from tests.simulation.runner import run_seeds
+from tests.simulation.world import PHASES, Result
+
+REPLAY = "python -m tests.simulation --seed {}"
+
+
+class Tally:
+    """What many seeds came to."""
+
+    def __init__(self) -> None:
+        self.seeds = 0
+        self.numbers: Counter[str] = Counter()
+        self.cycles: Counter[str] = Counter()
+        self.faults: Counter[tuple[str, str]] = Counter()
+        self.kills: Counter[tuple[str, str]] = Counter()
+        self.halts: Counter[str] = Counter()
+        self.violations: dict[int, list[str]] = {}
+
+    def add(self, told: dict[str, Any]) -> None:
+        """One seed's line."""
+        self.seeds += 1
+        for name in ("orders", "lives", "planted", "attempted", "seconds", "handles", "points"):
+            self.numbers[name] += told[name]
+        self.cycles.update(told["cycles"])
+        self.halts.update(told["halts"])
+        for name in ("faults", "kills"):
+            getattr(self, name).update({(a, b): count for a, b, count in told[name]})
+        if told["violations"]:
+            self.violations[told["seed"]] = told["violations"]
+
+    def summary(self, wall_s: float) -> dict[str, Any]:
+        """The figures."""
+        attempted, planted = self.numbers["attempted"], self.numbers["planted"]
+        return {
+            "seeds": self.seeds,
+            "seconds": round(wall_s, 1),
+            "cycles": sum(self.cycles.values()),
+            "orders": self.numbers["orders"],
+            "faults": sum(self.faults.values()),
+            "kills": sum(self.kills.values()),
+            "lives": self.numbers["lives"],
+            "simulated_hours": round(self.numbers["seconds"] / 3_600, 2),
+            "planted": planted,
+            "attempted": attempted,
+            "attempted_share": round(attempted / planted, 4) if planted else None,
+            "violating_seeds": len(self.violations),
+        }
+
+
+def line_of(result: Result) -> dict[str, Any]:
+    """A seed's result as JSON can carry it."""
+    told = asdict(result)
+    told |= {"cycles": dict(result.cycles), "halts": dict(result.halts)}
+    for name in ("faults", "kills"):
+        told[name] = [[a, b, count] for (a, b), count in sorted(getattr(result, name).items())]
+    return told
+
+
+def lines(first: int, count: int, step: int) -> Iterator[dict[str, Any]]:
+    """Run seeds in this process."""
+    for result in run_seeds(range(first, first + count, step)):
+        yield line_of(result)
+
+
+def shared(first: int, count: int, jobs: int) -> Iterator[dict[str, Any]]:
+    """Run seeds in `jobs` processes of our own, every one taking each `jobs`-th."""
+    with contextlib.ExitStack() as stack:
+        workers = []
+        for number in range(jobs):
+            command = [sys.executable, "-m", "tests.simulation", "--worker", "--start"]
+            command += [str(first + number), "--seeds", str(count - number), "--step", str(jobs)]
+            worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            workers.append(stack.enter_context(worker))
+        for worker in workers:  # whoever is ahead waits in its pipe: order is by worker
+            for line in worker.stdout or ():
+                yield json.loads(line)
+        for worker in workers:
+            if worker.wait():
+                raise SystemExit(f"a worker ended with {worker.returncode}")
+
+
+def table(tally: Tally) -> str:
+    """Each fault by phase, how often."""
+    known = [*CALL_FAULTS, *TIMED_FAULTS, *FATAL_FAULTS]
+    head = f"{'fault':16}" + "".join(f"{phase:>10}" for phase in PHASES)
+    rows = [head]
+    for name in known:
+        counts = [tally.faults.get((name, phase), 0) for phase in PHASES]
+        rows.append(f"{name:16}" + "".join(f"{count:>10}" for count in counts))
+    for name in sorted({where for where, _ in tally.kills}):
+        counts = [tally.kills.get((name, phase), 0) for phase in PHASES]
+        rows.append(f"kill {name:11.11}" + "".join(f"{count:>10}" for count in counts))
+    return "\n".join(rows)
+
+
+def main() -> int:
+    """Run, tell, and say by the exit code whether anything was found."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=1_000)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--hashes", action="store_true")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--step", type=int, default=1, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    first, count = (asked.start, asked.seeds) if asked.seed is None else (asked.seed, 1)
+    began_s, tally = time.monotonic(), Tally()
+    one = asked.jobs == 1 or asked.worker
+    for told in lines(first, count, asked.step) if one else shared(first, count, asked.jobs):
+        if asked.worker:
+            print(json.dumps(told), flush=True)
+            continue
+        tally.add(told)
+        if asked.hashes:
+            print(told["seed"], told["hash"])
+        for said in told["violations"]:
+            print(f"seed {told['seed']}: {said}\n    {REPLAY.format(told['seed'])}")
+    if asked.worker:
+        return 0
+    summary = tally.summary(time.monotonic() - began_s)
+    if not asked.json and not asked.hashes:
+        print(table(tally))
+        print("cycles by end:", dict(sorted(tally.cycles.items())))
+        print("breaker and exits:", dict(sorted(tally.halts.items())))
+    if not asked.hashes:
+        print(json.dumps(summary))
+    return 1 if tally.violations else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

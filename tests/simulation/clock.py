@@ -1,0 +1,54 @@
+"""`ports.Clock` over virtual time: wall time can be set, jitter comes from the seed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from tests.simulation.loop import SECOND_NS, SimLoop
+
+WALL_START_NS = 1_790_000_000 * SECOND_NS
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class SimClock:
+    """The daemon's clock. `skew_ns` is how far its wall clock is ahead of the venue's."""
+
+    def __init__(self, loop: SimLoop, rng: random.Random, skew_ns: int = 0) -> None:
+        self._loop = loop
+        self._rng = rng
+        self.skew_ns = skew_ns
+
+    def monotonic_ns(self) -> int:
+        return self._loop.now_ns
+
+    def wall_ns(self) -> int:
+        return WALL_START_NS + self._loop.now_ns + self.skew_ns
+
+    def jitter(self) -> float:
+        return self._rng.random()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def call_at(self, when_ns: int, callback: Callable[[], None]) -> Callable[[], None]:
+        return self._loop.at_ns(max(when_ns, self._loop.now_ns), callback).cancel
+
+
+class VenueClock:
+    """The exchange's clock: it is right by definition."""
+
+    def __init__(self, loop: SimLoop) -> None:
+        self._loop = loop
+
+    def elapsed_ns(self) -> int:
+        return self._loop.now_ns
+
+    def wall_ns(self) -> int:
+        return WALL_START_NS + self._loop.now_ns
+
+
+def epoch_of(rng: random.Random) -> str:
+    """A run's epoch: five characters, from the seed."""
+    return "".join(rng.choice(DIGITS) for _ in range(5))

@@ -1,0 +1,215 @@
+"""One life of the daemon: `LiveRun` with what it builds from the outside replaced, no more.
+
+`_build` follows `LiveRun._build` line by line: the real journal, private side, desk, run and
+trader. Only who answers differs. History goes to a list, and nobody serves metrics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from arbit.app.build import watched
+from arbit.app.history import Snapshots, watch
+from arbit.app.live import LiveOptions, LiveRun, _startable
+from arbit.app.live_told import LiveReport, report_of
+from arbit.app.private import Around, FlagLevels, FlagNonces, Forward, Ours, Real
+from arbit.app.store import account_of
+from arbit.app.trader import Trader, TraderSetup
+from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
+from arbit.config import Settings
+from arbit.domain.events import Event
+from arbit.domain.records import Batch
+from arbit.persistence.recorder import Recorder
+from arbit.persistence.sinks import ListSink
+from arbit.telemetry.hub import Hub
+from arbit.venues.ccxt.kraken_rest import parse_listing
+from arbit.venues.kraken.private.parts import (
+    OrderTimes,
+    PrivateAround,
+    PrivateAt,
+    private_side,
+)
+from tests.simulation.clock import SimClock
+from tests.simulation.feed import SimFeed
+from tests.simulation.loop import Process
+from tests.simulation.rest import PrivateDoor, PublicDoor
+from tests.simulation.store import Failing, opened
+from tests.simulation.venue import SimVenue
+from tests.simulation.wire import Dial
+
+if TYPE_CHECKING:
+    from arbit.app.live_told import Preamble
+
+PROVED_LEVELS = 10
+
+
+class NoScreen:
+    """Shows nothing."""
+
+    every_s = 5.0
+
+    def preamble(self, said: Preamble) -> None:
+        """Nothing."""
+
+    def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class Surroundings:
+    """What a life is given by its world."""
+
+    def __init__(
+        self,
+        venue: SimVenue,
+        clock: SimClock,
+        settings: Settings,
+        failing: Failing,
+        wrote: Callable[[Batch], None],
+    ) -> None:
+        self.venue = venue
+        self.clock = clock
+        self.settings = settings
+        self.failing = failing
+        self.wrote = wrote
+        self.heard: Callable[[Event], None] = lambda _: None
+
+
+class Life(LiveRun):
+    """A `LiveRun` in a simulated world. `feed`, `real` and `desk_run` are for the judge."""
+
+    def __init__(self, process: Process, around: Surroundings, epoch: str) -> None:
+        options = LiveOptions("sandbox", real=True)
+        super().__init__(around.settings, options, around.clock, NoScreen())
+        self.process = process
+        self._around = around
+        self._epoch = epoch
+        self.feed: SimFeed | None = None
+        self.real: Real | None = None
+        self.desk_run: VenueRun | None = None
+        self.sink = ListSink()
+        self.stopped_ns = 0
+
+    async def __call__(self) -> LiveReport:
+        venue = self._settings.venue("sandbox")
+        hub = Hub(asyncio.get_running_loop().call_soon)
+        hub.listen(self._around.heard)
+        async with AsyncExitStack() as stack:
+            run, trader, side = await self._build(venue, hub.publish, stack, real=True)
+            self.trader = trader
+            recorder = Recorder(self.sink, str(trader.setup.account), self._clock)
+            recorder.on_failing = trader.history_failing
+            hub.listen(recorder)
+            watch(recorder, run.desk.setup.watch)
+            snapshots = Snapshots(recorder, trader, self._clock)
+            hub.listen(snapshots)
+            async with asyncio.TaskGroup() as group:
+                writing = group.create_task(recorder.run())
+                started_ns = self._clock.monotonic_ns()
+                failure = await self._trade(run, trader, side, snapshots)
+                await hub.heard(self._clock)
+                await recorder.finish()
+                writing.cancel()
+            seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
+            report = report_of(run, trader)
+            report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
+            return report
+
+    async def _build(
+        self, venue: Any, publish: Any, stack: AsyncExitStack, *, real: bool
+    ) -> tuple[VenueRun, Trader, Any]:
+        around, clock, settings = self._around, self._around.clock, self._settings
+        account = account_of(venue, real=real)
+        journal = stack.enter_context(
+            opened(
+                settings.data_dir,
+                account,
+                self.process,
+                clock.wall_ns(),
+                (around.failing, around.wrote),
+            )
+        )
+        self._journal = journal.real
+        public = PublicDoor(around.venue, clock.sleep)
+        markets = dict(parse_listing((await public.ask("publicGetAssetPairs")).body).markets)
+        symbols = watched(settings, venue, markets).symbols
+        side, sink, mine = self._private_side(venue, journal, public, publish)
+        stack.push_async_callback(side.close)
+        self.real = Real(side.gateway, side.reader, side.orders, sink, clock, mine)
+        fees = await self.real.admitted(symbols)
+        watchlist = watched(settings, venue, markets, fees)
+        desk = Desk(
+            DeskSetup(
+                venue=venue,
+                scan=settings.scan,
+                watch=watchlist,
+                markets=markets,
+                publish=publish,
+                clock_ns=clock.monotonic_ns,
+                simulate=False,
+                proved_levels=PROVED_LEVELS,
+            )
+        )
+        self.feed = SimFeed(around.venue, self.process, desk.cache, clock, (publish, desk.learn))
+        run = VenueRun(desk, self.feed, clock, RunSetup("synthetic"))
+        self.feed.on_drained = run.drained
+        trader = Trader(
+            TraderSetup(
+                settings=settings,
+                account=account,
+                desk=desk,
+                integrity=self.feed.integrity,
+                journal=journal,
+                gateway=self.real.gateway,
+                reader=self.real.reader,
+                fees=watchlist.rates,
+                clock=clock,
+                publish=publish,
+                epoch=self._epoch,
+                data_dir=settings.data_dir,
+                venue_clock=self.real.venue_clock,
+            )
+        )
+        self.real.joined(trader, run)
+        desk.funds = lambda asset: _startable(trader, settings, asset)
+        desk.lane.take = trader.take
+        self.desk_run = run
+        return run, trader, self.real
+
+    def _private_side(
+        self, venue: Any, journal: Any, public: PublicDoor, publish: Any
+    ) -> tuple[Any, Forward, Ours]:
+        around, clock, risk = self._around, self._around.clock, self._settings.risk
+        sink, mine = Forward(), Ours(journal)
+        kept, memory = Around(clock, journal, publish), journal.recall()
+        side = private_side(
+            venue,
+            PrivateAt(),
+            OrderTimes(risk.deadline_ms, risk.resolve_margin_ms),
+            PrivateAround(
+                clock=clock,
+                nonces=FlagNonces(kept, memory.flags),
+                levels=FlagLevels(kept, memory.flags),
+                sent=memory.last_sent,
+                public=public,
+                sink=sink,
+                publish=publish,
+                ours=mine,
+                dial=Dial(around.venue, self.process, clock.sleep),
+            ),
+        )
+        side.rest._exchange = PrivateDoor(around.venue, self.process, side.rest)
+        return side, sink, mine
+
+    def stop(self) -> None:
+        """SIGTERM; the second one ends the process at once, as `LiveRun` would have it."""
+        self.stopped_ns = self._around.venue.loop.now_ns
+        if self._signals:
+            self.process.die("second signal")
+        else:
+            self._signalled()

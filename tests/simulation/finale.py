@@ -1,0 +1,170 @@
+"""The end of a seed's story: faults stop, and the daemon must be well again, or halted for good."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from arbit.risk.breaker import BreakerState, Reason
+from tests.simulation.watch import USD
+
+if TYPE_CHECKING:
+    from arbit.app.trader import Trader
+    from tests.simulation.world import World
+
+READY_S = 240.0
+HALT_S = 150.0  # audits come once a minute
+TRIES = 6
+LEAST_USD = 30
+AT_THE_LIMIT = {"asset_cap", "funds"}  # what is HELD fills a cap, until a person takes it home
+
+
+class Finale:
+    """What is demanded of a daemon once nothing goes wrong any more."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def _trader(self) -> Trader | None:
+        life = self._world.life
+        return life.trader if life is not None and self._world.process.alive else None
+
+    def trading(self) -> bool:
+        """Whether the daemon would take an opportunity now."""
+        trader = self._trader
+        if trader is None or not trader.started or trader.engine.closed:
+            return False
+        well = trader.breaker.state() in {BreakerState.ACTIVE, BreakerState.PROBING}
+        keeps = not trader.engine.keeper.ok() and not trader.setup.gateway.unready()
+        return well and keeps and not trader.engine.open_cycles
+
+    async def must_be_ready(self) -> None:
+        """Ready again, with an operator's help where one is called for; and it trades."""
+        world, began_ns = self._world, self._world.loop.now_ns
+        while not self.trading():
+            elapsed_s = (world.loop.now_ns - began_ns) / 1e9
+            if elapsed_s > READY_S:
+                world.watch.say(18, f"not ready {READY_S:.0f} s after faults stopped: {self.why()}")
+                return
+            self._supervise(elapsed_s)
+            await asyncio.sleep(0.25)
+        refused = self._refused()
+        for _ in range(TRIES):
+            await world.until(self._up, 60.0)
+            before = world.watch.orders
+            plant = world.venue.planter.pick(world.loop.now_ns, 1_200_000_000, (45.0, 60.0))
+            world.shift(plant.symbol, plant.shift_bps)
+            world.venue.at(plant.until_ns, world.shift, plant.symbol, 0.0)
+            if await world.until(functools.partial(self._more_than, before), 1.5):
+                break
+        else:
+            full = self._refused() - refused
+            if self._has_money() and (not full or set(full) - AT_THE_LIMIT):
+                world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
+        await world.until(lambda: self.trading() and self._agrees(), 90.0)
+
+    async def must_halt(self) -> None:
+        """The account is not ours alone any more: no way round a halt."""
+        world = self._world
+
+        def halted() -> bool:
+            if not world.process.alive:
+                world.boot()
+            trader = self._trader
+            return trader is not None and trader.started and trader.halted
+
+        seen = world.mishaps.drifts or world.mishaps.foreign
+        if not await world.until(halted, HALT_S) and seen:
+            world.watch.say(2, f"no halt {HALT_S:.0f} s after {world.plan.timed}")
+        await world.until(self._agrees, 90.0)
+
+    async def must_end(self) -> None:
+        """SIGTERM: open cycles end, and it goes in order."""
+        world = self._world
+        for _ in range(TRIES):
+            world.closing = world.process.alive
+            if not world.process.alive or world.life is None:  # stopped or killed: begin again
+                world.boot()
+                await world.until(lambda: self._recovered() or not world.process.alive, 90.0)
+            life, world.closing = world.life, True
+            if life is None:
+                continue
+            world.plant_at_the_end()
+            await asyncio.sleep(world.rng.choice((0.0, 0.03, 0.1)))
+            if not life._signals and world.process.alive:
+                life.process.context.run(life.stop)
+            if not await world.until(lambda: not world.process.alive, 60.0):
+                world.watch.say(18, "it does not stop within a minute")
+            if world.process.killed_at == "exit":
+                return
+
+    def _refused(self) -> Counter[str]:
+        return Counter(self._trader.engine.refusals if self._trader is not None else {})
+
+    def _has_money(self) -> bool:
+        """Whether there is enough of any start asset for the smallest cycle."""
+        trader, scan = self._trader, self._world.settings.scan
+        return trader is None or any(
+            trader.ledger.free(asset) * USD[asset] > LEAST_USD for asset in scan.start_assets
+        )
+
+    def _up(self) -> bool:
+        self._supervise(30.0)
+        return self.trading()
+
+    def _more_than(self, orders: int) -> bool:
+        return self._world.watch.orders > orders
+
+    def _recovered(self) -> bool:
+        return self._trader is not None and self._trader.started
+
+    def operate(self) -> None:
+        """An operator who looks in while faults go on: what waits for a person is resumed."""
+        trader = self._trader
+        if trader is None or not trader.started or self._world.plan.fatal:
+            return
+        stopped = trader.breaker.state() in {BreakerState.HALTED, BreakerState.REDUCING}
+        if stopped and not trader.breaker._rested_at_ns:
+            self._world.operator.resume()
+
+    def _supervise(self, elapsed_s: float) -> None:
+        """Start what is down; resume what waits for a person, or rests for long."""
+        world = self._world
+        if not world.process.alive:
+            world.boot()
+        trader = self._trader
+        if trader is None or not trader.started:
+            return
+        stopped = trader.breaker.state() in {BreakerState.HALTED, BreakerState.REDUCING}
+        if stopped and (not trader.breaker._rested_at_ns or elapsed_s > 10.0):
+            if trader.breaker.reason in {Reason.DRIFT, Reason.FOREIGN}:
+                world.watch.say(2, f"{trader.breaker.reason}: {trader.breaker.detail}")
+            world.operator.resume()
+
+    def _agrees(self) -> bool:
+        """Whether the ledger is the venue's, but for what nothing explains."""
+        trader, world = self._trader, self._world
+        if trader is None:
+            return False
+        account, drifts = world.venue.account, world.mishaps.drifts
+        return all(
+            account.balance(asset) - drifts.get(asset, Decimal(0)) == trader.ledger.wallet(asset)
+            for asset in account.balances
+        )
+
+    def why(self) -> str:
+        """What stands in the way, in words."""
+        trader = self._trader
+        if trader is None:
+            return f"life {self._world.process.number}: not built"
+        engine = trader.engine
+        open_cycles = [(w.cycle.cycle_id, w.cycle.state.value) for w in engine.works.values()]
+        return (
+            f"started {trader.started}, breaker {trader.breaker.state().value} "
+            f"{trader.breaker.detail}, open {open_cycles}, journal {engine.keeper.ok()!r}, "
+            f"gateway {trader.setup.gateway.unready()!r}, refusals {engine.refusals}"
+        )

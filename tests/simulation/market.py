@@ -1,0 +1,77 @@
+"""A small market that stands still unless it is told to move: six pairs, four triangles.
+
+An opportunity is planted as it comes about on a venue: the makers of one pair see another fair
+price than everybody else, for a while.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from arbit.sandbox.instruments import MAJORS, Digits, instrument
+from arbit.sandbox.market import Market, Pair
+from arbit.sandbox.profiles import Band, Listing, MakerSpec, Profile, Weather
+
+SYMBOLS = (
+    ("EUR", "USD", Digits(5), 0.5),
+    ("BTC", "USD", Digits(1), 1.0),
+    ("BTC", "EUR", Digits(1), 1.0),
+    ("ETH", "USD", Digits(2), 1.0),
+    ("ETH", "EUR", Digits(2), 1.0),
+    ("ETH", "BTC", Digits(6), 1.0),
+)
+NEVER_HZ = 1e-9
+BPS = 1e-4
+
+
+def profile(weather_hz: float) -> Profile:
+    """Makers that look again every second or so; weather only where it is wanted."""
+    reaction = (Band(0.7, 5, 60), Band(0.3, 60, 800))
+    listings = tuple(
+        Listing(
+            instrument(MAJORS[base], MAJORS[quote], digits, rest_status_listed=True),
+            (MakerSpec(0.8 * width, 1.5, 12, 400.0, reaction, 900.0),),
+            20_000.0,
+        )
+        for base, quote, digits, width in SYMBOLS
+    )
+    hz = weather_hz or NEVER_HZ
+    weather = Weather(hz, 2.0, hz, 3.0, 0.05, 4.0, 0.0, (0.0, 0.0))
+    return Profile("simulated", weather, listings)
+
+
+@dataclass(slots=True)
+class Plant:
+    """A planted opportunity: on which pair, by how much, from when until when (virtual)."""
+
+    symbol: str
+    shift_bps: float
+    from_ns: int
+    until_ns: int
+    taken: bool = False
+
+
+class Planter:
+    """Shifts one pair's makers, and back."""
+
+    def __init__(self, market: Market, rng: random.Random) -> None:
+        self._market = market
+        self._rng = rng
+
+    def pick(self, now_ns: int, lasts_ns: int, bps: tuple[float, float]) -> Plant:
+        """Some pair, some way."""
+        symbol = self._rng.choice(list(self._market.pairs))
+        size = self._rng.uniform(*bps)
+        shift = size if self._rng.random() < 0.5 else -size
+        return Plant(symbol, shift, now_ns, now_ns + lasts_ns)
+
+    def shift(self, symbol: str, bps: float) -> None:
+        """The makers of this pair see the fair price so far off."""
+        pair = self._market.pairs[symbol]
+        fair = self._fair(pair) * (1.0 + bps * BPS)
+        for maker in pair.makers:
+            self._market._record(pair, maker.requote(pair.book, fair, self._rng))
+
+    def _fair(self, pair: Pair) -> float:
+        return self._market._fair_units(pair)

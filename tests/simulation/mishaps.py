@@ -1,0 +1,200 @@
+"""Faults that happen at a time: connections, books, statuses, money, clocks, disks, operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from arbit.domain.book import Disbelief
+from arbit.risk.kill import kill, unkill
+from tests.simulation.loop import SECOND_NS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+STATUSES = ("cancel_only", "post_only", "maintenance", "reduce_only", "limit_only")
+SYSTEMS = ("cancel_only", "post_only", "maintenance")
+JUMPS_S = (-3600.0, -60.0, -1.0, -0.03, 0.03, 1.0, 60.0, 3600.0)
+
+
+class Mishaps:
+    """Puts a plan's timed faults into effect, and mends them when their time is up."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rng = world.rng
+        self.flows: dict[str, Decimal] = {}
+        self.drifts: dict[str, Decimal] = {}
+        self.foreign = 0
+        self.jumps = 0
+        self._do: dict[str, Callable[[], None]] = {
+            "line_cut": self._line_cut,
+            "line_mute": self._line_mute,
+            "feed_cut": world.venue.feed.cut,
+            "feed_mute": self._feed_mute,
+            "feed_doubt": self._feed_doubt,
+            "market_status": self._market_status,
+            "system_status": self._system_status,
+            "deposit": lambda: self._flow(1),
+            "withdrawal": lambda: self._flow(-1),
+            "clock_jump": self._clock_jump,
+            "stall": self._stall,
+            "journal_locked": self._journal_locked,
+            "journal_full": self._journal_full,
+            "token_expired": world.venue.exchange.tokens.expire_all,
+            "market_gap": self._market_gap,
+            "operator_pause": self._pause,
+            "operator_kill": self._kill,
+            "sigterm": self._sigterm,
+            "drift": self._drift,
+            "foreign_trade": self._foreign,
+        }
+
+    def schedule(self) -> None:
+        """From now on."""
+        now_ns = self._world.loop.now_ns
+        for at_s, name in self._world.plan.timed:
+            self._world.venue.at(now_ns + int(at_s * SECOND_NS), self._happen, name)
+
+    def mend(self) -> None:
+        """Everything is well again; what money did stays."""
+        world = self._world
+        world.failing.unlock()
+        world.failing.full = False
+        if world.process.frozen:
+            world.loop.thaw(world.process)
+        world.venue.feed.muted.clear()
+        world.venue.market.set_system("online")
+        for symbol in world.venue.market.pairs:
+            world.venue.market.set_status(symbol, "online")
+        world.venue.feed.statuses()
+        world.venue.feed.changed(list(world.venue.market.pairs))
+        unkill(world.folder)
+        if world.operator.paused():
+            world.operator.resume()
+
+    def _happen(self, name: str) -> None:
+        if not self._world.closing and self._world.swarm.on:
+            self._world.swarm.note(name)
+            self._do[name]()
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        self._world.venue.at(self._world.loop.now_ns + int(seconds * SECOND_NS), action)
+
+    def _symbol(self) -> str:
+        return self._rng.choice(list(self._world.venue.market.pairs))
+
+    def _line_cut(self) -> None:
+        for line in list(self._world.venue.lines.values()):
+            line.abort()
+
+    def _line_mute(self) -> None:
+        for line in self._world.venue.lines.values():
+            line.mute = True
+
+    def _feed_mute(self) -> None:
+        symbol, feed = self._symbol(), self._world.venue.feed
+        feed.muted.add(symbol)
+
+        def back() -> None:
+            feed.muted.discard(symbol)
+            feed.changed([symbol])
+
+        self._later(self._rng.choice((0.3, 2.0, 5.0)), back)
+
+    def _feed_doubt(self) -> None:
+        symbol, life = self._symbol(), self._world.life
+        feed = life.feed if life is not None else None
+        if feed is None or symbol not in feed.believed:
+            return
+        feed.send(lambda: feed.doubt(symbol, Disbelief.CHECKSUM))
+        self._later(self._rng.choice((0.05, 0.5)), lambda: feed._venue.feed.changed([symbol]))
+
+    def _market_status(self) -> None:
+        symbol, market = self._symbol(), self._world.venue.market
+        market.set_status(symbol, self._rng.choice(STATUSES))
+        self._world.venue.feed.statuses()
+
+        def back() -> None:
+            market.set_status(symbol, "online")
+            self._world.venue.feed.statuses()
+
+        self._later(self._rng.choice((0.2, 1.0, 3.0)), back)
+
+    def _system_status(self) -> None:
+        market = self._world.venue.market
+        market.set_system(self._rng.choice(SYSTEMS))
+        self._world.venue.feed.statuses()
+
+        def back() -> None:
+            market.set_system("online")
+            self._world.venue.feed.statuses()
+
+        self._later(self._rng.choice((0.2, 1.0, 3.0)), back)
+
+    def _flow(self, sign: int) -> None:
+        asset = self._rng.choice(("USD", "EUR", "BTC"))
+        amount = Decimal(self._rng.choice(("0.0012", "0.03", "0.015"))) * sign
+        before = self._world.venue.account.balance(asset)
+        self._world.venue.flow(asset, amount)
+        moved = self._world.venue.account.balance(asset) - before
+        self.flows[asset] = self.flows.get(asset, Decimal(0)) + moved
+
+    def _clock_jump(self) -> None:
+        self.jumps += 1
+        self._world.clock.skew_ns += int(self._rng.choice(JUMPS_S) * SECOND_NS)
+
+    def _stall(self) -> None:
+        process, loop = self._world.process, self._world.loop
+        if not process.frozen and process.alive:
+            loop.freeze(process)
+            self._later(self._rng.choice((0.1, 0.7, 4.0)), lambda: loop.thaw(process))
+
+    def _journal_locked(self) -> None:
+        self._world.failing.lock()
+        self._later(self._rng.choice((0.1, 0.5, 2.0)), self._world.failing.unlock)
+
+    def _journal_full(self) -> None:
+        failing = self._world.failing
+        failing.full = True
+
+        def room() -> None:
+            failing.full = False
+
+        self._later(self._rng.choice((0.1, 0.5, 2.0)), room)
+
+    def _market_gap(self) -> None:
+        symbol = self._symbol()
+        self._world.shift(symbol, self._rng.choice((-250.0, -80.0, 80.0, 250.0)))
+        self._later(self._rng.choice((0.1, 0.6)), lambda: self._world.shift(symbol, 0.0))
+
+    def _pause(self) -> None:
+        self._world.operator.pause()
+        self._later(1.0, self._world.operator.resume)
+
+    def _kill(self) -> None:
+        kill(self._world.folder)
+        self._later(self._rng.choice((0.05, 1.0)), self._unkill)
+
+    def _unkill(self) -> None:
+        unkill(self._world.folder)
+
+    def _sigterm(self) -> None:
+        world, life = self._world, self._world.life
+        if life is None or not world.process.alive:
+            return
+        world.process.context.run(life.stop)
+        self._later(6.0, world.restart)
+
+    def _drift(self) -> None:
+        asset, amount = self._rng.choice(("USD", "EUR", "BTC")), Decimal("0.0005")
+        venue = self._world.venue
+        venue.exchange.drift(venue.account, asset, amount, venue.clock.wall_ns())
+        self.drifts[asset] = self.drifts.get(asset, Decimal(0)) + amount
+
+    def _foreign(self) -> None:
+        account = self._world.venue.account
+        before = len(account.trades)
+        self._world.venue.foreign("BTC/USD", self._rng.choice(("buy", "sell")), Decimal("0.001"))
+        self.foreign += len(account.trades) - before

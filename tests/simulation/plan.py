@@ -1,0 +1,158 @@
+"""What a seed means: settings, market, latencies, and which faults with which rates.
+
+Swarm testing: every seed draws a subset of the faults and rates of its own, so that rare
+combinations are not drowned by common ones. One seed in `BENIGN_EVERY` has no fault at all.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+BENIGN_EVERY = 8
+BALANCES = {"USD": "10000", "EUR": "10000", "BTC": "0.2", "ETH": "3"}
+
+# Faults that strike one call or one frame, each with its own chance: the most that a seed draws.
+CALL_FAULTS: dict[str, float] = {
+    "lost_request": 0.10,
+    "lost_reply": 0.12,
+    "late_request": 0.10,
+    "reset_before": 0.05,
+    "reset_after": 0.06,
+    "error_definite": 0.10,
+    "error_unknown": 0.08,
+    "truncated": 0.06,
+    "odd": 0.08,
+    "exec_duplicate": 0.20,
+    "exec_reorder": 0.20,
+    "exec_early": 0.30,
+    "exec_batch": 0.30,
+    "exec_gap": 0.04,
+    "match_delay": 0.15,
+    "fill_share": 0.20,
+    "rest_lost": 0.06,
+    "rest_late": 0.10,
+    "rest_reset": 0.10,
+    "rest_error": 0.10,
+    "rest_odd": 0.05,
+    "dial_refused": 0.30,
+}
+# Faults that happen at a time: how many a seed draws at most.
+TIMED_FAULTS: dict[str, int] = {
+    "line_cut": 3,
+    "line_mute": 2,
+    "feed_cut": 2,
+    "feed_mute": 3,
+    "feed_doubt": 3,
+    "market_status": 3,
+    "system_status": 2,
+    "deposit": 2,
+    "withdrawal": 1,
+    "clock_jump": 2,
+    "stall": 3,
+    "journal_locked": 2,
+    "journal_full": 2,
+    "token_expired": 1,
+    "market_gap": 4,
+    "operator_pause": 1,
+    "operator_kill": 1,
+    "sigterm": 1,
+}
+# Faults after which the account is no longer ours to explain: the daemon must halt.
+FATAL_FAULTS = ("drift", "foreign_trade")
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything drawn for one seed. Times in ms unless named otherwise."""
+
+    seed: int
+    benign: bool
+    seconds: float
+    rates: dict[str, float] = field(default_factory=dict)
+    timed: list[tuple[float, str]] = field(default_factory=list)  # (at second, name)
+    kills: int = 0
+    latency_ms: float = 20.0
+    jitter_ms: float = 5.0
+    feed_ms: float = 10.0
+    read_lag_ms: int = 0
+    skew_s: float = 0.0
+    fee_bps: Decimal = Decimal(2)
+    plants_every_ms: int = 500
+    weather_hz: float = 0.0
+    tier: str = "pro"
+    risk: dict[str, Any] = field(default_factory=dict)
+    scan: dict[str, Any] = field(default_factory=dict)
+    transport: str = "ws"
+    balances: dict[str, str] = field(default_factory=lambda: dict(BALANCES))
+
+    @property
+    def fatal(self) -> bool:
+        """Whether something happens that the daemon must halt for."""
+        return any(name in FATAL_FAULTS for _, name in self.timed)
+
+
+def plan_of(seed: int) -> Plan:
+    """The plan of a seed."""
+    rng = random.Random(f"plan {seed}")
+    benign = seed % BENIGN_EVERY == 0
+    plan = Plan(seed, benign, seconds=rng.uniform(9.0, 15.0))
+    plan.latency_ms = rng.choice((1.0, 2.0, 5.0, 10.0, 20.0, 50.0))
+    plan.jitter_ms = plan.latency_ms * rng.choice((0.1, 0.5))
+    plan.feed_ms = plan.latency_ms * rng.uniform(0.5, 1.5)
+    plan.fee_bps = Decimal(rng.choice((0, 1, 2, 5)))
+    plan.plants_every_ms = rng.choice((150, 200, 300))
+    _settings(plan, rng)
+    if not benign:
+        _faults(plan, rng)
+    return plan
+
+
+def _settings(plan: Plan, rng: random.Random) -> None:
+    plan.scan = {
+        "max_concurrent_cycles": rng.choice((1, 2, 4, 4)),
+        "max_notional_per_cycle": Decimal(rng.choice((60, 200, 1000))),
+        "min_edge_bps": Decimal(rng.choice((0, 1, 3))),
+        "start_assets": rng.choice((("USD", "EUR", "BTC"), ("USD",), ("BTC", "ETH", "USD"))),
+        "latency_ms": int(plan.latency_ms * 2),
+    }
+    plan.tier = rng.choice(("starter", "intermediate", *("pro",) * 6))
+    if plan.tier == "starter":  # its counter is made for a few cycles a minute
+        plan.plants_every_ms = 1_500
+    if rng.random() < 0.3:  # hardly enough for two cycles at once
+        plan.balances = {"USD": "1500", "EUR": "1400", "BTC": "0.024", "ETH": "0.45"}
+    plan.risk = {
+        "policy": "parallel" if rng.random() < 0.2 else "sequential",
+        "deadline_ms": rng.choice((800, 1000, 2000)),
+        "resolve_margin_ms": rng.choice((300, 600, 1500)),
+        "cooldown_ms": 0 if plan.benign else rng.choice((0, 20, 100)),
+        "order_rate_per_s": 50.0,
+        "breaker_failures": rng.choice((5, 20, 1000)),
+        "breaker_pause_s": rng.choice((1, 3)),
+        "max_crashes": rng.choice((4, 1000, 1000)),
+        "max_daily_loss": Decimal(1000),
+        "max_exposure": Decimal(rng.choice((3000, 3000, 1300))),
+        "unwind_budget_bps": Decimal(300 if plan.benign else rng.choice((20, 100, 300))),
+    }
+
+
+def _faults(plan: Plan, rng: random.Random) -> None:
+    named = [name for name in CALL_FAULTS if rng.random() < 0.22]
+    plan.rates = {name: CALL_FAULTS[name] * rng.uniform(0.2, 1.0) for name in named}
+    for name, most in TIMED_FAULTS.items():
+        if rng.random() < 0.16:
+            for _ in range(rng.randint(1, most)):
+                plan.timed.append((rng.uniform(1.0, plan.seconds), name))
+    if rng.random() < 0.06:
+        at_s = rng.uniform(plan.seconds * 0.5, plan.seconds)
+        plan.timed.append((at_s, rng.choice(FATAL_FAULTS)))
+    plan.timed.sort()
+    plan.kills = rng.choice((0, 0, 1, 1, 2, 3))
+    if rng.random() < 0.3:
+        most_ms = int(plan.risk["resolve_margin_ms"]) * 0.8 - 2 * plan.latency_ms
+        plan.read_lag_ms = max(0, int(rng.uniform(0.2, 1.0) * most_ms))
+    if rng.random() < 0.2:
+        plan.skew_s = rng.choice((-4.0, -0.4, 0.3, 4.0))  # no start takes more than five
+    plan.weather_hz = rng.choice((0.0, 0.0, 0.3, 1.0))

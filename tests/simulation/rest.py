@@ -1,0 +1,123 @@
+"""REST in memory: stands where ccxt stands inside the real `PrivateRest`, in front of the
+sandbox's own private face.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from arbit.sandbox.keys import TRADE_KEY, ApiKey
+from arbit.venues.kraken.rest import PrivateRest
+from tests.simulation.loop import Process
+
+if TYPE_CHECKING:
+    from tests.simulation.venue import SimVenue
+
+HEADERS = {"API-Key": TRADE_KEY}
+ORDER_CALLS = frozenset({"AddOrder", "CancelOrder"})
+BUSY = ("EService:Unavailable", "EService:Busy", "EGeneral:Internal error")
+
+
+class TrustingKey(ApiKey):
+    """A key whose signatures nobody checks: what ccxt signs is not under test here."""
+
+    def signed(self, path: str, nonce: str, body: bytes, signature: str) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What the public client returns."""
+
+    body: Any
+
+
+class PrivateDoor:
+    """Carries private calls: `privatePost<Name>(params)`, each with the real nonces."""
+
+    def __init__(self, venue: SimVenue, process: Process, rest: PrivateRest) -> None:
+        self._venue = venue
+        self._process = process
+        self._rest = rest
+        self._last_ns = 0
+
+    def __getattr__(self, name: str) -> Callable[[Mapping[str, str]], Awaitable[Any]]:
+        def call(params: Mapping[str, str]) -> Awaitable[Any]:
+            return self._call(name.removeprefix("privatePost"), params)
+
+        return call
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def _call(self, name: str, params: Mapping[str, str]) -> Any:
+        venue, fields = self._venue, {**params, "nonce": str(self._rest._nonces.next())}
+        if name in ORDER_CALLS:
+            self._process.point("send-before")
+            venue.leaves(self._process, {"method": name, "params": dict(params)})
+        answer: asyncio.Future[Any] = venue.loop.create_future()
+        delay_ns = venue.delay_ns()
+        if venue.swarm.strikes("rest_late"):
+            delay_ns += venue.swarm.rng.choice((100, 600, 2_500)) * 1_000_000
+        venue.at(venue.loop.now_ns + delay_ns, self._arrive, name, fields, answer)
+        if name in ORDER_CALLS:
+            self._process.point("send-after")
+        return await answer
+
+    def _arrive(self, name: str, fields: dict[str, str], answer: asyncio.Future[Any]) -> None:
+        venue, strikes = self._venue, self._venue.swarm.strikes
+        call = venue.face.receive(name, HEADERS, urlencode(fields).encode(), venue.clock.wall_ns())
+        if strikes("rest_error"):
+            said = venue.swarm.rng.choice(BUSY)
+            self._back(answer, {"error": [said]})
+            return
+        lost_before = strikes("rest_lost") and venue.swarm.rng.random() < 0.5
+        reset = strikes("rest_reset")
+        if reset and venue.swarm.rng.random() < 0.5:
+            self._back(answer, ConnectionResetError("connection reset"))
+            return
+        if lost_before:
+            return
+        said_back = venue.face.answer(call, venue.clock.wall_ns())
+        venue.stream.flush()
+        venue.moved()
+        if strikes("rest_lost"):
+            return
+        if reset:
+            self._back(answer, ConnectionResetError("connection reset"))
+        elif strikes("rest_odd"):
+            self._back(answer, venue.swarm.rng.choice(({}, [], None, {"error": []}, "no")))
+        else:
+            self._back(answer, json.loads(json.dumps(said_back)))
+
+    def _back(self, answer: asyncio.Future[Any], value: object) -> None:
+        due_ns = self._venue.loop.now_ns + self._venue.delay_ns()
+        self._venue.loop.at_ns(due_ns, _settle, answer, value, context=self._process.context)
+
+
+class PublicDoor:
+    """Answers public questions; the lists never change, so their bodies are made once."""
+
+    def __init__(self, venue: SimVenue, sleep: Any) -> None:
+        self._venue = venue
+        self._sleep = sleep
+
+    async def ask(self, method: str) -> Body:
+        await self._sleep(self._venue.delay_ns() / 1e9)
+        body = self._venue.public(method.removeprefix("publicGet"))
+        await self._sleep(self._venue.delay_ns() / 1e9)
+        return Body(body)
+
+
+def _settle(answer: asyncio.Future[Any], value: object) -> None:
+    if answer.done():
+        return
+    if isinstance(value, Exception):
+        answer.set_exception(value)
+    else:
+        answer.set_result(value)

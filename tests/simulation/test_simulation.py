@@ -1,0 +1,110 @@
+"""A slice of the campaigns, small enough for every run of the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.simulation import saboteurs_books
+from tests.simulation.exhaustive import SCENARIOS, Tally, kills
+from tests.simulation.plan import BENIGN_EVERY, CALL_FAULTS, TIMED_FAULTS, plan_of
+from tests.simulation.runner import run_seeds, workshop
+from tests.simulation.sabotage import hunt
+from tests.simulation.saboteurs import ALL
+from tests.simulation.world import World
+
+HERE = Path(__file__).parent
+QUICK = (
+    "naive_retry",
+    "write_after_send",
+    "concurrency_ignored",
+    "next_leg_as_planned",
+    "float_money",
+)
+
+
+def seeds_to_replay() -> list[int]:
+    rows = (HERE / "regress.txt").read_text("utf-8").splitlines()
+    return [int(row.split()[0]) for row in rows if row and not row.startswith("#")]
+
+
+def test_seeds_of_all_kinds_find_nothing() -> None:
+    cycles, faults, kinds = 0, Counter[str](), 0
+    for result in run_seeds(range(24)):
+        assert result.violations == [], f"seed {result.seed}"
+        cycles += sum(result.cycles.values())
+        faults.update({name: count for (name, _), count in result.faults.items()})
+        kinds += result.lives > 1
+    assert cycles > 150
+    assert len(faults) > 20
+    assert kinds > 3
+
+
+def test_what_once_was_found_stays_fixed() -> None:
+    for result in run_seeds(seeds_to_replay()):
+        assert result.violations == [], f"seed {result.seed}"
+
+
+def test_without_faults_every_opportunity_is_taken() -> None:
+    planted = attempted = 0
+    for result in run_seeds(range(0, 5 * BENIGN_EVERY, BENIGN_EVERY)):
+        assert result.violations == []
+        planted, attempted = planted + result.planted, attempted + result.attempted
+    assert planted > 30
+    assert attempted >= planted * 0.99
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_planted_bug_is_caught(name: str) -> None:
+    number, said = hunt(ALL[name], 30)
+    assert number, name
+    assert said.startswith("[")
+
+
+def test_there_are_saboteurs_for_many_invariants() -> None:
+    assert saboteurs_books.__doc__
+    assert len(ALL) >= 40
+
+
+def test_a_kill_at_each_third_seam_of_a_clean_run_loses_nothing() -> None:
+    with workshop() as disk:
+        tally = Tally(disk)
+        kills(tally, SCENARIOS[0], resumes=False, pairs=False, every=3)
+    assert tally.findings == []
+    assert tally.kills >= 25
+
+
+def test_the_same_seed_is_the_same_run_in_another_process() -> None:
+    """Whatever the hash seed, the time zone and the working folder."""
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", "6", "--hashes"]
+    told = []
+    for hash_seed, zone, folder in (("1", "UTC", HERE), ("77", "Asia/Tokyo", Path("/"))):
+        extra = {"PYTHONHASHSEED": hash_seed, "TZ": zone, "PYTHONPATH": str(HERE.parents[1])}
+        environ = {**os.environ, **extra}
+        ran = subprocess.run(command, env=environ, cwd=folder, capture_output=True, check=True)
+        told.append(ran.stdout)
+    assert told[0] == told[1]
+    assert len(told[0].splitlines()) == 6
+
+
+def test_a_plan_is_drawn_from_its_seed_alone() -> None:
+    assert plan_of(12) == plan_of(12)
+    assert plan_of(BENIGN_EVERY).benign
+    drawn = [plan_of(seed) for seed in range(400)]
+    assert {name for plan in drawn for name in plan.rates} == set(CALL_FAULTS)
+    assert {name for plan in drawn for _, name in plan.timed} >= set(TIMED_FAULTS)
+
+
+def test_a_killed_generation_cannot_write() -> None:
+    with workshop() as disk:
+        world = World(0, disk)
+        world.run()
+        dead = world.processes[0]
+        assert not dead.alive
+        with pytest.raises(KeyboardInterrupt):
+            dead.point("commit-before")

@@ -1,0 +1,324 @@
+"""One seed, from its plan to its findings: the venue, the daemon's lives, faults, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from arbit.app.live_told import LiveReport
+from arbit.app.store import DATABASE
+from arbit.config import RiskSettings, ScanSettings, Settings
+from arbit.domain.errors import UserError, VenueError
+from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
+from arbit.domain.records import Batch
+from arbit.risk.kill import Orders
+from tests.simulation.clock import SimClock, epoch_of
+from tests.simulation.daemon import Life, Surroundings
+from tests.simulation.finale import Finale
+from tests.simulation.guards import guarded
+from tests.simulation.judge import judge
+from tests.simulation.loop import SECOND_NS, Deadlock, Process, SimLoop
+from tests.simulation.market import Plant
+from tests.simulation.mishaps import Mishaps
+from tests.simulation.plan import Plan, plan_of
+from tests.simulation.store import Disk, Failing
+from tests.simulation.swarm import Swarm
+from tests.simulation.trace import trace_hash
+from tests.simulation.venue import SimVenue
+from tests.simulation.watch import Watch
+
+START_NS = 1_000 * SECOND_NS
+OPERATOR_LOOKS = 0.2  # how likely at each opportunity
+MOST_S = 1_200.0  # of virtual time; whoever is not through by then hangs
+MOST_HANDLES = 1_500_000
+MOST_LIVES = 40
+PHASES = ("idle", "leg_1", "leg_2", "leg_3", "legs", "unwinding", "recovery", "shutdown")
+
+
+@dataclass(slots=True)
+class Result:
+    """What a seed came to."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    cycles: Counter[str] = field(default_factory=Counter)
+    orders: int = 0
+    faults: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kills: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lives: int = 0
+    planted: int = 0
+    attempted: int = 0
+    halts: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    handles: int = 0
+    points: int = 0
+    ticks: int = 0
+    hash: str = ""
+    clean: bool = False  # the last life ended when it was asked to
+
+
+class World:
+    """One seed's run. `life` and `process` are the daemon's present ones."""
+
+    def __init__(self, seed: int, disk: Disk, plan: Plan | None = None) -> None:
+        self.plan = plan or plan_of(seed)
+        self.result = Result(seed)
+        self.loop = SimLoop(START_NS)
+        self.rng = random.Random(f"world {seed}")
+        self.folder: Path = disk.fresh()
+        self.swarm = Swarm(self.plan.rates, random.Random(f"swarm {seed}"))
+        self.swarm.phase = self.phase
+        self.venue = SimVenue(self.loop, self.plan, self.swarm)
+        skew_ns = int(self.plan.skew_s * SECOND_NS)
+        self.clock = SimClock(self.loop, random.Random(f"jitter {seed}"), skew_ns)
+        self.settings = _settings(self.plan, self.folder)
+        self.failing = Failing(self.folder / DATABASE)
+        self.watch = Watch(self, self.folder)
+        self.venue.on_leave = self.watch.leaves
+        self.venue.exchange.listeners.append(self.watch.happened)
+        self.around = Surroundings(
+            self.venue, self.clock, self.settings, self.failing, lambda _batch: None
+        )
+        self.around.wrote = self._wrote
+        self.around.heard = self._heard
+        self.operator = Orders(self.folder, "sandbox")
+        self.mishaps = Mishaps(self)
+        self.finale = Finale(self)
+        self.process: Process = Process(0)
+        self.life: Life | None = None
+        self.last_life: Life | None = None
+        self.processes: list[Process] = []
+        self.plants: list[Plant] = []
+        self.kill_script: dict[int, tuple[int, int]] = {}  # life: at which seam, at which tick
+        self.closing = False
+        self.over = False
+        self._task: asyncio.Task[LiveReport] | None = None
+        self._epochs = random.Random(f"epochs {seed}")
+        self._base = {asset: Decimal(much) for asset, much in self.plan.balances.items()}
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def run(self) -> Result:
+        """The whole of it."""
+        with guarded(self.loop.time):
+            director = self.loop.create_task(self._direct())
+            try:
+                self.loop.run(lambda: director.done() or self._stuck())
+                if director.done():
+                    director.result()
+                else:
+                    self.watch.say(14, f"no end after {self._elapsed_s():.0f} s")
+            except Deadlock as error:
+                self.watch.say(14, f"deadlock {error}")
+            return self._finish()
+
+    def _stuck(self) -> bool:
+        return self._elapsed_s() > MOST_S or self.loop.handles > MOST_HANDLES
+
+    def _elapsed_s(self) -> float:
+        return (self.loop.now_ns - START_NS) / 1e9
+
+    def _finish(self) -> Result:
+        result = self.result
+        judge(self)
+        for said in self.loop.unhandled:
+            self.watch.say(14, f"unhandled: {said}")
+        result.violations = self.watch.violations
+        result.orders = self.watch.orders
+        result.faults = self.swarm.counts
+        result.lives = len(self.processes)
+        result.planted = len(self.plants)
+        result.attempted = sum(plant.taken for plant in self.plants)
+        result.seconds = self._elapsed_s()
+        result.handles = self.loop.handles
+        result.points = sum(one.points for one in self.processes)
+        result.ticks = sum(one.ticks for one in self.processes)
+        facts = (result.handles, result.seconds, sorted(result.cycles.items()), result.violations)
+        result.hash = trace_hash(
+            self.venue.exchange.log.records, self.watch.reader, self.folder, facts
+        )
+        self.failing.unlock()
+        self.watch.close()
+        for process in self.processes:
+            process.die("the end")
+            self.loop.bury(process)
+        return result
+
+    async def _direct(self) -> None:
+        """The seed's story."""
+        self.boot()
+        await self.until(self.finale.trading, 60.0)
+        self.swarm.on = not self.plan.benign
+        self.mishaps.schedule()
+        ends_ns = self.loop.now_ns + int(self.plan.seconds * SECOND_NS)
+        while self.loop.now_ns < ends_ns and not self.over:
+            self.plant(ends_ns)
+            if self.rng.random() < OPERATOR_LOOKS:
+                self.finale.operate()
+            await asyncio.sleep(self.plan.plants_every_ms / 1e3 * self.rng.uniform(0.8, 1.2))
+        self.swarm.on = False
+        self.mishaps.mend()
+        for process in () if self.kill_script else self.processes:
+            process.kill_tick = process.kill_point = 0
+        if self.plan.fatal:
+            await self.finale.must_halt()
+        else:
+            await self.finale.must_be_ready()
+        await self.finale.must_end()
+
+    async def until(self, there: Callable[[], bool], within_s: float) -> bool:
+        """Wait for it; False when it did not come."""
+        ends_ns = self.loop.now_ns + int(within_s * SECOND_NS)
+        while not there():
+            if self.loop.now_ns > ends_ns:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
+    # --- the daemon's lives ----------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """The supervisor starts the daemon."""
+        if self.process.alive and self.life is not None:
+            return
+        number = len(self.processes) + 1
+        if number > MOST_LIVES:
+            self.watch.say(18, "the daemon does not stay up")
+            self.over = True
+            return
+        if abs(self.clock.skew_ns) > 4 * SECOND_NS:  # a host's clock is set before its services
+            self.clock.skew_ns = int(self.plan.skew_s * SECOND_NS)
+        process = Process(number)
+        self.processes.append(process)
+        self.process = process
+        self._draw_kill(process)
+        life = Life(process, self.around, epoch_of(self._epochs))
+        self.life = self.last_life = life
+        self._task = process.context.run(self.loop.create_task, life())
+        self._task.add_done_callback(lambda task: self._ended(process, task))
+        process.on_death.append(lambda: self._died(process))
+
+    def _draw_kill(self, process: Process) -> None:
+        process.kill_point, process.kill_tick = self.kill_script.get(process.number, (0, 0))
+        if self.kill_script or self.closing or process.number > self.plan.kills:
+            return
+        draw = self.rng.random()
+        if draw < 0.55:
+            process.kill_point = self.rng.randint(1, 150)
+        elif draw < 0.75:
+            process.kill_point = self.rng.randint(1, 12)
+        else:
+            process.kill_tick = self.rng.randint(1, 9_000)
+
+    def _died(self, process: Process) -> None:
+        """Killed: its supervisor notices, and starts another one after a while."""
+        if self.over or process.killed_at in {"the end", "exit"}:
+            return
+        self.result.kills[process.killed_at, self.phase()] += 1
+        self.life = None
+        delay_ns = int(self.rng.choice((0.01, 0.3, 1.0, 3.0)) * SECOND_NS)
+        self.venue.at(self.loop.now_ns + delay_ns, self.restart)
+
+    def restart(self) -> None:
+        """The supervisor starts it again, unless the end has come."""
+        if not self.closing:
+            self.boot()
+
+    def _ended(self, process: Process, task: asyncio.Task[LiveReport]) -> None:
+        """The daemon ended by itself."""
+        if not process.alive or process is not self.process:
+            return
+        error = task.exception() if not task.cancelled() else None
+        report = task.result() if error is None and not task.cancelled() else None
+        process.die("exit")
+        stopped = report is not None and report.ended.startswith("stopped")
+        self.result.clean = stopped
+        if not stopped and not isinstance(error, VenueError | UserError):
+            said = repr(error) if report is None else f"{report.ended}: {report.failure}"
+            if report is None or "Venue" not in report.failure:
+                self.watch.say(14, f"life {process.number} ended by itself: {said}")
+        self.result.halts[f"exit {type(error).__name__}" if error else "exit"] += 1
+
+    # --- opportunities ---------------------------------------------------------------------------
+
+    def plant(self, ends_ns: int) -> None:
+        """An opportunity comes about, and goes."""
+        planter, plan = self.venue.planter, self.plan
+        needs_ms = 14 * (plan.latency_ms + plan.jitter_ms) + 60
+        lasts_ms = needs_ms * (2.0 if plan.benign else self.rng.choice((0.3, 1.0, 1.5, 2.0)))
+        bps = (38.0, 60.0) if plan.benign else (32.0, 70.0)
+        plant = planter.pick(self.loop.now_ns, int(lasts_ms * 1e6), bps)
+        if plan.benign:
+            if plant.until_ns > ends_ns or (self.plants and self._still_there()):
+                return
+            self.plants.append(plant)
+        self.shift(plant.symbol, plant.shift_bps)
+        self.venue.at(plant.until_ns, self.shift, plant.symbol, 0.0)
+
+    def plant_at_the_end(self) -> None:
+        """One that is there when the daemon is told to stop: taken before, it is brought home."""
+        plant = self.venue.planter.pick(self.loop.now_ns, 3_000_000_000, (38.0, 60.0))
+        self.shift(plant.symbol, plant.shift_bps)
+        self.venue.at(plant.until_ns, self.shift, plant.symbol, 0.0)
+
+    def _still_there(self) -> bool:
+        """Whether the last one is, or a cycle of it: the next would be another matter."""
+        rest_ns = 300_000_000
+        return self.loop.now_ns < self.plants[-1].until_ns + rest_ns
+
+    def shift(self, symbol: str, bps: float) -> None:
+        """The makers of one pair see another price."""
+        self.venue.planter.shift(symbol, bps)
+        self.venue.moved()
+
+    def _wrote(self, batch: Batch) -> None:
+        for record in batch.cycles:
+            symbols = {one.leg.symbol for one in record.plan}
+            for plant in self.plants[-3:]:
+                started = record.started_ns - self.clock.skew_ns - self.venue.clock.wall_ns()
+                began_ns = self.loop.now_ns + started
+                if plant.symbol in symbols and plant.from_ns <= began_ns <= plant.until_ns:
+                    plant.taken = True
+
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, CycleEnded):
+            self.result.cycles[event.end] += 1
+        elif isinstance(event, BreakerChanged):
+            self.result.halts[event.reason or event.state] += 1
+            if self.plan.benign:
+                self.watch.say(18, f"breaker {event.state}: {event.reason} {event.detail}")
+        elif isinstance(event, OrderEnded) and self.plan.benign and event.state == "rejected":
+            self.watch.say(18, f"an order was rejected: {event.reason}")
+
+    def deviation(self, asset: str) -> Decimal:
+        """How far trading has moved the asset, by the venue's own books."""
+        flows = self.mishaps.flows.get(asset, Decimal(0))
+        return self.venue.account.balance(asset) - self._base.get(asset, Decimal(0)) - flows
+
+    def phase(self) -> str:
+        """Where the daemon is."""
+        trader = self.life.trader if self.life is not None else None
+        if trader is None or not trader.started:
+            return "recovery"
+        if self.closing or trader.engine.closed:
+            return "shutdown"
+        for work in trader.engine.works.values():
+            state = work.cycle.record.resumes or work.cycle.state
+            return state.value if state.value in PHASES else "idle"
+        return "idle"
+
+
+def _settings(plan: Plan, folder: Path) -> Settings:
+    return Settings.model_validate(
+        {
+            "scan": ScanSettings(**plan.scan),
+            "risk": RiskSettings(**plan.risk),
+            "venues": {"sandbox": {"rate_tier": plan.tier, "order_transport": plan.transport}},
+            "data_dir": folder,
+        }
+    )

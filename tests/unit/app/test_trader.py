@@ -1,0 +1,84 @@
+"""A stop while recovery goes on: nothing begins afterwards, and no clean end is claimed."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from arbit.app import trader as room
+from arbit.app.trader import Trader
+from arbit.domain.records import Memory
+from arbit.execution.recovery import STARTS
+from arbit.persistence.memory import MemoryJournal
+from tests.unit.venues.virtual import VirtualClock, settle
+
+
+class Parts:
+    """As much of a trader as starts and stops; its recovery ends when a test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock, self.journal = VirtualClock(), MemoryJournal()
+        self.recovered = asyncio.Event()
+        self.engine = SimpleNamespace(
+            closed=True, open_cycles=0, setup=None, keeper=SimpleNamespace(unwritten=0)
+        )
+        self.engine.close = lambda: setattr(self.engine, "closed", True)
+        monkeypatch.setattr(room, "recover", self._recover)
+        self.trader = object.__new__(Trader)
+        self.trader.__dict__.update(
+            engine=self.engine,
+            memory=Memory(),
+            setup=SimpleNamespace(clock=self.clock, journal=self.journal, reader=None),
+            auditor=SimpleNamespace(run=asyncio.Event().wait),
+            started=False,
+            recover_only=False,
+            recovered=0,
+            _stopping=False,
+        )
+
+    async def _recover(self, *_: Any) -> list[Any]:
+        await self.recovered.wait()
+        return []
+
+    def begin(self, work: Any) -> asyncio.Task[Any]:
+        return asyncio.get_running_loop().create_task(work)
+
+
+async def test_what_recovery_opens_while_it_drains_stays_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = Parts(monkeypatch)
+    going = parts.begin(parts.trader._go_on())
+    parts.engine.open_cycles = 1  # taken up from before, and on its way home
+    draining = parts.begin(parts.trader.drain(20.0))
+    await settle()
+    parts.recovered.set()
+    await settle()
+    assert parts.trader.started
+    assert parts.engine.closed, "nothing new may begin any more"
+    parts.engine.open_cycles = 0
+    await parts.clock.advance(0.1)
+    assert await draining == ""
+    assert parts.journal.flags[STARTS].value == "", "all of it was over: a clean end"
+    going.cancel()
+
+
+async def test_without_a_stop_recovery_opens_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = Parts(monkeypatch)
+    going = parts.begin(parts.trader._go_on())
+    parts.recovered.set()
+    await settle()
+    assert not parts.engine.closed
+    going.cancel()
+
+
+async def test_a_recovery_that_is_not_over_is_no_clean_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = Parts(monkeypatch)
+    going = parts.begin(parts.trader._go_on())
+    await settle()
+    assert "recovery was not over" in await parts.trader.drain(20.0)
+    assert parts.journal.flags == {}
+    going.cancel()

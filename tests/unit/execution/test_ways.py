@@ -1,0 +1,142 @@
+"""Ways home that random books have taught us of, each in a scene small enough to reckon by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from arbit.domain.book import BookView
+from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.records import CycleRecord, PlannedRecord
+from arbit.domain.triangle import triangle_of
+from arbit.execution import unwind
+from arbit.execution.cycle import Cycle
+from arbit.execution.unwind import ALTERNATIVE, COMPLETE, REVERSE
+from tests.unit.execution.broken import COARSE, FINE, INSIDE, Scene, filled, order, venue
+from tests.unit.sizing_world import view
+
+D = Decimal
+PRICES = {"BTC/USD": "100", "ETH/BTC": "0.1", "ETH/USD": "10"}
+BOOKS = {
+    "BTC/USD": view("BTC/USD", [("100", "99")], [("100", "99")]),
+    "ETH/BTC": view("ETH/BTC", [("0.1", "99")], [("0.1", "99")]),
+    "ETH/USD": view("ETH/USD", [("10", "99")], [("10", "99")]),
+}
+SOL_BOOKS = {
+    "SOL/BTC": view("SOL/BTC", [("0.01", "9999")], [("0.01", "9999")]),
+    "SOL/ETH": view("SOL/ETH", [("0.1", "9999")], [("0.1", "9999")]),
+    "SOL/USD": view("SOL/USD", [("1", "9999")], [("1", "9999")]),
+}
+
+
+def scene(
+    filled_: tuple[str, str, str],
+    books: Mapping[str, BookView],
+    *,
+    budget: str = "1",
+    policy: Policy = Policy.SEQUENTIAL,
+    lot: Decimal = FINE,
+) -> Scene:
+    """USD>BTC>ETH>USD without fees, of whose legs so many base units were filled at even prices."""
+    markets = venue(lot)
+    rows = [
+        PlannedRecord(leg, D(1 if leg.symbol == "BTC/USD" else 10), D(PRICES[leg.symbol]), D(0))
+        for leg in triangle_of(INSIDE, markets).legs
+    ]
+    orders = tuple(
+        order(f"o{index}", row, D(qty), row.leg.receive)
+        for index, (row, qty) in enumerate(zip(rows, filled_, strict=True), 1)
+    )
+    one, two, three = rows
+    record = CycleRecord("c", policy, CycleState.UNWINDING, (one, two, three), 0)
+    seen = BOOKS | dict(books)
+    return Scene(Cycle(record, orders), D(budget), markets, seen, dict.fromkeys(seen, D(0)))
+
+
+def look(seen: Scene) -> unwind.Prospect:
+    return unwind.look(seen.cycle, seen.budget, seen.around)
+
+
+def test_a_leftover_too_small_for_the_next_market_goes_straight_home_beside_the_rest() -> None:
+    """0.005 BTC are too little for ETH/BTC (0.01 BTC at least), and can be sold for USD."""
+    back_costs_half = view("ETH/BTC", [("0.05", "99")], [("0.1", "99")])
+    seen = scene(("1", "9.95", "0"), {"ETH/BTC": back_costs_half}, lot=COARSE)
+    prospect = look(seen)
+    assert prospect.chosen is not None
+    assert prospect.chosen.name == COMPLETE
+    assert [str(one.leg) for one in prospect.chosen.orders] == ["sell BTC/USD", "sell ETH/USD"]
+    assert prospect.loss == 0
+
+
+def test_no_way_leads_into_what_nobody_would_take_any_more() -> None:
+    """0.0102 BTC would buy 0.102 ETH, and those are worth less than ETH/USD takes."""
+    cheap = {"ETH/USD": view("ETH/USD", [("0.09", "99")], [("10", "99")])}
+    no_bids = {"BTC/USD": view("BTC/USD", [], [("100", "99")])}
+    prospect = look(scene(("0.0102", "0", "0"), cheap | no_bids, lot=COARSE, budget="1000"))
+    assert not prospect.home
+    assert prospect.chosen is None
+    assert prospect.prices[COMPLETE] == "none"
+
+
+def test_a_detour_that_has_begun_goes_on_while_another_is_still_to_come() -> None:
+    """Straight home costs half for both: each goes through SOL, one after the other."""
+    half = {
+        "BTC/USD": view("BTC/USD", [("50", "99")], [("100", "99")]),
+        "ETH/USD": view("ETH/USD", [("5", "99")], [("10", "99")]),
+    }
+    seen, taken = scene(("1", "5", "0"), half | SOL_BOOKS), list[str]()
+    while not (prospect := look(seen)).home:
+        assert prospect.chosen is not None, seen.cycle.moved()
+        taken.append(str(prospect.chosen.orders[0].leg))
+        seen = filled(seen, prospect.chosen.orders[0])
+    assert taken == ["buy SOL/BTC", "buy SOL/ETH", "sell SOL/USD"]
+    assert -seen.cycle.has("USD") <= seen.budget
+
+
+def test_what_has_no_detour_of_its_own_goes_straight_home_beside_one_that_has() -> None:
+    half = {"BTC/USD": view("BTC/USD", [("50", "99")], [("100", "99")])}
+    books = {name: one for name, one in SOL_BOOKS.items() if name != "SOL/ETH"}
+    dear = {"ETH/BTC": view("ETH/BTC", [("0.05", "99")], [("0.2", "99")])}
+    seen = scene(("1", "5", "0"), half | books | dear)
+    prospect = look(seen)
+    assert prospect.chosen is not None
+    assert prospect.chosen.name == ALTERNATIVE
+    legs = sorted(str(one.leg) for one in prospect.chosen.orders)
+    assert legs == ["buy SOL/BTC", "sell ETH/USD", "sell SOL/USD"]
+    assert prospect.loss == 0
+
+
+def test_a_debt_beyond_the_levels_shown_is_reckoned_at_the_last_of_them() -> None:
+    """Ten ETH are owed; one is shown at 10.05: the nine behind it are not free."""
+    thin = {"ETH/USD": view("ETH/USD", [("10", "99")], [("10.05", "1")])}
+    prospect = look(scene(("0", "0", "10"), thin, policy=Policy.PARALLEL, budget="0.50"))
+    assert D(prospect.prices[COMPLETE]) == D(prospect.prices[REVERSE]) == D("-100.5")
+    assert prospect.chosen is not None
+    assert prospect.chosen.orders[0].limit_price == D("10.05"), "not below what is offered"
+    within = look(scene(("0", "0", "10"), thin, policy=Policy.PARALLEL, budget="0.49"))
+    assert within.chosen is None
+
+
+def test_an_order_that_spends_more_than_is_shown_is_still_not_sent_in_vain() -> None:
+    """1 BTC is to buy ETH of which 9.9 are shown, and the budget is all but used up by the rest."""
+    thin = {"ETH/BTC": view("ETH/BTC", [("0.05", "99")], [("0.1", "9.9")])}
+    half = {"BTC/USD": view("BTC/USD", [("50", "99")], [("100", "99")])}
+    prospect = look(scene(("1", "0", "0"), thin | half, budget="1"))
+    assert prospect.chosen is not None
+    assert prospect.chosen.name == COMPLETE
+    assert prospect.loss == 1
+    assert prospect.chosen.orders[0].limit_price == D("0.1")
+
+
+def test_an_order_for_more_than_is_shown_keeps_the_budget_where_only_that_is_filled() -> None:
+    """1 BTC is to be sold; 0.99 are shown, at 100 and at 99.80; nothing more may be lost."""
+    thin = {"BTC/USD": view("BTC/USD", [("100", "0.5"), ("99.80", "0.49")], [("100", "99")])}
+    dear = {"ETH/BTC": view("ETH/BTC", [("0.05", "99")], [("0.2", "99")])}
+    seen = scene(("1", "0", "0"), thin | dear, budget="1.098")
+    prospect = look(seen)
+    assert prospect.loss == seen.budget
+    assert prospect.chosen is not None
+    home = prospect.chosen.orders[0]
+    assert (str(home.leg), home.qty) == ("sell BTC/USD", D(1))
+    after = filled(seen, home, D("0.99"))
+    assert -after.cycle.has("USD") <= seen.budget
