@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -46,11 +46,11 @@ def folders(folder: Path) -> dict[str, str]:
     return {"ARBIT_DATA_DIR": str(folder / "var"), "ARBIT_LOCK_DIR": str(folder / "locks")}
 
 
-def until(true: Callable[[], object], what: str) -> None:
-    """Look until it is true."""
+def until(true: Callable[[], object], what: str, seen: Sequence[str] = ()) -> None:
+    """Look until it is true; `seen` is shown when it never is."""
     end = time.monotonic() + GUARD_S
     while not true():
-        assert time.monotonic() < end, f"never: {what}"
+        assert time.monotonic() < end, "\n".join([f"never: {what}", *seen[-20:]])
         time.sleep(LOOK_S)
 
 
@@ -210,8 +210,12 @@ class Daemon:
             assert self.running, f"it has ended: {self.said}"
             return bool(self.events(name, **fields))
 
-        until(seen, f"{name} {fields} in {self.lines[-20:]}")
+        until(seen, f"{name} {fields}", self.lines)
         return self.events(name, **fields)[0]
+
+    def wait_until_it_trades(self) -> None:
+        """Wait until an order of its own has filled."""
+        self.wait_for("order_ended", state="filled")
 
     def metric(self, line: str) -> bool:
         """Whether /metrics shows this line now."""

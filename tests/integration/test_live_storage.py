@@ -54,7 +54,7 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trading(exchange: Exchange, folder: Path, **settings: str) -> Iterator[Daemon]:
     """A daemon that has traded."""
     with Daemon(folder, "sandbox", **exchange.addresses("sandbox"), **settings) as daemon:
-        daemon.wait_for("cycle_ended", end="done")
+        daemon.wait_until_it_trades()
         yield daemon
 
 
@@ -234,9 +234,18 @@ def test_a_disk_that_takes_no_byte_more_halts_until_it_does(
 def test_a_disk_that_turns_read_only_halts_and_the_next_start_loses_nothing(
     exchange: Exchange, tmp_path: Path
 ) -> None:
+    """Nothing but the held order is on its way when the disk fails.
+
+    In the milliseconds in which this file system dies it says of a write that it is on the disk,
+    and loses it: no program on it can help that (the next start would halt: a trade of ours that
+    it does not know).
+    """
     disk = FailingDisk(tmp_path / "image", tmp_path / "var")
     with disk.mounted(), trading(exchange, tmp_path, ARBIT_RISK__GRACE_S="1") as daemon:
-        order = exchange.hold_an_order(LATE_MS)
+        order = exchange.hold_an_order(4 * LATE_MS)
+        (tmp_path / "var" / "pause.sandbox").touch()  # what `arbit pause sandbox` does
+        still_open = "SELECT count(*) FROM cycles WHERE ended_ns=0"
+        until(lambda: rows(daemon.database, still_open) == [(1,)], "all others at their end")
         disk.fail()
         halted_ns = halted_in_one_line(daemon, "the disk failed")
         exchange.let_go(order)
