@@ -20,6 +20,7 @@ from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to, plain
 from arbit.domain.triangle import Leg, Side
 from arbit.execution.cycle import Cycle, affordable
+from arbit.execution.depth import reach, untaken
 
 SLACK = Decimal("0.0025")  # how far beyond the last level needed an order home may trade
 MAX_ROUTES = 64  # assets outside the triangle that are tried as a detour
@@ -110,6 +111,7 @@ class _Paths:
 
     def __init__(self, cycle: Cycle, around: Surroundings) -> None:
         self._around = around
+        self._taken: dict[tuple[str, Side], Decimal] = {}  # by the orders of the way being priced
         self.start, self.first, self.second = cycle.assets
         one, two, three = (row.leg for row in cycle.record.plan)
         self._complete = {self.first: two, self.second: three}
@@ -175,6 +177,7 @@ class _Paths:
         return self._way(name, loose, (inside[1], *inside))
 
     def _way(self, name: str, loose: Mapping[str, Decimal], inside: tuple[str, ...]) -> Way | None:
+        self._taken.clear()
         holdings = dict(loose)
         legs = self._complete if name == COMPLETE else self._reverse
         orders: list[HomeOrder] = []
@@ -186,7 +189,7 @@ class _Paths:
             if step is None or (not step and amount > loose.get(asset, ZERO)):
                 return None  # shut, or a way into what nobody would take any more
             for order in step:
-                _move(holdings, order)
+                self._move(holdings, order)
             orders += step
         return self._settle(name, orders, holdings)
 
@@ -195,6 +198,7 @@ class _Paths:
 
         What has none, or is half-way through one, goes straight home beside it.
         """
+        self._taken.clear()
         holdings, orders, turns = dict(loose), list[HomeOrder](), 0
         for asset, amount in loose.items():
             if amount <= 0:
@@ -205,7 +209,7 @@ class _Paths:
             if step is None:
                 return None
             for order in step:
-                _move(holdings, order)
+                self._move(holdings, order)
             orders += step
         return self._settle(ALTERNATIVE, orders, holdings) if turns else None
 
@@ -256,7 +260,7 @@ class _Paths:
             order = self._receive(self._buy[asset], owed)
             if order is None:
                 return None
-            _move(holdings, order)
+            self._move(holdings, order)
             orders.append(order)
         return Way(name, tuple(orders), holdings.get(self.start, ZERO)) if orders else None
 
@@ -281,7 +285,9 @@ class _Paths:
         view = self._around.view(leg.symbol)
         if market is None or fee is None or view is None or market.why_not_tradable() is not None:
             return None
-        levels = tuple(view.facing(leg.side))
+        levels = untaken(
+            tuple(view.facing(leg.side)), self._taken.get((leg.symbol, leg.side), ZERO)
+        )
         return (market, fee, levels) if levels else None
 
     def _spend_all(self, leg: Leg, amount: Decimal) -> HomeOrder | None:
@@ -290,7 +296,7 @@ class _Paths:
         if facts is None:
             return None
         market, fee, levels = facts
-        limit = _reach(amount, levels, in_base=leg.side is Side.SELL)
+        limit = reach(amount, levels, in_base=leg.side is Side.SELL)
         qty = affordable(leg, amount, limit, market)
         return None if qty is None else _home_order(leg, qty, limit, fee, levels)
 
@@ -304,11 +310,21 @@ class _Paths:
             return None
         market, fee, levels = facts
         gross = EXACT.divide(wanted, ONE - fee)
-        lot, limit = market.qty_increment, _reach(gross, levels, in_base=leg.side is Side.BUY)
+        lot, limit = market.qty_increment, reach(gross, levels, in_base=leg.side is Side.BUY)
         if lot is None:
             return None
         qty = ceil_to(gross if leg.side is Side.BUY else EXACT.divide(gross, limit), lot)
         return _home_order(leg, qty, limit, fee, (*levels, Level(limit, qty)))
+
+    def _move(self, holdings: dict[str, Decimal], order: HomeOrder) -> None:
+        """As if it were done: what it takes from its book is no longer there for the next one."""
+        leg = order.leg
+        holdings[leg.spend] = EXACT.subtract(holdings.get(leg.spend, ZERO), order.spend)
+        holdings[leg.receive] = EXACT.add(holdings.get(leg.receive, ZERO), order.receive)
+        buys = leg.side is Side.BUY
+        base = EXACT.divide(order.receive, ONE - order.fee_rate) if buys else order.spend
+        key = (leg.symbol, leg.side)
+        self._taken[key] = EXACT.add(self._taken.get(key, ZERO), base)
 
     def has_room(self, way: Way) -> bool:
         """Whether the way's next order keeps every asset within its cap."""
@@ -352,24 +368,6 @@ class _Paths:
     def _unit(self, asset: str) -> Decimal | None:
         """Units of the start asset for one of this, at the middle of the book; None unpriced."""
         return ONE if asset == self.start else self.worth({asset: ONE})
-
-
-def _move(holdings: dict[str, Decimal], order: HomeOrder) -> None:
-    leg = order.leg
-    holdings[leg.spend] = EXACT.subtract(holdings.get(leg.spend, ZERO), order.spend)
-    holdings[leg.receive] = EXACT.add(holdings.get(leg.receive, ZERO), order.receive)
-
-
-def _reach(amount: Decimal, levels: tuple[Level, ...], *, in_base: bool) -> Decimal:
-    """The price of the level that completes the amount; the deepest if none does."""
-    left = amount
-    for level in levels:
-        left = EXACT.subtract(
-            left, level.qty if in_base else EXACT.multiply(level.qty, level.price)
-        )
-        if left <= 0:
-            return level.price
-    return levels[-1].price
 
 
 def _home_order(

@@ -57,6 +57,7 @@ PROVE_NOTHING = (
 def open_again(rig: Rig) -> None:
     """Forget that the venue asked us to wait: the test knows what it made it say."""
     rig.gateway._away_until_ns = 0
+    rig.gateway._rest.engine._pairs.clear()
 
 
 async def test_orders_end_as_the_exchange_ended_them_to_the_last_digit() -> None:
