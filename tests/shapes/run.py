@@ -9,12 +9,26 @@ from arbit.domain.order import OrderState
 from tests.shapes.cases import WORDS, Case
 from tests.shapes.rig import Daemon, Rig, rig
 
+TRIES = 3
+NOT_MET = "the order that the fault waits for was never sent"
 METHODS = {"ws": "add_order", "rest": "AddOrder"}
 SKIPS = {"leg_1": 0, "leg_2": 1, "leg_3": 2, "unwind": 2, "recovery": 0}
 
 
 async def run_case(case: Case) -> list[str]:
-    """The findings of one case; none when all is well."""
+    """The findings of one case; none when all is well.
+
+    On a machine that is too busy a leg can miss its deadline, and the order that the fault waits
+    for is never sent: that is no case at all, and it is made again.
+    """
+    for _ in range(TRIES):
+        found = await _run_once(case)
+        if found != [NOT_MET]:
+            break
+    return found
+
+
+async def _run_once(case: Case) -> list[str]:
     usual = {"resolve_margin_ms": RiskSettings().resolve_margin_ms}
     async with rig(case.transport, **(usual if case.lag_ms else {})) as one:
         method = METHODS[case.transport]
@@ -65,6 +79,8 @@ def _misjudged(one: Rig, case: Case) -> list[str]:
     if case.fault != "order_error" or case.params.get("accepted"):
         return []
     index = SKIPS[case.phase]
+    if len(one.journal.orders) <= index:
+        return [NOT_MET]
     record = list(one.journal.orders.values())[index]
     wanted = OrderState.REJECTED if WORDS[word] else OrderState.NEVER
     if record.state is wanted:
