@@ -66,6 +66,7 @@ def environment(sandbox: SandboxServer) -> Mapping[str, str]:
         "ARBIT_VENUES__SANDBOX__REST_URL": sandbox.rest_url,
         "ARBIT_VENUES__SANDBOX__WS_URL": sandbox.ws_url,
         "ARBIT_VENUES__SANDBOX__RATE_TIER": "pro",
+        "ARBIT_LOCK_DIR": "locks",  # beside the data, in the test's own folder
         "ARBIT_SCAN__START_ASSETS": "USD",
         "ARBIT_SCAN__MAX_NOTIONAL_PER_CYCLE": str(TOLD.max_notional),
         "ARBIT_SCAN__MAX_CONCURRENT_CYCLES": str(TOLD.max_cycles),
