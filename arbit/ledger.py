@@ -23,6 +23,7 @@ from arbit.domain.records import Book, Posting
 # Books are exact: a digit that did not fit is an error here, never a rounding.
 _BOOKS = Context(prec=400, traps=[Inexact])
 OPENING, FLOW, TRADE, FEE, RESULT = "opening", "flow", "trade", "fee", "result"
+ROUNDING = "rounding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,11 @@ def trade_postings(trade: Trade, base: str, quote: str) -> tuple[Posting, ...]:
 def result(cycle_id: str, asset: str, profit: Decimal, at_ns: int) -> tuple[Posting, ...]:
     """Close what a cycle earned (or lost) of its start asset, fees included, into the capital."""
     return _pair(cycle_id, RESULT, (Book.TRADING, Book.CAPITAL), (asset, profit), at_ns)
+
+
+def rounding(trade_id: str, asset: str, amount: Decimal, at_ns: int) -> tuple[Posting, ...]:
+    """What the venue's ledger moved beyond what the trade states; no part of a cycle's result."""
+    return _pair(trade_id, ROUNDING, (Book.WALLET, Book.CAPITAL), (asset, amount), at_ns)
 
 
 def _pair(

@@ -226,6 +226,13 @@ class Journal(Protocol):
         """Which of these flows are kept already."""
         ...
 
+    def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:
+        """What is posted to the wallet for these trades, by trade and asset, rounding included.
+
+        Those that are not kept are left out.
+        """
+        ...
+
     def find(self, order: str) -> Memory | None:
         """The cycle that sent this order (its client id or the venue's id), with all that is its.
 

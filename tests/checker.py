@@ -15,7 +15,8 @@ What it demands, with the invariants of the house's reliability paper in bracket
   [5, 6];
 - every order accepted with our prefix has a row [16];
 - the four books of the ledger add up to zero for each asset, and each trade's entries are what the
-  trade moved [12].
+  trade moved [12];
+- what the exchange rounded of each fill is booked as that, once.
 """
 
 from __future__ import annotations
@@ -81,6 +82,12 @@ def moves(fill: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
     return moved
 
 
+def kept(fill: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
+    """What a fill of the log did to each balance: its ledger entries, cut off where assets end."""
+    rows = [(one, Decimal(moved), Decimal(fee)) for one, moved, fee in fill["moves"]]
+    return [(one, EXACT.subtract(moved, fee)) for one, moved, fee in rows]
+
+
 def read_log(path: Path) -> dict[str, Exchange]:
     """Every account of the log. ValueError when its lines are not numbered without a gap."""
     accounts: dict[str, Exchange] = defaultdict(Exchange)
@@ -114,7 +121,7 @@ def take(exchange: Exchange, record: dict[str, Any]) -> None:
             exchange.accepted_ids[record["cl_ord_id"]] += 1
     elif kind == "fill":
         exchange.fills[record["trade_id"]] = record
-        for asset, amount in moves(record):
+        for asset, amount in kept(record):
             exchange.balances[asset] = add(exchange.balances[asset], amount)
     elif kind == "end":
         exchange.ends[record["order_id"]] = record
@@ -164,6 +171,7 @@ def check(
         *check_fills(exchange, database),
         *check_orders(exchange, database, settled=settled),
         *check_ledger(exchange, database, settled=settled),
+        *check_rounding(exchange, database, settled=settled),
         *check_cycles(database, settled=settled),
     ]
 
@@ -267,18 +275,38 @@ def check_ledger(exchange: Exchange, database: Database, *, settled: bool) -> li
     return found + check_entries(database)
 
 
+def posted(database: Database, *kinds: str) -> dict[str, dict[str, Decimal]]:
+    """What the ledger's lines of these kinds did to the wallet, by ref and asset."""
+    found: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for line in database.ledger:
+        if line["kind"] in kinds and line["book"] == "wallet":
+            entry = found[line["ref"]]
+            entry[line["asset"]] = add(entry[line["asset"]], Decimal(line["amount"]))
+    return found
+
+
 def check_entries(database: Database) -> list[str]:
     """The ledger's entries of each trade are what the trade moved."""
-    posted: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    for line in database.ledger:
-        if line["kind"] in {"trade", "fee"} and line["book"] == "wallet":
-            entry = posted[line["ref"]]
-            entry[line["asset"]] = add(entry[line["asset"]], Decimal(line["amount"]))
+    lines = posted(database, "trade", "fee")
     return [
-        f"ledger: {trade_id} is posted as {dict(posted[trade_id])}"
+        f"ledger: {trade_id} is posted as {dict(lines[trade_id])}"
         for trade_id, fill in database.fills.items()
-        if nonzero(moved_by(fill)) != nonzero(posted[trade_id])
+        if nonzero(moved_by(fill)) != nonzero(lines[trade_id])
     ]
+
+
+def check_rounding(exchange: Exchange, database: Database, *, settled: bool) -> list[str]:
+    """What the exchange kept of each fill and what the fill states differ by what is booked."""
+    booked = posted(database, "rounding")
+    found = [f"rounding of {one}: no such fill" for one in set(booked) - set(database.fills)]
+    for trade_id in sorted(set(exchange.fills) & set(database.fills)):
+        fill, off = exchange.fills[trade_id], defaultdict[str, Decimal](Decimal)
+        for asset, amount in (*kept(fill), *((a, EXACT.minus(b)) for a, b in moves(fill))):
+            off[asset] = add(off[asset], amount)
+        there, here = nonzero(off), nonzero(booked[trade_id])
+        if here != there and (settled or here):
+            found.append(f"rounding of {trade_id}: {there} there, {here} here")
+    return found
 
 
 def moved_by(fill: Mapping[str, Any]) -> dict[str, Decimal]:
@@ -348,8 +376,7 @@ def compare(log: Path, database: Path, account: str = "", *, settled: bool = Tru
     chosen = busy or exchanges
     if not chosen:
         return ["the exchange's log knows no account"]
-    exchange = next(iter(chosen.values()))
-    return check(exchange, rows, settled=settled)
+    return check(next(iter(chosen.values())), rows, settled=settled)
 
 
 def main() -> int:
@@ -364,8 +391,7 @@ def main() -> int:
     for line in found:
         sys.stdout.write(line + "\n")
     if not found:
-        rows = read_log(options.log)
-        fills = sum(len(one.fills) for one in rows.values())
+        fills = sum(len(one.fills) for one in read_log(options.log).values())
         sys.stdout.write(f"agree: {fills} fills at the exchange, no difference\n")
     return 1 if found else 0
 

@@ -161,6 +161,7 @@ class LiveRun:
             around = Around(self._clock, journal, publish)
             side = await real_side(settings, venue, reached.at, around, stack)
             fees = await side.admitted(symbols)
+            markets = side.keeping(markets)
         watch = watched(settings, venue, markets, fees)
         parts = RunParts(
             settings=settings,

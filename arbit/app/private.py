@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from arbit.app.venue import Desk, VenueRun
 from arbit.config import Settings, VenueSettings
 from arbit.domain.account import AccountEvent, AccountUnfit
 from arbit.domain.errors import VenueRefused
+from arbit.domain.market import Market
 from arbit.domain.records import Batch, Book, Flag, JournalFailed
 from arbit.execution.ids import ours
 from arbit.ports import AccountSink, Clock, Journal, Listener
@@ -119,6 +120,14 @@ class Real:
             return await self.reader.fees(symbols)
         except VenueRefused as error:
             raise AccountUnfit(refusal(error.text)) from None
+
+    def keeping(self, markets: Mapping[str, Market]) -> dict[str, Market]:
+        """These markets, with the decimals that the venue's balances keep of their assets."""
+        of = self.reader.names.digits.get
+        return {
+            symbol: replace(one, base_digits=of(one.base), quote_digits=of(one.quote))
+            for symbol, one in markets.items()
+        }
 
     async def run(self) -> None:
         """Hear the account for as long as it is traded."""

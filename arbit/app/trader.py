@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,7 @@ from arbit.config import Settings
 from arbit.domain.account import AccountEvent, AccountId
 from arbit.domain.book import Integrity
 from arbit.domain.cycle import CycleState
+from arbit.domain.errors import VenueError
 from arbit.domain.plan import Plan
 from arbit.domain.readings import TradingReading
 from arbit.domain.records import Batch, Book, JournalFailed
@@ -32,6 +34,7 @@ from arbit.risk.kill import KillSwitch, Orders, Resume
 
 OPERATOR_S = 0.25  # how often an operator's files are looked at
 STEP_S = 0.05
+LAST_LOOKS_S = (0.0, 6.0)  # waits before each look at the end: the venue's lists lag
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,22 +189,42 @@ class Trader:
     async def drain(self, grace_s: float) -> str:
         """Begin nothing new; wait until open cycles have ended and all of it is written.
 
-        Returns what is left when the grace is over, in words; empty when nothing is. What recovery
-        has not found out yet is the next start's: it is not waited for, and the end is not clean.
+        The books end as the venue's are. Returns what is left when the grace is over, in words;
+        empty when nothing is. What recovery has not found out yet is the next start's: it is not
+        waited for, and the end is not clean.
         """
         self._stopping = True
         self.engine.close()
         keeper = self.engine.keeper
-        for _ in range(int(grace_s / STEP_S) + 1):
+        looked = False
+        for step in range(int(grace_s / STEP_S) + 1):
             if not self.engine.open_cycles and not keeper.unwritten:
                 if not self.started:
                     return "recovery was not over: the next start begins it anew"
-                self._clean_end()
-                return ""
+                if not looked:
+                    looked = True
+                    await self._last_look(grace_s - step * STEP_S)
+                if not keeper.unwritten:
+                    self._clean_end()
+                    return ""
             await self.setup.clock.sleep(STEP_S)
         if self.engine.open_cycles:
             return f"cycles were open after {grace_s:g} s: the next start takes them up"
         return f"not all of it was written within {grace_s:g} s: the next start asks the venue"
+
+    async def _last_look(self, within_s: float) -> None:
+        """What the venue rounded is booked; where it was not all heard, the books are compared.
+
+        Where that fails the next start does it.
+        """
+        self.auditor.round_off()
+        with contextlib.suppress(VenueError, JournalFailed, TimeoutError):
+            async with asyncio.timeout(within_s):
+                for wait_s in LAST_LOOKS_S:
+                    if not self.auditor.behind:
+                        return
+                    await self.setup.clock.sleep(wait_s)
+                    await self.auditor.reconcile()
 
     def _clean_end(self) -> None:
         flag = note_clean_end(self.setup.clock.wall_ns())

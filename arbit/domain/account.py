@@ -71,7 +71,8 @@ class Flow:
 
     `ref` is the venue's ledger id, unique in the account; `amount` is net of its fee and positive
     when it came in; `at_ns` is the venue's wall time. `trade_id` names the trade that moved it, if
-    one did: of use for trades that are not ours.
+    one did: what it moved is booked from here when the trade is not ours, and what the venue
+    rounded of it when it is. `digits` is how many decimals the venue's ledger keeps of the asset.
     """
 
     ref: str
@@ -80,6 +81,7 @@ class Flow:
     kind: str
     at_ns: int
     trade_id: str = ""
+    digits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class TradeSeen:
 class BalanceSeen:
     """The stream stated an asset's total. `ref` names the trade or the flow that moved it.
 
-    `kind` is the venue's word for why: `trade`, `deposit`, `withdrawal`, ..., or `snapshot`.
+    `kind` is the venue's word for why: `trade`, `deposit`, `withdrawal`, ..., or `snapshot`. `row`
+    is the venue's ledger's own row of it, if it was of a trade.
     """
 
     asset: str
@@ -142,6 +145,7 @@ class BalanceSeen:
     kind: str
     ref: str = ""
     amount: Decimal = ZERO
+    row: Flow | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ class Market:
     Prices are quote units for one base unit. `price_decimals` and `qty_decimals` are the digits
     on the wire; `price_increment` and `qty_increment` are what an order must be a multiple of,
     which is not the same thing. `qty_min` is in base units, `cost_min` in quote units.
-    `taker_fee` is a fraction (0.004 = 40 bps). None means the venue did not say.
+    `taker_fee` is a fraction (0.004 = 40 bps). `base_digits` and `quote_digits` are the decimals
+    that the venue's balances keep of either asset. None means the venue did not say.
     """
 
     symbol: str
@@ -50,6 +51,12 @@ class Market:
     cost_min: Decimal | None = None
     taker_fee: Decimal | None = None
     status: MarketStatus = MarketStatus.UNKNOWN
+    base_digits: int | None = None
+    quote_digits: int | None = None
+
+    def digits_of(self, asset: str) -> int | None:
+        """How many decimals the venue's balances keep of the base or the quote asset."""
+        return {self.base: self.base_digits, self.quote: self.quote_digits}.get(asset)
 
     def why_not_tradable(self) -> str | None:
         """The first fact that is missing or forbids trading, in words; None when tradable."""

@@ -47,6 +47,9 @@ class Book(enum.StrEnum):
     FEES = "fees"
 
 
+OF_TRADES = frozenset({"trade", "fee", "rounding"})  # kinds of postings whose ref is a trade
+
+
 @dataclass(frozen=True, slots=True)
 class Posting:
     """One side of a double entry. `ref` ties its sides: the id of a trade, flow or cycle."""

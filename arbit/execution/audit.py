@@ -2,13 +2,15 @@
 
 Books agree to the last digit or somebody is wrong. Money that came or went by itself is booked as a
 flow; a trade of ours that we had not heard of is booked as a late fill; a trade of somebody else is
-booked as the flows that the venue lists for it, told, and stops trading unless allowed. A balance
-that nothing explains stops trading until an operator accepts it. Books that could not be compared
-for too long begin no new cycle.
+booked as the flows that the venue lists for it, told, and stops trading unless allowed. What the
+venue's ledger rounds of our trades is booked as that (`rounding`). A balance that nothing explains
+stops trading until an operator accepts it. Books that could not be compared for too long begin no
+new cycle.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
@@ -29,6 +31,7 @@ from arbit.domain.order import Trade
 from arbit.domain.records import Flag, JournalFailed
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
+from arbit.execution.rounding import Roundings
 from arbit.execution.setup import MS, EngineSetup
 from arbit.execution.works import Pad
 from arbit.ledger import flow, opening
@@ -37,7 +40,7 @@ from arbit.risk.breaker import Reason
 
 LOOK_BACK_NS = 120_000 * MS  # how far before the last audit questions begin: reads lag
 QUIET_NS = 1_000 * MS  # nothing has moved for so long before balances are compared
-AGAIN_S = 2.0  # a venue's reads lag: a difference counts when it is there twice
+AGAIN_S = 6.0  # a venue's reads lag by up to 5 s: a difference counts when it is there twice
 EVERY_NS = 60_000 * MS  # how often balances are compared when nothing asks for it
 LOOK_S = 0.5
 MAX_KNOWN_FLOWS = 10_000
@@ -73,6 +76,12 @@ class Auditor:
         self._failure = ""
         self._told_overdue = False
         self._begun = False
+        self._looking = asyncio.Lock()
+        self._roundings = Roundings(setup.ledger, setup.journal)
+        self._orders = 0  # that had left when the books were last found equal, to the last digit
+        self._hears = False  # the account's stream is whole
+        self._deaf = False  # it was not, while orders left since then
+        self._exact = True  # the last look found every balance to be what the ledger says
         self.accept_balances = False  # an operator's word: book the next difference as it is
         self.audits = 0
         engine.on_resync = self._want
@@ -84,7 +93,8 @@ class Auditor:
         match event:
             case TradeSeen(trade):
                 self._seen(trade)
-            case BalanceSeen(kind=kind):
+            case BalanceSeen(kind=kind, row=row):
+                self._roundings.take([row] if row is not None else [])
                 if kind not in {"trade", "snapshot"}:
                     self._want()
             case ForeignOrder(order):
@@ -92,11 +102,13 @@ class Auditor:
                 if not self._twin(what, order.client_id, order.at_ns):
                     self._foreign(what)
             case AccountStreamBack():
+                self._deaf = self._deaf or self.unlooked
+                self._hears = True
                 self._want()
             case KeyDoubted(why):
                 self._stop(Reason.HALT, why)
             case AccountStreamLost():
-                pass
+                self._hears, self._deaf = False, True
 
     def _seen(self, trade: Trade) -> None:
         """A trade was told: ours, another daemon's, or one that the next look explains."""
@@ -141,6 +153,8 @@ class Auditor:
         while True:
             await self._setup.clock.sleep(LOOK_S)
             now_ns = self._setup.now_ns
+            if not self._engine.open_cycles:
+                self.round_off()
             due = self._wanted or self.accept_balances or now_ns - self._audited_ns > EVERY_NS
             if due and self._quiet(now_ns):
                 wanted_ns = self._wanted_ns if self._wanted else 0
@@ -183,8 +197,32 @@ class Auditor:
     def _quiet(self, now_ns: int) -> bool:
         return not self._engine.open_cycles and now_ns - self._moved_ns > QUIET_NS
 
+    @property
+    def unlooked(self) -> bool:
+        """Whether orders have left since the books were last found equal."""
+        return self._engine.orders != self._orders
+
+    @property
+    def behind(self) -> bool:
+        """Whether orders have left since then, and not all that they did was heard and booked."""
+        return self.unlooked and (self._deaf or not self._hears or self._roundings.pending)
+
+    def round_off(self) -> None:
+        """Book what the venue rounded of the trades so far, as the account's stream told it."""
+        pad = Pad()
+        try:
+            self._roundings.book(pad)
+        except JournalFailed:  # what is heard stays; it is asked for again later
+            return
+        if not pad.empty:
+            self._engine.keeper.write(pad)
+
     async def reconcile(self) -> None:
         """Book what we missed, then compare every balance; a difference that stays is drift."""
+        async with self._looking:
+            await self._reconcile()
+
+    async def _reconcile(self) -> None:
         wanted_ns = self._wanted_ns if self._wanted else 0
         self._wanted, self._audited_ns = False, self._setup.now_ns
         self.audits += 1
@@ -212,6 +250,9 @@ class Auditor:
         """
         self._agreed_ns = self._setup.now_ns
         self._failure, self.accept_balances = "", False
+        self._roundings.agreed()
+        if self._exact:  # else lists lag: what was rounded is not all listed yet
+            self._orders, self._deaf = self._engine.orders, False
         if venue_ns is not None:
             self._since_ns = venue_ns
             flag = Flag(AUDITED, str(venue_ns), self._setup.clock.wall_ns())
@@ -220,6 +261,7 @@ class Auditor:
     def _accept(self, drifted: Mapping[str, Decimal]) -> None:
         """An operator has looked: what nothing explains is booked as it is, and told."""
         wall_ns, venue_ns, pad = self._setup.clock.wall_ns(), self._setup.venue_ns, Pad()
+        self._exact = True
         for asset, amount in drifted.items():
             ref = f"accepted:{wall_ns}:{asset}"
             self._book(pad, Flow(ref, asset, amount, "accepted", venue_ns or wall_ns))
@@ -238,9 +280,11 @@ class Auditor:
         fresh = [one for one in flows if one.ref not in self._flows]
         known = journal.known_flows([one.ref for one in fresh])
         pad, moved = Pad(), set[str]()
+        self._roundings.take(one for one in flows if one.trade_id not in foreign)
+        self._roundings.book(pad)
         for one in fresh:
             if one.trade_id and one.trade_id not in foreign:
-                continue  # a trade of ours: its own postings say it
+                continue  # a trade of ours: its own postings say it, up to rounding
             self._flows[one.ref] = None
             if one.ref not in known and one.at_ns > self._opened_ns:
                 self._book(pad, one)
@@ -284,21 +328,25 @@ class Auditor:
         """What the venue has beyond the ledger; None when something moved while it was asked."""
         sent, moved_ns = self._engine.orders, self._moved_ns
         balances = await self._reader.balances()
+        self._roundings.know(balances)
         if self._engine.open_cycles or (sent, moved_ns) != (self._engine.orders, self._moved_ns):
             return None
         self.on_balances(balances)
         ledger = self._setup.ledger
         ledger.keep_back({asset: balance.held for asset, balance in balances.items()})
-        found = {}
+        found, self._exact = {}, True
         for asset in sorted({*ledger.assets, *balances}):
             balance = balances.get(asset, Balance(ZERO))
-            if not balance.agrees(ledger.wallet(asset)):
-                found[asset] = ledger.drift(asset, balance.total)
+            if off := ledger.drift(asset, balance.total):
+                self._exact = False
+                if not balance.agrees(ledger.wallet(asset)):
+                    found[asset] = off
         return found
 
     async def _open(self) -> None:
         """The account is new: what is there is what was put in."""
         balances = await self._reader.balances()
+        self._roundings.know(balances)
         now_ns, pad = self._setup.venue_ns, Pad()
         if now_ns is None:
             raise VenueUnreachable("the venue's clock is not known: the account cannot be opened")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Context, Decimal
 
@@ -118,13 +118,8 @@ class Cycle:
     def moved(self) -> dict[str, Decimal]:
         """What its trades have moved, fees included, by asset; positive came in."""
         found: dict[str, Decimal] = {}
-        for order in self.orders:
-            leg = order.record.intent.leg
-            base = leg.symbol_base
-            quote = leg.spend if base == leg.receive else leg.receive
-            for trade in order.trades:
-                for asset, amount in trade.moves(base, quote):
-                    found[asset] = EXACT.add(found.get(asset, ZERO), amount)
+        for asset, amount in self._moves():
+            found[asset] = EXACT.add(found.get(asset, ZERO), amount)
         return found
 
     def left_behind(self) -> str:
@@ -138,6 +133,25 @@ class Cycle:
     def has(self, asset: str) -> Decimal:
         """What it has gained of the asset so far; negative when it has paid some."""
         return self.moved().get(asset, ZERO)
+
+    def surely(self, asset: str, digits: int | None) -> Decimal:
+        """The same, however the venue rounds: it keeps `digits` decimals, trades may state more.
+
+        An order for a unit more than there is would be refused for want of funds.
+        """
+        if digits is None:
+            return self.has(asset)
+        unit = Decimal(1).scaleb(-digits)
+        return total(floor_to(amount, unit) for one, amount in self._moves() if one == asset)
+
+    def _moves(self) -> Iterator[tuple[str, Decimal]]:
+        """Each figure of each trade, by asset."""
+        for order in self.orders:
+            leg = order.record.intent.leg
+            base = leg.symbol_base
+            quote = leg.spend if base == leg.receive else leg.receive
+            for trade in order.trades:
+                yield from trade.moves(base, quote)
 
     def with_order(self, order: WorkingOrder) -> Cycle:
         """The same cycle, with this order added or replaced."""

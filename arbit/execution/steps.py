@@ -275,9 +275,9 @@ def _funded_leg(cycle: Cycle, index: int, markets: Mapping[str, Market]) -> Send
     """The next leg, from what the one before really delivered; None when that is too little."""
     row = cycle.record.plan[index - 1]
     market = markets.get(row.leg.symbol)
-    funds = cycle.has(row.leg.spend)
     if market is None:
         return None
+    funds = cycle.surely(row.leg.spend, market.digits_of(row.leg.spend))
     qty = affordable(row.leg, funds, row.limit_price, market, most=row.qty)
     if qty is None:
         return None

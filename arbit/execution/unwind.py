@@ -82,7 +82,11 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     """Price the ways home of a cycle that may lose at most `budget` of its start asset."""
     moved = cycle.moved()
     start = cycle.start
-    owed = {asset: amount for asset, amount in moved.items() if asset != start}
+    owed = {
+        asset: _in_hand(cycle, asset, around.markets) if amount > 0 else amount
+        for asset, amount in moved.items()
+        if asset != start
+    }
     paths = _Paths(cycle, around)
     loose = {asset: amount for asset, amount in owed.items() if not paths.is_dust(asset, amount)}
     if not loose:
@@ -104,6 +108,13 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
         return Prospect(prices | {"chosen": HOLD}, None, home=False, blind=blind, loss=loss)
     best = paths.bounded(best, EXACT.subtract(budget, loss))
     return Prospect(prices | {"chosen": best.name}, best, home=False, blind=False, loss=loss)
+
+
+def _in_hand(cycle: Cycle, asset: str, markets: Mapping[str, Market]) -> Decimal:
+    """What can surely be sent home of an asset that the cycle has, however the venue rounds."""
+    told = (markets[row.leg.symbol] for row in cycle.record.plan if row.leg.symbol in markets)
+    digits = (market.digits_of(asset) for market in told)
+    return cycle.surely(asset, next((one for one in digits if one is not None), None))
 
 
 class _Paths:

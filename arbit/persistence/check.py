@@ -14,7 +14,7 @@ from typing import Any
 from arbit.domain.errors import BrokenRule
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.order import OrderState
-from arbit.domain.records import Book
+from arbit.domain.records import OF_TRADES, Book
 from arbit.persistence import rows
 from arbit.persistence.journal import connect
 from arbit.persistence.locks import EPOCH
@@ -50,9 +50,10 @@ def check(path: Path) -> Checked:
         try:
             connection.execute("BEGIN")  # a daemon may write meanwhile: look at one moment of it
             cycles = _cycles(checked, each("cycles"))
-            filled = _fills(checked, each("fills"))
+            trades: set[Key] = set()
+            filled = _fills(checked, each("fills"), trades)
             _orders(checked, each("orders"), cycles, filled)
-            _ledger(checked, each("ledger"))
+            _ledger(checked, each("ledger"), trades)
             _runs(checked, each("runs"))
         except sqlite3.Error as error:
             checked.findings.append(f"the database cannot be read any further: {error}")
@@ -76,9 +77,13 @@ def _cycles(checked: Checked, found: Iterator[dict[str, Any]]) -> set[Key]:
     return known
 
 
-def _fills(checked: Checked, found: Iterator[dict[str, Any]]) -> dict[Key, Decimal]:
+def _fills(
+    checked: Checked, found: Iterator[dict[str, Any]], trades: set[Key]
+) -> dict[Key, Decimal]:
+    """Quantities by order; every trade's id goes into `trades`."""
     filled: dict[Key, Decimal] = {}
     for row in found:
+        trades.add((row["account"], row["trade_id"]))
         try:
             trade = rows.trade_of(row)
         except (BrokenRule, ValueError, KeyError, TypeError) as error:
@@ -122,7 +127,7 @@ def _disagrees(state: OrderState, qty: Decimal, filled: Decimal) -> str:
     return "" if agrees.get(state, not some) else said
 
 
-def _ledger(checked: Checked, found: Iterator[dict[str, Any]]) -> None:
+def _ledger(checked: Checked, found: Iterator[dict[str, Any]], trades: set[Key]) -> None:
     sums: dict[tuple[str, str, str], Decimal] = {}
     for row in found:
         try:
@@ -132,6 +137,8 @@ def _ledger(checked: Checked, found: Iterator[dict[str, Any]]) -> None:
             checked.findings.append(f"ledger line {row['n']}: cannot be read: {error}")
             continue
         sums[key] = EXACT.add(sums.get(key, ZERO), amount)
+        if row["kind"] in OF_TRADES and (row["account"], row["ref"]) not in trades:
+            checked.findings.append(f"ledger line {row['n']}: its trade {row['ref']} is missing")
     totals: dict[Key, Decimal] = {}
     for (account, asset, book), amount in sums.items():
         totals[account, asset] = EXACT.add(totals.get((account, asset), ZERO), amount)

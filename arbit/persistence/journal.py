@@ -161,6 +161,23 @@ class SqliteJournal:
 
         return self._read(ask)
 
+    def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:
+        """What is posted to the wallet for these trades, by trade and asset, rounding included."""
+        sql = (
+            "SELECT asset, amount FROM ledger WHERE account=? AND ref=? AND book='wallet' "
+            "AND kind IN ('trade', 'fee', 'rounding')"
+        )
+
+        def ask() -> Mapping[str, Mapping[str, Decimal]]:
+            found: dict[str, dict[str, Decimal]] = {}
+            for trade_id in trade_ids:
+                for row in self._connection.execute(sql, (self._account, trade_id)):
+                    moved, amount = found.setdefault(trade_id, {}), money_of(row["amount"])
+                    moved[row["asset"]] = EXACT.add(moved.get(row["asset"], ZERO), amount)
+            return found
+
+        return self._read(ask)
+
     def find(self, order: str) -> Memory | None:
         """The cycle that sent this order (its client id or the venue's), with all that is its."""
 

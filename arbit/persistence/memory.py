@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
 from arbit.domain.records import (
+    OF_TRADES,
     Batch,
     Book,
     CycleRecord,
@@ -78,7 +79,10 @@ class MemoryJournal:
             last_flow_ns=max(
                 (p.at_ns for p in self.postings if p.kind in {"flow", "opening"}), default=0
             ),
-            last_sent=tuple((one.intent.leg.symbol, one.sent_ns) for one in self.orders.values()),
+            last_sent=tuple(
+                (one.intent.leg.symbol, one.sent_ns)
+                for one in sorted(self.orders.values(), key=lambda one: -one.sent_ns)
+            ),
         )
 
     def _days(self) -> dict[str, Decimal]:
@@ -98,6 +102,15 @@ class MemoryJournal:
         """Which of these flows are kept already."""
         kept = {one.ref for one in self.postings if one.kind == "flow"}
         return frozenset(ref for ref in refs if ref in kept)
+
+    def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:
+        """What is posted to the wallet for these trades, by trade and asset, rounding included."""
+        wanted, found = set(trade_ids), dict[str, dict[str, Decimal]]()
+        for one in self.postings:
+            if one.ref in wanted and one.kind in OF_TRADES and one.book is Book.WALLET:
+                moved = found.setdefault(one.ref, {})
+                moved[one.asset] = EXACT.add(moved.get(one.asset, ZERO), one.amount)
+        return found
 
     def find(self, order: str) -> Memory | None:
         """The cycle that sent this order (its client id or the venue's), with all that is its."""

@@ -198,20 +198,12 @@ class Books:
             order.cost += trade.cost
             order.fee += trade.fee
             order.trades.append(trade)
-        self._post(account, trade)
+        self._post(account, trade, record.get("moves") or _exact_moves(trade))
 
-    def _post(self, account: Account, trade: Trade) -> None:
-        """The ledger entries of a trade: base, quote, and the fee's own asset if it is neither."""
-        base, quote = trade.symbol.split("/")
-        bought = trade.side == "buy"
-        moves = [
-            (base, trade.qty if bought else -trade.qty),
-            (quote, -trade.cost if bought else trade.cost),
-        ]
-        if trade.fee_asset not in (base, quote):
-            moves.append((trade.fee_asset, ZERO))
-        for ledger_id, (asset, amount) in zip(trade.ledger_ids, moves, strict=True):
-            fee = trade.fee if asset == trade.fee_asset else ZERO
+    def _post(self, account: Account, trade: Trade, moves: list[list[str]]) -> None:
+        """The ledger entries of a trade, each (asset, amount, fee)."""
+        for ledger_id, (asset, moved, charged) in zip(trade.ledger_ids, moves, strict=True):
+            amount, fee = Decimal(moved), Decimal(charged)
             self._move(account, asset, amount, MARKET)
             balance = self._move(account, asset, -fee, FEES)
             self._enter(
@@ -256,3 +248,14 @@ class Books:
     def _enter(self, account: Account, entry: LedgerEntry) -> None:
         self.entries_made += 1
         account.ledgers.add(entry.ledger_id, entry)
+
+
+def _exact_moves(trade: Trade) -> list[list[str]]:
+    """The ledger entries of a trade in a log that does not say them: it moved what it states."""
+    base, quote = trade.symbol.split("/")
+    sign = 1 if trade.side == "buy" else -1
+    moved = {base: sign * trade.qty, quote: -sign * trade.cost}
+    return [
+        [asset, str(moved.get(asset, ZERO)), str(trade.fee if asset == trade.fee_asset else ZERO)]
+        for asset in dict.fromkeys((base, quote, trade.fee_asset))
+    ]

@@ -8,8 +8,9 @@ in nanoseconds. The wire faces and, in one process, a simulation drive the same 
     order = exchange.add_order(account, OrderRequest(...), now_ns)  # raises Refused
     exchange.tick(now_ns)
 
-Every trade costs ``qty * price`` rounded half up to the quote asset's decimals; its fee is that
-cost, or the quantity, times the rate, rounded alike to its own asset's decimals.
+Every trade costs ``qty * price`` rounded half up; its fee is that cost, or the quantity, times the
+rate, rounded alike. Both have a decimal more than their asset is kept with: ledger and balances cut
+it off, so that what trades state adds up to a little else than a balance (``rules.TRADE_DIGITS``).
 """
 
 import heapq

@@ -17,9 +17,10 @@ v2 names. The kinds, with their further fields:
              ``tif``, ``fee_in`` ("base"/"quote"), ``stp``.
 ``fill``     ``trade_id``, ``order_id``, ``cl_ord_id``, ``symbol``, ``side``, ``qty``, ``price``,
              ``cost``, ``fee``, ``fee_asset``, ``maker``, ``usd`` (what counts to the 30-day volume)
-             and ``ledgers`` (entry ids: base, quote, and one more when the fee is in neither).
-             Base moves by ``qty`` and quote by ``cost`` (signs by ``side``), ``fee_asset`` by
-             ``-fee``; that is all that a fill does.
+             ``ledgers`` (entry ids: base, quote, and one more when the fee is in neither) and
+             ``moves``, for each of those (asset, amount, fee). Balances change by ``amount - fee``
+             and that is all that a fill does: ``moves`` say what ``qty``, ``cost`` and ``fee`` say,
+             cut off at each asset's decimals.
 ``end``      an order's end: ``order_id``, ``cl_ord_id``, ``status`` (closed/canceled/expired),
              ``filled``, ``reason``.
 ``refuse``   an order or cancel request was turned down: ``cl_ord_id``, ``words``.

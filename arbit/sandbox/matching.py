@@ -27,7 +27,7 @@ from arbit.sandbox.orders import (
     Traded,
     VenueOrder,
 )
-from arbit.sandbox.rules import Fees, money, money_up
+from arbit.sandbox.rules import TRADE_DIGITS, Fees, kept, money, money_up
 
 IOC_ENDED: Final = "IOC order not wholly filled"  # words assumed
 SELF_TRADE: Final = "Self trade prevention"  # words assumed
@@ -215,7 +215,7 @@ class Matcher:
         cost, fee, fee_asset = self._price(order, listed, amounts, maker=maker)
         if capped:
             cost, fee = self._cap(order, account, (qty, cost, fee), fee_asset)
-        entries = 2 if fee_asset in (listed.base.code, listed.quote.code) else 3
+        moves = self._moves(order, listed, (qty, cost, fee), fee_asset)
         counted = ZERO if listed.flat_fee else cost * Decimal(str(listed.quote.usd))
         record = self.log.write(
             "fill",
@@ -233,7 +233,8 @@ class Matcher:
             fee_asset=fee_asset,
             maker=maker,
             usd=plain(counted),
-            ledgers=[self.ids.ledger(books.entries_made + 1 + more) for more in range(entries)],
+            ledgers=[self.ids.ledger(books.entries_made + n) for n in range(1, len(moves) + 1)],
+            moves=moves,
         )
         books.apply(record)
         if order.is_open:
@@ -252,17 +253,40 @@ class Matcher:
     ) -> tuple[Decimal, Decimal, str]:
         """Cost, fee, and the asset of the fee."""
         qty, price = amounts
-        cost = money(qty * price, listed.quote.decimals)
+        cost = money(qty * price, listed.quote.decimals + TRADE_DIGITS)
         volume = self.books.account(order.account).volume_usd(self.now_ns)
         rate = self.fees.rate(listed, volume, maker=maker)
         third = self.hooks.fee_asset(order)
         known = {asset.code: asset for asset in self.market.assets}
         if third in known and third not in (listed.base.code, listed.quote.code):
             worth = Decimal(str(listed.quote.usd)) / Decimal(str(known[third].usd))
-            return cost, money(cost * rate * worth, known[third].decimals), third
+            return cost, money(cost * rate * worth, known[third].decimals + TRADE_DIGITS), third
         if order.fee_in == "base":
-            return cost, money(qty * rate, listed.base.decimals), listed.base.code
-        return cost, money(cost * rate, listed.quote.decimals), listed.quote.code
+            return cost, money(qty * rate, listed.base.decimals + TRADE_DIGITS), listed.base.code
+        return cost, money(cost * rate, listed.quote.decimals + TRADE_DIGITS), listed.quote.code
+
+    def _moves(
+        self,
+        order: VenueOrder,
+        listed: Instrument,
+        amounts: tuple[Decimal, Decimal, Decimal],
+        fee_asset: str,
+    ) -> list[list[str]]:
+        """What a trade of (quantity, cost, fee) does to the ledger: asset, amount and fee.
+
+        Base, quote, and the fee's own asset if it is neither, with each asset's own decimals.
+        """
+        qty, cost, fee = amounts
+        bought = order.side == "buy"
+        base, quote = listed.base.code, listed.quote.code
+        moved = {base: qty if bought else -qty, quote: -cost if bought else cost}
+        decimals = {asset.code: asset.decimals for asset in self.market.assets}
+
+        def row(asset: str) -> list[str]:
+            figures = (moved.get(asset, ZERO), fee if asset == fee_asset else ZERO)
+            return [asset, *(plain(kept(one, decimals[asset])) for one in figures)]
+
+        return [row(asset) for asset in dict.fromkeys((base, quote, fee_asset))]
 
     def _cap(
         self,

@@ -207,6 +207,7 @@ class AtOnce:
         self._clock = clock
         face.reads.visible = self.visible
         face.reads.visible_trade = self.visible_trade
+        face.reads.visible_entry = self.visible_trade
 
     def apply(self) -> None:
         """Do what has been set and not yet done."""
@@ -246,9 +247,9 @@ class AtOnce:
         return now_ns - max(order.opened_ns, order.closed_ns) >= self._lag_ns()
 
     def visible_trade(self, trade: object, now_ns: int) -> bool:
-        """Whether REST shows the trade already."""
-        at_ns = getattr(trade, "at_ns", 0)
-        return now_ns - at_ns >= self._lag_ns()
+        """Whether REST shows the trade, or the ledger entry, already."""
+        lag_ns, at_ns = self._lag_ns(), getattr(trade, "at_ns", 0)
+        return not lag_ns or now_ns - at_ns >= lag_ns
 
     def _lag_ns(self) -> int:
         fault = self._faults.find("read_lag")

@@ -94,7 +94,7 @@ ORDER_KINDS: Final[tuple[Row, ...]] = (
     (
         "read_lag",
         "account",
-        "orders and trades show over REST only lag_ms after they happened",
+        "orders, trades and ledgers show over REST only lag_ms after they happened",
         {"lag_ms": 1000},
         None,
         {},

@@ -89,6 +89,7 @@ async def test_the_same_engine_trades_whole_cycles_and_its_books_agree(kind: str
         orders = list(daemon.rig.journal.orders.values())
         assert [one.state for one in orders] == [OrderState.FILLED] * 3 * CYCLES
         assert {one.transport for one in orders} == {kind}
+        await daemon.auditor.reconcile()
         told = await daemon.side.reader.balances()
         assert {asset: one.total for asset, one in told.items() if one.total} == {
             asset: amount

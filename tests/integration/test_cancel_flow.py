@@ -48,7 +48,7 @@ async def test_the_other_legs_are_cancelled_or_found_out(
             await daemon.trade()
             await asyncio.sleep(0.1)
             await daemon.settle()
-            assert daemon.findings() == []
+            assert await daemon.findings() == []
             check(one, daemon, ends)
 
 
@@ -82,7 +82,7 @@ async def test_a_start_cancels_what_the_last_run_left_open_before_it_sends_anyth
             assert not account.open_orders
             await daemon.settle()
             await daemon.trade()
-            assert daemon.findings() == []
+            assert await daemon.findings() == []
     log = list(one.server.exchange.log.records)
     asked = [r["method"].lower().replace("_", "") for r in log if r["kind"] == "request"]
     assert asked[:2] == ["addorder", "cancelorder"]

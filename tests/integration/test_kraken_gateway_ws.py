@@ -55,7 +55,7 @@ PROVE_NOTHING = (
 
 
 def open_again(rig: Rig) -> None:
-    """Forget that the venue asked us to wait: the test knows what it made it say."""
+    """Forget what the venue asked us to wait for: the test knows what it made it say."""
     rig.gateway._away_until_ns = 0
     rig.gateway._rest.engine._pairs.clear()
 

@@ -7,10 +7,12 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +74,30 @@ def test_the_checker_sees_a_fill_that_was_changed(tmp_path: Path) -> None:
     spot = next(i for i, line in enumerate(lines) if '"kind":"fill"' in line)
     record = json.loads(lines[spot])
     record["qty"] = record["qty"] + "1"
+    record["moves"][0][1] += "1"
     lines[spot] = json.dumps(record, separators=(",", ":"))
     log.write_text("\n".join(lines) + "\n")
     assert any("balance of" in one for one in compare(log, database))
     assert any(one.startswith("fill ") for one in compare(log, database))
+
+
+def test_the_checker_sees_a_rounding_that_is_not_booked_or_booked_twice(tmp_path: Path) -> None:
+    report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "2", "--json"))
+    log, database = files(tmp_path)
+    assert compare(log, database) == []
+    with closing(sqlite3.connect(database)) as connection:
+        kept = connection.execute("SELECT count(*) FROM ledger WHERE kind='rounding'").fetchone()
+        assert kept[0] > 0, "trades state more than balances keep"
+        line = "account, ref, kind, book, asset, amount, at_ns"
+        for change in (
+            f"INSERT INTO ledger ({line}) SELECT {line} FROM ledger WHERE kind='rounding'",  # noqa: S608  our own names
+            "DELETE FROM ledger WHERE kind='rounding'",
+        ):
+            connection.execute(change)
+            connection.commit()
+            found = compare(log, database)
+            assert any(one.startswith("rounding of ") for one in found), change
+            assert any(one.startswith("balance of ") for one in found), change
 
 
 def test_limits_fees_and_the_honest_sentence_come_before_anything_else(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ def _market(server: SandboxServer, symbol: str) -> Market:
         cost_min=D(listed.cost_min),
         taker_fee=FEE,
         status=MarketStatus.ONLINE,
+        base_digits=listed.base.decimals,
+        quote_digits=listed.quote.decimals,
     )
 
 
@@ -250,8 +252,9 @@ class Daemon:
             while self.engine.open_cycles:
                 await asyncio.sleep(0.01)
 
-    def findings(self) -> list[str]:
-        """Where the exchange and we disagree."""
+    async def findings(self) -> list[str]:
+        """Where the exchange and we disagree, once the account has been looked at."""
+        await self.auditor.reconcile()
         exchange = self.rig.server.exchange
         account, journal = exchange.books.account("main"), self.rig.journal
         found = []

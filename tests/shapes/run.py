@@ -51,7 +51,7 @@ async def _traded(one: Rig, case: Case) -> list[str]:
     async with one.daemon() as daemon:
         await daemon.trade()
         await _calm(daemon)
-        return daemon.findings() + _misjudged(one, case)
+        return await daemon.findings() + _misjudged(one, case)
 
 
 async def _recovered(one: Rig, case: Case) -> list[str]:
@@ -64,7 +64,7 @@ async def _recovered(one: Rig, case: Case) -> list[str]:
     async with one.daemon() as daemon:
         await daemon.settle()
         await _calm(daemon)
-        return daemon.findings()
+        return await daemon.findings()
 
 
 async def _calm(daemon: Daemon) -> None:

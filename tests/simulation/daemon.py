@@ -142,7 +142,7 @@ class Life(LiveRun):
         stack.push_async_callback(side.close)
         self.real = Real(side.gateway, side.reader, side.orders, sink, clock, mine)
         fees = await self.real.admitted(symbols)
-        watchlist = watched(settings, venue, markets, fees)
+        watchlist = watched(settings, venue, markets := self.real.keeping(markets), fees)
         desk = Desk(
             DeskSetup(
                 venue=venue,

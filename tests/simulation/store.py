@@ -9,8 +9,9 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 
 from arbit.app.store import DATABASE
@@ -124,6 +125,10 @@ class SimJournal:
     def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
         self._alive()
         return self.real.known_flows(refs)
+
+    def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:
+        self._alive()
+        return self.real.wallet_moves(trade_ids)
 
     def find(self, order: str) -> Memory | None:
         self._alive()

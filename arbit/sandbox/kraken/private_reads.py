@@ -47,16 +47,23 @@ def every_trade(trade: Trade, now_ns: int) -> bool:
     return True
 
 
+def every_entry(entry: LedgerEntry, now_ns: int) -> bool:
+    """Every ledger entry is visible at once."""
+    del entry, now_ns
+    return True
+
+
 class ReadCalls:
     """The calls that change nothing.
 
-    A fault may replace ``visible`` and ``visible_trade``: what they deny does not show yet, and
-    an order whose latest trades are denied shows without them only in trade lists.
+    A fault may replace ``visible`` and its like: what they deny does not show yet, and an
+    order whose latest trades are denied shows without them only in trade lists.
     """
 
     def __init__(self, exchange: Exchange, names: Names) -> None:
         self.visible: Callable[[VenueOrder, int], bool] = everything
         self.visible_trade: Callable[[Trade, int], bool] = every_trade
+        self.visible_entry: Callable[[LedgerEntry, int], bool] = every_entry
         self._exchange = exchange
         self._names = names
 
@@ -145,7 +152,6 @@ class ReadCalls:
         return found
 
     def _ledgers(self, key: ApiKey, fields: Fields, now_ns: int) -> object:
-        del now_ns
         account = self._account(key)
         kind = fields.get("type") or "all"
         if kind not in LEDGER_TYPES:
@@ -163,6 +169,7 @@ class ReadCalls:
             if start_ns < entry.at_ns <= end_ns
             and kind in ("all", entry.type)
             and (assets is None or entry.asset in assets)
+            and self.visible_entry(entry, now_ns)
         ]
         page = {entry.ledger_id: self._ledger(entry) for entry in _page(chosen, fields)}
         return {"ledger": page, "count": len(chosen)}

@@ -265,14 +265,15 @@ class KrakenReads:
         net = EXACT.subtract(
             amount_of(row.get("amount"), "amount"), amount_of(row.get("fee", "0"), "fee")
         )
-        kind = _text(row, "type")
+        kind, asset = _text(row, "type"), self.names.asset(_text(row, "asset"))
         return Flow(
             ref=ref,
-            asset=self.names.asset(_text(row, "asset")),
+            asset=asset,
             amount=net,
             kind=kind,
             at_ns=time_ns(row.get("time")),
             trade_id=_text(row, "refid") if kind == "trade" else "",
+            digits=self.names.digits.get(asset),
         )
 
     async def key(self) -> KeyFacts:

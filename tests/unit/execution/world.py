@@ -79,6 +79,7 @@ class ScriptedVenue:
     scripts: list[Script] = field(default_factory=list)
     balances_: dict[str, Decimal] = field(default_factory=lambda: dict(START))
     held_: dict[str, Decimal] = field(default_factory=dict)  # for orders that are not ours
+    digits_: dict[str, int] = field(default_factory=dict)  # decimals that it keeps, where it says
     transport: str = "scripted"
     latency_s: float = 0.01
     why_unready: str = ""
@@ -189,7 +190,11 @@ class ScriptedVenue:
         self.still_open = [one for one in self.still_open if one.client_id != client_id]
 
     async def balances(self) -> Mapping[str, Balance]:
-        return {a: Balance(all_, self.held_.get(a, ZERO)) for a, all_ in self.balances_.items()}
+        held, said = self.held_, self.digits_
+        return {
+            asset: Balance(amount, held.get(asset, ZERO), said.get(asset))
+            for asset, amount in self.balances_.items()
+        }
 
     async def fees(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         return FEES

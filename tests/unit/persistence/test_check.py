@@ -28,6 +28,9 @@ DAMAGES = {
     "UPDATE cycles SET ended_ns=0 WHERE cycle_id='c0001'": "cycle c0001: held, not closed",
     "UPDATE cycles SET profit='much' WHERE cycle_id='c0001'": "cycle c0001: cannot be read",
     "UPDATE fills SET qty='many' WHERE trade_id='t0001'": "fill t0001: cannot be read",
+    "UPDATE ledger SET ref='t9', kind='rounding' WHERE n=(SELECT max(n) FROM ledger)": (
+        "its trade t9 is missing"
+    ),
     "UPDATE ledger SET amount='NaN' WHERE n=1": "ledger line 1: cannot be read",
     "UPDATE ledger SET book='purse' WHERE n=1": "ledger line 1: cannot be read",
     "DELETE FROM ledger WHERE n=1": "ledger of kraken:live:0123456789ab: USD is off by 1000.00",

@@ -12,7 +12,7 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.order import OrderState
 from arbit.domain.records import Batch, Book, Flag, Incident, JournalFailed, Memory
-from arbit.ledger import Ledger, flow, opening
+from arbit.ledger import Ledger, flow, opening, rounding
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.memory import MemoryJournal
 from arbit.ports import Journal
@@ -143,6 +143,29 @@ def test_flows_are_known_by_their_reference_and_other_postings_are_not(journal: 
     journal.write(Batch(postings=flow(Flow("L-1", "USD", D(1), "deposit", 5))))
     journal.write(Batch(postings=booked(trade("t1", "o1"))))
     assert journal.known_flows(["L-1", "t1", "L-2"]) == {"L-1"}
+
+
+def test_what_a_trade_moved_is_told_by_asset_with_its_fee_and_what_was_rounded(
+    journal: Journal,
+) -> None:
+    made = trade("t1", "o1")
+    moved: dict[str, Decimal] = {}
+    for one in booked(made):
+        if one.book is Book.WALLET:
+            moved[one.asset] = moved.get(one.asset, D(0)) + one.amount
+    journal.write(Batch(postings=booked(made)))
+    journal.write(Batch(postings=flow(Flow("t3", "USD", D(1), "deposit", 5))))
+    assert journal.wallet_moves(["t1", "t2", "t3"]) == {"t1": moved}
+    journal.write(Batch(postings=rounding("t1", "USD", D("-0.00003"), 7)))
+    assert journal.wallet_moves(["t1"]) == {"t1": moved | {"USD": moved["USD"] - D("0.00003")}}
+    assert journal.wallet_moves([]) == {}
+
+
+def test_the_newest_orders_are_remembered_whatever_became_of_them(journal: Journal) -> None:
+    journal.write(a_cycle(1))
+    later = replace(order("o2", "c0001", OrderState.REJECTED), sent_ns=NOON_NS)
+    journal.write(Batch(orders=(later,)))
+    assert journal.recall().last_sent == (("BTC/USD", NOON_NS), ("BTC/USD", NOON_NS - 3))
 
 
 def test_what_is_no_amount_leaves_nothing_half_written(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A desk over one synthetic market: accounts, orders and what is expected of them."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -78,13 +78,17 @@ def half_up(amount: Decimal, decimals: int) -> Decimal:
     return amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
-def expected(account: Account, opening: dict[str, Decimal]) -> dict[str, Decimal]:
-    """Balances from nothing but the trades."""
-    sums = dict(opening)
+def cut_off(amount: Decimal, decimals: int) -> Decimal:
+    return amount.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
+
+
+def expected(desk: Desk, account: Account, opening: dict[str, Decimal]) -> dict[str, Decimal]:
+    """Balances from nothing but the trades, each of its amounts cut off where the asset ends."""
+    sums, decimals = dict(opening), {asset.code: asset.decimals for asset in desk.market.assets}
     for trade in account.trades:
         base, quote = trade.symbol.split("/")
         sign = 1 if trade.side == "buy" else -1
-        sums[base] += sign * trade.qty
-        sums[quote] -= sign * trade.cost
-        sums[trade.fee_asset] -= trade.fee
+        sums[base] += sign * cut_off(trade.qty, decimals[base])
+        sums[quote] -= sign * cut_off(trade.cost, decimals[quote])
+        sums[trade.fee_asset] -= cut_off(trade.fee, decimals[trade.fee_asset])
     return sums

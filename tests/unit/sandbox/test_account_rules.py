@@ -186,9 +186,9 @@ def test_deposits_and_withdrawals_are_ledger_entries(desk: Desk) -> None:
 def test_a_flat_fee_holds_for_every_pair_and_both_sides() -> None:
     desk = Desk(taker_fee_bps=Decimal("1.5"))
     order = desk.order()
-    assert order.fee == half_up(order.cost * Decimal("0.00015"), 4)
+    assert order.fee == half_up(order.cost * Decimal("0.00015"), 5)
     order = desk.order(symbol="EUR/USD", qty=Decimal(100), price=desk.level(ASK, 0, "EUR/USD")[0])
-    assert order.fee == half_up(order.cost * Decimal("0.00015"), 4)
+    assert order.fee == half_up(order.cost * Decimal("0.00015"), 5)
     with pytest.raises(ValueError, match="taker fee"):
         Desk(taker_fee_bps=Decimal(-1))
 
@@ -201,7 +201,7 @@ def test_the_ladders_fee_falls_with_thirty_days_volume_and_flat_pairs_do_not_cou
     while desk.main.volume_usd(desk.now_ns) < 10_000:
         assert desk.order(qty=Decimal("0.05"), price=desk.level(ASK, 5)[0]).filled > 0
     order = desk.order()
-    assert order.fee == half_up(order.cost * Decimal("0.0035"), 4)
+    assert order.fee == half_up(order.cost * Decimal("0.0035"), 5)
     assert desk.main.volume_usd(desk.now_ns + 31 * 86_400 * S) == 0
 
 

@@ -67,6 +67,21 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_a_log_whose_fills_do_not_say_what_they_moved_is_read_as_it_was_written(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "events.ndjson"
+    first = run(path)
+    trade(first)
+    records = [{k: v for k, v in one.items() if k != "moves"} for one in lines(path)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    (fill,) = [one for one in records if one["kind"] == "fill"]
+    again = run(path)
+    usd = Decimal(10_000) - Decimal(fill["cost"]) - Decimal(fill["fee"])
+    assert main_of(again).balance("USD") == usd
+    assert not any(again.totals().values())
+
+
 def test_a_second_run_finds_what_the_first_one_left(tmp_path: Path) -> None:
     path = tmp_path / "state" / "events.ndjson"
     first = run(path)

@@ -1,7 +1,7 @@
 """The private REST face, call by call."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
@@ -12,6 +12,7 @@ from arbit.sandbox.keys import (
     WITHDRAW_KEY,
     WITHDRAW_SECRET,
 )
+from tests.unit.sandbox.account_desk import cut_off
 from tests.unit.sandbox.private_client import LOW, UUID, Client
 
 
@@ -24,11 +25,13 @@ async def test_add_order_answers_with_a_description_and_an_id_and_no_fill(client
     found = (await client.result("ClosedOrders", cl_ord_id=UUID))["closed"]
     assert list(found) == [order_id]
     order = found[order_id]
-    cost = (Decimal("0.01") * Decimal(price)).quantize(Decimal("0.0001"))
+    cost = (Decimal("0.01") * Decimal(price)).quantize(Decimal("0.00001"))
     assert order["status"] == "closed"
     assert Decimal(order["vol_exec"]) == Decimal("0.01")
     assert Decimal(order["cost"]) == cost
-    assert Decimal(order["fee"]) == (cost * Decimal("0.004")).quantize(Decimal("0.0001"))
+    assert Decimal(order["fee"]) == (cost * Decimal("0.004")).quantize(
+        Decimal("0.00001"), ROUND_HALF_UP
+    )
     assert (order["oflags"], order["cl_ord_id"], order["reason"]) == ("fciq", UUID, None)
     assert order["descr"]["pair"] == "XBTUSD"
     assert isinstance(order["opentm"], float)
@@ -86,14 +89,16 @@ async def test_the_dead_mans_switch_tells_when_it_fires(client: Client) -> None:
 
 async def test_trades_and_ledgers_of_a_history_add_up_to_the_balance(client: Client) -> None:
     for side, book in (("buy", ASK), ("sell", BID), ("buy", ASK)):
-        await client.place(type=side, price=client.top(book), oflags="fciq")
+        await client.place(type=side, price=client.top(book), volume="0.00712345", oflags="fciq")
     trades = (await client.result("TradesHistory", ledgers="true"))["trades"]
     assert len(trades) == 3
     usd, btc = Decimal(10_000), Decimal("0.1")
     for trade in trades.values():
         assert (trade["pair"], trade["maker"]) == ("XXBTZUSD", False)
         sign = 1 if trade["type"] == "buy" else -1
-        usd -= sign * Decimal(trade["cost"]) + Decimal(trade["fee"])
+        cost, fee = Decimal(trade["cost"]), Decimal(trade["fee"])
+        assert cut_off(cost, 4) != cost or cut_off(fee, 4) != fee  # stated with a digit more
+        usd -= sign * cut_off(cost, 4) + cut_off(fee, 4)
         btc += sign * Decimal(trade["vol"])
     balance = await client.result("Balance")
     assert (Decimal(balance["ZUSD"]), Decimal(balance["XXBT"])) == (usd, btc)

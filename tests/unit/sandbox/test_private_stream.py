@@ -105,7 +105,7 @@ async def test_an_ioc_is_acknowledged_then_reported_sparsely_and_in_order(socket
     assert "symbol" not in entries[1]
     assert not any("ratecount" in one for one in entries)
     assert "cl_ord_id" not in entries[3]
-    assert entries[2]["fees"] == [{"asset": "BTC", "qty": "0.0000040000"}]
+    assert entries[2]["fees"] == [{"asset": "BTC", "qty": "0.00000400000"}]
     numbers = [frame["sequence"] for frame in kinds]
     assert numbers == list(range(numbers[0], numbers[0] + 4))
 

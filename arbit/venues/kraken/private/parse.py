@@ -82,13 +82,19 @@ class Executions:
 
 @dataclass(frozen=True, slots=True)
 class BalanceRow:
-    """One asset's total now. `ref` names what moved it by `amount`, `kind` says why."""
+    """One asset's total now. `ref` names what moved it by `amount` less `fee`, `kind` says why.
+
+    `ledger_id` is the id of the ledger's row, as REST lists it.
+    """
 
     asset: str
     total: Decimal
     kind: str
     ref: str = ""
     amount: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    ledger_id: str = ""
+    at_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +196,8 @@ class _WireBalance(Struct):
     ref_id: str = ""
     ledger_id: str = ""
     amount: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    timestamp: str = ""
 
 
 class _ExecutionsFrame(Struct):
@@ -297,7 +305,16 @@ def _balance(wire: _WireBalance, *, snapshot: bool) -> BalanceRow:
         raise ValueError("a balance of no asset")
     kind = "snapshot" if snapshot else wire.type or "unknown"
     ref = wire.ref_id or wire.ledger_id
-    return BalanceRow(wire.asset, _exact(wire.balance), kind, ref, _exact(wire.amount))
+    return BalanceRow(
+        asset=wire.asset,
+        total=_exact(wire.balance),
+        kind=kind,
+        ref=ref,
+        amount=_exact(wire.amount),
+        fee=_exact(wire.fee),
+        ledger_id=wire.ledger_id,
+        at_ns=wall_ns(wire.timestamp) or 0,
+    )
 
 
 def _amount(value: Decimal | None) -> Decimal | None:

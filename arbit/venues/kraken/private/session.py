@@ -13,13 +13,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from arbit.domain.account import AccountStreamBack, AccountStreamLost, BalanceSeen
+from arbit.domain.account import AccountStreamBack, AccountStreamLost, BalanceSeen, Flow
 from arbit.domain.errors import FrameError
 from arbit.domain.events import VenueSaid
+from arbit.domain.money import EXACT
 from arbit.ports import AccountSink, Listener
 from arbit.venues.kraken.private.following import Following
 from arbit.venues.kraken.private.orders_book import OrdersBook
 from arbit.venues.kraken.private.parse import (
+    BalanceRow,
     Balances,
     Executions,
     Pong,
@@ -195,7 +197,8 @@ class PrivateSession:
 
     def _balances(self, message: Balances) -> None:
         for row in message.rows:
-            self._parts.sink(BalanceSeen(row.asset, row.total, row.kind, row.ref, row.amount))
+            seen = BalanceSeen(row.asset, row.total, row.kind, row.ref, row.amount, _entry(row))
+            self._parts.sink(seen)
 
     def _arrived(self, arrived: Arrived, which: str) -> None:
         if arrived is Arrived.GAP:
@@ -248,3 +251,11 @@ class PrivateSession:
         request = {"method": "subscribe", "params": params, "req_id": self._last_id}
         if self._send is not None:
             self._send(json.dumps(request, separators=(",", ":")).encode())
+
+
+def _entry(row: BalanceRow) -> Flow | None:
+    """The ledger's row of a trade, as REST lists it."""
+    if row.kind != "trade" or not row.ledger_id or not row.ref:
+        return None
+    net = EXACT.subtract(row.amount, row.fee)
+    return Flow(row.ledger_id, row.asset, net, row.kind, row.at_ns, trade_id=row.ref)

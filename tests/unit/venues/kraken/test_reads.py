@@ -231,9 +231,9 @@ async def test_flows_are_net_of_their_fee_and_those_of_a_trade_name_it() -> None
     }
     account.say(Ledgers=paged("ledger", rows))
     assert await account.reads.flows_since(T0 * SECOND) == [
-        Flow("L1", "USD", Decimal(-5), "trade", T0 * SECOND, trade_id="R"),
-        Flow("L2", "USD", Decimal(9), "deposit", (T0 + 1) * SECOND),
-        Flow("L3", "BTC", Decimal("-2.1"), "withdrawal", (T0 + 2) * SECOND),
+        Flow("L1", "USD", Decimal(-5), "trade", T0 * SECOND, "R", 4),
+        Flow("L2", "USD", Decimal(9), "deposit", (T0 + 1) * SECOND, "", 4),
+        Flow("L3", "BTC", Decimal("-2.1"), "withdrawal", (T0 + 2) * SECOND, "", 10),
     ]
 
 

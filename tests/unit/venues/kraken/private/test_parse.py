@@ -59,9 +59,16 @@ def test_every_recorded_message_is_a_value_and_the_private_ones_say_what_was_wri
     assert (str(first.fill.qty), str(first.fill.cost)) == ("0.00016000", "10.12445")
     assert first.fill.fees == (("USD", Decimal("0.04051")),)
     rows = [row for one in found if isinstance(one, Balances) for row in one.rows]
-    assert (
-        BalanceRow("USD", Decimal("118.0677"), "trade", "LKAKN2-N0N12-VKQNLN", Decimal("-19.9743"))
-        in rows
+    (sold,) = {row for row in rows if row.ledger_id == "DATKX6-PEHL1-HZKND8"}
+    assert sold == BalanceRow(
+        asset="USD",
+        total=Decimal("118.0677"),
+        kind="trade",
+        ref="LKAKN2-N0N12-VKQNLN",
+        amount=Decimal("-19.9743"),
+        fee=Decimal("0.0499"),
+        ledger_id="DATKX6-PEHL1-HZKND8",
+        at_ns=wall_ns("2024-05-24T14:01:53.526524Z") or 0,
     )
 
 

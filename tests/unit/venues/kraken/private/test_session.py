@@ -10,6 +10,7 @@ from arbit.domain.account import (
     AccountStreamBack,
     AccountStreamLost,
     BalanceSeen,
+    Flow,
     ForeignOrder,
     TradeSeen,
 )
@@ -74,7 +75,8 @@ def test_trades_balances_and_foreign_orders_are_told() -> None:
         words.balance("BTC", "1.25", sequence=2),
     )
     assert len(desk.told_of(TradeSeen)) == len(desk.told_of(ForeignOrder)) == 1
-    balance = BalanceSeen("BTC", Decimal("1.25"), "trade", "TREF-1", Decimal("-1.5"))
+    row = Flow("L-1", "BTC", Decimal("-1.75"), "trade", 0, trade_id="TREF-1")
+    balance = BalanceSeen("BTC", Decimal("1.25"), "trade", "TREF-1", Decimal("-1.5"), row)
     assert desk.told_of(BalanceSeen) == [balance]
     assert desk.is_whole()
 

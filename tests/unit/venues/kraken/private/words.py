@@ -73,7 +73,7 @@ def executions(*entries: str, sequence: int = 1, kind: str = "update") -> bytes:
 def balance(asset: str, total: str, sequence: int = 1, kind: str = "update") -> bytes:
     return (
         f'{{"channel":"balances","type":"{kind}","data":[{{"asset":"{asset}","balance":{total},'
-        f'"amount":-1.5,"type":"trade","ref_id":"TREF-1","ledger_id":"L-1"}}],'
+        f'"amount":-1.5,"fee":0.25,"type":"trade","ref_id":"TREF-1","ledger_id":"L-1"}}],'
         f'"sequence":{sequence}}}'
     ).encode()
 
