@@ -36,8 +36,11 @@ class LegFacts:
 
 def decimal_digits(values: Iterable[Decimal]) -> int:
     """How many digits after the point the longest of these finite numbers is written with."""
-    digits = 0
+    digits, before = 0, None
     for value in values:
+        if before is not None and value.same_quantum(before):  # a book's values mostly are
+            continue
+        before = value
         exponent = value.as_tuple().exponent
         if isinstance(exponent, int) and -exponent > digits:
             digits = -exponent

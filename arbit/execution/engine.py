@@ -7,6 +7,7 @@ and what is unwritten is kept and written first when it works again.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -45,6 +46,8 @@ class Engine:
         self._tasks = Tasks()
         self._cycle_of: dict[str, str] = {}
         self.keeper = Keeper(setup.journal, setup.breaker, setup.clock)
+        self._stirred = asyncio.Event()  # there is something to watch
+        self.keeper.on_failing = self._stirred.set
         self.settling = Settling(
             SettlingSetup(
                 venue=setup.venue,
@@ -99,7 +102,11 @@ class Engine:
     async def _watch_on(self) -> None:
         while True:
             self.watch()
-            await self.setup.clock.sleep(WATCH_S)
+            if self.works or self.keeper.ok():
+                await self.setup.clock.sleep(WATCH_S)
+            else:
+                self._stirred.clear()
+                await self._stirred.wait()
 
     def watch(self) -> None:
         """One look: at what is unwritten, and at the kill switch."""
@@ -121,6 +128,7 @@ class Engine:
         work = Work(cycle, approved, approved.loss_budget)
         self.works[cycle_id] = work
         self._apply(work, steps.begin(cycle))
+        self._stirred.set()
         return None
 
     def adopt(self, cycle: Cycle, budget: Decimal) -> None:
@@ -132,6 +140,7 @@ class Engine:
             self._cycle_of[order.client_id] = cycle.cycle_id
         self.setup.gate.adopt(cycle.record)
         self._apply(work, steps.restarted(cycle, self.setup.markets))
+        self._stirred.set()
 
     def cycle_with(self, client_id: str) -> Cycle | None:
         """The cycle, at work or over and remembered, that sent this order."""

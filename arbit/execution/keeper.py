@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from arbit.domain.records import Batch, Flag, JournalBusy, JournalFailed, OrderRecord
 from arbit.execution.works import Pad
@@ -30,6 +30,7 @@ class Keeper:
         self._next_ns = 0
         self._since_ns = 0
         self._tripped = False
+        self.on_failing: Callable[[], None] = lambda: None  # from now on `retry` has work
 
     def ok(self) -> str:
         """Why nothing new may leave; empty while the journal keeps everything."""
@@ -91,6 +92,7 @@ class Keeper:
         if not self._why:
             self._since_ns = now_ns
         self._why = str(failure)
+        self.on_failing()
         busy = isinstance(failure, JournalBusy) and now_ns - self._since_ns < PATIENCE_NS
         self._next_ns = now_ns if busy else now_ns + RETRY_NS
         if not (busy or self._tripped):

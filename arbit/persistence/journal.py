@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -329,11 +330,13 @@ def _columns(table: Table, skip: Sequence[str]) -> list[str]:
     return [column.name for column in table.columns if column.name not in skip]
 
 
-def _insert(table: Table, skip: Sequence[str] = ()) -> _Statement:
+@cache
+def _insert(table: Table, skip: tuple[str, ...] = ()) -> _Statement:
     names = _columns(table, skip)
     return _compiled(insert(table).values(dict.fromkeys(names)))
 
 
+@cache
 def _upsert(table: Table) -> _Statement:
     names = _columns(table, ())
     keys = [column.name for column in table.primary_key]

@@ -7,6 +7,8 @@ plan, which is made to cross the spread: what is under test is what becomes of i
 from __future__ import annotations
 
 import asyncio
+import atexit
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -46,6 +48,8 @@ D = Decimal
 PATH = ("BTC/USD", "ETH/BTC", "ETH/USD")
 FEE = D("0.0001")
 SLIP = D("0.002")
+FOLDERS = Path(tempfile.mkdtemp(prefix="arbit-shapes-"))  # goes with the process
+atexit.register(shutil.rmtree, FOLDERS, ignore_errors=True)
 
 
 class ExchangeSights:
@@ -122,7 +126,7 @@ class Rig:
     settings: Settings
     journal: Any = field(default_factory=MemoryJournal)  # a bench puts one on disk in its place
     events: list[Event] = field(default_factory=list)
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp()))
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(dir=FOLDERS)))
 
     @property
     def venue(self) -> VenueSettings:

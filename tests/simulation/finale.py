@@ -40,7 +40,8 @@ class Finale:
             return False
         well = trader.breaker.state() in {BreakerState.ACTIVE, BreakerState.PROBING}
         keeps = not trader.engine.keeper.ok() and not trader.setup.gateway.unready()
-        return well and keeps and not trader.engine.open_cycles
+        agreed = not trader.auditor.overdue()
+        return well and keeps and agreed and not trader.engine.open_cycles
 
     async def must_be_ready(self) -> None:
         """Ready again, with an operator's help where one is called for; and it trades."""

@@ -31,7 +31,7 @@ def profile(weather_hz: float) -> Profile:
     listings = tuple(
         Listing(
             instrument(MAJORS[base], MAJORS[quote], digits, rest_status_listed=True),
-            (MakerSpec(0.8 * width, 1.5, 12, 400.0, reaction, 900.0),),
+            (MakerSpec(0.8 * width, 1.5, 6, 900.0, reaction, 2_000.0),),
             20_000.0,
         )
         for base, quote, digits, width in SYMBOLS

@@ -70,7 +70,8 @@ class Plan:
 
     seed: int
     benign: bool
-    seconds: float
+    seconds: float  # at least; faults that happen at a time happen within them
+    cycles: int = 0  # how many there should be before faults stop, if they come in time
     rates: dict[str, float] = field(default_factory=dict)
     timed: list[tuple[float, str]] = field(default_factory=list)  # (at second, name)
     kills: int = 0
@@ -80,7 +81,8 @@ class Plan:
     read_lag_ms: int = 0
     skew_s: float = 0.0
     fee_bps: Decimal = Decimal(2)
-    plants_every_ms: int = 500
+    plants_every_ms: float = 500
+    plant_ms: float = 500  # how long an opportunity lasts, about
     weather_hz: float = 0.0
     tier: str = "pro"
     risk: dict[str, Any] = field(default_factory=dict)
@@ -98,12 +100,15 @@ def plan_of(seed: int) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"plan {seed}")
     benign = seed % BENIGN_EVERY == 0
-    plan = Plan(seed, benign, seconds=rng.uniform(9.0, 15.0))
-    plan.latency_ms = rng.choice((1.0, 2.0, 5.0, 10.0, 20.0, 50.0))
+    plan = Plan(seed, benign, seconds=rng.uniform(9.0, 15.0), cycles=rng.choice((15, 25, 40)))
+    plan.latency_ms = rng.choice((1.0, 1.0, 2.0, 2.0, 5.0, 5.0, 10.0, 20.0, 50.0))
     plan.jitter_ms = plan.latency_ms * rng.choice((0.1, 0.5))
     plan.feed_ms = plan.latency_ms * rng.uniform(0.5, 1.5)
     plan.fee_bps = Decimal(rng.choice((0, 1, 2, 5)))
-    plan.plants_every_ms = rng.choice((150, 200, 300))
+    plan.plant_ms = 8 * (plan.latency_ms + plan.jitter_ms) + 40
+    if benign:  # one after the other, each long enough for three legs
+        plan.plant_ms = max(400, 2 * (14 * (plan.latency_ms + plan.jitter_ms) + 60))
+    plan.plants_every_ms = 150 if benign else plan.plant_ms * rng.choice((1.0, 2.0))
     _settings(plan, rng)
     if not benign:
         _faults(plan, rng)

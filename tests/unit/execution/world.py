@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import shutil
 import tempfile
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -40,6 +42,9 @@ from tests.unit.venues.virtual import VirtualClock, settle
 D = Decimal
 FEE = D("0.001")
 FEES = dict.fromkeys(MARKETS, FEE)
+# Each world has a folder in it; they go when the tests are over, for some outlive their world.
+FOLDERS = Path(tempfile.mkdtemp(prefix="arbit-worlds-"))
+atexit.register(shutil.rmtree, FOLDERS, ignore_errors=True)
 START = {"USD": D(10_000), "BTC": D(2), "ETH": D(30)}
 
 
@@ -253,7 +258,7 @@ class World:
         self.venue: ScriptedVenue = before.venue if before else venue
         self.sights = FixedSights(self.clock)
         self.events: list[Event] = []
-        self.data_dir = Path(tempfile.mkdtemp())
+        self.data_dir = Path(tempfile.mkdtemp(dir=FOLDERS))
         self.kill = KillSwitch(self.data_dir)
         self.memory = self.journal.recall()
         self.ledger = Ledger(self.memory.sums)
@@ -316,6 +321,7 @@ class World:
         try:
             yield self
         finally:
+            await asyncio.sleep(0)  # what was begun just now begins
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 

@@ -21,7 +21,8 @@ from arbit.venues.kraken.private.token import TokenKeeper
 
 MS = 1_000_000
 SECOND = 1_000 * MS
-PULSE_S = 0.05
+LOOK_NS = 250 * MS  # how often the socket is looked at while it says nothing unusual
+SETTLE_S = 0.05  # what was missed is asked for this long after it is known to be
 PING_EVERY_NS = 2 * SECOND
 SUBSCRIBE_NS = 10 * SECOND  # both subscriptions must be answered within this
 PROVEN_NS = 5 * SECOND
@@ -77,6 +78,8 @@ class Keeper:
             ConnectBudget(setup.connects_per_10min), setup.backoff_cap_ms, parts.clock
         )
         self._gone = asyncio.Event()
+        self._look = asyncio.Event()  # at the socket, now
+        self._behind = asyncio.Event()  # something was missed, and can be asked for
         self._why = ""
         self._through = False
         self._whole_ns = 0  # the venue's wall time when the stream was last whole; 0: never yet
@@ -85,9 +88,14 @@ class Keeper:
     def on_frame(self, payload: bytes) -> None:
         """A message: to the session, with its receive times."""
         wall_ns = self._clock.wall_ns()
-        self._session.frame(payload, self._clock.monotonic_ns(), wall_ns)
-        if self._session.whole:
+        session = self._session
+        session.frame(payload, self._clock.monotonic_ns(), wall_ns)
+        if session.whole:
             self._is_whole(wall_ns)
+        elif session.subscribed:
+            self._behind.set()
+        if session.broken:
+            self._look.set()
 
     def _is_whole(self, wall_ns: int) -> None:
         """From here on, by the venue's clock, would have to be asked for if the stream were lost.
@@ -128,7 +136,7 @@ class Keeper:
         """After every loss ask for what was missed, until the stream is whole; for ever."""
         attempt = 0
         while True:
-            await self._clock.sleep(PULSE_S)
+            await self._loss()
             session = self._session
             loss = session.missed
             if not loss or not session.subscribed:
@@ -144,6 +152,14 @@ class Keeper:
                 continue
             attempt = 0
             session.caught_up(loss)
+            if session.whole:  # a loss before the next frame must be asked for, too
+                self._is_whole(self._clock.wall_ns())
+
+    async def _loss(self) -> None:
+        while not (self._session.missed and self._session.subscribed):
+            self._behind.clear()
+            await self._behind.wait()
+        await self._clock.sleep(SETTLE_S)
 
     async def _ask_missed(self) -> None:
         """Trades since a while before the loss, and open orders. Nothing is missed at a start."""
@@ -167,6 +183,7 @@ class Keeper:
 
     async def _one_life(self) -> None:
         self._gone.clear()
+        self._look.clear()
         self._through = False
         self.state = "dialling"
         try:
@@ -193,7 +210,10 @@ class Keeper:
             if now_ns - pinged_ns >= every_ns:
                 pinged_ns = now_ns
                 self._session.ping(now_ns, self._clock.wall_ns())
-            await self._clock.sleep(PULSE_S)
+            cancel = self._clock.call_at(now_ns + LOOK_NS, self._look.set)
+            await self._look.wait()
+            self._look.clear()
+            cancel()
             if not self._gone.is_set():
                 self._pulse(connection, self._clock.monotonic_ns())
 
@@ -219,4 +239,5 @@ class Keeper:
         if not self._gone.is_set():
             self._why = why
             self._gone.set()
+            self._look.set()
             self._session.lost(why)

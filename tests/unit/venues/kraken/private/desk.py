@@ -14,7 +14,7 @@ from arbit.venues.kraken.private.orders_book import OrdersBook
 from arbit.venues.kraken.private.parse import Reply
 from arbit.venues.kraken.private.session import PrivateSession, SessionParts
 from tests.unit.venues.kraken.private import words
-from tests.unit.venues.virtual import VirtualClock
+from tests.unit.venues.virtual import VirtualClock, settle
 
 MS = 1_000_000
 
@@ -45,6 +45,7 @@ class TimerClock(VirtualClock):
             await super().advance(max(0, when_ns - self.now_ns) / 1e9)
             if number not in self._stopped:
                 callback()
+                await settle()
         await super().advance((end_ns - self.now_ns) / 1e9)
 
 
