@@ -10,6 +10,7 @@ from arbit.domain.account import (
     AccountEvent,
     Balance,
     ClockOffset,
+    Counts,
     Flow,
     KeyFacts,
     VenueOrder,
@@ -190,6 +191,10 @@ class AccountReader(Protocol):
         """
         ...
 
+    async def counts(self, after_ns: int, until_ns: int) -> Counts:
+        """How much happened after one venue wall time and until another, without listing it."""
+        ...
+
     async def key(self) -> KeyFacts:
         """What the key may do."""
         ...
@@ -224,6 +229,13 @@ class Journal(Protocol):
 
     def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
         """Which of these flows are kept already."""
+        ...
+
+    def counts(self, after_ns: int, until_ns: int) -> Counts:
+        """How many trades and flows of this while (venue wall times) are kept.
+
+        One that was kept long after it happened may be left out.
+        """
         ...
 
     def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:

@@ -18,11 +18,13 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.errors import VenueError
 from arbit.domain.plan import Plan
 from arbit.domain.readings import TradingReading
-from arbit.domain.records import Batch, Book, JournalFailed
+from arbit.domain.records import Batch, Book, Flag, JournalFailed
 from arbit.domain.refusal import Refused
-from arbit.execution.audit import OPENED, Auditor
+from arbit.execution.audit import Auditor
+from arbit.execution.counting import HEARD
 from arbit.execution.engine import Engine
 from arbit.execution.ids import Ids
+from arbit.execution.opening import OPENED
 from arbit.execution.recovery import note_clean_end, recover
 from arbit.execution.setup import EngineSetup
 from arbit.ledger import Ledger
@@ -227,9 +229,12 @@ class Trader:
                     await self.auditor.reconcile()
 
     def _clean_end(self) -> None:
-        flag = note_clean_end(self.setup.clock.wall_ns())
+        wall_ns, venue_ns = self.setup.clock.wall_ns(), self.engine.setup.venue_ns
+        flags = [note_clean_end(wall_ns)]
+        if venue_ns is not None and self.auditor.settled:
+            flags.append(Flag(HEARD, str(venue_ns), wall_ns))
         try:
-            self.setup.journal.write(Batch(flags=(flag,)))
+            self.setup.journal.write(Batch(flags=tuple(flags)))
         except JournalFailed:  # the next start counts this one as a crash, which is the safe side
             return
 

@@ -85,6 +85,14 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many trades an account had in a while, and how many other movements of its balances."""
+
+    trades: int
+    flows: int
+
+
+@dataclass(frozen=True, slots=True)
 class VenueOrder:
     """An order as the venue lists it. `client_id` is empty when whoever sent it gave none."""
 

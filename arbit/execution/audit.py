@@ -1,11 +1,12 @@
 """Audits: what the venue says of the account against what we know, at the start and ever after.
 
-Books agree to the last digit or somebody is wrong. Money that came or went by itself is booked as a
-flow; a trade of ours that we had not heard of is booked as a late fill; a trade of somebody else is
-booked as the flows that the venue lists for it, told, and stops trading unless allowed. What the
-venue's ledger rounds of our trades is booked as that (`rounding`). A balance that nothing explains
-stops trading until an operator accepts it. Books that could not be compared for too long begin no
-new cycle.
+Books agree to the last digit or somebody is wrong. Balances are compared first, in one question;
+trades and flows are listed when they differ, or when equal balances are not enough (0008). Money
+that came or went by itself is booked as a flow; a trade of ours that we had not heard of is booked
+as a late fill; a trade of somebody else is booked as the flows that the venue lists for it, told,
+and stops trading unless allowed. What the venue's ledger rounds of our trades is booked as that
+(`rounding`). A balance that nothing explains stops trading until an operator accepts it. Books that
+could not be compared for too long begin no new cycle.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.money import ZERO, plain
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, JournalFailed
+from arbit.execution.counting import Counting
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
-from arbit.execution.rounding import Roundings
+from arbit.execution.opening import open_account
+from arbit.execution.rounding import Roundings, bound
 from arbit.execution.setup import MS, EngineSetup
 from arbit.execution.works import Pad
-from arbit.ledger import flow, opening
+from arbit.ledger import flow
 from arbit.ports import AccountReader
 from arbit.risk.breaker import Reason
 
@@ -43,11 +46,8 @@ QUIET_NS = 1_000 * MS  # nothing has moved for so long before balances are compa
 AGAIN_S = 6.0  # a venue's reads lag by up to 5 s: a difference counts when it is there twice
 EVERY_NS = 60_000 * MS  # how often balances are compared when nothing asks for it
 LOOK_S = 0.5
-MAX_KNOWN_FLOWS = 10_000
-MAX_FOREIGN = 10_000  # trades, and orders like ours, of others that were told of
 OVERDUE_NS = 300_000 * MS  # no new cycle once the books have not been found to agree for so long
 OVERDUE_WANTED_NS = 30_000 * MS  # or when something asked for a look so long ago
-OPENED = "opened"  # the flag that keeps when the account was opened
 AUDITED = "audited"  # the flag that keeps when balances last agreed
 
 
@@ -69,8 +69,10 @@ class Auditor:
         self._audited_ns = 0
         self._since_ns = 0
         self._opened_ns = opened_ns
+        self._counting = Counting(setup, engine.keeper, reader)
+        self._unlisted = 0  # times that something asked for more than equal balances
         self._flows: dict[str, None] = {}
-        self._foreigners: dict[str, None] = {}
+        self._foreigners: dict[str, None] = {}  # trades, and orders like ours, that were told of
         self._wanted_ns = 0
         self._agreed_ns = setup.now_ns
         self._failure = ""
@@ -98,6 +100,7 @@ class Auditor:
                 if kind not in {"trade", "snapshot"}:
                     self._want()
             case ForeignOrder(order):
+                self._unlisted += self._begun
                 what = f"order {order.order_id} on {order.symbol}"
                 if not self._twin(what, order.client_id, order.at_ns):
                     self._foreign(what)
@@ -117,7 +120,10 @@ class Auditor:
         except JournalFailed:  # it cannot say whether it knows the trade: ask again later
             self._want()
             return
+        if self._begun and not self._hears:  # its rows in the venue's ledger were not heard
+            self._unlisted += 1
         if not known:
+            self._unlisted += 1
             self._twin(f"trade {trade.trade_id}", trade.client_id, trade.at_ns)
             self._want()
 
@@ -135,13 +141,18 @@ class Auditor:
             self._stop(Reason.FOREIGN, said)
         return True
 
-    async def begin(self, audited_ns: int, *, first: bool) -> None:
+    async def begin(
+        self, audited_ns: int, *, first: bool, counted_ns: int = 0, listed: bool = True
+    ) -> None:
         """The first look of a start; `audited_ns` is when the books last agreed (venue wall time).
 
-        With `first` the account is new to us: it is opened. VenueError when the venue does not
-        answer.
+        `counted_ns` is until when nothing unknown happened. With `first` the account is new to us:
+        it is opened. Unless `listed`, all that was heard is booked, and equal balances and counts
+        are enough. VenueError when the venue does not answer.
         """
         self._since_ns = audited_ns
+        self._counting.since_ns = max(counted_ns, self._opened_ns)
+        self._unlisted += listed and not first
         if first:
             await self._open()
         else:
@@ -227,11 +238,14 @@ class Auditor:
         self._wanted, self._audited_ns = False, self._setup.now_ns
         self.audits += 1
         began_ns = self._setup.venue_ns
-        await self._missed()
+        listed = await self._lists_wanted()
         drifted = await self._drift()
+        if drifted is not None and not self._exact and not listed:
+            await self._missed(self._since_ns)
+            drifted = await self._drift()
         if drifted:
             await self._setup.clock.sleep(AGAIN_S)
-            await self._missed()
+            await self._missed(self._since_ns)
             drifted = await self._drift()
         if drifted is None:
             self._still_want(wanted_ns)
@@ -242,6 +256,21 @@ class Auditor:
             self._stop(Reason.DRIFT, f"the venue has more (or less) than the ledger: {said}")
         else:
             self._agreed(began_ns)
+
+    async def _lists_wanted(self) -> bool:
+        """List trades and flows where equal balances would not be enough; whether it was done."""
+        if self._unlisted or self.behind or self.accept_balances:
+            await self._missed(self._since_ns)
+            return True
+        if self._counting.due and not await self._counting.agrees():
+            await self._missed(min(self._since_ns, self._counting.since_ns))
+            return True
+        return False
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that our trades did is heard and booked: then equal balances are enough."""
+        return self._exact and not self._unlisted and not self.behind
 
     def _agreed(self, venue_ns: int | None) -> None:
         """Everything before this time is known: the next questions begin a little before it.
@@ -270,10 +299,10 @@ class Auditor:
         self._engine.keeper.write(pad)
         self._agreed(venue_ns)
 
-    async def _missed(self) -> None:
-        """Take in the trades and flows that nobody has told us of."""
-        since_ns = max(0, self._since_ns - LOOK_BACK_NS)
-        journal = self._setup.journal
+    async def _missed(self, since_ns: int) -> None:
+        """Take in the trades and flows since then (or a while before) that nobody told us of."""
+        since_ns, journal = max(0, since_ns - LOOK_BACK_NS), self._setup.journal
+        began_ns, unlisted = self._setup.venue_ns, self._unlisted
         trades = await self._reader.trades_since(since_ns, journal.known_trades)
         foreign = {one.trade_id: one for one in trades if not self._is_ours(one)}
         flows = await self._reader.flows_since(since_ns)
@@ -289,11 +318,12 @@ class Auditor:
             if one.ref not in known and one.at_ns > self._opened_ns:
                 self._book(pad, one)
                 moved.add(one.trade_id)
-        while len(self._flows) > MAX_KNOWN_FLOWS:
-            self._flows.pop(next(iter(self._flows)))
+        bound(self._flows)
         if not pad.empty:
             self._engine.keeper.write(pad)
         self._tell_foreign(foreign, moved, {one.trade_id for one in flows})
+        self._unlisted -= unlisted
+        self._counting.listed(since_ns, began_ns)
 
     def _book(self, pad: Pad, one: Flow) -> None:
         postings = flow(one)
@@ -321,8 +351,7 @@ class Auditor:
 
     def _told_of(self, which: str) -> None:
         self._foreigners[which] = None
-        while len(self._foreigners) > MAX_FOREIGN:
-            self._foreigners.pop(next(iter(self._foreigners)))
+        bound(self._foreigners)
 
     async def _drift(self) -> dict[str, Decimal] | None:
         """What the venue has beyond the ledger; None when something moved while it was asked."""
@@ -347,17 +376,12 @@ class Auditor:
         """The account is new: what is there is what was put in."""
         balances = await self._reader.balances()
         self._roundings.know(balances)
-        now_ns, pad = self._setup.venue_ns, Pad()
+        now_ns = self._setup.venue_ns
         if now_ns is None:
             raise VenueUnreachable("the venue's clock is not known: the account cannot be opened")
-        for asset, balance in sorted(balances.items()):
-            postings = opening(asset, balance.total, now_ns)
-            self._setup.ledger.apply(postings)
-            pad.postings += postings
-        self._setup.ledger.keep_back({asset: one.held for asset, one in balances.items()})
+        open_account(self._setup.ledger, self._engine.keeper, balances, now_ns)
         self._opened_ns = now_ns
-        pad.flags[OPENED] = Flag(OPENED, str(now_ns), now_ns)
-        self._engine.keeper.write(pad)
+        self._counting.opened(now_ns)
         self._agreed(now_ns)
 
     def _foreign(self, what: str) -> None:

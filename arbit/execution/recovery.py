@@ -13,6 +13,7 @@ from arbit.domain.errors import FrameError, VenueError, VenueUnreachable
 from arbit.domain.money import BPS, EXACT
 from arbit.domain.records import Flag, Memory
 from arbit.execution.audit import AUDITED, Auditor
+from arbit.execution.counting import COUNTED, HEARD
 from arbit.execution.cycle import Cycle, cycles_of
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
@@ -24,6 +25,7 @@ STEP_S = 0.05
 TRIES, TRY_S = 10, 3.0
 ASKS = 20  # how often the venue is asked at a start before we give up
 SECOND_NS = 1_000_000_000
+CLOCKS_APART_NS = 2 * SECOND_NS  # what we take for the venue's time may be off by less
 CRASH_WINDOW_NS = 600 * SECOND_NS
 STARTS = "starts"
 
@@ -56,16 +58,32 @@ async def recover(
         # What is known may still go home; either way nothing new begins.
         setup.breaker.trip(Reason.UNRESOLVED if unknown else Reason.HELD, said)
     first = not memory.sums and not memory.orders
-    await _asked(setup, lambda: auditor.begin(_audited_ns(memory), first=first))
+    audited_ns = _time_of(memory, AUDITED)
+    if not audited_ns:  # a journal that does not say: when it last learnt anything
+        audited_ns = min(memory.last_trade_ns or memory.last_flow_ns, memory.last_flow_ns)
+    counted_ns = _time_of(memory, COUNTED) or audited_ns
+    listed = bool(found) or not _all_booked(memory)
+
+    def begin() -> Awaitable[None]:
+        return auditor.begin(audited_ns, first=first, counted_ns=counted_ns, listed=listed)
+
+    await _asked(setup, begin)
     return found
 
 
-def _audited_ns(memory: Memory) -> int:
-    """When the books last agreed; for a journal that does not say, when it last learnt anything."""
-    flag = memory.flags.get(AUDITED)
-    if flag is not None and flag.value.isdigit():
-        return int(flag.value)
-    return min(memory.last_trade_ns or memory.last_flow_ns, memory.last_flow_ns)
+def _time_of(memory: Memory, flag: str) -> int:
+    kept = memory.flags.get(flag)
+    return int(kept.value) if kept is not None and kept.value.isdigit() else 0
+
+
+def _all_booked(memory: Memory) -> bool:
+    """Whether all that our trades did was heard and booked, what the venue rounded of them too.
+
+    It was when the books agreed after the last trade, and at an end that says so.
+    """
+    agreed_ns = _time_of(memory, AUDITED)
+    until_ns = max(agreed_ns - CLOCKS_APART_NS, _time_of(memory, HEARD))
+    return agreed_ns > 0 and memory.last_trade_ns < until_ns
 
 
 async def _asked(setup: EngineSetup, ask: Callable[[], Awaitable[Answer]]) -> Answer:

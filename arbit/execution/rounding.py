@@ -83,7 +83,7 @@ class Roundings:
                 self._digits[row.asset] = row.digits
             if row.trade_id and row.ref not in self._settled:
                 self._rows[row.ref] = row
-        _bound(self._rows)
+        bound(self._rows)
 
     def book(self, pad: Pad) -> None:
         """Book what can be; JournalFailed when nobody can say what was posted."""
@@ -97,7 +97,7 @@ class Roundings:
         for ref in found.settled:
             del self._rows[ref]
             self._settled[ref] = None
-        _bound(self._settled)
+        bound(self._settled)
         self.pending = any(row.trade_id in posted for row in self._rows.values())
 
     def agreed(self) -> None:
@@ -106,7 +106,8 @@ class Roundings:
         self.pending = False
 
 
-def _bound(kept: dict[str, Flow] | dict[str, None]) -> None:
+def bound(kept: dict[str, Flow] | dict[str, None]) -> None:
+    """Forget the oldest of what is too many."""
     while len(kept) > MAX_ROWS:
         kept.pop(next(iter(kept)))
 

@@ -20,6 +20,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
+from arbit.domain.account import Counts
 from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.money import EXACT, ZERO
@@ -39,6 +40,7 @@ from arbit.persistence.types import money_of
 BUSY_MS = 5
 MAX_HELD = 1_000  # held cycles that a start is told of
 MAX_LAST_SENT = 1_000  # newest orders: more than the venue's counters remember
+LATE_NS = 600 * 10**9  # what is kept so long after it happened may not be counted
 _OVER = tuple(state.value for state in OrderState if state.over)
 MAX_SUMMED = 200_000  # cycles summed by day at a start; more than a day can hold
 DAMAGED = "see docs/persistence.md, 'When the file is damaged'"
@@ -159,6 +161,24 @@ class SqliteJournal:
             connection, account = self._connection, self._account
             found = (connection.execute(sql, (account, rows.clean(n))).fetchone() for n in names)
             return frozenset(name for name, row in zip(names, found, strict=True) if row)
+
+        return self._read(ask)
+
+    def counts(self, after_ns: int, until_ns: int) -> Counts:
+        """How many trades and flows of this while are kept; read back from the last one kept."""
+        sql = (
+            "SELECT ref, kind, at_ns FROM ledger WHERE account=? AND kind IN ('trade', 'flow') "
+            "AND ref NOT LIKE 'accepted:%' ORDER BY n DESC"
+        )
+
+        def ask() -> Counts:
+            refs: dict[str, set[str]] = {"trade": set(), "flow": set()}
+            for row in self._connection.execute(sql, (self._account,)):
+                if row["at_ns"] < after_ns - LATE_NS:
+                    break
+                if after_ns < row["at_ns"] <= until_ns:
+                    refs[row["kind"]].add(row["ref"])
+            return Counts(len(refs["trade"]), len(refs["flow"]))
 
         return self._read(ask)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
+from arbit.domain.account import Counts
 from arbit.domain.cycle import CycleState
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
@@ -102,6 +103,15 @@ class MemoryJournal:
         """Which of these flows are kept already."""
         kept = {one.ref for one in self.postings if one.kind == "flow"}
         return frozenset(ref for ref in refs if ref in kept)
+
+    def counts(self, after_ns: int, until_ns: int) -> Counts:
+        """How many trades and flows of this while are kept."""
+        inside = [one for one in self.postings if after_ns < one.at_ns <= until_ns]
+        flows = {one.ref for one in inside if one.kind == "flow"}
+        return Counts(
+            len({one.ref for one in inside if one.kind == "trade"}),
+            sum(not ref.startswith("accepted:") for ref in flows),
+        )
 
     def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:
         """What is posted to the wallet for these trades, by trade and asset, rounding included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from arbit.domain.account import Balance, ClockOffset, Flow, KeyFacts, VenueOrder
+from arbit.domain.account import Balance, ClockOffset, Counts, Flow, KeyFacts, VenueOrder
 from arbit.domain.order import Trade
 from arbit.ports import Clock, Known, nothing_known
 from arbit.venues.paper import PaperExchange
@@ -44,6 +44,11 @@ class PaperAccount:
         """Paper money neither comes nor goes."""
         del since_ns
         return ()
+
+    async def counts(self, after_ns: int, until_ns: int) -> Counts:
+        """Only our journal counts what happens on paper."""
+        del after_ns, until_ns
+        return Counts(0, 0)
 
     async def key(self) -> KeyFacts:
         """Paper may trade, and nothing leaves it."""

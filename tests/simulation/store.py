@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from arbit.app.store import DATABASE
-from arbit.domain.account import AccountId
+from arbit.domain.account import AccountId, Counts
 from arbit.domain.records import Batch, JournalFailed, Memory
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
@@ -125,6 +125,10 @@ class SimJournal:
     def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
         self._alive()
         return self.real.known_flows(refs)
+
+    def counts(self, after_ns: int, until_ns: int) -> Counts:
+        self._alive()
+        return self.real.counts(after_ns, until_ns)
 
     def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:
         self._alive()

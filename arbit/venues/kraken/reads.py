@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from arbit.domain.account import Balance, ClockOffset, Flow, KeyFacts, VenueOrder
+from arbit.domain.account import Balance, ClockOffset, Counts, Flow, KeyFacts, VenueOrder
 from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
@@ -206,7 +206,7 @@ class KrakenReads:
         """Every row of a paged list since a while before then: all of them, or an error."""
         await self.learn()
         rows: dict[str, dict[str, Any]] = {}
-        start = f"{Decimal(max(0, since_ns - LOOK_BACK_NS)) / SECOND_NS:.6f}"
+        start = _seconds(since_ns - LOOK_BACK_NS)
         read, promised = 0, 0  # new rows come in before the first: later ones only move away
         for _ in range(MAX_PAGES):
             page = {**(asked or {}), "start": start, "ofs": str(read)}
@@ -276,6 +276,24 @@ class KrakenReads:
             digits=self.names.digits.get(asset),
         )
 
+    async def counts(self, after_ns: int, until_ns: int) -> Counts:
+        """How much happened: three questions, however much it is.
+
+        Each answer of a list counts all that is asked for. What trades moved is counted apart, and
+        the rest of the ledger is flows, whatever their kinds.
+        """
+        window = {"start": _seconds(after_ns), "end": _seconds(until_ns)}
+        trades = await self._count("TradesHistory", {**window, **EACH_FILL})
+        moved = await self._count("Ledgers", window)
+        by_trades = await self._count("Ledgers", {**window, "type": "trade"})
+        return Counts(trades, moved - by_trades)
+
+    async def _count(self, name: str, asked: Mapping[str, str]) -> int:
+        count = _object(await self.rest.ask(name, asked), name).get("count")
+        if type(count) is not int or count < 0:
+            raise FrameError(f"{name}: {count!r:.40} is no count")
+        return count
+
     async def key(self) -> KeyFacts:
         """What the key may do."""
         return key_facts(await self.rest.ask("GetApiKeyInfo"))
@@ -319,6 +337,10 @@ def time_ns(value: Any) -> int:
     if not 0 <= found < MOST_NS:
         raise FrameError(f"{value!r:.40} is no time")
     return found
+
+
+def _seconds(at_ns: int) -> str:
+    return f"{Decimal(max(0, at_ns)) / SECOND_NS:.6f}"
 
 
 def side_of(word: Any) -> Side:

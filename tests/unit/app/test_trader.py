@@ -23,7 +23,10 @@ class Parts:
         self.clock, self.journal = VirtualClock(), MemoryJournal()
         self.recovered = asyncio.Event()
         self.engine = SimpleNamespace(
-            closed=True, open_cycles=0, setup=None, keeper=SimpleNamespace(unwritten=0)
+            closed=True,
+            open_cycles=0,
+            setup=SimpleNamespace(venue_ns=None),
+            keeper=SimpleNamespace(unwritten=0),
         )
         self.engine.close = lambda: setattr(self.engine, "closed", True)
         monkeypatch.setattr(room, "recover", self._recover)
@@ -32,7 +35,9 @@ class Parts:
             engine=self.engine,
             memory=Memory(),
             setup=SimpleNamespace(clock=self.clock, journal=self.journal, reader=None),
-            auditor=SimpleNamespace(run=asyncio.Event().wait),
+            auditor=SimpleNamespace(
+                run=asyncio.Event().wait, round_off=lambda: None, behind=False, settled=False
+            ),
             started=False,
             recover_only=False,
             recovered=0,

@@ -13,7 +13,8 @@ import pytest
 from arbit.domain.account import AccountStreamBack, BalanceSeen, Flow
 from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
-from arbit.execution.audit import AUDITED, OPENED, Auditor
+from arbit.execution.audit import AUDITED, Auditor
+from arbit.execution.opening import OPENED
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.happenings import (
     audit,
@@ -233,7 +234,7 @@ async def test_an_account_is_opened_at_a_time_of_the_venues_and_not_before_it_is
     async with world.running():
         await world.clock.advance(1)
         venue.deposit("L-after")  # by our clock this was long before the account was opened
-        await world.auditor._missed()
+        await world.auditor._missed(0)
     assert [p.ref for p in world.journal.postings if p.kind == "flow"] == ["L-after", "L-after"]
 
 

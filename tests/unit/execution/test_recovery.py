@@ -16,6 +16,7 @@ from arbit.domain.order import OrderState
 from arbit.domain.records import Batch, JournalFailed
 from arbit.domain.refusal import RefusalCode
 from arbit.execution.audit import AUDITED
+from arbit.execution.counting import COUNTED
 from arbit.execution.recovery import STARTS, note_start
 from arbit.risk.breaker import BreakerState
 from tests.unit.execution.test_engine import SCRIPTS
@@ -24,7 +25,7 @@ from tests.unit.execution.world import Script, World, usual_settings
 D = Decimal
 
 
-OF_A_START = {AUDITED, STARTS}
+OF_A_START = {AUDITED, COUNTED, STARTS}
 
 
 def rows(world: World) -> tuple[object, ...]:

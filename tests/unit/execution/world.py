@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from arbit.config import RiskSettings, ScanSettings, Settings
-from arbit.domain.account import AccountId, Balance, ClockOffset, Flow, KeyFacts, Mode, VenueOrder
+from arbit.domain.account import (
+    AccountId,
+    Balance,
+    ClockOffset,
+    Counts,
+    Flow,
+    KeyFacts,
+    Mode,
+    VenueOrder,
+)
 from arbit.domain.cycle import Policy
 from arbit.domain.events import Event
 from arbit.domain.money import ONE, ZERO
@@ -99,6 +108,8 @@ class ScriptedVenue:
     written_first: bool = True
     still_open: list[VenueOrder] = field(default_factory=list)
     answers: bool = True
+    listings: int = 0  # how often all trades and flows were asked for
+    countings: int = 0  # how often only how many they are
 
     def unready(self) -> str:
         return self.why_unready
@@ -212,7 +223,15 @@ class ScriptedVenue:
         return [t for t in self.trades if t.at_ns >= since_ns and t.trade_id not in told]
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:
+        self.listings += 1
         return [flow for flow in self.flows if flow.at_ns >= since_ns]
+
+    async def counts(self, after_ns: int, until_ns: int) -> Counts:
+        self.countings += 1
+        return Counts(
+            sum(after_ns < trade.at_ns <= until_ns for trade in self.trades),
+            sum(after_ns < one.at_ns <= until_ns and not one.trade_id for one in self.flows),
+        )
 
     async def key(self) -> KeyFacts:
         raise NotImplementedError

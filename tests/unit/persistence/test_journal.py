@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arbit.domain.account import Flow
+from arbit.domain.account import Counts, Flow
 from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
 from arbit.domain.order import OrderState
@@ -143,6 +143,19 @@ def test_flows_are_known_by_their_reference_and_other_postings_are_not(journal: 
     journal.write(Batch(postings=flow(Flow("L-1", "USD", D(1), "deposit", 5))))
     journal.write(Batch(postings=booked(trade("t1", "o1"))))
     assert journal.known_flows(["L-1", "t1", "L-2"]) == {"L-1"}
+
+
+def test_trades_and_flows_of_a_while_are_counted_once_each(journal: Journal) -> None:
+    deposits = [Flow(f"L-{n}", "USD", D(1), "deposit", NOON_NS + n) for n in range(4)]
+    for one in (*deposits, Flow("accepted:1:USD", "USD", D(7), "accepted", NOON_NS + 2)):
+        journal.write(Batch(postings=flow(one)))
+    for number in range(3):
+        made = replace(trade(f"t{number}", "o1"), at_ns=NOON_NS + number)
+        journal.write(Batch(postings=booked(made)))
+    journal.write(Batch(postings=rounding("t1", "USD", D("0.0001"), NOON_NS + 1)))
+    assert journal.counts(NOON_NS, NOON_NS + 2) == Counts(trades=2, flows=2), "from after, until"
+    assert journal.counts(0, 1 << 62) == Counts(trades=3, flows=4)
+    assert journal.counts(NOON_NS + 4, NOON_NS + 9) == Counts(0, 0)
 
 
 def test_what_a_trade_moved_is_told_by_asset_with_its_fee_and_what_was_rounded(

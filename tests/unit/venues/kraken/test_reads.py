@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arbit.domain.account import Flow
+from arbit.domain.account import Counts, Flow
 from arbit.domain.errors import FrameError
 from arbit.domain.triangle import Side
 from tests.unit.venues.kraken.books_of_account import Account
@@ -235,6 +235,29 @@ async def test_flows_are_net_of_their_fee_and_those_of_a_trade_name_it() -> None
         Flow("L2", "USD", Decimal(9), "deposit", (T0 + 1) * SECOND, "", 4),
         Flow("L3", "BTC", Decimal("-2.1"), "withdrawal", (T0 + 2) * SECOND, "", 10),
     ]
+
+
+async def test_what_happened_is_counted_in_three_questions_however_much_it_is() -> None:
+    account = Account()
+    account.say(
+        TradesHistory={"trades": {}, "count": 300},
+        Ledgers=lambda asked: {"ledger": {}, "count": 900 if "type" in asked else 902},
+    )
+    assert await account.reads.counts(T0 * SECOND, (T0 + 9) * SECOND) == Counts(300, 2)
+    window = {"start": f"{T0}.000000", "end": f"{T0 + 9}.000000"}
+    assert [(name, params) for name, params, _ in account.private.asked] == [
+        ("TradesHistory", window | {"consolidate_taker": "false"}),
+        ("Ledgers", window),
+        ("Ledgers", window | {"type": "trade"}),
+    ]
+
+
+@pytest.mark.parametrize("count", [None, "3", 3.0, True, -1])
+async def test_a_list_that_does_not_say_how_long_it_is_counts_nothing(count: Any) -> None:
+    account = Account()
+    account.say(TradesHistory={"trades": {}, "count": count}, Ledgers={"ledger": {}, "count": 0})
+    with pytest.raises(FrameError, match="is no count"):
+        await account.reads.counts(0, SECOND)
 
 
 async def test_open_orders_are_all_of_them_even_of_a_market_that_is_no_longer_listed() -> None:

@@ -10,7 +10,15 @@ from decimal import Decimal
 from typing import Any
 
 from arbit.config import OrderTransport, RateTier
-from arbit.domain.account import AccountEvent, Balance, ClockOffset, Flow, KeyFacts, VenueOrder
+from arbit.domain.account import (
+    AccountEvent,
+    Balance,
+    ClockOffset,
+    Counts,
+    Flow,
+    KeyFacts,
+    VenueOrder,
+)
 from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.events import Event
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Trade
@@ -167,6 +175,9 @@ class Questions:
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:
         return []
+
+    async def counts(self, after_ns: int, until_ns: int) -> Counts:
+        return Counts(0, 0)
 
     async def key(self) -> KeyFacts:
         raise VenueUnreachable("not asked here")
