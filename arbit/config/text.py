@@ -148,7 +148,7 @@ def _place_object(gathered: Gathered, known: Known, said: Said, path: tuple[str,
     try:
         if isinstance(value, str):
             value = json.loads(value, parse_float=str)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # of a number of thousands of digits, too
         value = None
     if not isinstance(value, dict):
         gathered.problems.append(
@@ -273,7 +273,7 @@ def _each_triangle(value: object) -> object:
 def _json(text: str) -> object:
     try:
         parsed: object = json.loads(text, parse_float=str)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON ({error})") from None
     return parsed
 

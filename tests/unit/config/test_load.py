@@ -252,6 +252,7 @@ def test_metrics_open_to_others_must_be_said_twice() -> None:
         ("VENUES", '{"kraken": "hush"}', "expected a JSON object"),
         ("VENUES", '{"kraken": {"api_sekret": "hush"}}', "unknown setting"),
         ("VENUES", "[" * 100_000 + "hush", "expected a JSON object"),
+        ("VENUES__KRAKEN", '{"depth": ' + "9" * 5_000 + "}", "expected a JSON object"),
     ],
 )
 def test_a_secret_is_not_repeated_wherever_it_was_put(key: str, text: str, expected: str) -> None:
