@@ -95,7 +95,7 @@ class KrakenBooks:
         try:
             bids = _rows(item.get("bids"), prices, qtys)
             asks = _rows(item.get("asks"), prices, qtys)
-        except (LookupError, TypeError, ValueError, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise FrameError(f"{symbol}: {error}", symbol) from None
         book.apply(bids, asks)
         ours = padded_checksum(book)
