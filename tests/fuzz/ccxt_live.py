@@ -56,6 +56,10 @@ class Guarded(Books):
         exchange.asyncio_loop = self.scene.loop
         self.client = exchange.client(exchange.urls["api"]["ws"]["publicV2"])
 
+    def as_read(self, rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """As floats: zeros at the end are lost, and are made again."""
+        return [(f"{float(price):.1f}", f"{float(qty):.3f}") for price, qty in rows]
+
     def forget(self) -> None:
         """There was no socket, so there is nothing to close."""
         exchange = self.feed._exchange
