@@ -238,7 +238,7 @@ def _public(venue: SimVenue) -> list[bytes]:
     """A subscribed watcher of a market that moves."""
     ear, faults, clock = _Ear(), Faults(), venue.clock
     delivery = Delivery(faults, Stats(), random.Random(1))
-    face = StreamFace(venue.market, delivery, clock, 60.0)  # type: ignore[arg-type]  # a clock
+    face = StreamFace(venue.market, delivery, clock, 60.0)  # type: ignore[arg-type]  # it asks for no more
     face.join(ear)  # type: ignore[arg-type]  # a session in all it asks for
     for params in (
         {"channel": "instrument", "snapshot": True},
@@ -247,7 +247,7 @@ def _public(venue: SimVenue) -> list[bytes]:
         {"channel": "ticker", "symbol": ["BTC/USD"]},
     ):
         request = {"method": "subscribe", "params": params, "req_id": 3}
-        face.receive(ear, json.dumps(request).encode().decode())  # type: ignore[arg-type]  # so
+        face.receive(ear, json.dumps(request).encode().decode())  # type: ignore[arg-type]  # as above
     face.receive(ear, '{"method":"ping","req_id":4}')  # type: ignore[arg-type]  # as above
     venue.planter.shift("BTC/USD", 5.0)
     face.publish({"BTC/USD": None, "ETH/USD": None})
