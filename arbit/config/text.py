@@ -25,6 +25,7 @@ _ADDRESS = re.compile(r"URL|ADDRESS|HOST")
 _OURS_AT_LEAST = re.compile(r"\s*(?:export\s+)?(ARBIT_[A-Z0-9_]*)")
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")
 _MAX_SHOWN = 80
+_MAX_FILE = 65_536
 _MAX_NAME = 400  # the file, the line and the key
 
 
@@ -207,6 +208,8 @@ def read_env_file(path: Path, *, required: bool) -> tuple[list[tuple[str, str, s
         return [], [f"{path}: expected a file of KEY=value lines, found none"] if required else []
     except (OSError, UnicodeDecodeError) as error:
         return [], [f"{path}: expected a readable UTF-8 file: {error}"]
+    if len(text) > _MAX_FILE:  # the time that its parser takes grows with the square of a line
+        return [], [f"{path}: expected KEY=value lines, no more than {_MAX_FILE} characters"]
     triples: list[tuple[str, str, str]] = []
     problems: list[str] = []
     first_line: dict[str, int] = {}
