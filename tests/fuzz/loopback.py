@@ -15,21 +15,26 @@ from tests.integration.kraken_feed_rig import Options, Rig, rigged
 from tests.unit.venues.kraken.wire import rows_of, tokens
 
 SYMBOLS = ("BTC/USD", "ETH/BTC", "ETH/USD")  # a triangle: the witness judges evaluations
+A_LIFE = 10
 TOGETHER = 5
 BACK_S = 18.0  # the longest pause between two requests, and what a snapshot takes
 
 
 def play(scene: Scene) -> None:
     """A feed's life on a real socket among harmed frames. Wrong with the first finding."""
-    asyncio.run(_played(scene))
+    heard = 0
+    while heard < scene.frames:  # a life is short: each failure in a row lengthens the pauses
+        frames = min(A_LIFE, scene.frames - heard)
+        asyncio.run(_played(scene, frames))
+        heard += frames
 
 
-async def _played(scene: Scene) -> None:
+async def _played(scene: Scene, frames: int) -> None:
     async with rigged(Options(symbols=SYMBOLS)) as rig:
         heard = 0
-        while heard < scene.frames:
+        while heard < frames:
             recent = [note.payload for note in rig.notes[-40:] if len(note.payload) < 8_000]
-            for _ in range(min(TOGETHER, scene.frames - heard)):
+            for _ in range(min(TOGETHER, frames - heard)):
                 heard += 1
                 _say(rig, scene.harm(recent, "public"))
             await asyncio.sleep(0.05)
