@@ -100,7 +100,8 @@ class KrakenBooks:
         book.apply(bids, asks)
         ours = padded_checksum(book)
         if ours != checksum:
-            raise ChecksumMismatch(f"{symbol}: checksum {checksum!r}", symbol)
+            told = checksum if isinstance(checksum, int) else type(checksum).__name__
+            raise ChecksumMismatch(f"{symbol}: checksum {told}", symbol)
         held.book, held.told = book, ours
         if kind == "snapshot":
             held.acked = False

@@ -102,7 +102,8 @@ def test_after_a_mismatch_deltas_mean_nothing_until_a_snapshot() -> None:
     assert held.apply("snapshot", message()) is not None
 
 
-def test_a_price_of_a_thousand_levels_is_a_frame_error_and_its_symbol_is_named() -> None:
+@pytest.mark.parametrize("place", ["price", "checksum"])
+def test_a_thousand_levels_are_a_frame_error_and_its_symbol_is_named(place: str) -> None:
     """Any other error would leave the symbol believed, with a book that no update reaches."""
     deep: Any = 1
     for _ in range(1_100):
@@ -110,7 +111,8 @@ def test_a_price_of_a_thousand_levels_is_a_frame_error_and_its_symbol_is_named()
     held = books()
     held.apply("snapshot", message())
     with pytest.raises(FrameError) as caught:
-        held.apply("update", message(bids=[{"price": deep, "qty": 1.0}]))
+        bent = {"price": {"bids": [{"price": deep, "qty": 1.0}]}, "checksum": {"checksum": deep}}
+        held.apply("update", message(**bent[place]))
     assert caught.value.symbol == PAIR
 
 
