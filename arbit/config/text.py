@@ -25,6 +25,7 @@ _ADDRESS = re.compile(r"URL|ADDRESS|HOST")
 _OURS_AT_LEAST = re.compile(r"\s*(?:export\s+)?(ARBIT_[A-Z0-9_]*)")
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")
 _MAX_SHOWN = 80
+_MAX_FILE = 65_536
 _MAX_NAME = 400  # the file, the line and the key
 
 
@@ -148,7 +149,7 @@ def _place_object(gathered: Gathered, known: Known, said: Said, path: tuple[str,
     try:
         if isinstance(value, str):
             value = json.loads(value, parse_float=str)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # of a number of thousands of digits, too
         value = None
     if not isinstance(value, dict):
         gathered.problems.append(
@@ -207,6 +208,8 @@ def read_env_file(path: Path, *, required: bool) -> tuple[list[tuple[str, str, s
         return [], [f"{path}: expected a file of KEY=value lines, found none"] if required else []
     except (OSError, UnicodeDecodeError) as error:
         return [], [f"{path}: expected a readable UTF-8 file: {error}"]
+    if len(text) > _MAX_FILE:  # the time that its parser takes grows with the square of a line
+        return [], [f"{path}: expected KEY=value lines, no more than {_MAX_FILE} characters"]
     triples: list[tuple[str, str, str]] = []
     problems: list[str] = []
     first_line: dict[str, int] = {}
@@ -273,7 +276,7 @@ def _each_triangle(value: object) -> object:
 def _json(text: str) -> object:
     try:
         parsed: object = json.loads(text, parse_float=str)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON ({error})") from None
     return parsed
 

@@ -21,9 +21,14 @@ from arbit.venues.ccxt.settings import CcxtSettings
 
 RETRY_CAP_MS = 4_000
 CLOSE_S = 1.0
+MOST_LEVELS = 20  # of lists and objects within each other; no answer has ten
 
-# What ccxt's own parsing raises on a reply of a shape it did not expect.
-SHAPE_ERRORS = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
+# What ccxt's own parsing raises on a reply of a shape it did not expect. A body of too many levels
+# ends in a RecursionError with Python's own JSON decoder (ccxt prefers orjson where it is there).
+SHAPE_ERRORS = (
+    *(LookupError, TypeError, AttributeError, ValueError, ArithmeticError),
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,22 @@ def as_ours(error: BaseException, what: str) -> VenueError:
     return VenueRefused(text, method=what)
 
 
+def too_deep(body: Any) -> bool:
+    """Whether a body has more levels than any answer has: to show or to walk it could fail."""
+    level = [body]
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
 class RestClient:
     """Asks questions: bounded queue, venue's rate, bounded retries with jitter, bounded time."""
 
@@ -186,6 +207,8 @@ class RestClient:
                 body = await call(*arguments)
         except (loader.errors().BaseError, TimeoutError, OSError, *SHAPE_ERRORS) as error:
             raise as_ours(error, f"{self.settings.venue} {method}") from None
+        if too_deep(body):
+            raise FrameError(f"{self.settings.venue} {method}: more than {MOST_LEVELS} levels")
         if isinstance(body, str):  # ccxt hands back text it could not read, without a word
             raise VenueUnreachable(f"{self.settings.venue} {method}: the answer is not JSON")
         return Answer(sent_ns, body)

@@ -95,12 +95,13 @@ class KrakenBooks:
         try:
             bids = _rows(item.get("bids"), prices, qtys)
             asks = _rows(item.get("asks"), prices, qtys)
-        except (LookupError, TypeError, ValueError, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise FrameError(f"{symbol}: {error}", symbol) from None
         book.apply(bids, asks)
         ours = padded_checksum(book)
         if ours != checksum:
-            raise ChecksumMismatch(f"{symbol}: checksum {checksum!r}", symbol)
+            told = checksum if isinstance(checksum, int) else type(checksum).__name__
+            raise ChecksumMismatch(f"{symbol}: checksum {told}", symbol)
         held.book, held.told = book, ours
         if kind == "snapshot":
             held.acked = False

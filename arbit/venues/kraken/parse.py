@@ -248,11 +248,14 @@ def _named_symbol(payload: bytes) -> str | None:
     return symbol if isinstance(symbol, str) else None
 
 
-def level_of(wire: WireLevel, price_decimals: int, qty_decimals: int) -> tuple[int, int, bytes]:
+def level_of(
+    wire: WireLevel, price_decimals: int, qty_decimals: int, *, padded: bool = False
+) -> tuple[int, int, bytes]:
     """A wire level as (price, quantity, checksum digits), integers at the book's precision.
 
     Raises ValueError for anything but a plain non-negative JSON number that fits the precision:
-    null, strings, exponents, negatives, and more digits than the book holds.
+    null, strings, exponents, negatives, and more digits than the book holds; where numbers come
+    `padded`, fewer as well.
     """
     price, qty = bytes(wire.price), bytes(wire.qty)
     price_digits = price.replace(b".", b"")
@@ -271,6 +274,8 @@ def level_of(wire: WireLevel, price_decimals: int, qty_decimals: int) -> tuple[i
     ):
         mark = price_digits.lstrip(b"0") + (qty_digits.lstrip(b"0") or b"0")
         return price_units, int(qty_digits), mark
+    if padded and decimals_of(wire) != (price_decimals, qty_decimals):
+        raise ValueError(f"level {price!r} {qty!r} is not written as the others are")
     return _unusual_level((price, qty), (price_digits, qty_digits), price_decimals, qty_decimals)
 
 

@@ -34,6 +34,7 @@ PAGE = 50
 MAX_PAGES = 200
 MAX_UNLISTED = 100
 LOOK_BACK_NS = SECOND_NS  # the venue leaves out what happened at the very start of a window
+MOST_MAGNITUDE = 40  # powers of ten: no time and no amount is further from one
 MOST_NS = 2**62  # the year 2116: beyond that it is no time of a trade
 MICRO_NS = 1_000  # REST rounds times to these
 MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
@@ -150,12 +151,11 @@ class KrakenReads:
     def order_of(self, order_id: str, entry: Any) -> VenueOrder:
         """An order of OpenOrders, ClosedOrders or QueryOrders."""
         told = _object(entry, "an order")
-        status = told.get("status")
         return VenueOrder(
             order_id=order_id,
             client_id=str(told.get("cl_ord_id") or ""),
             symbol=self._shown(_object(told.get("descr"), "an order").get("pair")),
-            open=status in {"open", "pending"},
+            open=text_of(told, "status") in {"open", "pending"},
             filled_qty=amount_of(told.get("vol_exec"), "vol_exec"),
             at_ns=time_ns(told.get("opentm", 0)),
         )
@@ -172,9 +172,9 @@ class KrakenReads:
         rows = await self._pages("TradesHistory", "trades", since_ns, EACH_FILL)
         told = known(list(rows))
         rows = {trade_id: row for trade_id, row in rows.items() if trade_id not in told}
-        orders = await self._orders([_text(row, "ordertxid") for row in rows.values()])
+        orders = await self._orders([text_of(row, "ordertxid") for row in rows.values()])
         trades = [
-            self.trade_of(trade_id, row, orders.get(_text(row, "ordertxid")))
+            self.trade_of(trade_id, row, orders.get(text_of(row, "ordertxid")))
             for trade_id, row in rows.items()
         ]
         found = [trade for trade in trades if trade.at_ns >= since_ns - MICRO_NS]
@@ -243,7 +243,7 @@ class KrakenReads:
             fee = ZERO
         return Trade(
             trade_id=trade_id,
-            order_id=_text(told, "ordertxid"),
+            order_id=text_of(told, "ordertxid"),
             client_id=client_id,
             symbol=symbol,
             side=side_of(told.get("type")),
@@ -265,14 +265,14 @@ class KrakenReads:
         net = EXACT.subtract(
             amount_of(row.get("amount"), "amount"), amount_of(row.get("fee", "0"), "fee")
         )
-        kind, asset = _text(row, "type"), self.names.asset(_text(row, "asset"))
+        kind, asset = text_of(row, "type"), self.names.asset(text_of(row, "asset"))
         return Flow(
             ref=ref,
             asset=asset,
             amount=net,
             kind=kind,
             at_ns=time_ns(row.get("time")),
-            trade_id=_text(row, "refid") if kind == "trade" else "",
+            trade_id=text_of(row, "refid") if kind == "trade" else "",
             digits=self.names.digits.get(asset),
         )
 
@@ -321,7 +321,7 @@ def amount_of(value: Any, what: str) -> Decimal:
         amount = Decimal(value)
     except InvalidOperation:
         raise FrameError(f"{what}: {value!r:.40} is no amount") from None
-    if not amount.is_finite() or abs(amount.adjusted()) > 40:
+    if not amount.is_finite() or abs(amount.adjusted()) > MOST_MAGNITUDE:
         raise FrameError(f"{what}: {value!r:.40} is no amount")
     return amount
 
@@ -331,8 +331,10 @@ def time_ns(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise FrameError(f"{value!r:.40} is no time")
     try:
-        found = int(Decimal(str(value)) * SECOND_NS)
-    except (InvalidOperation, ValueError, OverflowError):
+        seconds = Decimal(str(value))
+        # Not to be written out before that: a dozen characters can stand for a million digits.
+        found = int(seconds * SECOND_NS) if abs(seconds.adjusted()) < MOST_MAGNITUDE else -1
+    except (ArithmeticError, ValueError):
         found = -1
     if not 0 <= found < MOST_NS:
         raise FrameError(f"{value!r:.40} is no time")
@@ -345,12 +347,13 @@ def _seconds(at_ns: int) -> str:
 
 def side_of(word: Any) -> Side:
     """`buy` or `sell`. FrameError otherwise."""
-    if word not in {"buy", "sell"}:
+    if not isinstance(word, str) or word not in {"buy", "sell"}:
         raise FrameError(f"{word!r:.40} is no side")
     return Side(word)
 
 
-def _text(row: Mapping[str, Any], name: str) -> str:
+def text_of(row: Mapping[str, Any], name: str) -> str:
+    """A word of a row, of which there must be one. FrameError otherwise."""
     value = row.get(name)
     if not isinstance(value, str) or not value:
         raise FrameError(f"{name}: {value!r:.40} is not what it should be")

@@ -16,7 +16,7 @@ from arbit.domain.errors import FrameError, VenueError, VenueRefused
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Trade, end_of, total
 from arbit.ports import Clock
 from arbit.venues.kraken.clockoffset import OffsetTracker
-from arbit.venues.kraken.reads import EACH_FILL, KrakenReads, amount_of, side_of
+from arbit.venues.kraken.reads import EACH_FILL, KrakenReads, amount_of, side_of, text_of
 
 APART_NS = 500_000_000
 NEEDED = 2
@@ -100,7 +100,7 @@ class Resolver:
         if not self._is_same(intent, row):
             raise FrameError(f"{intent.client_id}: the venue's order has other terms")
         filled = amount_of(row.get("vol_exec"), "vol_exec")
-        status = row.get("status")
+        status = text_of(row, "status")
         if status in {"open", "pending"}:
             return Outcome(intent.client_id, OrderState.ACKED, order_id=order_id, filled_qty=filled)
         if status not in {"closed", "canceled", "expired"}:

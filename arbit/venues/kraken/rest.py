@@ -18,7 +18,7 @@ from typing import Any
 from arbit.domain.errors import FrameError, UserError, VenueError, VenueRefused, VenueUnreachable
 from arbit.domain.order import Remedy
 from arbit.ports import Clock
-from arbit.venues.ccxt.client import SHAPE_ERRORS, as_ours, close_quietly, make_exchange
+from arbit.venues.ccxt.client import SHAPE_ERRORS, as_ours, close_quietly, make_exchange, too_deep
 from arbit.venues.ccxt.loader import errors as ccxt_errors
 from arbit.venues.ccxt.settings import CcxtSettings
 from arbit.venues.kraken.budgets import RequestBudget
@@ -220,7 +220,7 @@ class PrivateRest:
         return self._exchange
 
     def _read(self, name: str, body: Any) -> Said:
-        if not isinstance(body, dict) or not isinstance(body.get("error"), list):
+        if not isinstance(body, dict) or too_deep(body) or not isinstance(body.get("error"), list):
             raise FrameError(f"{self._settings.venue} {name}: the answer makes no sense")
         found = [one for one in body["error"] if isinstance(one, str)]
         if len(found) != len(body["error"]):

@@ -25,7 +25,7 @@ from arbit.ports import BookSink, Listener
 from arbit.venues.kraken.asks import Asks
 from arbit.venues.kraken.checksum import checksum, padded_checksum
 from arbit.venues.kraken.instruments import Instrument, Instruments, InstrumentsDue
-from arbit.venues.kraken.levels import apply, book_for
+from arbit.venues.kraken.levels import Habit, apply, book_for, habit_of
 from arbit.venues.kraken.parse import (
     Ack,
     BookMessage,
@@ -215,11 +215,12 @@ class KrakenSession:
             self._mismatch(sub, "a snapshot that contradicts the updates before it", now_ns)
             return
         try:
-            book = self._fresh_book(sub, wire) if snapshot else sub.book
+            habit = habit_of(wire, sub.habit) if snapshot else sub.habit
+            book = self._fresh_book(sub, wire, habit) if snapshot else sub.book
             if book is None:
                 self._counts.ignored += 1
                 return
-            apply(book, wire)
+            apply(book, wire, padded=habit is not None)
         except ValueError as error:
             self._counts.bad_frames += 1
             self._fail(sub, Disbelief.BAD_FRAME, now_ns, str(error))
@@ -228,7 +229,7 @@ class KrakenSession:
             self._mismatch(sub, f"venue says {wire.checksum}", now_ns)
             return
         self._counts.verified += 1
-        sub.told = wire.checksum
+        sub.told, sub.habit = wire.checksum, habit
         if snapshot:
             sub.acked = False
         self._believe(sub, book, now_ns)
@@ -242,9 +243,9 @@ class KrakenSession:
         recorded = self._setup.source is Source.RECORDED
         return sub.told is not None and sub.told != wire.checksum and not recorded
 
-    def _fresh_book(self, sub: Subscription, wire: WireBook) -> OrderBook:
+    def _fresh_book(self, sub: Subscription, wire: WireBook, habit: Habit) -> OrderBook:
         """A new book at the wire's own precision: a changed precision would mean other prices."""
-        known = self._decimals.get(sub.symbol, (0, 0))
+        known = habit or self._decimals.get(sub.symbol, (0, 0))
         sub.book = book_for(wire, self._setup.depth, known)
         return sub.book
 

@@ -67,7 +67,8 @@ class Subscription:
     `held` is True while something of it may still be open at the venue, so that asking again must
     first unsubscribe. `doubted_ns` is when belief was lost, 0 while believed. `request_id` is the
     last request for it, `acked` whether the venue accepted that one, and `told` the checksum that
-    its last message since then carried (None before the first).
+    its last message since then carried (None before the first). `habit` is how many decimals its
+    prices and quantities are written with, each of them (None while that is not known).
     """
 
     symbol: str
@@ -82,6 +83,7 @@ class Subscription:
     request_id: int = 0
     acked: bool = False
     told: int | None = None
+    habit: tuple[int, int] | None = None
     reason: Disbelief = Disbelief.NO_BOOK
 
     def move(self, trigger: Trigger, now_ns: int) -> None:

@@ -252,6 +252,7 @@ def test_metrics_open_to_others_must_be_said_twice() -> None:
         ("VENUES", '{"kraken": "hush"}', "expected a JSON object"),
         ("VENUES", '{"kraken": {"api_sekret": "hush"}}', "unknown setting"),
         ("VENUES", "[" * 100_000 + "hush", "expected a JSON object"),
+        ("VENUES__KRAKEN", '{"depth": ' + "9" * 5_000 + "}", "expected a JSON object"),
     ],
 )
 def test_a_secret_is_not_repeated_wherever_it_was_put(key: str, text: str, expected: str) -> None:
@@ -333,3 +334,11 @@ def test_parallel_legs_over_rest_are_refused_in_one_line() -> None:
     assert found.startswith("--policy=parallel: expected sequential with")
     assert load_settings(None, parallel).risk.policy is Policy.PARALLEL
     assert load_settings(None, over_rest).risk.policy is Policy.SEQUENTIAL
+
+
+def test_a_file_of_a_million_characters_is_no_settings_file(tmp_path: Path) -> None:
+    """A line of a million spaces took its parser seconds, and ten times as many minutes."""
+    env_file = tmp_path / ".env"
+    env_file.write_text("ARBIT_METRICS_PORT=1" + " " * 1_000_000 + "x")
+    with pytest.raises(UserError, match="no more than 65536 characters"):
+        load_settings(env_file, environ={})

@@ -212,6 +212,7 @@ class _BalancesFrame(Struct):
     sequence: int
 
 
+_whole = msgspec.json.Decoder()
 _head = msgspec.json.Decoder(dict[str, Raw])
 _text = msgspec.json.Decoder(str)
 _any = msgspec.json.Decoder(dict[str, Any])
@@ -222,6 +223,7 @@ _balances = msgspec.json.Decoder(_BalancesFrame)
 def parse(payload: bytes) -> Message:
     """One frame as a value. FrameError for anything else, whatever the bytes are."""
     try:
+        _whole.decode(payload)  # what we do not read, too: a frame with a stain on it is none
         fields = _head.decode(payload)
         if "channel" in fields:
             return _channel(_text.decode(fields["channel"]), payload)

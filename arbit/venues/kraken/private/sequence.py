@@ -26,6 +26,7 @@ class Sequences:
         self._shared: bool | None = None  # None while nothing has shown it
         self._last = 0  # of all channels together
         self._last_channel = ""
+        self._sure: dict[str, int] = {}  # of a channel that has leapt: where it was before
 
     def take(self, channel: str, number: int, *, snapshot: bool) -> Arrived:
         """A message of this channel carries this number."""
@@ -34,6 +35,12 @@ class Sequences:
             arrived = Arrived.GAP  # a channel begins with its snapshot, or with its first event
         else:
             arrived = self._judge(channel, number)
+            if arrived is Arrived.AGAIN and number > self._sure.get(channel, number):
+                arrived = Arrived.GAP  # what was skipped comes after all: the leap was none
+        if arrived is Arrived.GAP:
+            self._sure[channel] = min(self._own.get(channel, 0), number)
+        elif arrived is Arrived.NEXT:
+            self._sure.pop(channel, None)
         if arrived is not Arrived.AGAIN:
             self._own[channel] = number
             self._last_channel = channel

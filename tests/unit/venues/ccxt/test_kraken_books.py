@@ -102,6 +102,20 @@ def test_after_a_mismatch_deltas_mean_nothing_until_a_snapshot() -> None:
     assert held.apply("snapshot", message()) is not None
 
 
+@pytest.mark.parametrize("place", ["price", "checksum"])
+def test_a_thousand_levels_are_a_frame_error_and_its_symbol_is_named(place: str) -> None:
+    """Any other error would leave the symbol believed, with a book that no update reaches."""
+    deep: Any = 1
+    for _ in range(1_100):
+        deep = [deep]
+    held = books()
+    held.apply("snapshot", message())
+    with pytest.raises(FrameError) as caught:
+        bent = {"price": {"bids": [{"price": deep, "qty": 1.0}]}, "checksum": {"checksum": deep}}
+        held.apply("update", message(**bent[place]))
+    assert caught.value.symbol == PAIR
+
+
 def test_a_delta_before_any_snapshot_is_ignored() -> None:
     assert books().apply("update", message()) is None
 

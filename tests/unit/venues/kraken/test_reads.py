@@ -178,6 +178,10 @@ async def test_a_fee_whose_asset_is_not_told_is_not_guessed(oflags: str) -> None
         {"cost": "x"},
         {"fee": 0.1},
         {"type": "short"},
+        {"type": ["buy"]},
+        {"type": {"value": "buy"}},
+        {"time": "1e999999"},
+        {"time": "1e900000"},  # a moment's work, not a million digits
         {"pair": "NOPAIR"},
         {"pair": None},
         {"time": "now"},
@@ -275,6 +279,15 @@ async def test_open_orders_are_all_of_them_even_of_a_market_that_is_no_longer_li
     assert (first.client_id, first.symbol, first.open) == ("abrun011-11", "BTC/USD", True)
     assert first.filled_qty == Decimal("0.5")
     assert (second.client_id, second.symbol, second.open) == ("", "OLDUSD", True)
+
+
+@pytest.mark.parametrize("status", [None, ["open"], {"value": "open"}, ""])
+async def test_an_order_without_a_status_in_words_is_no_answer(status: Any) -> None:
+    account = Account()
+    order = {"status": status, "opentm": T0, "descr": {"pair": "XBTUSD"}, "vol_exec": "0.5"}
+    account.say(OpenOrders={"open": {"O1": order}})
+    with pytest.raises(FrameError):
+        await account.reads.open_orders()
 
 
 async def test_the_venues_whole_seconds_bound_its_clock() -> None:

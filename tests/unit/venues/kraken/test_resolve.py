@@ -172,6 +172,8 @@ async def test_an_order_whose_id_is_known_is_asked_for_by_it() -> None:
         {"descr": "buy 0.0002 XBTUSD @ limit 50000.0"},
         {"status": "done"},
         {"status": None},
+        {"status": ["closed"]},
+        {"descr": {"pair": "XBTUSD", "type": ["buy"], "price": "50000.0"}},
         {"vol_exec": None},
         {"vol_exec": 0.0002},
         {"vol_exec": "0.0001"},  # less than its trades
@@ -195,7 +197,10 @@ async def test_an_order_that_differs_in_anything_proves_nothing(changes: dict[st
 
 @pytest.mark.parametrize(
     "changes",
-    [{"ordertxid": "O2"}, {"pair": "XETHXXBT"}, {"type": "sell"}, {"vol": "0.0002"}, {"fee": None}],
+    [
+        *({"ordertxid": "O2"}, {"pair": "XETHXXBT"}, {"type": "sell"}, {"vol": "0.0002"}),
+        *({"fee": None}, {"type": ["buy"]}),
+    ],
 )
 async def test_a_trade_of_another_order_proves_nothing(changes: dict[str, Any]) -> None:
     court = Court()

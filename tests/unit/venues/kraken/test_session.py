@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from arbit.domain.book import Disbelief, Source
 from arbit.domain.events import BookBelieved, BookDisbelieved
 from arbit.venues.kraken.subscription import State
@@ -233,6 +235,42 @@ def test_numbers_that_come_unpadded_are_proved_by_their_own_digits_too() -> None
     desk.hear(book_frame("snapshot", entry(PAIR, bids, asks, crc(bids, asks))))
     assert desk.reason() is None
     assert desk.counts.padded == 0
+
+
+LONG = (
+    [(f"{100 - step / 10:.1f}", f"{step + 1}.000") for step in range(6)],
+    [(f"{100.1 + step / 10:.1f}", f"{step + 1}.000") for step in range(6)],
+)
+
+
+@pytest.mark.parametrize(
+    ("true", "told"),
+    [(("100.0", "7.500"), ("100.0", "75.00")), (("100.0", "7.500"), ("100.0", "7500"))],
+)
+def test_a_point_in_another_place_is_another_number_although_the_checksum_agrees(
+    true: tuple[str, str], told: tuple[str, str]
+) -> None:
+    desk = Desk((PAIR,)).open()
+    reference = desk.venue[PAIR]
+    desk.hear(reference.snapshot(*LONG))
+    frame = reference.update([true])
+    desk.hear(frame.replace(f'"qty":{true[1]}'.encode(), f'"qty":{told[1]}'.encode()))
+    assert desk.reason() is Disbelief.BAD_FRAME
+    bent = reference.again().replace(b'"price":100.6', b'"price":1006')
+    desk.hear(bent)  # the deepest ask: it stays the deepest
+    assert desk.reason() is Disbelief.BAD_FRAME
+    desk.hear(reference.again())
+    assert desk.reason() is None
+
+
+def test_a_venue_that_writes_otherwise_from_now_on_is_believed_by_its_next_snapshot() -> None:
+    desk = Desk((PAIR,)).open()
+    desk.hear(desk.venue[PAIR].snapshot(*LONG))
+    more = [[(f"{price}0", qty) for price, qty in rows] for rows in LONG]
+    desk.hear(desk.venue[PAIR].update([more[0][0]]))
+    assert desk.reason() is Disbelief.BAD_FRAME
+    desk.hear(desk.venue[PAIR].snapshot(*more))
+    assert desk.reason() is None
 
 
 def test_a_thin_book_is_summed_over_what_there_is() -> None:

@@ -221,3 +221,11 @@ def test_a_damaged_frame_is_a_value_or_a_frame_error(noise: bytes, at: int) -> N
     except FrameError:
         return
     assert isinstance(message, VALUES)
+
+
+@pytest.mark.parametrize("stain", [b"\xff", b"\x00"])
+def test_a_frame_with_a_stain_where_nobody_reads_is_no_frame(stain: bytes) -> None:
+    good = b'{"channel":"balances","type":"update","data":[],"sequence":3,"note":"abc"}'
+    assert isinstance(parse(good), Balances)
+    with pytest.raises(FrameError):
+        parse(good.replace(b"abc", b"a" + stain + b"c"))

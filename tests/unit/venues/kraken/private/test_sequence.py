@@ -60,3 +60,20 @@ def test_a_repeated_message_is_old_news_and_no_gap(
 @pytest.mark.parametrize("number", [0, -1, 2, 99])
 def test_a_stream_begins_at_one(number: int) -> None:
     assert Sequences().take("executions", number, snapshot=True) is GAP
+
+
+@given(st.integers(min_value=1, max_value=2**40), st.integers(min_value=1, max_value=20))
+def test_a_number_that_leaps_does_not_make_old_news_of_what_comes_after(
+    leap: int, told: int
+) -> None:
+    """Or a single number read wrongly would hide every later loss of its connection."""
+    sequences = Sequences()
+    sequences.take("balances", 1, snapshot=True)
+    for number in range(1, told + 1):
+        sequences.take("executions", number, snapshot=number == 1)
+    assert sequences.take("executions", told + 1 + leap, snapshot=False) is GAP
+    assert sequences.take("executions", told + 1, snapshot=False) is GAP  # asked for once more
+    assert sequences.take("executions", told + 2, snapshot=False) is NEXT
+    assert sequences.take("executions", told + 4, snapshot=False) is GAP  # a true loss is seen
+    assert sequences.take("executions", told + 5, snapshot=False) is NEXT
+    assert sequences.take("executions", told + 3, snapshot=False) is AGAIN
