@@ -110,9 +110,10 @@ def test_a_thousand_levels_are_a_frame_error_and_its_symbol_is_named(place: str)
         deep = [deep]
     held = books()
     held.apply("snapshot", message())
+    bent = {"price": {"bids": [{"price": deep, "qty": 1.0}]}, "checksum": {"checksum": deep}}
+    said = message(**bent[place])
     with pytest.raises(FrameError) as caught:
-        bent = {"price": {"bids": [{"price": deep, "qty": 1.0}]}, "checksum": {"checksum": deep}}
-        held.apply("update", message(**bent[place]))
+        held.apply("update", said)
     assert caught.value.symbol == PAIR
 
 
