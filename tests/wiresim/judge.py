@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from arbit.app.store import DATABASE
 from tests import checker
+from tests.simulation.judge import RATE_WORDS
 
 if TYPE_CHECKING:
     from tests.wiresim.world import WireWorld
@@ -33,5 +34,5 @@ def judge(world: WireWorld) -> None:
     for client_id in taken - set(world.watch.sent):
         world.watch.say(4, f"the venue was asked for {client_id}, which never left")
     for words, count in world.venue.exchange.refusals.items():
-        if world.plan.benign:
+        if world.plan.benign and any(word in words for word in RATE_WORDS):
             world.watch.say(22, f"{words} ({count} times) although nothing went wrong")
