@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arbit.domain.events import Event
+from arbit.venues.kraken.subscription import State
 from tests.simulation.loop import SECOND_NS, Process
 
 if TYPE_CHECKING:
     from tests.wiresim.world import WireWorld
 
+DEAF_S = 4.0  # a socket on which nothing is answered
+WAITING = frozenset({State.BROKEN, State.REFUSED})
 CONNECT_S = 8.0  # a dial that nobody answers
 ASK_AGAIN_S = 2.0  # a book that is asked for is there by then
 LOOK_S = 0.05
@@ -55,9 +58,22 @@ class Streams:
         world.result.live_again_s = (world.loop.now_ns - began_ns) / SECOND_NS
 
     def _within_s(self) -> float:
-        """Two seconds on open sockets; otherwise the watchdog, a back-off and a dial before it."""
-        venue = self._world.settings.venue("sandbox")
-        found_s = venue.watchdog_ms / 1e3 + 0.2
+        """Two seconds on open sockets, after a book's own pause; else what finding out may take.
+
+        That is the watchdog or a deaf socket, a dial that nobody answers, and a back-off.
+        """
+        world = self._world
+        life, venue = world.life, world.settings.venue("sandbox")
+        run = life.desk_run if life is not None else None
+        mine = [wire for wire in world.net.wires if wire.alive and wire.speaks == "ws"]
+        feed: Any = run.feed if run is not None else None
+        shards = feed._shards if feed is not None else []
+        if shards and all(one.state == "open" for one in shards) and not any(w.hurt for w in mine):
+            now_ns = world.loop.now_ns
+            subs = [sub for one in shards for sub in one.session._subs.values()]
+            pauses_ns = [sub.retry_ns - now_ns for sub in subs if sub.state in WAITING]
+            return ASK_AGAIN_S + max(0, *pauses_ns, 0) / SECOND_NS
+        found_s = max(venue.watchdog_ms / 1e3, DEAF_S) + 0.2
         return found_s + CONNECT_S + 2 * venue.backoff_cap_s + ASK_AGAIN_S
 
     def live(self) -> bool:

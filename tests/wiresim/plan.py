@@ -145,7 +145,7 @@ def _settings(plan: Plan, rng: random.Random) -> None:
         "rest_calls_per_s": rng.choice((1.0, 1.0, 5.0)),
     }
     plan.risk = {
-        "policy": "parallel" if rng.random() < 0.2 else "sequential",
+        "policy": "parallel" if rng.random() < 0.25 and not over_rest else "sequential",
         "deadline_ms": rng.choice((2600, 3000)) if over_rest else rng.choice((800, 1000, 2000)),
         "resolve_margin_ms": rng.choice((600, 1500)),
         "cooldown_ms": 0 if plan.benign else rng.choice((0, 20, 100)),

@@ -35,6 +35,7 @@ class Truth:
             if picture != before:
                 if before is not None:
                     self._until_ns[symbol][before] = now_ns
+                    self._until_ns[symbol][top_of(before)] = now_ns
                 self._now[symbol] = picture
 
     def picture(self, symbol: str) -> Picture:
@@ -43,11 +44,16 @@ class Truth:
         return tuple(book.top(BID, LEVELS)), tuple(book.top(ASK, LEVELS))
 
     def age_ns(self, symbol: str, picture: Picture) -> int | None:
-        """How long ago the venue last had it so; None when it never did."""
-        if picture == self._now.get(symbol):
+        """How long ago the venue last had it so; None when it never did. Of a picture or a top."""
+        if picture in {self._now[symbol], top_of(self._now[symbol])}:
             return 0
         until_ns = self._until_ns[symbol].get(picture)
         return None if until_ns is None else self._now_ns() - until_ns
+
+
+def top_of(picture: Picture) -> Picture:
+    """Its best level a side: a top alone is another picture than any of ten levels."""
+    return picture[0][:1], picture[1][:1]
 
 
 def picture_of(book: OrderBook) -> Picture:

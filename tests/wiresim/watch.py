@@ -21,12 +21,13 @@ from tests.simulation.loop import SECOND_NS
 from tests.wiresim.ends import MS
 from tests.wiresim.net import Wire
 from tests.wiresim.taps import Request
-from tests.wiresim.truth import picture_of
+from tests.wiresim.truth import picture_of, top_of
 
 if TYPE_CHECKING:
     from tests.wiresim.world import WireWorld
 
 MAX_TOLD = 20
+THOROUGH = 5  # of so many looks one compares every book with the truth
 MOST_LAG_MS = 2_500 + 700  # a stream further behind is dropped: by the watchdog, at a pulse
 PLAIN = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 NUMBERS = re.compile(r'"(order_qty|limit_price)":([^,}]*)')
@@ -45,6 +46,7 @@ class Watch:
         self.requests: Counter[str] = Counter()
         self.books = 0
         self._nonces: dict[str, int] = {}
+        self._looks = 0
         self._well_ns: dict[str, int] = {}  # when a book was last one to trade on
         self.reader = sqlite3.connect(world.folder / DATABASE, isolation_level=None)
         self.reader.row_factory = sqlite3.Row
@@ -161,9 +163,10 @@ class Watch:
         if book.flaw() is None:
             self._true(book, f"a book of {book.symbol} ({source.value})")
 
-    def _true(self, book: OrderBook, what: str, more_ms: int = 0) -> None:
+    def _true(self, book: OrderBook, what: str, more_ms: int = 0, *, deep: bool = True) -> None:
         """The venue had it so, and no longer ago than a stream may be behind."""
-        age_ns = self._world.venue.truth.age_ns(book.symbol, picture_of(book))
+        picture = picture_of(book)
+        age_ns = self._world.venue.truth.age_ns(book.symbol, picture if deep else top_of(picture))
         if age_ns is None:
             self.say(8, f"{what} is believed that the venue never had")
         elif age_ns > (MOST_LAG_MS + more_ms) * MS:
@@ -182,19 +185,28 @@ class Watch:
         if why is not None and not (rest and self._lately(symbol)):
             self.say(8, f"{client_id} leaves on a book of {symbol} that is {why.value}")
         elif book is not None and why is None:
-            self._true(book, f"{client_id} leaves on a book of {symbol}", max_age_ms)
+            deep = cache.deep(symbol, now_ns, max_age_ms * MS)
+            self._true(book, f"{client_id} leaves on a book of {symbol}", max_age_ms, deep=deep)
 
     def looks(self) -> None:
-        """Note which books are well now: an order over REST leaves a while after its decision."""
+        """Every book that is believed now is true, or was within its age.
+
+        Which are is noted: an order over REST leaves a while after its decision.
+        """
         life, now_ns = self._world.life, self._world.loop.now_ns
         run = life.desk_run if life is not None else None
         if run is None:
             return
         cache = run.desk.cache
-        max_age_ns = self._world.settings.venue("sandbox").max_book_age_ms * MS
-        for symbol in cache.symbols:
-            if cache.why_not(symbol, now_ns, max_age_ns) is None:
-                self._well_ns[symbol] = now_ns
+        max_age_ms = self._world.settings.venue("sandbox").max_book_age_ms
+        self._looks += 1
+        for symbol, book in zip(cache.symbols, cache._books, strict=True):
+            if book is None or cache.why_not(symbol, now_ns, max_age_ms * MS) is not None:
+                continue
+            self._well_ns[symbol] = now_ns
+            if not self._looks % THOROUGH:
+                deep = cache.deep(symbol, now_ns, max_age_ms * MS)
+                self._true(book, f"a book of {symbol}", max_age_ms, deep=deep)
 
     def _lately(self, symbol: str) -> bool:
         """A request waits for a connection at most: two ways there and back, and our own looks."""
