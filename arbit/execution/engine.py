@@ -152,7 +152,8 @@ class Engine:
         """Why an order that waited for its turn may not leave any more; empty when it may."""
         cycle = self.cycle_with(intent.client_id)
         order = cycle.order(intent.client_id) if cycle is not None else None
-        return self.setup.gate.stops(Purpose.LEG if order is None else order.record.purpose)
+        purpose = Purpose.LEG if order is None else order.record.purpose
+        return self.setup.gate.stops(purpose, intent.leg.symbol)
 
     def knows(self, client_id: str) -> bool:
         """Whether an order of this id was sent from here, in this run or in an earlier one.

@@ -190,13 +190,10 @@ class Gate:
 
         `funds` is the most it may spend of `leg.spend`: what its parent really delivered.
         """
-        setup, leg = self._setup, intent.leg
         refused = (
             self._switches(envelope.purpose)
             or checks.inside(intent, envelope, funds, now_ns)
-            or checks.status(setup.sights, leg.symbol)
-            or checks.fresh(setup.sights, leg.symbol, now_ns)
-            or checks.streamed(setup.sights, setup.risk, [leg.symbol])
+            or self._seen(intent.leg.symbol, now_ns)
         )
         if refused is not None:
             return refused
@@ -207,13 +204,23 @@ class Gate:
             slot.owed, slot.sent = max(0.0, slot.owed - 1.0), True
         return None
 
-    def stops(self, purpose: Purpose) -> str:
+    def stops(self, purpose: Purpose, symbol: str) -> str:
         """Why an order that was cleared a while ago may not leave now, in words; empty if it may.
 
-        For one that waited for its turn since. Uses up nothing.
+        For one that waited for its turn since: its book may have been lost, or its market stopped.
+        Uses up nothing.
         """
-        refused = self._switches(purpose)
+        refused = self._switches(purpose) or self._seen(symbol, self._setup.clock.monotonic_ns())
         return "" if refused is None else str(refused)
+
+    def _seen(self, symbol: str, now_ns: int) -> Refused | None:
+        """What an order's own market and book must be at any time it leaves."""
+        sights = self._setup.sights
+        return (
+            checks.status(sights, symbol)
+            or checks.fresh(sights, symbol, now_ns)
+            or checks.streamed(sights, self._setup.risk, [symbol])
+        )
 
     # --- the rules, in the order they are asked ---------------------------------------------------
 

@@ -79,6 +79,11 @@ class _Listener(WSListener):
         self._parts: bytearray | None = None  # a message of which more is to come
         self._transport: WSTransport | None = None
 
+    @property
+    def opened(self) -> bool:
+        """Whether the venue has ever shaken hands."""
+        return self._transport is not None
+
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is done."""
         self._transport = transport
@@ -171,4 +176,6 @@ class PicowsDialer:
                 )
         except _NO_SOCKET as error:
             raise VenueUnreachable(f"{url}: {str(error) or type(error).__name__}") from None
+        if not listener.opened:  # picows takes an end before the answer for the end of its waiting
+            raise VenueUnreachable(f"{url}: the connection was lost during the handshake")
         return _Socket(transport, listener)

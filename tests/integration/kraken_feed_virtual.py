@@ -41,9 +41,10 @@ class _Line:
         self.venue = venue
         self.handler = handler
         self.open = True
+        self.deaf = venue.deaf
 
     def send(self, payload: bytes) -> None:
-        if self.open:
+        if self.open and not self.deaf:
             asyncio.get_running_loop().call_soon(self._answer, json.loads(payload))
 
     def close(self) -> None:
@@ -87,6 +88,7 @@ class Venue:
     refuses: bool = False
     cuts: bool = False
     silent: bool = False
+    deaf: bool = False  # what is opened now talks, and hears nothing
     lines: list[_Line] = field(default_factory=list)
     dialled_ns: list[int] = field(default_factory=list)
     unsubscribed: int = 0

@@ -95,6 +95,21 @@ async def test_a_venue_that_says_nothing_is_given_up_within_three_seconds() -> N
         assert set(at.cache.reason) == {Disbelief.FEED_SILENT}
 
 
+async def test_a_socket_that_beats_and_answers_nothing_is_given_up() -> None:
+    """The way to the venue is dead, the way back is not: no watchdog of silence finds that out."""
+    async with scene(FIVE) as at:
+        await at.clock.advance(5)
+        at.venue.deaf = True
+        at.venue.lines[0].cut()
+        await at.clock.advance(1)
+        assert believed(at) == set()
+        at.venue.deaf = False
+        old = at.venue.lines[0]
+        await at.clock.advance(5)
+        assert not old.open
+        assert believed(at) == set(FIVE)
+
+
 async def test_a_book_quiet_for_thirty_seconds_and_equal_at_the_venue_is_confirmed_and_counts() -> (
     None
 ):

@@ -17,6 +17,7 @@ class Asks:
         self._send: Callable[[bytes], None] | None = None
         self._about: dict[int, tuple[str, ...]] = {}
         self._last_id = 0
+        self.answered = False  # whether this socket has answered anything that was asked on it
 
     @property
     def is_open(self) -> bool:
@@ -26,6 +27,7 @@ class Asks:
     def opened(self, send: Callable[[bytes], None]) -> None:
         """A new socket: nothing is asked on it yet."""
         self._send = send
+        self.answered = False
         self._about.clear()
 
     def closed(self) -> None:

@@ -149,6 +149,10 @@ class KrakenSession:
         """
         return now_ns - self._pinged_ns if self._pinged_ns and self._answers else 0
 
+    def deaf_ns(self, now_ns: int) -> int:
+        """For how long nothing that was asked on this socket has been answered, by word or book."""
+        return 0 if self._asks.answered or self.live else now_ns - self.opened_ns
+
     def frame(self, payload: bytes, now_ns: int) -> None:
         """One message, received at `now_ns`. Never raises for anything the venue may send."""
         counts = self._counts
@@ -313,6 +317,7 @@ class KrakenSession:
                 self._fail(sub, Disbelief.BAD_FRAME, now_ns, why)
 
     def _other(self, message: Message, now_ns: int) -> None:
+        self._asks.answered |= isinstance(message, Pong | Ack | Refusal | Instruments)
         if isinstance(message, Pong):
             if message.req_id == self._ping_id:
                 self._pinged_ns, self._answers = 0, True

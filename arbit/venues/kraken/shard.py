@@ -22,6 +22,7 @@ PULSE_S = 0.1
 PING_EVERY_NS = 1_000 * MS
 LEAST_LAG_LIMIT_MS = 1_000  # below this a long way to the venue would look like a fault
 PROVEN_NS = 5_000 * MS  # a socket open for this long got through, whether or not a book came
+DEAF_NS = 4_000 * MS  # beats may come on a socket whose other way is dead: then nothing is answered
 STEADY_NS = 10_000 * MS  # a socket that lived this long starts its back-off anew
 
 
@@ -159,6 +160,9 @@ class Shard:
         lag_ns = self.session.lag_ns(now_ns)
         if silence_ns > self._home.setup.watchdog_ms * MS:
             self._lost(f"nothing heard for {silence_ns // MS} ms", Disbelief.FEED_SILENT)
+            connection.abort()
+        elif (deaf_ns := self.session.deaf_ns(now_ns)) > DEAF_NS:
+            self._lost(f"no answer to anything for {deaf_ns // MS} ms", Disbelief.FEED_SILENT)
             connection.abort()
         elif lag_ns > self._lag_limit_ns:
             self._lost(f"no answer to a ping for {lag_ns // MS} ms", Disbelief.FEED_SILENT)

@@ -302,3 +302,22 @@ def test_the_order_rate_is_used_up_by_every_send() -> None:
     assert isinstance(envelope, Approved)
     codes = [cleared(world, order(world, plan), envelope, D(10_000)) for _ in range(7)]
     assert codes == [""] * 6 + ["rate_budget"]
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda w: kill(w.data_dir), "kill_switch"),
+        (lambda w: w.sights.blind.add("ETH/BTC"), "stale_book"),
+        (not_online, "market_status"),
+        (polled, "rest_book"),
+    ],
+)
+def test_an_order_that_waited_for_its_turn_may_not_leave_when_its_book_or_market_is_lost(
+    purpose: Purpose, change: Change, code: str
+) -> None:
+    world = World()
+    assert world.gate.stops(purpose, "ETH/BTC") == ""
+    change(world)
+    assert code.replace("_", " ") in world.gate.stops(purpose, "ETH/BTC").replace("_", " ")

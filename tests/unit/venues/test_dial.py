@@ -227,3 +227,22 @@ async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.Monke
     async with Server(instead=b"HTTP/1.1 101 ")() as server:
         with pytest.raises(VenueUnreachable):
             await PicowsDialer()(server.url, Ear())
+
+
+@pytest.mark.parametrize("some", [b"", b"HTTP/1.1 101 "])
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_a_server_that_hangs_up_before_it_has_answered_is_unreachable(
+    some: bytes, end: str
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(some)
+        await writer.drain()
+        writer.close() if end == "close" else writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        ear = Ear()
+        with pytest.raises(VenueUnreachable, match="handshake"):
+            await PicowsDialer()(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2", ear)
+        assert (ear.heard, ear.lost) == ([], [])

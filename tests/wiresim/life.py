@@ -1,0 +1,89 @@
+"""One life of the daemon: the real `LiveRun`, over this network's sockets, and seen by the judge.
+
+Nothing of it is replaced but where chance and files come from: the run's epoch is the seed's, and
+history goes to a list, because its file is written by a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+from arbit.app import history, live
+from arbit.app.live import Built, LiveOptions, LiveRun
+from arbit.app.venue import VenueRun
+from arbit.config import Settings, VenueSettings
+from arbit.domain.book import OrderBook, Source
+from arbit.domain.events import Event
+from arbit.persistence.sinks import ListSink
+from arbit.ports import Clock, Listener
+from tests.simulation.daemon import NoScreen
+from tests.simulation.loop import Process, SimLoop
+
+Put = Callable[[OrderBook, Source], None]
+
+
+class WireLife(LiveRun):
+    """A `LiveRun` of one process. `heard` hears its events, `put` each book that it believes."""
+
+    def __init__(
+        self, process: Process, settings: Settings, clock: Clock, heard: Listener, put: Put
+    ) -> None:
+        super().__init__(settings, LiveOptions("sandbox", real=True), clock, NoScreen())
+        self.process = process
+        self.desk_run: VenueRun | None = None
+        self.side: Any = None
+        self.stopped_ns = 0
+        self._heard = heard
+        self._put = put
+
+    async def _build(
+        self, venue: VenueSettings, publish: Listener, stack: AsyncExitStack, *, real: bool
+    ) -> Built:
+        def told(event: Event) -> None:
+            self._heard(event)
+            publish(event)
+
+        built = await super()._build(venue, told, stack, real=real)
+        self.desk_run, _, self.side = built
+        cache = self.desk_run.desk.cache
+        put = cache.put
+
+        def seen(book: OrderBook, *, seen_ns: int, confirmed_ns: int, source: Source) -> None:
+            put(book, seen_ns=seen_ns, confirmed_ns=confirmed_ns, source=source)
+            self._put(book, source)
+
+        cache.put = seen  # type: ignore[method-assign]  # heard, not changed
+        return built
+
+    def stop(self) -> None:
+        """SIGTERM; the second one ends the process at once."""
+        loop = self._clock.__dict__.get("_loop")
+        self.stopped_ns = loop.now_ns if isinstance(loop, SimLoop) else 0
+        if self._signals:
+            self.process.die("second signal")
+        else:
+            self._signalled()
+
+
+@contextlib.contextmanager
+def seeded(epoch: Callable[[], str]) -> Iterator[None]:
+    """While open, runs draw their epoch from the seed, and keep history in memory."""
+
+    async def sink(*_: object) -> ListSink:
+        return ListSink()
+
+    targets: list[tuple[Any, str, Any]] = [
+        (live, "run_epoch", epoch),
+        (history, "open_sink", sink),
+    ]
+    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in targets]
+    for owner, name, value in targets:
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for owner, name, value in kept:
+            setattr(owner, name, value)
