@@ -1,1 +1,1 @@
-"""The whole daemon over in-memory sockets in virtual time: real feed, gateway, ccxt, real servers."""
+"""The whole daemon over in-memory sockets in virtual time: real clients, real servers."""

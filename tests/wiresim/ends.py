@@ -58,7 +58,7 @@ class StubSocket:
     def getsockopt(self, *_: object) -> int:
         return 0
 
-    def setblocking(self, _: bool) -> None:  # noqa: FBT001  the socket's own signature
+    def setblocking(self, _: bool) -> None:
         """Nothing."""
 
     def getsockname(self) -> tuple[str, int]:

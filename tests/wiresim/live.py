@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from arbit.domain.events import Event
+from arbit.venues.kraken.shard import Shard
 from arbit.venues.kraken.subscription import State
 from tests.simulation.loop import SECOND_NS, Process
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.wiresim.world import WireWorld
 
 DEAF_S = 4.0  # a socket on which nothing is answered
+HEARD_S = 0.5
 WAITING = frozenset({State.BROKEN, State.REFUSED})
 CONNECT_S = 8.0  # a dial that nobody answers
 ASK_AGAIN_S = 2.0  # a book that is asked for is there by then
@@ -24,12 +25,22 @@ class Streams:
 
     def __init__(self, world: WireWorld) -> None:
         self._world = world
-        self.events = 0
+        self._gone_ns = 0  # since when fewer sockets are open than the daemon believes
 
-    def heard(self, event: Event) -> None:
-        """The daemon said something."""
-        del event
-        self.events += 1
+    def look(self) -> None:
+        """A socket that the daemon calls open is open: its end is heard at once."""
+        world = self._world
+        run = world.life.desk_run if world.life is not None else None
+        feed: Any = run.feed if run is not None and world.process.alive else None
+        called = sum(one.state == "open" for one in feed._shards) if feed is not None else 0
+        mine = [wire for wire in world.net.wires if wire.owner is world.process and wire.alive]
+        if called <= sum(wire.speaks == "ws" for wire in mine):
+            self._gone_ns = 0
+        elif not self._gone_ns:
+            self._gone_ns = world.loop.now_ns
+        elif world.loop.now_ns - self._gone_ns > HEARD_S * SECOND_NS:
+            self._gone_ns = world.loop.now_ns
+            world.watch.say(14, f"{called} sockets are called open, and fewer are")
 
     def left_open(self, process: Process) -> None:
         """A life has ended by itself: what it did not close, and what it left running."""
@@ -67,7 +78,7 @@ class Streams:
         run = life.desk_run if life is not None else None
         mine = [wire for wire in world.net.wires if wire.alive and wire.speaks == "ws"]
         feed: Any = run.feed if run is not None else None
-        shards = feed._shards if feed is not None else []
+        shards: list[Shard] = feed._shards if feed is not None else []
         if shards and all(one.state == "open" for one in shards) and not any(w.hurt for w in mine):
             now_ns = world.loop.now_ns
             subs = [sub for one in shards for sub in one.session._subs.values()]

@@ -173,14 +173,20 @@ class WireLoop(SimLoop):
         super().__init__(start_ns)
         self.net: Net | None = None
 
-    async def create_server(  # type: ignore[override]  # of its many arguments these alone are used
+    async def create_server(
         self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any
     ) -> Any:
         """Listen in memory."""
         return self._net().listen(protocol_factory, str(host), int(port or 0))
 
-    async def create_connection(  # type: ignore[override]  # as above
-        self, protocol_factory: Any, host: Any = None, port: Any = None, *, sock: Any = None, **_: Any
+    async def create_connection(
+        self,
+        protocol_factory: Any,
+        host: Any = None,
+        port: Any = None,
+        *,
+        sock: Any = None,
+        **_: Any,
     ) -> Any:
         """Dial in memory: by host and port, or by a stub that says where to."""
         where = sock.there if sock is not None else (str(host), int(port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -43,7 +44,7 @@ class Storm:
         """From now on."""
         self.on = True
         for one in self._plan.timed:
-            self._later(int(one.at_s * SECOND_NS), lambda one=one: self._happen(one))
+            self._later(int(one.at_s * SECOND_NS), functools.partial(self._happen, one))
 
     def mend(self) -> None:
         """Nothing goes wrong any more; what is broken is for the daemon to find out."""

@@ -32,7 +32,7 @@ class SeedWeather:
             return self._cut(data, self._rng.randint(0, 3), 300 * US)
         if style == "crumbs":  # byte by byte at first: every header is torn apart
             pieces = [(0, data[at : at + 1]) for at in range(min(6, len(data)))]
-            return pieces + [(0, data[6:])] if len(data) > 6 else pieces
+            return [*pieces, (0, data[6:])] if len(data) > 6 else pieces
         return self._cut(data, min(12, len(data) // 64), 2 * MS)  # a slow drip
 
     def _cut(self, data: bytes, times: int, gap_ns: int) -> list[tuple[int, bytes]]:

@@ -92,7 +92,7 @@ class WireWorld:
         self.over = False
         self.jumps = 0
         self.watch = Watch(self)
-        self.finale = Finale(cast(Any, self))
+        self.finale = Finale(cast("Any", self))
         self.streams = Streams(self)
         self.venue: WireVenue
         self.storm: Storm
@@ -195,6 +195,7 @@ class WireWorld:
     async def _look(self) -> None:
         while True:
             self.watch.looks()
+            self.streams.look()
             await asyncio.sleep(LOOK_S)
 
     def _trading(self) -> bool:
@@ -281,7 +282,6 @@ class WireWorld:
         self.venue.planter.shift(symbol, bps)
 
     def _heard(self, event: Event) -> None:
-        self.streams.heard(event)
         if isinstance(event, CycleEnded):
             self.result.cycles[event.end] += 1
         elif isinstance(event, BreakerChanged):
