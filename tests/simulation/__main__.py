@@ -22,6 +22,7 @@ from tests.simulation.runner import run_seeds
 from tests.simulation.world import PHASES, Result
 
 REPLAY = "python -m tests.simulation --seed {}"
+MOST_TOLD = 5  # findings of one seed
 
 
 class Tally:
@@ -64,7 +65,17 @@ class Tally:
             "attempted": attempted,
             "attempted_share": round(attempted / planted, 4) if planted else None,
             "violating_seeds": len(self.violations),
+            "cycles_by_end": dict(sorted(self.cycles.items())),
+            "faults_by_phase": _nested(self.faults),
+            "kills_by_phase": _nested(self.kills),
         }
+
+
+def _nested(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    nested: dict[str, dict[str, int]] = {}
+    for (name, phase), count in sorted(counts.items()):
+        nested.setdefault(name, {})[phase] = count
+    return nested
 
 
 def line_of(result: Result) -> dict[str, Any]:
@@ -135,8 +146,11 @@ def main() -> int:
         tally.add(told)
         if asked.hashes:
             print(told["seed"], told["hash"])
-        for said in told["violations"]:
-            print(f"seed {told['seed']}: {said}\n    {REPLAY.format(told['seed'])}")
+        found = told["violations"]
+        for said in found[:MOST_TOLD]:
+            print(f"seed {told['seed']}: {said}\n    {REPLAY.format(told['seed'])}", flush=True)
+        if len(found) > MOST_TOLD:
+            print(f"seed {told['seed']}: and {len(found) - MOST_TOLD} more", flush=True)
     if asked.worker:
         return 0
     summary = tally.summary(time.monotonic() - began_s)
@@ -145,7 +159,8 @@ def main() -> int:
         print("cycles by end:", dict(sorted(tally.cycles.items())))
         print("breaker and exits:", dict(sorted(tally.halts.items())))
     if not asked.hashes:
-        print(json.dumps(summary))
+        shown = summary if asked.json else {k: v for k, v in summary.items() if "_by_" not in k}
+        print(json.dumps(shown))
     return 1 if tally.violations else 0
 
 

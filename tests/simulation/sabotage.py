@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--most", type=int, default=len(ALL))
+    parser.add_argument("--json", action="store_true", help="its last line always is")
     asked = parser.parse_args()
     chosen = [ALL[name] for name in asked.only] or list(ALL.values())[: asked.most]
     survivors, by_invariant = [], Counter[str]()

@@ -1,0 +1,88 @@
+"""The page: what was run, what came of it, and what is known to be missing. Nothing is typed."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.trust.parts import Part
+
+FAULTS = Path(__file__).parents[1] / "faults.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One part that was run: the line it ended with, and how long it took."""
+
+    part: Part
+    command: str
+    seconds: float
+    code: int
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it ended well, and what must be nothing is nothing."""
+        return self.code == 0 and bool(self.told) and not any(map(self.told.get, self.part.zero))
+
+
+def page(of: Mapping[str, str], ran: Sequence[Ran]) -> str:
+    """`docs/TRUST.md`."""
+    held = sum(one.holds for one in ran)
+    lines = [
+        "# Trust report",
+        "",
+        "Written by `python -m tests.trust`; nothing here is typed by hand. Run it yourself.",
+        "",
+        *(f"- {name}: {value}" for name, value in of.items()),
+        f"- parts that hold: {held} of {len(ran)}",
+        "",
+        "| part | command | seconds | holds |",
+        "|---|---|---|---|",
+    ]
+    for one in ran:
+        holds = "yes" if one.holds else "NO"
+        lines.append(f"| {one.part.name} | `{one.command}` | {one.seconds:.0f} | {holds} |")
+    for one in ran:
+        lines += ["", f"## {one.part.name}", "", *_figures(one)]
+    lines += ["", "## Known gaps", "", *_gaps()]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(one: Ran) -> Iterator[str]:
+    if not one.told:
+        yield "It told nothing."
+    for name in one.part.figures:
+        if name in one.told:
+            yield f"- {name.replace('_', ' ')}: {_shown(one.told[name])}"
+    for name in ("faults_by_phase", "kills_by_phase"):
+        table = one.told.get(name)
+        if isinstance(table, dict) and table:
+            yield from ("", f"{name.replace('_', ' ').capitalize()}:", "", *_table(table))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _table(table: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    phases = sorted({phase for row in table.values() for phase in row})
+    yield "| | " + " | ".join(phases) + " |"
+    yield "|---" * (len(phases) + 1) + "|"
+    for name, row in table.items():
+        yield f"| {name} | " + " | ".join(str(row.get(phase, 0)) for phase in phases) + " |"
+
+
+def _gaps() -> Iterator[str]:
+    """What is not proved of each row of the fault catalogue, as it is kept with its tests."""
+    rows = tomllib.loads(FAULTS.read_text("utf-8"))
+    for name, row in rows.items():
+        if isinstance(row, dict) and row.get("gap"):
+            yield f"- {name}: {row['gap']}"

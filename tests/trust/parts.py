@@ -1,0 +1,79 @@
+"""The parts of the proof: each a command that ends with one line of JSON, in two sizes.
+
+A command's `{jobs}` is how many processes it may use. `figures` names what the page shows of the
+JSON line; `zero` names what must be nothing there (a list must be empty).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One command of the proof. `quick` and `full` are its arguments in either tier."""
+
+    name: str
+    module: str
+    quick: str
+    full: str
+    figures: tuple[str, ...]
+    zero: tuple[str, ...]
+
+
+PARTS = (
+    Part(
+        "Simulation: the whole daemon in virtual time",
+        "tests.simulation",
+        "--seeds 300 --jobs {jobs}",
+        "--seeds 10000 --jobs {jobs}",
+        (
+            *("seeds", "cycles", "orders", "faults", "kills", "lives", "simulated_hours"),
+            *("planted", "attempted_share", "violating_seeds"),
+        ),
+        ("violating_seeds",),
+    ),
+    Part(
+        "Saboteurs: planted bugs that the simulation must catch",
+        "tests.simulation.sabotage",
+        "--seeds 150 --most 10",
+        "--seeds 1000",
+        ("saboteurs", "caught", "survivors", "by_invariant"),
+        ("survivors",),
+    ),
+    Part(
+        "Exhaustive kills, and failures at every call",
+        "tests.simulation.exhaustive",
+        "--seams --most 2 --jobs {jobs}",
+        "--seams --resumes --fail --jobs {jobs}",
+        ("scenarios", "runs", "points", "kills", "pairs", "failures", "findings"),
+        ("findings",),
+    ),
+    Part(
+        "Determinism: two processes, two dates, two folders, one trace",
+        "tests.simulation.determinism",
+        "--seeds 20",
+        "--seeds 200",
+        ("seeds", "differ"),
+        ("differ",),
+    ),
+    Part(
+        "Wire simulation: real feed, gateway and ccxt over sockets in memory",
+        "tests.wiresim",
+        "--seeds 30 --jobs {jobs}",
+        "--seeds 1000 --jobs {jobs}",
+        (
+            *("seeds", "cycles", "orders", "faults", "lives", "sockets", "requests"),
+            *("books_checked", "slowest_live_again_s", "violating_seeds"),
+        ),
+        ("violating_seeds",),
+    ),
+    Part(
+        "Fuzz: harmed frames and bodies into every parser and live connections",
+        "tests.fuzz",
+        "--frames 10000 --jobs {jobs}",
+        "--frames 200000 --jobs {jobs}",
+        ("frames", "live_frames", "frames_per_cpu_second", "slowest_ms", "peak_mib", "findings"),
+        ("findings",),
+    ),
+)

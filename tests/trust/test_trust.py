@@ -1,0 +1,52 @@
+"""The page says what was run, and a part that does not hold is told as such."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import pytest
+
+from tests.trust.__main__ import _last
+from tests.trust.page import Ran, page
+from tests.trust.parts import PARTS
+
+PART = PARTS[0]
+TOLD = {"seeds": 1234, "violating_seeds": 0, "faults_by_phase": {"late": {"idle": 3, "leg_1": 2}}}
+
+
+def test_a_part_that_ended_well_holds_and_its_figures_are_shown() -> None:
+    ran = Ran(PART, "python -m it", 7.4, 0, TOLD)
+    said = page({"commit": "abc"}, [ran])
+    assert ran.holds
+    assert "| `python -m it` | 7 | yes |" in said
+    assert "- seeds: 1,234" in said
+    assert "| late | 3 | 2 |" in said
+    assert "- commit: abc" in said
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(1, TOLD), (0, {}), (0, {**TOLD, "violating_seeds": 2})]
+)
+def test_a_part_that_failed_or_said_nothing_or_found_something_does_not_hold(
+    code: int, told: dict[str, int]
+) -> None:
+    ran = Ran(PART, "python -m it", 1.0, code, told)
+    assert not ran.holds
+    assert "| NO |" in page({}, [ran])
+
+
+def test_the_gaps_are_those_of_the_fault_table() -> None:
+    gaps = page({}, []).split("## Known gaps")[1]
+    assert "- MD20: " in gaps
+
+
+def test_the_last_line_is_read_or_nothing_is() -> None:
+    assert _last(["words", json.dumps({"seeds": 1})]) == {"seeds": 1}
+    assert _last([]) == _last(["words"]) == _last(["[1]"]) == {}
+
+
+def test_every_part_is_a_command_that_is_there() -> None:
+    for part in PARTS:
+        assert importlib.util.find_spec(part.module), part.module
+        assert set(part.zero) <= set(part.figures)
