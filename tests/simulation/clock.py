@@ -30,10 +30,23 @@ class SimClock:
         return self._rng.random()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        woken = self._loop.create_future()
+        timer = self._loop.at_ns(self._loop.now_ns + round(seconds * SECOND_NS), _wake, woken)
+        try:
+            await woken
+        finally:
+            timer.cancel()
 
     def call_at(self, when_ns: int, callback: Callable[[], None]) -> Callable[[], None]:
         return self._loop.at_ns(max(when_ns, self._loop.now_ns), callback).cancel
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
 
 
 class VenueClock:

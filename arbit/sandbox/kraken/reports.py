@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii as quoted
 
 from arbit.sandbox.accounts import Account
 from arbit.sandbox.orders import (
@@ -38,13 +39,15 @@ class Number:
 
 def text_of(value: object) -> str:
     """JSON without blanks, numbers digit by digit."""
+    if isinstance(value, str):
+        return quoted(value)
     if isinstance(value, Number):
         return value.digits
     if isinstance(value, Mapping):
-        inner = ",".join(f"{json.dumps(str(k))}:{text_of(v)}" for k, v in value.items())
+        inner = ",".join([f"{quoted(str(k))}:{text_of(v)}" for k, v in value.items()])
         return "{" + inner + "}"
     if isinstance(value, list | tuple):
-        return "[" + ",".join(text_of(one) for one in value) + "]"
+        return "[" + ",".join([text_of(one) for one in value]) + "]"
     return json.dumps(value)
 
 
