@@ -301,6 +301,7 @@ class KrakenGateway:
         self.judged(words, verdict)
         if verdict.remedy is Remedy.HALT and words not in {NOT_FOR_THIS, self._trouble}:
             self._trouble = words
+            self.tokens.spoil()  # asked for anew, with pauses, until the key is good for one again
             self._sink(KeyDoubted(words))  # that it is good for a token again is no all-clear
 
     def _pair_is_full(self, symbol: str) -> None:

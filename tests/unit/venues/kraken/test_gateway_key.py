@@ -22,3 +22,15 @@ async def test_a_key_in_question_stops_orders_and_an_operator_is_called() -> Non
         assert scene.told_of(KeyDoubted) == [KeyDoubted("EAPI:Invalid key")]
         await scene.gateway.tokens.fresh()
         assert scene.gateway.unready() == ""  # what was told has stopped trading
+
+
+async def test_a_key_that_is_good_again_is_found_out_within_moments() -> None:
+    scene = Scene(OrderTransport.WS)
+    async with scene.running():
+        await scene.clock.advance(1.0)
+        scene.gateway.judged_over_rest(
+            "EAPI:Invalid key", Verdict(OrderState.REJECTED, Remedy.HALT)
+        )
+        assert scene.gateway.unready() == "EAPI:Invalid key"
+        await scene.clock.advance(20.0)
+        assert scene.gateway.unready() == ""  # not at the half of the token's life, minutes later
