@@ -1,8 +1,9 @@
 """Client ids: ours can be told from anybody's, and none is ever used twice.
 
 At most 18 of `[A-Za-z0-9_-]` (Kraken's limit for free text): a prefix, five random characters of
-this run, the cycle's number, the leg and the attempt. The random part changes with each start, so
-that not even a restored backup repeats an id.
+this run, the cycle's number, the leg and the attempt. The random part changes with each start, and
+an order for a cycle of an earlier run ends with three characters of this one's, so that not even a
+restored backup repeats an id.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from arbit.domain.errors import BrokenRule
 PREFIX = "ab"
 MAX_LENGTH = 18
 EPOCH_LENGTH = 5
+TAIL_LENGTH = 3
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_OURS = re.compile(rf"{PREFIX}[0-9a-z]{{{EPOCH_LENGTH}}}[0-9a-z]+-[0-3][0-9a-z]{{1,2}}")
+_OURS = re.compile(rf"{PREFIX}[0-9a-z]{{{EPOCH_LENGTH}}}[0-9a-z]+-[0-3][0-9a-z]{{1,5}}")
 
 
 def ours(client_id: str) -> bool:
@@ -40,10 +42,10 @@ class Ids:
         self.cycles += 1
         return f"{self.epoch}{_base36(self.cycles)}"
 
-    @staticmethod
-    def order(cycle_id: str, leg_index: int, attempt: int) -> str:
+    def order(self, cycle_id: str, leg_index: int, attempt: int) -> str:
         """The id of an order: leg 1 to 3, or 0 for an unwind; attempts count from 1."""
-        client_id = f"{PREFIX}{cycle_id}-{leg_index}{_base36(attempt)}"
+        tail = "" if cycle_id.startswith(self.epoch) else self.epoch[:TAIL_LENGTH]
+        client_id = f"{PREFIX}{cycle_id}-{leg_index}{_base36(attempt)}{tail}"
         if not ours(client_id):
             raise BrokenRule(f"ids: {client_id!r} is no client id")
         return client_id

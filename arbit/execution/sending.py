@@ -9,7 +9,6 @@ from arbit.domain.records import JournalFailed, OrderRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.execution import steps
 from arbit.execution.cycle import WorkingOrder
-from arbit.execution.ids import Ids
 from arbit.execution.keeper import Keeper
 from arbit.execution.settling import Settling
 from arbit.execution.setup import EngineSetup, Tasks
@@ -78,7 +77,7 @@ class Sender:
     ) -> WorkingOrder:
         unwinding = purpose is Purpose.UNWIND
         attempt = work.cycle.unwinds + 1 if unwinding else 1
-        client_id = Ids.order(work.cycle.cycle_id, draft.index, attempt)
+        client_id = self._setup.ids.order(work.cycle.cycle_id, draft.index, attempt)
         intent = OrderIntent(
             client_id=client_id,
             leg=draft.leg,

@@ -16,7 +16,7 @@ from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.world import Script, World, usual_settings
 
 D = Decimal
-THEIRS = Ids.order(Ids("zzzzz").cycle(), 1, 1)
+THEIRS = Ids("zzzzz").order("zzzzz1", 1, 1)
 TOLERANT = usual_settings(halt_on_foreign_orders=False)
 
 
