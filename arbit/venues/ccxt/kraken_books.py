@@ -37,6 +37,7 @@ class _Held:
     book: OrderBook | None = None
     given_up: bool = False
     acked: bool = False
+    answered: bool = False
     told: int | None = None
 
 
@@ -68,7 +69,8 @@ class KrakenBooks:
     def accepted(self, symbol: str) -> None:
         """The venue accepted that subscription: from now on its messages tell of it."""
         held = self._of.setdefault(symbol, _Held())
-        held.acked, held.told = True, None
+        if not held.answered:  # a second consent brings no second snapshot
+            held.acked, held.told, held.answered = True, None, True
 
     def apply(self, kind: str, item: Mapping[str, Any]) -> OrderBook | None:
         """One entry of a book message: the verified book, or None for one that belongs to none.

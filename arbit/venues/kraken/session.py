@@ -341,8 +341,8 @@ class KrakenSession:
         sub = self._subs.get(ack.symbol)
         if sub is None or (ack.method, ack.channel) != ("subscribe", "book"):
             return
-        if ack.req_id in (None, sub.request_id):
-            sub.acked, sub.told = True, None
+        if ack.req_id in (None, sub.request_id) and sub.answered != sub.request_id:
+            sub.acked, sub.told, sub.answered = True, None, sub.request_id  # once a request
 
     def _instruments(self, message: Instruments, now_ns: int) -> None:
         self._counts.bad_frames += message.unreadable

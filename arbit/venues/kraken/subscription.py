@@ -66,8 +66,9 @@ class Subscription:
     `failures` counts resyncs in a row; it is forgiven after a while of health (see Session).
     `held` is True while something of it may still be open at the venue, so that asking again must
     first unsubscribe. `doubted_ns` is when belief was lost, 0 while believed. `request_id` is the
-    last request for it, `acked` whether the venue accepted that one, and `told` the checksum that
-    its last message since then carried (None before the first). `habit` is how many decimals its
+    last request for it, `acked` whether the venue accepted that one, `answered` the last request
+    that it accepted (a second consent brings no second snapshot), and `told` the checksum that its
+    last message since then carried (None before the first). `habit` is how many decimals its
     prices and quantities are written with, each of them (None while that is not known).
     """
 
@@ -82,6 +83,7 @@ class Subscription:
     crossed: int = 0
     request_id: int = 0
     acked: bool = False
+    answered: int = 0
     told: int | None = None
     habit: tuple[int, int] | None = None
     reason: Disbelief = Disbelief.NO_BOOK

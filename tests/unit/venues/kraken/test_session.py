@@ -201,6 +201,16 @@ def test_a_fresh_snapshot_after_a_new_ack_is_believed_on_a_live_book() -> None:
     assert desk.counts.failed == 1
 
 
+def test_a_consent_heard_twice_does_not_make_an_old_snapshot_a_new_one() -> None:
+    desk = Desk().live()
+    consent, old = ack(desk.sub().request_id), desk.venue[PAIR].again()
+    desk.hear(consent, old)
+    assert desk.reason() is None
+    desk.hear(desk.venue[PAIR].update([("100.0", "0.300")]))
+    desk.hear(consent, old)
+    assert desk.reason() is Disbelief.CHECKSUM
+
+
 def test_a_recorded_snapshot_is_taken_as_it_comes() -> None:
     desk = Desk(source=Source.RECORDED).live()
     desk.venue[PAIR].update([("100.0", "0.300")])  # the recorder was away
