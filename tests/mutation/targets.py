@@ -1,0 +1,37 @@
+"""What is mutated, and the tests that must notice: the money first, then what decides about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_RISK = ("tests/unit/risk/test_gate.py", "tests/unit/risk/test_gate_counts.py")
+_STEPS = ("tests/unit/execution/test_steps.py",)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A module, under the name of its part of the score, and its tests, the quickest first."""
+
+    part: str
+    path: str
+    tests: tuple[str, ...]
+
+
+TARGETS = (
+    Target(
+        "ledger",
+        "arbit/ledger.py",
+        ("tests/unit/test_ledger.py", "tests/property/test_ledger.py"),
+    ),
+    Target(
+        "sizing",
+        "arbit/sizing.py",
+        (
+            "tests/unit/test_sizing.py",
+            "tests/unit/test_sizing_rates.py",
+            "tests/property/test_sizing.py",
+        ),
+    ),
+    Target("gate", "arbit/risk/gate.py", _RISK),
+    Target("outcomes", "arbit/venues/kraken/outcomes.py", ("tests/unit/venues/kraken/test_outcomes.py",)),
+)
