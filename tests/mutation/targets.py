@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _RISK = ("tests/unit/risk/test_gate.py", "tests/unit/risk/test_gate_counts.py")
-_STEPS = ("tests/unit/execution/test_steps.py",)
+_STEPS = ("tests/unit/execution/test_steps.py", "tests/unit/execution/test_steps_doubt.py")
+_CYCLE = "tests/unit/execution/test_cycle.py"
+_TABLES = "tests/unit/domain/test_order_states.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ TARGETS = (
             "tests/property/test_sizing.py",
         ),
     ),
+    Target("sizing", "arbit/execution/cycle.py", (_CYCLE, *_STEPS)),
     Target("gate", "arbit/risk/gate.py", _RISK),
+    Target("steps", "arbit/execution/steps.py", _STEPS),
+    Target("steps", "arbit/domain/cycle.py", (_TABLES, *_STEPS)),
+    Target("steps", "arbit/domain/states.py", (_TABLES,)),
+    Target("outcomes", "arbit/domain/order.py", (_TABLES, *_STEPS)),
     Target("outcomes", "arbit/venues/kraken/outcomes.py", ("tests/unit/venues/kraken/test_outcomes.py",)),
 )
