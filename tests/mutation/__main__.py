@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 
 from tests.mutation.campaign import campaign
 from tests.mutation.page import LEAST, PAGE, Tally, page, reasons, table
@@ -46,12 +45,11 @@ def main() -> int:
     ]
     if asked.list:
         return _names(targets, asked.only)
-    began_s, tally = time.monotonic(), Tally()
+    tally = Tally()
     for line in campaign(targets, asked.only):
         tally.add(line)
         if not asked.json and line.get("end", "killed") != "killed":
             print(f"{line['end']:9} {line['path']} {line['name']}", flush=True)
-    tally.seconds = time.monotonic() - began_s
     known = reasons()
     whole = len(targets) == len(TARGETS) and not asked.only
     if whole:

@@ -6,13 +6,13 @@ import multiprocessing
 from collections.abc import Iterator
 from typing import Any
 
+from tests.mutation.nursery import ROOT, Nursery, used_s
 from tests.mutation.targets import Target
 
 
 def outcomes(target: Target, only: str) -> Iterator[dict[str, Any]]:
-    """A line about the tests, then one for each mutant. Imports what only this process may."""
+    """A line about the tests, one for each mutant, one about the processor. In a process alone."""
     from tests.mutation.mutants import mutants_of  # noqa: PLC0415  # the extra may be missing
-    from tests.mutation.nursery import ROOT, Nursery  # noqa: PLC0415  # it imports the daemon
 
     source = (ROOT / target.path).read_text("utf-8")
     nursery = Nursery(target.path, target.tests)
@@ -21,6 +21,7 @@ def outcomes(target: Target, only: str) -> Iterator[dict[str, Any]]:
         for mutant in mutants_of(source):
             if only in mutant.name:
                 yield {"path": target.path, "name": mutant.name, "end": nursery.run(mutant.source)}
+        yield {"path": target.path, "used_s": used_s(alone=False)}
     finally:
         nursery.close()
 

@@ -44,7 +44,7 @@ def mutants_of(source: str) -> list[Mutant]:
             yield node.with_changes(attr=cst.Name(following))
 
     operators = [*mutation_operators, *_OURS, (cst.Attribute, others)]
-    visitor = MutationVisitor(operators, IgnoredCode(set(), set(), set()))
+    visitor: Any = MutationVisitor(operators, IgnoredCode(set(), set(), set()))
     skips = visitor._skip_node_and_children
     visitor._skip_node_and_children = lambda node: (
         _is_listing(node) if isinstance(node, cst.FunctionDef | cst.Assign) else skips(node)

@@ -72,9 +72,9 @@ class Nursery:
         gc.freeze()
         original = self._file.read_text("utf-8")
         self.run(original)  # nothing is compiled yet
-        before_s = _used_s()
+        before_s = used_s(alone=True)
         end = self.run(original)
-        took_s = _used_s() - before_s
+        took_s = used_s(alone=True) - before_s
         if end != SURVIVED:
             raise SystemExit(f"{self._name}: its tests fail on the original ({end})")
         self._limit_s = max(LEAST_S, TIMES * took_s)
@@ -118,10 +118,13 @@ class Nursery:
             os._exit(code)
 
 
-def _used_s() -> float:
-    """The processor seconds of all forks that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def used_s(*, alone: bool) -> float:
+    """The processor seconds of all forks that have ended, `alone` or with their parent's."""
+    whose = (
+        (resource.RUSAGE_CHILDREN,) if alone else (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)
+    )
+    used = [resource.getrusage(one) for one in whose]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _ended(child: int, until_s: float) -> str:
@@ -195,7 +198,7 @@ def shareable(name: str, tests: Sequence[str]) -> list[str]:
 
 
 def _is_test(name: str) -> bool:
-    return name.split(".")[0] == "tests"
+    return name.split(".", maxsplit=1)[0] == "tests"
 
 
 def _module(path: Path) -> str:
@@ -204,7 +207,7 @@ def _module(path: Path) -> str:
 
 def _file_of(name: str) -> Path | None:
     """Where a module of ours is; None for anybody else's."""
-    if name.split(".")[0] not in {"arbit", "tests"}:
+    if name.split(".", maxsplit=1)[0] not in {"arbit", "tests"}:
         return None
     place = ROOT.joinpath(*name.split("."))
     for file in (place.with_suffix(".py"), place / "__init__.py"):

@@ -14,7 +14,16 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "mutation.md"
 REASONS = Path(__file__).with_name("survivors.toml")
 LEAST = 90.0  # percent, of every part
-ENDS = ("killed", "timeout", "survived", "broken")
+_HEAD = """# Mutation testing
+
+Written by `python -m tests.mutation`; do not edit. The reasons are kept by hand in
+`tests/mutation/survivors.toml`.
+
+{mutants} mutants, none left out, in {minutes:.0f} minutes of one processor. A mutant is one small
+change to a module; it is killed when a test of that module fails, and timed out when its tests use
+ten times what they use on the original. A part below 90 % is a failure, and so is a survivor
+without a reason."""
+_SURVIVORS = "## Survivors"
 Name = tuple[str, str]  # the module's path and the mutant's name
 
 
@@ -36,14 +45,15 @@ class Tally:
         self.ends: dict[str, Counter[str]] = {}
         self.tests_s: dict[str, float] = {}
         self.survivors: list[Name] = []
-        self.seconds = 0.0
+        self.used_s = 0.0  # by one processor
 
     def add(self, line: Mapping[str, Any]) -> None:
         """A module's first line, or one mutant's."""
         path = line["path"]
         counts = self.ends.setdefault(path, Counter())
-        if "tests_s" in line:
-            self.tests_s[path] = line["tests_s"]
+        self.used_s += line.get("used_s", 0.0)
+        if "end" not in line:
+            self.tests_s[path] = line.get("tests_s", self.tests_s.get(path, 0.0))
             return
         counts[line["end"]] += 1
         if line["end"] in {"survived", "broken"}:
@@ -76,7 +86,7 @@ class Tally:
     def summary(self, known: Mapping[Name, str]) -> dict[str, Any]:
         """The figures, as JSON can carry them."""
         return {
-            "seconds": round(self.seconds, 1),
+            "processor_s": round(self.used_s, 1),
             "mutants": sum(sum(counts.values()) for counts in self.ends.values()),
             "scores": {part: round(score, 2) for part, score in self.scores().items()},
             "modules": {path: dict(counts) for path, counts in self.ends.items()},
@@ -119,16 +129,7 @@ def table(tally: Tally) -> str:
 def page(tally: Tally, known: Mapping[Name, str]) -> str:
     """The whole page."""
     mutants = sum(sum(counts.values()) for counts in tally.ends.values())
-    parts = [
-        "# Mutation testing",
-        "Written by `python -m tests.mutation`; do not edit. The reasons are kept by hand in "
-        "`tests/mutation/survivors.toml`.",
-        f"{mutants} mutants on one core in {tally.seconds / 60:.0f} minutes, none left out. A "
-        "mutant is one small change to a module; it is killed when a test of that module fails or "
-        "never ends. A part below 90 % is a failure, and so is a survivor without a reason.",
-        table(tally),
-        "## Survivors",
-    ]
+    parts = [_HEAD.format(mutants=mutants, minutes=tally.used_s / 60), table(tally), _SURVIVORS]
     for path in dict.fromkeys(path for path, _ in tally.survivors):
         parts.append(f"### `{path}`")
         whys: dict[str, list[str]] = {}

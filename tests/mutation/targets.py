@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_RISK = ("tests/unit/risk/test_gate.py", "tests/unit/risk/test_gate_counts.py")
+_RISK = tuple(
+    f"tests/unit/risk/test_gate{name}.py" for name in ("", "_counts", "_figures", "_words")
+)
 _STEPS = ("tests/unit/execution/test_steps.py", "tests/unit/execution/test_steps_doubt.py")
 _CYCLE = "tests/unit/execution/test_cycle.py"
 _TABLES = "tests/unit/domain/test_order_states.py"
@@ -30,6 +32,7 @@ TARGETS = (
         "arbit/sizing.py",
         (
             "tests/unit/test_sizing.py",
+            "tests/unit/test_sizing_words.py",
             "tests/unit/test_sizing_rates.py",
             "tests/property/test_sizing.py",
         ),
@@ -40,5 +43,9 @@ TARGETS = (
     Target("steps", "arbit/domain/cycle.py", (_TABLES, *_STEPS)),
     Target("steps", "arbit/domain/states.py", (_TABLES,)),
     Target("outcomes", "arbit/domain/order.py", (_TABLES, *_STEPS)),
-    Target("outcomes", "arbit/venues/kraken/outcomes.py", ("tests/unit/venues/kraken/test_outcomes.py",)),
+    Target(
+        "outcomes",
+        "arbit/venues/kraken/outcomes.py",
+        ("tests/unit/venues/kraken/test_outcomes.py",),
+    ),
 )

@@ -97,16 +97,13 @@ def test_a_diagram_joins_what_leads_from_one_state_to_another() -> None:
 
 def test_the_words_that_are_kept_are_these() -> None:
     """The journal and the metrics hold them: a word that changes is a column nobody can read."""
-    assert [one.value for one in OrderState] == (
-        "planned sent acked unknown filled partial empty rejected never".split()
-    )
-    assert [one.value for one in CycleState] == (
-        "ready leg_1 leg_2 leg_3 legs resolving unwinding done flat unwound held".split()
-    )
-    assert [one.value for one in Policy] == ["sequential", "parallel"]
-    assert [one.value for one in Remedy] == (
-        "none back_off lockout halt resync status".split()
-    )
+    told = {kind: " ".join(kind) for kind in (OrderState, CycleState, Policy, Remedy)}
+    assert told == {
+        OrderState: "planned sent acked unknown filled partial empty rejected never",
+        CycleState: "ready leg_1 leg_2 leg_3 legs resolving unwinding done flat unwound held",
+        Policy: "sequential parallel",
+        Remedy: "none back_off lockout halt resync status",
+    }
     assert {one.value for one in OrderHappening} == {b for _, b, _ in rows(ORDERS)}
     assert {one.value for one in CycleHappening} == {b for _, b, _ in rows(CYCLES)}
 

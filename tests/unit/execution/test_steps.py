@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.cycle import CycleState as S  # it is on every line
+from arbit.domain.cycle import Policy
 from arbit.domain.order import OrderState, Outcome, Trade
 from arbit.domain.states import IllegalTransition
 from arbit.execution.steps import (
@@ -37,8 +38,6 @@ from tests.unit.execution.steps_world import (
     trade_of,
     unsaid,
 )
-
-S = CycleState
 
 
 def told(step: Step) -> tuple[str, tuple[object, ...]]:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from arbit.domain.cycle import CycleState
-from arbit.domain.order import OrderState, Outcome
+from arbit.domain.cycle import CycleState as S  # these two are on every line
+from arbit.domain.order import OrderState as O
+from arbit.domain.order import Outcome
 from arbit.execution.cycle import Cycle, WorkingOrder
 from arbit.execution.steps import (
     Cancel,
@@ -36,8 +37,6 @@ from tests.unit.execution.steps_world import (
     trade_of,
     unsaid,
 )
-
-S, O = CycleState, OrderState  # noqa: E741  # beside S it is no zero
 
 
 def told(step: Step) -> tuple[str, tuple[object, ...]]:
@@ -69,7 +68,7 @@ def test_parallel_legs_that_all_fill_are_done() -> None:
 
 
 @pytest.mark.parametrize("state", [O.REJECTED, O.EMPTY, O.PARTIAL])
-def test_a_parallel_leg_that_falls_short_calls_back_the_others(state: OrderState) -> None:
+def test_a_parallel_leg_that_falls_short_calls_back_the_others(state: O) -> None:
     trades = (trade_of(2, "1"),) if state is O.PARTIAL else ()
     step = outcome_of(all_sent(), Outcome(id_of(2), state, trades), MARKETS)
     assert told(step) == ("legs", (Cancel(ids(1, 3)),))
@@ -121,7 +120,7 @@ def test_all_that_is_doubtful_is_waited_for_before_parallel_legs_go_on() -> None
 
 @pytest.mark.parametrize("state", [O.UNKNOWN, O.ACKED])
 @pytest.mark.parametrize("index", [1, 2, 3])
-def test_an_order_that_nobody_can_speak_for_is_asked_about(index: int, state: OrderState) -> None:
+def test_an_order_that_nobody_can_speak_for_is_asked_about(index: int, state: O) -> None:
     before = [done(one) for one in range(1, index)]
     step = outcome_of(at(index, *before), unsaid(index, state), MARKETS)
     assert told(step) == ("resolving", (Resolve(ids(index)),))
@@ -130,9 +129,7 @@ def test_an_order_that_nobody_can_speak_for_is_asked_about(index: int, state: Or
 
 
 @pytest.mark.parametrize(("was", "now"), [(O.UNKNOWN, O.UNKNOWN), (O.ACKED, O.ACKED)])
-def test_asked_again_without_news_it_is_asked_about_once_more(
-    was: OrderState, now: OrderState
-) -> None:
+def test_asked_again_without_news_it_is_asked_about_once_more(was: O, now: O) -> None:
     cycle = outcome_of(at(1), unsaid(1, was), MARKETS).cycle
     step = outcome_of(cycle, unsaid(1, now), MARKETS)
     assert told(step) == ("resolving", (Resolve(ids(1)),))
