@@ -1,0 +1,233 @@
+"""Runs each mutant in a process forked from one that has everything imported but what changes.
+
+The parent of a module's mutants has imported the libraries, and every module of ours that its
+tests use and that does not itself use the module. A fork then imports the mutant in its place,
+its dependents and the tests, and runs them until the first that fails. Nothing is written to the
+source: what is on disk is always the original.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import gc
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import io
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+
+ROOT = Path(__file__).parents[2]
+PROFILE = "mutation"
+KILLED, SURVIVED, TIMEOUT, BROKEN = "killed", "survived", "timeout", "broken"
+MEMORY = 4 << 30  # bytes of address space: a mutant that only grows ends as an error of its own
+LEAST_S = 5.0  # so much of a processor a mutant may always use
+TIMES = 10.0  # and so many times what the original used
+IDLE = 8.0  # it may wait this many times longer: others use the machine too
+_PYTEST = ("-n", "0", "-x", "-q", "-p", "no:cacheprovider", "--tb=no", "--assert=plain")
+_FAILED, _NOT_IMPORTED = 1, 2  # pytest's words for it
+
+
+class Nursery:
+    """A module and its tests. One use per process: what it imports stays imported."""
+
+    def __init__(self, path: str, tests: Sequence[str]) -> None:
+        self._name = _module(Path(path))
+        self._file = ROOT / path
+        self._tests = list(tests)
+        self._limit_s = 120.0
+        self._cache = tempfile.mkdtemp(prefix="mutation-")
+
+    def prepare(self) -> float:
+        """Import what may be shared; the processor seconds the tests take on the original."""
+        settings.register_profile(
+            PROFILE,
+            derandomize=True,
+            deadline=None,
+            database=None,
+            max_examples=25,
+            phases=(Phase.explicit, Phase.generate),  # what fails need not be made small
+        )
+        for name in shareable(self._name, self._tests):
+            importlib.import_module(name)
+        with contextlib.redirect_stdout(io.StringIO()):  # pytest's own plugins, too
+            pytest.main([*_PYTEST, "--markers"])
+        # What a fork compiles it keeps for the next one, and not beside the sources.
+        sys.dont_write_bytecode, sys.pycache_prefix = False, self._cache
+        gc.collect()
+        gc.freeze()
+        original = self._file.read_text("utf-8")
+        self.run(original)  # nothing is compiled yet
+        before_s = used_s(alone=True)
+        end = self.run(original)
+        took_s = used_s(alone=True) - before_s
+        if end != SURVIVED:
+            raise SystemExit(f"{self._name}: its tests fail on the original ({end})")
+        self._limit_s = max(LEAST_S, TIMES * took_s)
+        return took_s
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self._cache, ignore_errors=True)
+
+    def run(self, source: str, *, show: bool = False) -> str:
+        """What became of this source: killed, survived, timeout or broken."""
+        scratch = tempfile.mkdtemp(prefix="mutant-")
+        child = os.fork()
+        if not child:
+            self._be(source, scratch, show=show)
+        try:
+            return _ended(child, time.monotonic() + IDLE * self._limit_s)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _be(self, source: str, scratch: str, *, show: bool) -> None:
+        """In the fork: take the module's place and run its tests. Never returns."""
+        code = 3
+        try:
+            os.setpgid(0, 0)
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            most_s = int(self._limit_s) + 1
+            resource.setrlimit(resource.RLIMIT_CPU, (most_s, most_s))
+            tempfile.tempdir = scratch
+            if not show:
+                nowhere = os.open(os.devnull, os.O_RDWR)
+                for one in (0, 1, 2):
+                    os.dup2(nowhere, one)
+            sys.meta_path.insert(0, _Instead(self._name, self._file, source))
+            chosen = [f"--basetemp={scratch}/pytest", f"--hypothesis-profile={PROFILE}"]
+            code = int(pytest.main([*_PYTEST, *chosen, *self._tests]))
+        except BaseException:  # noqa: BLE001  # whatever it is, this process ends here
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+
+
+def used_s(*, alone: bool) -> float:
+    """The processor seconds of all forks that have ended, `alone` or with their parent's."""
+    whose = (
+        (resource.RUSAGE_CHILDREN,) if alone else (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)
+    )
+    used = [resource.getrusage(one) for one in whose]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _ended(child: int, until_s: float) -> str:
+    """How the fork ended; it and all it started are ended when its time is over."""
+    pause_s = 0.002
+    while time.monotonic() < until_s:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            if code == -signal.SIGKILL:  # its processor time was up
+                return TIMEOUT
+            if code < 0 or code in {_FAILED, _NOT_IMPORTED}:
+                return KILLED
+            return BROKEN if code else SURVIVED
+        time.sleep(pause_s)
+        pause_s = min(0.02, pause_s * 1.5)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return TIMEOUT
+
+
+class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds one module, and gives it another source."""
+
+    def __init__(self, name: str, file: Path, source: str) -> None:
+        self._name, self._file, self._source = name, file, source
+
+    def find_spec(
+        self, name: str, path: Any = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Only for that one."""
+        if name != self._name:
+            return None
+        return importlib.util.spec_from_file_location(name, self._file, loader=_Source(self))
+
+    def code(self) -> Any:
+        """The mutant, compiled under the name of the original."""
+        return compile(self._source, str(self._file), "exec", dont_inherit=True)
+
+
+class _Source(importlib.abc.Loader):
+    def __init__(self, finder: _Instead) -> None:
+        self._finder = finder
+
+    def exec_module(self, module: Any) -> None:
+        """Run the mutant's own text."""
+        exec(self._finder.code(), module.__dict__)  # noqa: S102  # our own source, bent by us
+
+
+# --- what may be imported before -----------------------------------------------------------------
+
+
+def shareable(name: str, tests: Sequence[str]) -> list[str]:
+    """What the tests import, at any depth, and what does not itself import module `name`."""
+    imports: dict[str, set[str]] = {}
+    waiting = [_module(Path(one)) for one in tests]
+    while waiting:
+        one = waiting.pop()
+        if one not in imports:
+            imports[one] = set(_imported(one))
+            waiting += imports[one]
+    tainted = {name}
+    while True:
+        more = {one for one, uses in imports.items() if uses & tainted} - tainted
+        if not more:
+            break
+        tainted |= more
+    # A package is imported with any of its modules.
+    shared = [one for one in imports if one not in tainted and not _is_test(one)]
+    return sorted(one for one in shared if _file_of(one) is not None)
+
+
+def _is_test(name: str) -> bool:
+    return name.split(".", maxsplit=1)[0] == "tests"
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def _file_of(name: str) -> Path | None:
+    """Where a module of ours is; None for anybody else's."""
+    if name.split(".", maxsplit=1)[0] not in {"arbit", "tests"}:
+        return None
+    place = ROOT.joinpath(*name.split("."))
+    for file in (place.with_suffix(".py"), place / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def _imported(name: str) -> Iterator[str]:
+    """The modules of ours that one imports, and the packages around them."""
+    file = _file_of(name)
+    if file is None:
+        return
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for one in names:
+            parts = one.split(".")
+            around = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+            yield from (each for each in around if _file_of(each) is not None)
