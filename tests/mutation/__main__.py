@@ -19,8 +19,8 @@ from tests.mutation.targets import TARGETS, Target
 
 
 def _names(targets: list[Target], only: str) -> int:
-    from tests.mutation.mutants import mutants_of  # noqa: PLC0415
-    from tests.mutation.nursery import ROOT  # noqa: PLC0415
+    from tests.mutation.mutants import mutants_of  # noqa: PLC0415  the extra may be missing
+    from tests.mutation.nursery import ROOT  # noqa: PLC0415  the extra may be missing
 
     for target in targets:
         for mutant in mutants_of((ROOT / target.path).read_text("utf-8")):

@@ -12,7 +12,7 @@ from tests.mutation.targets import Target
 
 def outcomes(target: Target, only: str) -> Iterator[dict[str, Any]]:
     """A line about the tests, one for each mutant, one about the processor. In a process alone."""
-    from tests.mutation.mutants import mutants_of  # noqa: PLC0415  # the extra may be missing
+    from tests.mutation.mutants import mutants_of  # noqa: PLC0415  the extra may be missing
 
     source = (ROOT / target.path).read_text("utf-8")
     nursery = Nursery(target.path, target.tests)

@@ -111,7 +111,7 @@ class Nursery:
             sys.meta_path.insert(0, _Instead(self._name, self._file, source))
             chosen = [f"--basetemp={scratch}/pytest", f"--hypothesis-profile={PROFILE}"]
             code = int(pytest.main([*_PYTEST, *chosen, *self._tests]))
-        except BaseException:  # noqa: BLE001  # whatever it is, this process ends here
+        except BaseException:  # noqa: BLE001  whatever it is, this process ends here
             traceback.print_exc()
         finally:
             sys.stdout.flush()
@@ -171,7 +171,7 @@ class _Source(importlib.abc.Loader):
 
     def exec_module(self, module: Any) -> None:
         """Run the mutant's own text."""
-        exec(self._finder.code(), module.__dict__)  # noqa: S102  # our own source, bent by us
+        exec(self._finder.code(), module.__dict__)  # noqa: S102  our own source, bent by us
 
 
 # --- what may be imported before -----------------------------------------------------------------

@@ -128,10 +128,10 @@ def _without_breaker(real: Any) -> Any:
 def ids_reused(sets: Sets) -> None:
     real = Ids.order
 
-    def same(cycle_id, leg_index, attempt):
-        return real("aaaaa" + cycle_id[5:], leg_index, attempt)
+    def same(self, cycle_id, leg_index, attempt):
+        return real(Ids("aaaaa"), "aaaaa" + cycle_id[5:], leg_index, attempt)
 
-    sets(Ids, "order", staticmethod(same))
+    sets(Ids, "order", same)
 
 
 @bug("words that prove nothing count as a refusal")

@@ -60,7 +60,11 @@ def test_a_switch_tells_why_it_is_off_to_every_kind_of_order(
     assert all(expected.values())
     assert told(review(world)) == told(home(world)) == (code, expected)
     words = str(refusal(world))
-    assert world.gate.stops(Purpose.LEG) == world.gate.stops(Purpose.UNWIND) == words
+    assert (
+        world.gate.stops(Purpose.LEG, "ETH/BTC")
+        == world.gate.stops(Purpose.UNWIND, "ETH/BTC")
+        == words
+    )
 
 
 def refusal(world: World) -> Refused:
@@ -71,16 +75,27 @@ def refusal(world: World) -> Refused:
 
 def test_nothing_stops_an_order_when_nothing_is_wrong_and_reducing_stops_only_legs() -> None:
     world = World()
-    assert world.gate.stops(Purpose.LEG) == world.gate.stops(Purpose.UNWIND) == ""
+    assert (
+        world.gate.stops(Purpose.LEG, "ETH/BTC")
+        == world.gate.stops(Purpose.UNWIND, "ETH/BTC")
+        == ""
+    )
     world.breaker.trip(Reason.HELD, "left behind")
-    assert world.gate.stops(Purpose.UNWIND) == ""
-    assert world.gate.stops(Purpose.LEG) == f"breaker: state reducing, why {world.breaker.detail}"
+    assert world.gate.stops(Purpose.UNWIND, "ETH/BTC") == ""
+    assert (
+        world.gate.stops(Purpose.LEG, "ETH/BTC")
+        == f"breaker: state reducing, why {world.breaker.detail}"
+    )
 
 
 def test_while_probing_both_kinds_of_order_may_leave() -> None:
     world = World()
     probing(world)
-    assert world.gate.stops(Purpose.LEG) == world.gate.stops(Purpose.UNWIND) == ""
+    assert (
+        world.gate.stops(Purpose.LEG, "ETH/BTC")
+        == world.gate.stops(Purpose.UNWIND, "ETH/BTC")
+        == ""
+    )
 
 
 def test_what_only_new_cycles_wait_for_is_told() -> None:
@@ -266,7 +281,7 @@ def test_a_polled_book_stops_a_send_but_no_approval_of_an_order_home() -> None:
     world = World()
     plan = world.plan()
     envelope = approved(world, plan)
-    world.sights.from_rest = lambda symbol: symbol == "BTC/USD"  # type: ignore[method-assign]
+    world.sights.from_rest = lambda symbol: symbol == "BTC/USD"  # type: ignore[method-assign]  # one is
     assert told(send(world, plan, envelope)) == ("rest_book", {"symbol": "BTC/USD"})
     assert isinstance(home(world), Approved)
 
