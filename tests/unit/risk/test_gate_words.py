@@ -273,7 +273,7 @@ def test_every_market_of_a_cycle_is_looked_at(symbol: str) -> None:
 def test_no_book_of_a_cycle_may_be_polled(polled: str) -> None:
     world = World()
     plan = world.plan()
-    world.sights.from_rest = lambda symbol: symbol == polled  # type: ignore[method-assign]  # one is
+    world.sights.from_rest = lambda symbol: symbol == polled  # type: ignore[method-assign]  # one is polled
     assert told(review(world, plan)) == ("rest_book", {"symbol": polled})
 
 
@@ -281,7 +281,7 @@ def test_a_polled_book_stops_a_send_but_no_approval_of_an_order_home() -> None:
     world = World()
     plan = world.plan()
     envelope = approved(world, plan)
-    world.sights.from_rest = lambda symbol: symbol == "BTC/USD"  # type: ignore[method-assign]  # one is
+    world.sights.from_rest = lambda symbol: symbol == "BTC/USD"  # type: ignore[method-assign]  # one is polled
     assert told(send(world, plan, envelope)) == ("rest_book", {"symbol": "BTC/USD"})
     assert isinstance(home(world), Approved)
 
