@@ -56,7 +56,10 @@ class PrivateDoor:
         """Nothing is held."""
 
     async def _call(self, name: str, params: Mapping[str, str]) -> Any:
-        venue, fields = self._venue, {**params, "nonce": str(self._rest._nonces.next())}
+        nonce, venue = self._rest._nonces.next(), self._venue
+        fields = {**params, "nonce": str(nonce)}
+        venue.nonces_back += nonce <= venue.last_nonce
+        venue.last_nonce = max(nonce, venue.last_nonce)
         if name in ORDER_CALLS:
             self._process.point("send-before")
             venue.leaves(self._process, {"method": name, "params": dict(params)})
@@ -72,6 +75,9 @@ class PrivateDoor:
     def _arrive(self, name: str, fields: dict[str, str], answer: asyncio.Future[Any]) -> None:
         venue, strikes = self._venue, self._venue.swarm.strikes
         call = venue.face.receive(name, HEADERS, urlencode(fields).encode(), venue.clock.wall_ns())
+        if venue.loop.now_ns < venue.rest_down_ns:
+            self._back(answer, {"error": [BUSY[0]]})
+            return
         if strikes("rest_error"):
             said = venue.swarm.rng.choice(BUSY)
             self._back(answer, {"error": [said]})
