@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from arbit.domain.book import Disbelief
 from arbit.venues.kraken.shard import Shard
 from arbit.venues.kraken.subscription import State
 from tests.simulation.loop import SECOND_NS, Process
@@ -79,8 +80,10 @@ class Streams:
         mine = [wire for wire in world.net.wires if wire.alive and wire.speaks == "ws"]
         feed: Any = run.feed if run is not None else None
         shards: list[Shard] = feed._shards if feed is not None else []
-        if shards and all(one.state == "open" for one in shards) and not any(w.hurt for w in mine):
-            now_ns = world.loop.now_ns
+        now_ns = world.loop.now_ns
+        well = now_ns - world.storm.swallowed_ns > DEAF_S * SECOND_NS  # no pong is missing
+        well = well and all(one.state == "open" for one in shards)
+        if shards and well and not any(wire.hurt for wire in mine):
             subs = [sub for one in shards for sub in one.session._subs.values()]
             pauses_ns = [sub.retry_ns - now_ns for sub in subs if sub.state in WAITING]
             return ASK_AGAIN_S + max(0, *pauses_ns, 0) / SECOND_NS
@@ -94,7 +97,13 @@ class Streams:
         if run is None:
             return False
         cache = run.desk.cache
-        return all(why is None for why in cache.reason) and not any(cache.from_rest)
+        doubts = zip(cache.symbols, cache.reason, strict=True)
+        return all(self._well(*one) for one in doubts) and not any(cache.from_rest)
+
+    def _well(self, symbol: str, why: Disbelief | None) -> bool:
+        """Believed, or one-sided as the venue's own is."""
+        is_so = why is Disbelief.ONE_SIDED and not all(self._world.venue.truth.picture(symbol))
+        return why is None or is_so
 
     def why(self) -> str:
         """What stands in the way."""
