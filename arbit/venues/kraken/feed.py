@@ -18,6 +18,7 @@ from arbit.venues.backoff import ConnectBudget, DialGate
 from arbit.venues.confirm import Confirmer, QuietBooks
 from arbit.venues.dial import Dialer, PicowsDialer
 from arbit.venues.fallback import RestFallback, RestParts
+from arbit.venues.kraken.closed import ClosedByWord
 from arbit.venues.kraken.parse import Instrument
 from arbit.venues.kraken.session import KrakenSession, SessionSetup
 from arbit.venues.kraken.shard import PULSE_S, Shard
@@ -86,6 +87,7 @@ class KrakenFeed:
         self._markets = around.markets
         self._confirmer: Confirmer | None = None
         self._fallback: RestFallback | None = None
+        self._reader = around.reader
         if around.reader is not None:
             self._confirmer = Confirmer(setup.venue, quiet, around.reader, clock, publish)
             self._fallback = RestFallback(
@@ -131,6 +133,9 @@ class KrakenFeed:
                 group.create_task(self._confirmer.run(), name=f"{self.setup.venue}-confirm")
                 group.create_task(self._fallback.run(), name=f"{self.setup.venue}-rest")
                 group.create_task(self._watch_streams(self._fallback))
+            if self._reader is not None:
+                closed = ClosedByWord(statuses, self._reader, self.clock, lambda: [*self._shards])
+                group.create_task(closed.run(), name=f"{self.setup.venue}-closed")
 
     def _statuses(self, symbols: Sequence[str]) -> Statuses:
         """What the listing says of the markets, until the instrument channel says more."""

@@ -102,6 +102,11 @@ class Shard:
         """The socket is gone."""
         self._lost(why, Disbelief.DISCONNECTED)
 
+    def renew(self, why: str) -> None:
+        """Leave an open socket for another one, which begins with the venue's word on itself."""
+        if self.state == "open":
+            self._lost(why, Disbelief.DISCONNECTED)
+
     async def keep_open(self) -> None:
         """Dial, listen until the socket is gone, pause, and again; for ever."""
         attempt = 0

@@ -64,6 +64,11 @@ class Statuses:
             self._words[symbol] = status
             self._tell(symbol)
 
+    @property
+    def stopped_by(self) -> frozenset[int]:
+        """The sockets by whose last word the venue as a whole does not trade."""
+        return frozenset(self._stopped_by)
+
     def lost(self, socket: int) -> None:
         """A socket is gone. Nothing changes yet: what it said stands until a later word."""
         self._gone.add(socket)
