@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from arbit.domain.book import Disbelief
 from arbit.venues.kraken.shard import Shard
 from arbit.venues.kraken.subscription import State
 from tests.simulation.loop import SECOND_NS, Process
@@ -94,7 +95,13 @@ class Streams:
         if run is None:
             return False
         cache = run.desk.cache
-        return all(why is None for why in cache.reason) and not any(cache.from_rest)
+        doubts = zip(cache.symbols, cache.reason, strict=True)
+        return all(self._well(*one) for one in doubts) and not any(cache.from_rest)
+
+    def _well(self, symbol: str, why: Disbelief | None) -> bool:
+        """Believed, or one-sided as the venue's own is."""
+        is_so = why is Disbelief.ONE_SIDED and not all(self._world.venue.truth.picture(symbol))
+        return why is None or is_so
 
     def why(self) -> str:
         """What stands in the way."""
