@@ -150,6 +150,11 @@ def deaf_is_well(sets: Sets) -> None:
     sets(KrakenSession, "deaf_ns", lambda self, now_ns: 0)
 
 
+@bug("a server that hangs up during the handshake is taken for an open socket")
+def handshake_unseen(sets: Sets) -> None:
+    sets(_Listener, "opened", True)
+
+
 @bug("a lost socket is not dialled again")
 def no_redial(sets: Sets) -> None:
     async def keep_open(self):

@@ -47,6 +47,13 @@ def test_seeds_of_all_kinds_find_nothing() -> None:
     assert requests["AddOrder"] > 10
 
 
+def test_what_once_was_found_stays_fixed() -> None:
+    rows = (HERE / "regress.txt").read_text("utf-8").splitlines()
+    seeds = [int(row.split()[0]) for row in rows if row and not row.startswith("#")]
+    for result in run_seeds(seeds):
+        assert result.violations == [], f"seed {result.seed}"
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_a_planted_bug_is_caught(name: str) -> None:
     with planted(ALL[name]):
