@@ -80,8 +80,10 @@ class Streams:
         mine = [wire for wire in world.net.wires if wire.alive and wire.speaks == "ws"]
         feed: Any = run.feed if run is not None else None
         shards: list[Shard] = feed._shards if feed is not None else []
-        if shards and all(one.state == "open" for one in shards) and not any(w.hurt for w in mine):
-            now_ns = world.loop.now_ns
+        now_ns = world.loop.now_ns
+        well = now_ns - world.storm.swallowed_ns > DEAF_S * SECOND_NS  # no pong is missing
+        well = well and all(one.state == "open" for one in shards)
+        if shards and well and not any(wire.hurt for wire in mine):
             subs = [sub for one in shards for sub in one.session._subs.values()]
             pauses_ns = [sub.retry_ns - now_ns for sub in subs if sub.state in WAITING]
             return ASK_AGAIN_S + max(0, *pauses_ns, 0) / SECOND_NS

@@ -37,7 +37,7 @@ class Storm:
         self._net = net
         self._server = server
         self._rng = random.Random(f"storm {plan.seed}")
-        self._ids: list[int] = []
+        self.swallowed_ns = 0  # until when sockets that live on have lost what was said on them
         net.fate = self._fate
         net.joined = self._joined
 
@@ -51,6 +51,7 @@ class Storm:
         """Nothing goes wrong any more; what is broken is for the daemon to find out."""
         self.on = False
         self._server.faults.clear()
+        self.swallowed_ns = min(self.swallowed_ns, self._loop.now_ns)
         self._say_again()
 
     # --- requests --------------------------------------------------------------------------------
@@ -134,6 +135,8 @@ class Storm:
 
     def _venue(self, one: Timed) -> None:
         number = self._server.faults.set(one.name, **one.params)
+        if one.name in SWALLOWS:
+            self.swallowed_ns = self._loop.now_ns + int(one.lasts_s * SECOND_NS)
         if one.name in LASTING:
             self._later(
                 int(one.lasts_s * SECOND_NS), functools.partial(self._over, number, one.name)
