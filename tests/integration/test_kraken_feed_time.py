@@ -9,6 +9,7 @@ from arbit.domain.events import FeedDisconnected
 from arbit.domain.market import Market
 from arbit.scanner import Freshness, Scanner, discover
 from tests.integration.kraken_feed_virtual import Scene, scene
+from tests.unit.venues.kraken.wire import instruments
 
 SECOND = 1_000_000_000
 FIVE = tuple(f"A{n}/USD" for n in range(5))
@@ -105,6 +106,7 @@ async def test_a_socket_that_beats_and_answers_nothing_is_given_up() -> None:
         assert believed(at) == set()
         at.venue.deaf = False
         old = at.venue.lines[0]
+        old.hear(instruments("update", **dict.fromkeys(FIVE, "online")))  # told, and not asked for
         await at.clock.advance(5)
         assert not old.open
         assert believed(at) == set(FIVE)

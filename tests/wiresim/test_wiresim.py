@@ -23,14 +23,15 @@ from tests.wiresim.taps import Request, Tap
 from tests.wiresim.weather import SeedWeather
 
 HERE = Path(__file__).parent
-# Each with a seed that gives it away; `python -m tests.wiresim.saboteurs` hunts all of them.
+OVER_REST = [s for s in range(90) if plan_of(s).transport == "rest" and not plan_of(s).benign]
+# Each with seeds that may give it away; `python -m tests.wiresim.saboteurs` hunts all of them.
 QUICK = {
-    "retry_after_reset": 6,
-    "truncated_is_refusal": 6,
-    "exponents": 0,
-    "checksum_ignored": 1,
-    "watchdog_off": 2,
-    "sockets_left_open": 0,
+    "retry_after_reset": OVER_REST,
+    "truncated_is_refusal": OVER_REST,
+    "exponents": range(1, 9),
+    "checksum_ignored": range(1, 9),
+    "watchdog_off": range(1, 9),
+    "sockets_left_open": range(1, 9),
 }
 
 
@@ -57,8 +58,7 @@ def test_what_once_was_found_stays_fixed() -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_a_planted_bug_is_caught(name: str) -> None:
     with planted(ALL[name]):
-        (result,) = run_seeds([QUICK[name]])
-    assert result.violations
+        assert any(result.violations for result in run_seeds(QUICK[name]))
 
 
 def test_the_same_seed_is_the_same_run_in_another_process() -> None:

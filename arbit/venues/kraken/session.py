@@ -317,7 +317,7 @@ class KrakenSession:
                 self._fail(sub, Disbelief.BAD_FRAME, now_ns, why)
 
     def _other(self, message: Message, now_ns: int) -> None:
-        self._asks.answered |= isinstance(message, Pong | Ack | Refusal | Instruments)
+        self._asks.answered |= isinstance(message, Pong | Ack | Refusal)
         if isinstance(message, Pong):
             if message.req_id == self._ping_id:
                 self._pinged_ns, self._answers = 0, True
