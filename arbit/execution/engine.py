@@ -152,8 +152,13 @@ class Engine:
         """Why an order that waited for its turn may not leave any more; empty when it may."""
         cycle = self.cycle_with(intent.client_id)
         order = cycle.order(intent.client_id) if cycle is not None else None
-        purpose = Purpose.LEG if order is None else order.record.purpose
-        return self.setup.gate.stops(purpose, intent.leg.symbol)
+        if cycle is None or order is None:
+            return self.setup.gate.stops(Purpose.LEG, intent.leg.symbol)
+        # Parallel legs begin together, when they are written: none of them is held back alone.
+        begins = order.record.leg_index == 1 and not cycle.parallel
+        if begins and self.closed:
+            return str(Refused(RefusalCode.DRAINING))
+        return self.setup.gate.stops(order.record.purpose, intent.leg.symbol, begins=begins)
 
     def knows(self, client_id: str) -> bool:
         """Whether an order of this id was sent from here, in this run or in an earlier one.

@@ -204,13 +204,17 @@ class Gate:
             slot.owed, slot.sent = max(0.0, slot.owed - 1.0), True
         return None
 
-    def stops(self, purpose: Purpose, symbol: str) -> str:
+    def stops(self, purpose: Purpose, symbol: str, *, begins: bool = False) -> str:
         """Why an order that was cleared a while ago may not leave now, in words; empty if it may.
 
         For one that waited for its turn since: its book may have been lost, or its market stopped.
-        Uses up nothing.
+        `begins` says that its cycle begins with it. Uses up nothing.
         """
-        refused = self._switches(purpose) or self._seen(symbol, self._setup.clock.monotonic_ns())
+        refused = (
+            self._switches(purpose)
+            or (self._waits() if begins else None)
+            or self._seen(symbol, self._setup.clock.monotonic_ns())
+        )
         return "" if refused is None else str(refused)
 
     def _seen(self, symbol: str, now_ns: int) -> Refused | None:

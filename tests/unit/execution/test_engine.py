@@ -199,6 +199,23 @@ async def test_an_order_that_waited_for_its_turn_is_held_to_what_the_breaker_say
         assert world.engine.forbids(home).startswith("kill_switch")
 
 
+async def test_a_cycle_whose_first_order_waits_does_not_begin_after_a_pause_or_a_stop() -> None:
+    world = World(Script(), Script(shape="reject"), Script(shape="lost_after", asks=10**6))
+    async with world.running():
+        world.engine.take(world.plan(), world.clock.now_ns)
+        await world.clock.advance(0.5)
+        first, second, home = world.venue.sent[0], world.venue.sent[1], world.venue.sent[-1]
+
+        (world.data_dir / "pause.sandbox").touch()
+        assert world.engine.forbids(first).startswith("venue_paused")
+        assert world.engine.forbids(second) == "", "what has begun goes on"
+        (world.data_dir / "pause.sandbox").unlink()
+        assert world.engine.forbids(first) == ""
+        world.engine.close()
+        assert world.engine.forbids(first).startswith("draining")
+        assert world.engine.forbids(second) == world.engine.forbids(home) == ""
+
+
 async def test_without_the_journal_nothing_leaves() -> None:
     world = World()
     world.journal.fails = "the disk is full"
