@@ -26,14 +26,14 @@ from arbit.domain.account import (
     KeyDoubted,
     TradeSeen,
 )
-from arbit.domain.errors import VenueError, VenueUnreachable
+from arbit.domain.errors import VenueError
 from arbit.domain.money import ZERO, plain
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, JournalFailed
 from arbit.execution.counting import Counting
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
-from arbit.execution.opening import open_account
+from arbit.execution.opening import open_account, settled_balances
 from arbit.execution.rounding import Roundings, bound
 from arbit.execution.setup import MS, EngineSetup
 from arbit.execution.works import Pad
@@ -374,11 +374,8 @@ class Auditor:
 
     async def _open(self) -> None:
         """The account is new: what is there is what was put in."""
-        balances = await self._reader.balances()
+        now_ns, balances = await settled_balances(self._setup, self._reader)
         self._roundings.know(balances)
-        now_ns = self._setup.venue_ns
-        if now_ns is None:
-            raise VenueUnreachable("the venue's clock is not known: the account cannot be opened")
         open_account(self._setup.ledger, self._engine.keeper, balances, now_ns)
         self._opened_ns = now_ns
         self._counting.opened(now_ns)

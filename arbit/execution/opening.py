@@ -5,12 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from arbit.domain.account import Balance
+from arbit.domain.errors import VenueUnreachable
 from arbit.domain.records import Flag
 from arbit.execution.keeper import Keeper
+from arbit.execution.setup import MS, EngineSetup
 from arbit.execution.works import Pad
 from arbit.ledger import Ledger, opening
+from arbit.ports import AccountReader
 
 OPENED = "opened"  # the flag that keeps when the account was opened
+UNSURE_NS = 2_000 * MS  # the venue's clock is known better than this
+TRIES = 5  # how often an account is looked at where money moves
+
+
+async def settled_balances(
+    setup: EngineSetup, reader: AccountReader
+) -> tuple[int, Mapping[str, Balance]]:
+    """Balances, and a time of the venue's that everything in them is older than.
+
+    Its clock is known to about a second. So nothing may have moved for a little longer: else nobody
+    could say of what moved whether it is in these balances. VenueUnreachable when it always does.
+    """
+    for _ in range(TRIES):
+        now_ns = setup.venue_ns
+        if now_ns is None:
+            raise VenueUnreachable("the venue's clock is not known: the account cannot be opened")
+        surely_ns = now_ns - UNSURE_NS
+        balances = await reader.balances()
+        flows = await reader.flows_since(surely_ns)
+        if all(one.at_ns <= surely_ns for one in flows):
+            return surely_ns, balances
+        await setup.clock.sleep(UNSURE_NS / 1e9)
+    raise VenueUnreachable("money moves all the time: the account cannot be opened")
 
 
 def open_account(

@@ -14,7 +14,7 @@ from arbit.domain.account import AccountStreamBack, BalanceSeen, Flow
 from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
 from arbit.execution.audit import AUDITED, Auditor
-from arbit.execution.opening import OPENED
+from arbit.execution.opening import OPENED, UNSURE_NS
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.happenings import (
     audit,
@@ -230,12 +230,43 @@ async def test_an_account_is_opened_at_a_time_of_the_venues_and_not_before_it_is
         await world.auditor.begin(0, first=True)
     venue.known = True
     await world.auditor.begin(0, first=True)
-    assert int(world.journal.flags[OPENED].value) == world.clock.wall_ns() - 3_600 * SECOND_NS
+    venues_ns = world.clock.wall_ns() - 3_600 * SECOND_NS
+    assert int(world.journal.flags[OPENED].value) == venues_ns - UNSURE_NS
     async with world.running():
         await world.clock.advance(1)
         venue.deposit("L-after")  # by our clock this was long before the account was opened
         await world.auditor._missed(0)
     assert [p.ref for p in world.journal.postings if p.kind == "flow"] == ["L-after", "L-after"]
+
+
+async def test_an_account_is_not_opened_while_nobody_can_say_what_its_balances_include() -> None:
+    """The venue's clock is known to a second: what moved just now may be in them, or not."""
+    world = World()
+    world.clock.now_ns = 86_400 * SECOND_NS
+    venue = Apart(world, 0)
+    venue.deposit("L-just-now")
+    opening = asyncio.ensure_future(world.auditor.begin(0, first=True))
+    await world.clock.advance(1.0)
+    assert OPENED not in world.journal.flags
+    await world.clock.advance(5.0)
+    await opening
+    async with world.running():
+        venue.deposit("L-after")  # at once: our idea of the venue's time may be ahead of it
+        await world.auditor._missed(0)
+    assert [p.ref for p in world.journal.postings if p.kind == "flow"] == ["L-after", "L-after"]
+
+
+async def test_an_account_where_money_moves_all_the_time_is_not_opened() -> None:
+    world = World()
+    world.clock.now_ns = 86_400 * SECOND_NS
+    venue = Apart(world, 0)
+    opening = asyncio.ensure_future(world.auditor.begin(0, first=True))
+    for number in range(12):
+        venue.deposit(f"L-{number}")
+        await world.clock.advance(1.0)
+    with pytest.raises(VenueUnreachable, match="all the time"):
+        await opening
+    assert OPENED not in world.journal.flags
 
 
 async def test_while_the_venues_clock_is_not_known_more_is_asked_and_not_less() -> None:
