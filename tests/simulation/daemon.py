@@ -176,6 +176,7 @@ class Life(LiveRun):
             )
         )
         self.real.joined(trader, run)
+        trader.recover_only = self._options.recover_only
         desk.funds = lambda asset: _startable(trader, settings, asset)
         desk.lane.take = trader.take
         self.desk_run = run

@@ -105,6 +105,7 @@ class SimFeed:
         self.made_ns: dict[str, int] = {}  # when the venue had it so, truly
         self.believed: dict[str, bool] = {}
         self.online: dict[str, bool] = {}
+        self.told: dict[str, Instrument] = {}
         self._venue = venue
         self._process = process
         self._sink = sink
@@ -210,7 +211,8 @@ class SimFeed:
             status = MarketStatus.of(word)
             self.online[symbol] = system == "online" and status is MarketStatus.ONLINE
             self._statuses.market(0, symbol, status)
-            self._learn(_instrument(self._venue, symbol, status))
+            self.told[symbol] = _instrument(self._venue, symbol, status)
+            self._learn(self.told[symbol])
 
 
 def _rows(side: object) -> list[tuple[int, int]]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from arbit.domain.book import Disbelief
 from arbit.risk.kill import kill, unkill
 from tests.simulation.loop import SECOND_NS
+from tests.simulation.upheavals import Upheavals
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 STATUSES = ("cancel_only", "post_only", "maintenance", "reduce_only", "limit_only")
 SYSTEMS = ("cancel_only", "post_only", "maintenance")
+PAUSE = "pause.sandbox"
 JUMPS_S = (-3600.0, -60.0, -1.0, -0.03, 0.03, 1.0, 60.0, 3600.0)
 
 
@@ -50,6 +52,8 @@ class Mishaps:
             "drift": self._drift,
             "foreign_trade": self._foreign,
         }
+        self.upheavals = Upheavals(world)
+        self._do |= self.upheavals.actions()
 
     def schedule(self) -> None:
         """From now on."""
@@ -60,6 +64,7 @@ class Mishaps:
     def mend(self) -> None:
         """Everything is well again; what money did stays."""
         world = self._world
+        self.upheavals.mend()
         world.failing.unlock()
         world.failing.full = False
         if world.process.frozen:
@@ -71,8 +76,7 @@ class Mishaps:
         world.venue.feed.statuses()
         world.venue.feed.changed(list(world.venue.market.pairs))
         unkill(world.folder)
-        if world.operator.paused():
-            world.operator.resume()
+        self._unpause()
 
     def _happen(self, name: str) -> None:
         if not self._world.closing and self._world.swarm.on:
@@ -171,7 +175,15 @@ class Mishaps:
 
     def _pause(self) -> None:
         self._world.operator.pause()
-        self._later(1.0, self._world.operator.resume)
+        self._later(self._rng.choice((1.0, 3.0)), self._unpause)
+
+    def _unpause(self) -> None:
+        """The pause is over. What waits for a person goes on too, unless no person would let it."""
+        if not self._world.plan.fatal:
+            if (self._world.folder / PAUSE).exists():
+                self._world.operator.resume()
+        else:
+            (self._world.folder / PAUSE).unlink(missing_ok=True)
 
     def _kill(self) -> None:
         kill(self._world.folder)

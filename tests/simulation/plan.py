@@ -38,7 +38,11 @@ CALL_FAULTS: dict[str, float] = {
     "rest_error": 0.10,
     "rest_odd": 0.05,
     "dial_refused": 0.30,
+    "overfill": 0.10,
+    "fee_third": 0.25,
 }
+# Drawn apart from the others: what breaks the venue's own word would drown what does not.
+RARE_CALLS = {"overfill": 0.05, "fee_third": 0.05}
 # Faults that happen at a time: how many a seed draws at most.
 TIMED_FAULTS: dict[str, int] = {
     "line_cut": 3,
@@ -59,9 +63,15 @@ TIMED_FAULTS: dict[str, int] = {
     "operator_pause": 1,
     "operator_kill": 1,
     "sigterm": 1,
+    "fee_change": 2,
+    "grid_change": 3,
+    "rest_outage": 2,
+    "unwritten_kill": 2,
+    "second_start": 2,
 }
+LATER = ("fee_change", "grid_change", "rest_outage", "unwritten_kill", "second_start")
 # Faults after which the account is no longer ours to explain: the daemon must halt.
-FATAL_FAULTS = ("drift", "foreign_trade")
+FATAL_FAULTS = ("drift", "foreign_trade", "foreign_order", "old_backup")
 
 
 @dataclass(slots=True)
@@ -88,6 +98,8 @@ class Plan:
     risk: dict[str, Any] = field(default_factory=dict)
     scan: dict[str, Any] = field(default_factory=dict)
     transport: str = "ws"
+    small: bool = False  # memories are so small that they forget all the time
+    twice: bool = False  # killed at the end, and recovered twice
     balances: dict[str, str] = field(default_factory=lambda: dict(BALANCES))
 
     @property
@@ -112,6 +124,7 @@ def plan_of(seed: int) -> Plan:
     _settings(plan, rng)
     if not benign:
         _faults(plan, rng)
+    _more(plan, random.Random(f"more {seed}"))
     return plan
 
 
@@ -144,15 +157,16 @@ def _settings(plan: Plan, rng: random.Random) -> None:
 
 
 def _faults(plan: Plan, rng: random.Random) -> None:
-    named = [name for name in CALL_FAULTS if rng.random() < 0.22]
+    usual = [name for name in CALL_FAULTS if name not in RARE_CALLS]
+    named = [name for name in usual if rng.random() < 0.22]
     plan.rates = {name: CALL_FAULTS[name] * rng.uniform(0.2, 1.0) for name in named}
     for name, most in TIMED_FAULTS.items():
-        if rng.random() < 0.16:
+        if name not in LATER and rng.random() < 0.16:
             for _ in range(rng.randint(1, most)):
                 plan.timed.append((rng.uniform(1.0, plan.seconds), name))
     if rng.random() < 0.06:
         at_s = rng.uniform(plan.seconds * 0.5, plan.seconds)
-        plan.timed.append((at_s, rng.choice(FATAL_FAULTS)))
+        plan.timed.append((at_s, rng.choice(FATAL_FAULTS[:2])))
     plan.timed.sort()
     plan.kills = rng.choice((0, 0, 1, 1, 2, 3))
     if rng.random() < 0.3:
@@ -161,3 +175,39 @@ def _faults(plan: Plan, rng: random.Random) -> None:
     if rng.random() < 0.2:
         plan.skew_s = rng.choice((-4.0, -0.4, 0.3, 4.0))  # no start takes more than five
     plan.weather_hz = rng.choice((0.0, 0.0, 0.3, 1.0))
+
+
+def _more(plan: Plan, rng: random.Random) -> None:
+    """What was thought of later: drawn from chance of its own, so that seeds keep their meaning."""
+    plan.small = rng.random() < 0.15
+    if rng.random() < 0.12:
+        plan.transport = "rest"
+        plan.risk["deadline_ms"] = 3_000
+    if plan.benign:
+        return
+    plan.twice = rng.random() < 0.15
+    if rng.random() < 0.35:
+        _calm(plan, rng)
+    for name, likely in RARE_CALLS.items():
+        if rng.random() < likely:
+            plan.rates[name] = CALL_FAULTS[name] * rng.uniform(0.2, 1.0)
+    for name in LATER:
+        if rng.random() < 0.10:
+            times = rng.randint(1, TIMED_FAULTS[name])
+            plan.timed += [(rng.uniform(1.0, plan.seconds), name) for _ in range(times)]
+    if not plan.fatal and rng.random() < 0.08:
+        at_s = rng.uniform(plan.seconds * 0.2, plan.seconds * 0.9)
+        plan.timed.append((at_s, rng.choice(FATAL_FAULTS)))
+    plan.timed.sort()
+
+
+def _calm(plan: Plan, rng: random.Random) -> None:
+    """Few kinds of faults: what they do is not drowned by all the others, and cycles are many."""
+    rates = rng.sample(sorted(plan.rates), min(len(plan.rates), rng.randint(0, 2)))
+    plan.rates = {name: plan.rates[name] for name in rates}
+    kinds = rng.sample(sorted(set(TIMED_FAULTS) - set(LATER)), 3)
+    fatal = [one for one in plan.timed if one[1] in FATAL_FAULTS]
+    times = [name for name in kinds for _ in range(rng.randint(1, TIMED_FAULTS[name] + 1))]
+    plan.timed = [*fatal, *((rng.uniform(0.5, plan.seconds), name) for name in times)]
+    plan.kills = rng.choice((0, 0, 1))
+    plan.risk["breaker_failures"] = 1_000

@@ -72,6 +72,9 @@ class PrivateDoor:
     def _arrive(self, name: str, fields: dict[str, str], answer: asyncio.Future[Any]) -> None:
         venue, strikes = self._venue, self._venue.swarm.strikes
         call = venue.face.receive(name, HEADERS, urlencode(fields).encode(), venue.clock.wall_ns())
+        if venue.loop.now_ns < venue.rest_down_ns:
+            self._back(answer, {"error": [BUSY[0]]})
+            return
         if strikes("rest_error"):
             said = venue.swarm.rng.choice(BUSY)
             self._back(answer, {"error": [said]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 from arbit.venues.ccxt import loader
@@ -23,7 +24,9 @@ def workshop() -> Iterator[Disk]:
     gc.freeze()
     gc.disable()
     try:
-        yield disk
+        with warnings.catch_warnings():  # who is killed before it began never awaits
+            warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
+            yield disk
     finally:
         gc.enable()
         gc.unfreeze()

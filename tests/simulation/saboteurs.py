@@ -40,16 +40,19 @@ class Saboteur:
     name: str
     what: str
     plant: Callable[[Sets], None]
+    twice: bool = False  # shows when a seed is run a second time, and is another run
 
 
 ALL: dict[str, Saboteur] = {}
 
 
-def bug(what: str) -> Callable[[Callable[[Sets], None]], Callable[[Sets], None]]:
+def bug(
+    what: str, *, twice: bool = False
+) -> Callable[[Callable[[Sets], None]], Callable[[Sets], None]]:
     """Enter a planted bug."""
 
     def entered(plant: Callable[[Sets], None]) -> Callable[[Sets], None]:
-        ALL[plant.__name__] = Saboteur(plant.__name__, what, plant)
+        ALL[plant.__name__] = Saboteur(plant.__name__, what, plant, twice)
         return plant
 
     return entered

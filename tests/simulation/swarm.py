@@ -16,6 +16,7 @@ from arbit.sandbox.order_kinds import ODD_SHAPES
 from arbit.sandbox.orders import VenueOrder
 
 MS = 1_000_000
+STEP = Decimal("0.00000001")  # of a quantity, in every market of the simulation
 DEFINITE = (
     *("EOrder:Insufficient funds", "EOrder:Order minimum not met", "EService:Deadline elapsed"),
     *("EOrder:Rate limit exceeded", "EService:Market in post_only mode", "EOrder:Invalid price"),
@@ -129,3 +130,15 @@ class SwarmHooks(Hooks):
         if order.client_id and self._swarm.strikes("fill_share"):
             return Decimal(self._swarm.rng.choice(("0", "0.1", "0.5", "0.9")))
         return Decimal(1)
+
+    def overfill(self, order: VenueOrder) -> Decimal:
+        if order.client_id and self._swarm.strikes("overfill"):
+            share = Decimal(self._swarm.rng.choice(("0.00001", "0.001", "0.01")))
+            digits = -int(order.qty.as_tuple().exponent)
+            return max((order.qty * share).quantize(STEP), STEP) if digits <= 8 else Decimal(0)
+        return Decimal(0)
+
+    def fee_asset(self, order: VenueOrder) -> str:
+        if order.client_id and self._swarm.strikes("fee_third"):
+            return self._swarm.rng.choice(("USD", "EUR", "BTC", "ETH"))
+        return ""

@@ -59,6 +59,7 @@ class SimVenue:
         self.stream = PrivateStream(self.exchange, faults, wall, _say)
         self.feed = FeedServer(self)
         self.lines: dict[int, Line] = {}
+        self.rest_down_ns = 0  # until then REST answers nothing but that it is busy
         self.on_leave: Callable[[Process, dict[str, Any]], None] = lambda _p, _m: None
         self._public = RestFace(self.market, wall)
         self._bodies: dict[str, Any] = {}
@@ -101,6 +102,11 @@ class SimVenue:
         if name not in self._bodies:
             self._bodies[name] = self._public.answer(name, {})
         return self._bodies[name]
+
+    def relisted(self) -> None:
+        """Some market has other increments now: the lists are made anew, every feed is told."""
+        self._bodies.clear()
+        self.feed.statuses()
 
     # --- time ------------------------------------------------------------------------------------
 

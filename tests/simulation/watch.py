@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arbit.app.store import DATABASE
+from arbit.domain.records import Batch
 from arbit.sandbox.orders import Accepted, Happened, Traded
 from tests.simulation.loop import Process
 
@@ -24,6 +27,13 @@ MS = 1_000_000
 USD = {"USD": Decimal(1), "EUR": Decimal("1.0842"), "BTC": Decimal(63_501), "ETH": Decimal(3_374)}
 ROUGHLY = Decimal("1.06")  # prices move; limits are in reference units of the moment
 OVER = ("filled", "partial", "empty", "rejected", "never")
+LATER_FILLED = {
+    "filled": ("filled",),
+    "partial": ("partial", "filled"),
+    "empty": ("empty", "partial", "filled"),
+    "rejected": ("rejected", "partial", "filled"),
+    "never": ("never", "partial", "filled"),
+}
 MAX_TOLD = 20
 STOP_NS = 150 * MS  # the supervisor looks every 50 ms whether it was told to stop
 
@@ -38,6 +48,7 @@ class Watch:
         self.sent: dict[str, int] = {}
         self.accepted: dict[str, int] = {}
         self.orders = 0
+        self.states: dict[str, str] = {}  # as they were committed last
         self.moved: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
         self.got: dict[str, Decimal] = defaultdict(Decimal)  # by client id: net proceeds
         self._checked_lives: set[int] = set()
@@ -48,11 +59,39 @@ class Watch:
         """Let go of the file."""
         self.reader.close()
 
+    def copy(self, to: Path) -> None:
+        """A backup of the database as it is now."""
+        with closing(sqlite3.connect(to)) as copy:
+            self.reader.backup(copy)
+
+    @contextmanager
+    def database_replaced(self) -> Iterator[None]:
+        """The file is replaced meanwhile."""
+        self.reader.close()
+        yield
+        self.reader = sqlite3.connect(self._folder / DATABASE, isolation_level=None)
+        self.reader.row_factory = sqlite3.Row
+        self.states.clear()
+
     def say(self, number: int, text: str) -> None:
         """Invariant `number` does not hold."""
         if len(self.violations) < MAX_TOLD:
             at_s = self._world.loop.now_ns / 1e9
             self.violations.append(f"[{number}] {text} (at {at_s:.6f} s)")
+
+    # --- a commit --------------------------------------------------------------------------------
+
+    def committed(self, batch: Batch) -> None:
+        """What was written just now."""
+        for record in batch.orders:
+            client_id, state = record.intent.client_id, record.state.value
+            before = self.states.get(client_id, "")
+            self.states[client_id] = state
+            if before in OVER and state not in LATER_FILLED.get(before, ()):
+                self.say(5, f"{client_id} was {before}, and is {state}")
+            early = record.intent.deadline_ns >= self._world.venue.clock.wall_ns()
+            if state == "never" and before != "never" and early:
+                self.say(6, f"{client_id} is called never before its deadline")
 
     # --- an order leaves -------------------------------------------------------------------------
 
@@ -76,6 +115,9 @@ class Watch:
         self._switches(client_id, row)
         self._books(client_id, row["symbol"])
         self._sizes(order, row)
+        self._grid(order)
+        if self._world.mishaps.upheavals.blind:
+            self.say(11, f"{client_id} leaves from a backup that lacks trades of ours")
         if row["purpose"] == "leg":
             self._recovered(process, client_id)
 
@@ -95,13 +137,17 @@ class Watch:
     def _switches(self, client_id: str, row: sqlite3.Row) -> None:
         if (self._folder / "KILL").exists():
             self.say(10, f"{client_id} leaves while the kill switch is on")
-        if row["purpose"] == "leg" and row["leg_index"] == 1:
+        parallel = self._world.settings.risk.policy.value == "parallel"
+        together = parallel and row["transport"] == "rest"  # it began when all three were written
+        if row["purpose"] == "leg" and row["leg_index"] == 1 and not together:
             self._begins(client_id)
+            self._skew(client_id, row["cycle_id"])
         flag = self.reader.execute("SELECT value FROM flags WHERE name='breaker'").fetchone()
         state = json.loads(flag["value"])["state"] if flag is not None else "active"
         if state == "halted" or (state == "reducing" and row["purpose"] == "leg"):
             self.say(9, f"{client_id} ({row['purpose']}) leaves while the breaker is {state}")
-        if self._world.failing.failing:
+        waited = self._world.plan.transport == "rest"  # for its turn, since it was written
+        if self._world.failing.failing and not waited:
             self.say(3, f"{client_id} leaves while the journal fails")
 
     def _begins(self, client_id: str) -> None:
@@ -114,6 +160,18 @@ class Watch:
         (count,) = self.reader.execute(sql).fetchone()
         if count > self._world.settings.scan.max_concurrent_cycles:
             self.say(7, f"{client_id} begins while {count - 1} others are open")
+
+    def _skew(self, client_id: str, cycle_id: str) -> None:
+        """The books of a cycle that begins were proved close enough together."""
+        feed = self._world.life.feed if self._world.life is not None else None
+        sql = "SELECT plan FROM cycles WHERE cycle_id=?"
+        row = self.reader.execute(sql, (cycle_id,)).fetchone()
+        if feed is None or row is None or self._world.plan.transport == "rest":
+            return
+        proved = [feed.proved_ns.get(leg[0], 0) for leg in json.loads(row["plan"])]
+        apart_ms = (max(proved) - min(proved)) // MS
+        if apart_ms > self._world.settings.venue("sandbox").max_skew_ms:
+            self.say(8, f"{client_id} begins on books that are {apart_ms} ms apart")
 
     def _books(self, client_id: str, symbol: str) -> None:
         feed = self._world.life.feed if self._world.life is not None else None
@@ -132,6 +190,17 @@ class Watch:
             self.say(8, f"{client_id} leaves on a book of {symbol} that is truly {true_ms} ms old")
         if not feed.online.get(symbol):
             self.say(8, f"{client_id} leaves though {symbol} is not online")
+
+    def _grid(self, order: dict[str, Any]) -> None:
+        """Quantity and price are on the grid that the daemon was told last."""
+        feed = self._world.life.feed if self._world.life is not None else None
+        told = feed.told.get(order["symbol"]) if feed is not None else None
+        if told is None:
+            return
+        off = order["qty"] % told.qty_increment or order["price"] % told.price_increment
+        if off or order["qty"] < told.qty_min:
+            said = f"{order['qty']} at {order['price']} of {order['symbol']}"
+            self.say(8, f"{order['client_id']} leaves with {said}, off its market's grid")
 
     def _sizes(self, order: dict[str, Any], row: sqlite3.Row) -> None:
         base, quote = row["symbol"].split("/")

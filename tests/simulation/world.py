@@ -17,6 +17,10 @@ from arbit.domain.errors import UserError, VenueError
 from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch
 from arbit.risk.kill import Orders
+from tests.simulation import canaries
+from tests.simulation.again import Again
+from tests.simulation.bounds import Bounds, small_memories
+from tests.simulation.canaries import Canaries
 from tests.simulation.clock import SimClock, epoch_of
 from tests.simulation.daemon import Life, Surroundings
 from tests.simulation.finale import Finale
@@ -92,10 +96,14 @@ class World:
         self.operator = Orders(self.folder, "sandbox")
         self.mishaps = Mishaps(self)
         self.finale = Finale(self)
+        self.bounds = Bounds(self)
+        self.canaries = Canaries(self)
         self.process: Process = Process(0)
         self.life: Life | None = None
         self.last_life: Life | None = None
+        self.lives: list[Life] = []
         self.processes: list[Process] = []
+        self.strangers: list[Process] = []  # daemons started beside the one that runs
         self.plants: list[Plant] = []
         self.kill_script: dict[int, tuple[int, int]] = {}  # life: at which seam, at which tick
         self.closing = False
@@ -108,7 +116,11 @@ class World:
 
     def run(self) -> Result:
         """The whole of it."""
-        with guarded(self.loop.time):
+        with (
+            guarded(self.loop.time),
+            small_memories(self.plan.small),
+            self.canaries.listening(),
+        ):
             director = self.loop.create_task(self._direct())
             try:
                 done, loop = director.done, self.loop
@@ -130,6 +142,8 @@ class World:
     def _finish(self) -> Result:
         result = self.result
         judge(self)
+        self.bounds.at_the_end()
+        self.canaries.look()
         for said in self.loop.unhandled:
             self.watch.say(14, f"unhandled: {said}")
         result.violations = self.watch.violations
@@ -148,7 +162,7 @@ class World:
         )
         self.failing.unlock()
         self.watch.close()
-        for process in self.processes:
+        for process in (*self.processes, *self.strangers):
             process.die("the end")
             self.loop.bury(process)
         return result
@@ -163,6 +177,7 @@ class World:
         while not (self.over or self._enough(ends_ns)):
             if self.plan.benign or self.finale.trading() or self.rng.random() < IN_VAIN:
                 self.plant(ends_ns)
+            self.bounds.look()
             if self.rng.random() < OPERATOR_LOOKS:
                 self.finale.operate()
             await asyncio.sleep(self.plan.plants_every_ms / 1e3 * self.rng.uniform(0.8, 1.2))
@@ -174,6 +189,9 @@ class World:
             await self.finale.must_halt()
         else:
             await self.finale.must_be_ready()
+            self.bounds.at_rest()
+        if self.plan.twice:
+            await Again(self).must_change_nothing()
         await self.finale.must_end()
 
     def _enough(self, ends_ns: int) -> bool:
@@ -211,6 +229,7 @@ class World:
         self._draw_kill(process)
         life = Life(process, self.around, epoch_of(self._epochs))
         self.life = self.last_life = life
+        self.lives.append(life)
         self._task = process.context.run(self.loop.create_task, life())
         self._task.add_done_callback(lambda task: self._ended(process, task))
         process.on_death.append(lambda: self._died(process))
@@ -248,7 +267,8 @@ class World:
         error = task.exception() if not task.cancelled() else None
         report = task.result() if error is None and not task.cancelled() else None
         process.die("exit")
-        stopped = report is not None and report.ended.startswith("stopped")
+        stopped = report is not None and report.ended.startswith(("stopped", "recovered"))
+        self.canaries.said(repr(report or error))
         self.result.clean = stopped
         if not stopped and not isinstance(error, VenueError | UserError):
             said = repr(error) if report is None else f"{report.ended}: {report.failure}"
@@ -288,6 +308,7 @@ class World:
         self.venue.moved()
 
     def _wrote(self, batch: Batch) -> None:
+        self.watch.committed(batch)
         for record in batch.cycles:
             symbols = {one.leg.symbol for one in record.plan}
             for plant in self.plants[-3:]:
@@ -297,6 +318,7 @@ class World:
                     plant.taken = True
 
     def _heard(self, event: Event) -> None:
+        self.canaries.heard(event)
         if isinstance(event, CycleEnded):
             self.result.cycles[event.end] += 1
         elif isinstance(event, BreakerChanged):
@@ -329,7 +351,14 @@ def _settings(plan: Plan, folder: Path) -> Settings:
         {
             "scan": ScanSettings(**plan.scan),
             "risk": RiskSettings(**plan.risk),
-            "venues": {"sandbox": {"rate_tier": plan.tier, "order_transport": plan.transport}},
+            "venues": {
+                "sandbox": {
+                    "rate_tier": plan.tier,
+                    "order_transport": plan.transport,
+                    "api_key": canaries.KEY,
+                    "api_secret": canaries.SECRET,
+                }
+            },
             "data_dir": folder,
         }
     )

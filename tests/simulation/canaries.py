@@ -1,0 +1,116 @@
+"""Invariant 15: no key, no secret and no token in anything that the daemon writes or tells.
+
+Looked through are every file of its folder, its history's rows, what its witnesses heard, its log
+records and its reports: as they are, and in the ways that a program might write bytes down.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from arbit.domain.events import Event
+from arbit.sandbox.keys import ApiKey, Token
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+KEY = "canary0key0Zx81QpLm27Vt"
+SECRET = base64.b64encode(hashlib.sha512(b"a canary's secret").digest()).decode()
+THOROUGH = 32  # one seed in so many is looked through for every part in every spelling
+BLOCK, STEP = 7, 6  # any twelve characters in a row of a secret have such a block in them
+
+
+class Canaries:
+    """Collects what is told, and looks for secrets in it and in all that was written."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._told: list[str] = []
+        self._tokens: list[str] = []
+        tokens = world.venue.exchange.tokens
+        issue = tokens.issue
+
+        def issued(key: ApiKey, now_ns: int) -> Token:
+            token = issue(key, now_ns)
+            self._tokens.append(token.text)
+            return token
+
+        tokens.issue = issued  # type: ignore[method-assign]  # to know them all
+
+    def heard(self, event: Event) -> None:
+        """A witness is told."""
+        self._told.append(repr(event))
+
+    def said(self, text: str) -> None:
+        """A report, a log line, or words of an error."""
+        self._told.append(text)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Log records of any level are looked at, wherever they come from."""
+        root, handler = logging.getLogger(), _Ear(self)
+        level, raises = root.level, logging.raiseExceptions
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)
+            logging.raiseExceptions = raises
+
+    def look(self) -> None:
+        """Everything: each secret as it is, and in one seed of many in every other way."""
+        thorough = self._world.plan.seed % THOROUGH == 1
+        most = None if thorough else 1
+        secrets = [(name, [*islice(spellings(one), most)]) for name, one in self._secrets()]
+        for where, written in self._written():
+            for name, parts in secrets:
+                if any(part in written for part in parts):
+                    self._world.watch.say(15, f"{name} is in {where}")
+
+    def _secrets(self) -> Iterator[tuple[str, bytes]]:
+        yield "the key's secret", SECRET.encode()
+        yield "the key's secret, decoded", base64.b64decode(SECRET)
+        yield "the key", KEY.encode()
+        for number, token in enumerate(self._tokens):
+            yield f"token {number}", token.encode()
+
+    def _written(self) -> Iterator[tuple[str, bytes]]:
+        for path in sorted(self._world.folder.rglob("*")):
+            if path.is_file():
+                yield path.name, path.read_bytes()
+        yield "what was told", "\n".join(self._told).encode("utf-8", "replace")
+        for life in self._world.lives:
+            rows = "\n".join(repr(row) for row in life.sink.rows)
+            yield "history", rows.encode("utf-8", "replace")
+
+
+class _Ear(logging.Handler):
+    def __init__(self, canaries: Canaries) -> None:
+        super().__init__()
+        self._canaries = canaries
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Its text with its arguments, and its traceback."""
+        self._canaries.said(record.getMessage())
+        if record.exc_info:
+            self._canaries.said(repr(record.exc_info[1]))
+
+
+def spellings(secret: bytes) -> Iterator[bytes]:
+    """Parts of a secret, so close that no twelve characters of it miss them all, in six ways."""
+    ways = [secret, secret.hex().encode(), base64.b64encode(secret)]
+    text = secret.decode("latin-1")
+    ways += [quote(text, safe="").encode(), base64.urlsafe_b64encode(secret)]
+    ways += [text.replace("/", "\\/").encode("latin-1")]
+    for way in dict.fromkeys(ways):
+        for start in range(0, len(way) - BLOCK + 1, STEP):
+            yield way[start : start + BLOCK]
