@@ -1,17 +1,22 @@
 """Not by chance but everywhere: kill at every seam (or resume), fail at every chance, once each.
 
-`python -m tests.simulation.exhaustive` takes twenty short scenarios. Each runs once untouched, to
-count; then once for every seam of its first life (each side of a commit and of a send), killed
+`python -m tests.simulation.exhaustive` takes twenty-one short scenarios. Each runs once untouched,
+to count; then once for every seam of its first life (each side of a commit and of a send), killed
 there. `--resumes` kills at every resume as well, `--pairs` at every pair of seams (the second one
 in the life that recovers) for the first five, `--fail` lets every fault strike at each of its
-chances, and every write fail, once each. Exit code 1 with findings.
+chances, and every write fail in each way, once each. `--scenario NAME` takes one, `--every N` each
+N-th point alone, `--jobs J` shares the scenarios among processes, `--json` prints one line at the
+end and nothing else. Exit code 1 with findings.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -35,6 +40,7 @@ class Scenario:
     timed: tuple[tuple[float, str], ...] = ()
     risk: dict[str, Any] = field(default_factory=dict)
     read_lag_ms: int = 0
+    transport: str = "ws"
 
     def plan(self) -> Plan:
         """Its plan: one seed's settings, everything else as stated."""
@@ -44,6 +50,7 @@ class Scenario:
         plan.latency_ms, plan.jitter_ms, plan.feed_ms = 10.0, 2.0, 10.0
         plan.skew_s, plan.weather_hz, plan.tier = 0.0, 0.0, "pro"
         plan.read_lag_ms, plan.plants_every_ms = self.read_lag_ms, 400
+        plan.small, plan.twice, plan.transport = False, False, self.transport
         usual = {"policy": "sequential", "deadline_ms": 800, "resolve_margin_ms": 600}
         easy = {"breaker_failures": 1_000, "max_crashes": 1_000, "cooldown_ms": 0}
         plan.risk = {**plan.risk, **usual, **easy, **self.risk}
@@ -72,14 +79,17 @@ SCENARIOS = (
     Scenario("money comes", timed=((0.04, "deposit"), (0.5, "deposit"))),
     Scenario("killed by its operator", timed=((0.05, "operator_kill"),)),
     Scenario("stopped in mid-cycle", timed=((0.06, "sigterm"),)),
+    Scenario("over REST", transport="rest", risk={"deadline_ms": 3_000}),
 )
+STORE = ("full", "locked")  # how a write fails: for good, or because somebody else is writing
 
 
 class Tally:
     """What was run, and what was found."""
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, tell: Callable[[str], None] = lambda _: None) -> None:
         self._disk = disk
+        self._tell = tell
         self.runs: Counter[str] = Counter()
         self.kills = 0
         self.findings: list[str] = []
@@ -93,15 +103,19 @@ class Tally:
         self.kills += sum(result.kills.values())
         for said in result.violations[:3]:
             self.findings.append(f"{scenario.name}, {kind} {_changes(world)}: {said}")
-            print(self.findings[-1], flush=True)
+            self._tell(self.findings[-1])
         if sum(self.runs.values()) % COLLECT_EVERY == 0:
             gc.collect()
         return world
 
+    def told(self) -> dict[str, Any]:
+        """The figures, as JSON can carry them."""
+        return {"runs": dict(self.runs), "kills": self.kills, "findings": self.findings}
+
 
 def _changes(world: World) -> str:
     script = sorted(world.swarm.script) or world.kill_script
-    return str(script or world.failing.fail_at)
+    return str(script or (world.failing.fail_at, world.failing.kind))
 
 
 def kills(tally: Tally, scenario: Scenario, *, resumes: bool, pairs: bool, every: int = 1) -> None:
@@ -111,20 +125,21 @@ def kills(tally: Tally, scenario: Scenario, *, resumes: bool, pairs: bool, every
     for point in range(1, first.points + 1, every):
         once = tally.run(scenario, "seam", _killing({1: (point, 0)}))
         if pairs and len(once.processes) > 1:
-            for again in range(1, once.processes[1].points + 1):
+            for again in range(1, once.processes[1].points + 1, every):
                 tally.run(scenario, "pair", _killing({1: (point, 0), 2: (again, 0)}))
-    for tick in range(1, first.ticks + 1) if resumes else ():
+    for tick in range(1, first.ticks + 1, every) if resumes else ():
         tally.run(scenario, "resume", _killing({1: (0, tick)}))
 
 
-def failures(tally: Tally, scenario: Scenario) -> None:
-    """Every fault at each of its chances, and every write, once each."""
+def failures(tally: Tally, scenario: Scenario, *, every: int = 1) -> None:
+    """Every fault at each of its chances, and every write in each way, once each."""
     whole = tally.run(scenario, "untouched", lambda world: None)
     for name in CALL_FAULTS:
-        for chance in range(1, whole.swarm.asked[name] + 1):
+        for chance in range(1, whole.swarm.asked[name] + 1, every):
             tally.run(scenario, "fault", _striking(name, chance))
-    for write in range(1, whole.failing.writes + 1):
-        tally.run(scenario, "write", _failing(write))
+    for kind in STORE:
+        for write in range(1, whole.failing.writes + 1, every):
+            tally.run(scenario, f"write {kind}", _failing(write, kind))
 
 
 def _killing(script: dict[int, tuple[int, int]]) -> Callable[[World], None]:
@@ -141,9 +156,9 @@ def _striking(name: str, chance: int) -> Callable[[World], None]:
     return tend
 
 
-def _failing(write: int) -> Callable[[World], None]:
+def _failing(write: int, kind: str) -> Callable[[World], None]:
     def tend(world: World) -> None:
-        world.failing.fail_at = write
+        world.failing.fail_at, world.failing.kind = write, kind
 
     return tend
 
@@ -155,33 +170,91 @@ def chosen(only: list[str], most: int) -> Iterator[tuple[int, Scenario]]:
             yield number, scenario
 
 
+def examine(number: int, asked: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Everything asked for of one scenario."""
+    scenario, began_s = SCENARIOS[number], time.monotonic()
+    with workshop() as disk:
+        tally = Tally(disk, tell)
+        if not asked.only_fail:
+            pairs = asked.pairs and number < PAIRED
+            kills(tally, scenario, resumes=asked.resumes, pairs=pairs, every=asked.every)
+        if asked.fail or asked.only_fail:
+            failures(tally, scenario, every=asked.every)
+    seconds = round(time.monotonic() - began_s, 1)
+    return {"scenario": scenario.name, "seconds": seconds, **tally.told()}
+
+
+def _line(told: dict[str, Any]) -> str:
+    runs, found = sum(told["runs"].values()), len(told["findings"])
+    how = ", ".join(f"{count} {kind}" for kind, count in told["runs"].items())
+    return f"{told['scenario']:28} {told['seconds']:7.1f} s {runs:6} runs ({how}), {found} findings"
+
+
+def lines(asked: argparse.Namespace, numbers: list[int]) -> Iterator[dict[str, Any]]:
+    """What each scenario came to, in this process or in several of our own."""
+    if asked.jobs == 1:
+        for number in numbers:
+            tell = (lambda _: None) if asked.json or asked.worker else _say
+            yield examine(number, asked, tell)
+        return
+    with contextlib.ExitStack() as stack:
+        workers = []
+        for job in range(asked.jobs):
+            mine = [name for n in numbers[job :: asked.jobs] for name in ("--number", str(n))]
+            flags = [f"--{one}" for one in ("resumes", "pairs", "fail") if getattr(asked, one)]
+            flags += ["--only-fail"] if asked.only_fail else []
+            command = [sys.executable, "-m", "tests.simulation.exhaustive", "--worker", *mine]
+            command += [*flags, "--every", str(asked.every)]
+            if mine:
+                worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+                workers.append(stack.enter_context(worker))
+        for worker in workers:
+            for line in worker.stdout or ():
+                yield json.loads(line)
+        for worker in workers:
+            if worker.wait() not in {0, 1}:
+                raise SystemExit(f"a worker ended with {worker.returncode}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
 def main() -> int:
     """1 with findings."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--resumes", action="store_true")
-    parser.add_argument("--pairs", action="store_true")
-    parser.add_argument("--fail", action="store_true")
-    parser.add_argument("--only", action="append", default=[])
+    for name in ("--resumes", "--pairs", "--fail", "--only-fail", "--json"):
+        parser.add_argument(name, action="store_true")
+    parser.add_argument("--scenario", action="append", default=[])
     parser.add_argument("--most", type=int, default=len(SCENARIOS))
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--number", type=int, action="append", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    began_s = time.monotonic()
-    with workshop() as disk:
-        tally = Tally(disk)
-        for number, scenario in chosen(asked.only, asked.most):
-            pairs = asked.pairs and number < PAIRED
-            kills(tally, scenario, resumes=asked.resumes, pairs=pairs)
-            if asked.fail:
-                failures(tally, scenario)
-            runs = sum(tally.runs.values())
-            print(f"{scenario.name:28} {runs} runs, {len(tally.findings)} findings", flush=True)
-    told = {
-        "runs": dict(tally.runs),
-        "kills": tally.kills,
-        "findings": len(tally.findings),
+    began_s, runs, killed, found = time.monotonic(), Counter[str](), 0, list[str]()
+    numbers = asked.number or [number for number, _ in chosen(asked.scenario, asked.most)]
+    for told in lines(asked, numbers):
+        if asked.worker:
+            print(json.dumps(told), flush=True)
+        elif not asked.json:
+            if asked.jobs > 1:
+                print(*told["findings"], sep="\n" if told["findings"] else "", flush=True)
+            print(_line(told), flush=True)
+        runs.update(told["runs"])
+        killed += told["kills"]
+        found += told["findings"]
+    summary = {
+        "scenarios": len(numbers),
+        "runs": dict(runs),
+        "points": sum(runs.values()) - runs["untouched"],
+        "kills": killed,
+        "findings": found if asked.json else len(found),
         "seconds": round(time.monotonic() - began_s, 1),
     }
-    print(json.dumps(told))
-    return 1 if tally.findings else 0
+    if not asked.worker:
+        print(json.dumps(summary))
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

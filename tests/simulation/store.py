@@ -16,7 +16,7 @@ from pathlib import Path
 
 from arbit.app.store import DATABASE
 from arbit.domain.account import AccountId, Counts
-from arbit.domain.records import Batch, JournalFailed, Memory
+from arbit.domain.records import Batch, JournalBusy, JournalFailed, Memory
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
 from arbit.persistence.migrate import upgrade
@@ -59,6 +59,7 @@ class Failing:
         self._other: sqlite3.Connection | None = None
         self.full = False
         self.fail_at = 0  # the write of this number fails, and no other
+        self.kind = "full"  # in this way: full, or locked
         self.writes = 0
         self.failures = 0
 
@@ -87,7 +88,8 @@ class Failing:
         self.writes += 1
         if self.full or self.writes == self.fail_at:
             self.failures += 1
-            return "the disk is full (simulated)"
+            locked = self.kind == "locked" and not self.full
+            return f"the {'database is locked' if locked else 'disk is full'} (simulated)"
         return ""
 
 
@@ -109,7 +111,7 @@ class SimJournal:
     def write(self, batch: Batch) -> None:
         self._process.point("commit-before")
         if why := self._failing.why():
-            raise JournalFailed(why)
+            raise JournalBusy(why) if "locked" in why else JournalFailed(why)
         self.real.write(batch)
         self._wrote(batch)
         self._process.point("commit-after")
