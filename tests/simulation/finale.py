@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 READY_S = 240.0
 HALT_S = 600.0  # audits come once a minute, and page through every trade of two minutes
+AGREES_S = 600.0  # as HALT_S: a busy account has many pages
 TRIES = 6
 LEAST_USD = 30
 AT_THE_LIMIT = {"asset_cap", "funds"}  # what is HELD fills a cap, until a person takes it home
@@ -67,7 +68,7 @@ class Finale:
             full = self._refused() - refused
             if self._has_money() and (not full or set(full) - AT_THE_LIMIT):
                 world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
-        await world.until(lambda: self.trading() and self._agrees(), 90.0)
+        await world.until(lambda: self.trading() and self._agrees(), AGREES_S)
 
     async def must_halt(self) -> None:
         """The account is not ours alone any more: no way round a halt."""
@@ -84,7 +85,7 @@ class Finale:
         seen = ours or upheavals.foreign_orders or upheavals.blind
         if not await world.until(halted, HALT_S) and seen:
             world.watch.say(2, f"no halt {HALT_S:.0f} s after {world.plan.timed}")
-        await world.until(self._agrees, 90.0)
+        await world.until(self._agrees, AGREES_S)
 
     async def must_end(self) -> None:
         """SIGTERM: open cycles end, and it goes in order."""

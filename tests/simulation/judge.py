@@ -50,6 +50,8 @@ def judge(world: World) -> None:
     _surprises(world, exchange, database)
     _funded(world)
     _benign(world)
+    if world.venue.nonces_back and not world.mishaps.upheavals.restored:
+        world.watch.say(4, f"{world.venue.nonces_back} nonces were no higher than one before")
 
 
 def _checked(

@@ -98,6 +98,7 @@ class Plan:
     risk: dict[str, Any] = field(default_factory=dict)
     scan: dict[str, Any] = field(default_factory=dict)
     transport: str = "ws"
+    max_skew_ms: int = 3_000
     small: bool = False  # memories are so small that they forget all the time
     twice: bool = False  # killed at the end, and recovered twice
     balances: dict[str, str] = field(default_factory=lambda: dict(BALANCES))
@@ -183,8 +184,11 @@ def _more(plan: Plan, rng: random.Random) -> None:
     if rng.random() < 0.12:
         plan.transport = "rest"
         plan.risk["deadline_ms"] = 3_000
+    if rng.random() < 0.12:  # what a cycle spends of it is what it was brought, to the last digit
+        plan.balances = {**plan.balances, "ETH": "0"}
     if plan.benign:
         return
+    plan.max_skew_ms = rng.choice((3_000, 3_000, 700))
     plan.twice = rng.random() < 0.15
     if rng.random() < 0.35:
         _calm(plan, rng)

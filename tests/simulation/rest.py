@@ -56,7 +56,10 @@ class PrivateDoor:
         """Nothing is held."""
 
     async def _call(self, name: str, params: Mapping[str, str]) -> Any:
-        venue, fields = self._venue, {**params, "nonce": str(self._rest._nonces.next())}
+        nonce, venue = self._rest._nonces.next(), self._venue
+        fields = {**params, "nonce": str(nonce)}
+        venue.nonces_back += nonce <= venue.last_nonce
+        venue.last_nonce = max(nonce, venue.last_nonce)
         if name in ORDER_CALLS:
             self._process.point("send-before")
             venue.leaves(self._process, {"method": name, "params": dict(params)})

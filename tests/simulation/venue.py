@@ -59,6 +59,7 @@ class SimVenue:
         self.stream = PrivateStream(self.exchange, faults, wall, _say)
         self.feed = FeedServer(self)
         self.lines: dict[int, Line] = {}
+        self.last_nonce = self.nonces_back = 0  # the highest so far, and how often one was not
         self.rest_down_ns = 0  # until then REST answers nothing but that it is busy
         self.on_leave: Callable[[Process, dict[str, Any]], None] = lambda _p, _m: None
         self._public = RestFace(self.market, wall)

@@ -355,6 +355,7 @@ def _settings(plan: Plan, folder: Path) -> Settings:
                 "sandbox": {
                     "rate_tier": plan.tier,
                     "order_transport": plan.transport,
+                    "max_skew_ms": plan.max_skew_ms,
                     "api_key": canaries.KEY,
                     "api_secret": canaries.SECRET,
                 }
