@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 TABLES = ("cycles", "orders", "fills", "ledger", "incidents")
-OF_A_START = ("starts", "nonce", "requests", "audited")  # flags that every start writes anew
+OF_A_START = ("starts", "nonce", "requests", "audited", "counted", "heard")  # written anew by each
 STILL_THERE = " WHERE kind <> 'foreign'"  # somebody's open order is told of at every start
 WAIT_S = 240.0
 GRACE_S = (0.0, 0.01, 0.03, 0.06, 0.15)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from arbit.execution import audit, engine, rounding
+from arbit.execution import engine, rounding
 from arbit.venues.kraken import asks, gateway, resolve, rest_orders
 from arbit.venues.kraken.private import orders_book, ws_orders
 from tests.simulation.loop import OWNER
@@ -26,7 +26,6 @@ QUEUED = 1_000
 PAGES_A_CYCLE = 12  # of the database, 4 KiB each
 SMALL: Mapping[Any, Mapping[str, int]] = {
     engine: {"MAX_PAST": 3},
-    audit: {"MAX_KNOWN_FLOWS": 8, "MAX_FOREIGN": 8},
     orders_book: {"MAX_ORDERS": 12},
     ws_orders: {"MAX_ASKED": 12},
     resolve: {"MAX_COUNTED": 12},
@@ -125,8 +124,8 @@ def _lengths(life: Life) -> Iterator[tuple[str, int, int]]:
     of_cycles = 12 * (len(eng.past) + len(eng.works) + 1)
     yield "ids of orders", len(eng._cycle_of), of_cycles
     yield "unwritten batches", eng.keeper.unwritten, QUEUED
-    yield "known flows", len(auditor._flows), audit.MAX_KNOWN_FLOWS
-    yield "foreign trades", len(auditor._foreigners), audit.MAX_FOREIGN
+    yield "known flows", len(auditor._flows), rounding.MAX_ROWS
+    yield "foreign trades", len(auditor._foreigners), rounding.MAX_ROWS
     yield "rows to round", len(auditor._roundings._rows), rounding.MAX_ROWS
     yield "rounded rows", len(auditor._roundings._settled), rounding.MAX_ROWS
     yield "orders heard of", len(book._orders), orders_book.MAX_ORDERS + book.in_flight

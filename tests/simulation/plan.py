@@ -184,10 +184,11 @@ def _more(plan: Plan, rng: random.Random) -> None:
     if rng.random() < 0.12:
         plan.transport = "rest"
         plan.risk["deadline_ms"] = 3_000
-    if rng.random() < 0.12:  # what a cycle spends of it is what it was brought, to the last digit
-        plan.balances = {**plan.balances, "ETH": "0"}
+    poor = rng.random() < 0.2 and plan.risk["policy"] == "sequential"
     if plan.benign:
         return
+    if poor:  # what a cycle spends of it is what it was brought, to the last digit
+        plan.balances = {**plan.balances, "ETH": "0"}
     plan.max_skew_ms = rng.choice((3_000, 3_000, 700))
     plan.twice = rng.random() < 0.15
     if rng.random() < 0.35:
