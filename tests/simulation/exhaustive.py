@@ -2,9 +2,10 @@
 
 `python -m tests.simulation.exhaustive` takes twenty-one short scenarios. Each runs once untouched,
 to count; then once for every seam of its first life (each side of a commit and of a send), killed
-there. `--resumes` kills at every resume as well, `--pairs` at every pair of seams (the second one
-in the life that recovers) for the first five, `--fail` lets every fault strike at each of its
-chances, and every write fail in each way, once each. `--scenario NAME` takes one, `--every N` each
+there (`--seams`, and what is done when nothing else is asked for). `--resumes` kills at every
+resume as well, `--pairs` at every pair of seams (the second one in the life that recovers) for the
+first five, `--fail` lets every fault strike at each of its chances, and every write fail in each
+way, once each. `--scenario NAME` takes one, `--every N` each
 N-th point alone, `--jobs J` shares the scenarios among processes, `--json` prints one line at the
 end and nothing else. Exit code 1 with findings.
 """
@@ -175,10 +176,10 @@ def examine(number: int, asked: argparse.Namespace, tell: Callable[[str], None])
     scenario, began_s = SCENARIOS[number], time.monotonic()
     with workshop() as disk:
         tally = Tally(disk, tell)
-        if not asked.only_fail:
+        if asked.seams or asked.resumes or asked.pairs or not asked.fail:
             pairs = asked.pairs and number < PAIRED
             kills(tally, scenario, resumes=asked.resumes, pairs=pairs, every=asked.every)
-        if asked.fail or asked.only_fail:
+        if asked.fail:
             failures(tally, scenario, every=asked.every)
     seconds = round(time.monotonic() - began_s, 1)
     return {"scenario": scenario.name, "seconds": seconds, **tally.told()}
@@ -201,8 +202,9 @@ def lines(asked: argparse.Namespace, numbers: list[int]) -> Iterator[dict[str, A
         workers = []
         for job in range(asked.jobs):
             mine = [name for n in numbers[job :: asked.jobs] for name in ("--number", str(n))]
-            flags = [f"--{one}" for one in ("resumes", "pairs", "fail") if getattr(asked, one)]
-            flags += ["--only-fail"] if asked.only_fail else []
+            flags = [
+                f"--{one}" for one in ("seams", "resumes", "pairs", "fail") if getattr(asked, one)
+            ]
             command = [sys.executable, "-m", "tests.simulation.exhaustive", "--worker", *mine]
             command += [*flags, "--every", str(asked.every)]
             if mine:
@@ -223,7 +225,7 @@ def _say(text: str) -> None:
 def main() -> int:
     """1 with findings."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("--resumes", "--pairs", "--fail", "--only-fail", "--json"):
+    for name in ("--seams", "--resumes", "--pairs", "--fail", "--json"):
         parser.add_argument(name, action="store_true")
     parser.add_argument("--scenario", action="append", default=[])
     parser.add_argument("--most", type=int, default=len(SCENARIOS))
@@ -248,6 +250,8 @@ def main() -> int:
         "scenarios": len(numbers),
         "runs": dict(runs),
         "points": sum(runs.values()) - runs["untouched"],
+        "pairs": runs["pair"],
+        "failures": runs["fault"] + sum(runs[f"write {kind}"] for kind in STORE),
         "kills": killed,
         "findings": found if asked.json else len(found),
         "seconds": round(time.monotonic() - began_s, 1),

@@ -164,6 +164,10 @@ def _benign(world: World) -> None:
     for words, count in world.venue.exchange.refusals.items():
         if any(word in words for word in RATE_WORDS):
             world.watch.say(22, f"{words} ({count} times) although nothing went wrong")
+    sql = "SELECT cycle_id, profit FROM cycles WHERE state='done'"
+    for cycle_id, profit in world.watch.reader.execute(sql):
+        if Decimal(profit) <= 0:
+            world.watch.say(12, f"cycle {cycle_id} went as planned, and earned {profit}")
     missed = [plant for plant in world.plants if not plant.taken]
     if len(missed) > 1 and len(missed) * 5 > len(world.plants):
         world.watch.say(18, f"{len(missed)} of {len(world.plants)} opportunities passed by")

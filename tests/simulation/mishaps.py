@@ -12,11 +12,13 @@ from tests.simulation.loop import SECOND_NS
 from tests.simulation.upheavals import Upheavals
 
 if TYPE_CHECKING:
+    from arbit.execution.cycle import Cycle
     from tests.simulation.world import World
 
 STATUSES = ("cancel_only", "post_only", "maintenance", "reduce_only", "limit_only")
 SYSTEMS = ("cancel_only", "post_only", "maintenance")
 PAUSE = "pause.sandbox"
+AIM_S = 0.002
 JUMPS_S = (-3600.0, -60.0, -1.0, -0.03, 0.03, 1.0, 60.0, 3600.0)
 
 
@@ -35,11 +37,11 @@ class Mishaps:
             "line_mute": self._line_mute,
             "feed_cut": world.venue.feed.cut,
             "feed_mute": self._feed_mute,
-            "feed_doubt": self._feed_doubt,
-            "market_status": self._market_status,
+            "feed_doubt": lambda: self._aimed(self._feed_doubt),
+            "market_status": lambda: self._aimed(self._market_status),
             "system_status": self._system_status,
-            "deposit": lambda: self._flow(1),
-            "withdrawal": lambda: self._flow(-1),
+            "deposit": lambda: self.flow(1),
+            "withdrawal": lambda: self.flow(-1),
             "clock_jump": self._clock_jump,
             "stall": self._stall,
             "journal_locked": self._journal_locked,
@@ -89,6 +91,24 @@ class Mishaps:
     def _symbol(self) -> str:
         return self._rng.choice(list(self._world.venue.market.pairs))
 
+    def _aimed(self, action: Callable[[str], None]) -> None:
+        """At some market; half the time at one that an open cycle is about to send to."""
+        if self._rng.random() < 0.5:
+            action(self._symbol())
+            return
+        ends_ns = self._world.loop.now_ns + SECOND_NS
+
+        def look() -> None:
+            trader = self._world.life.trader if self._world.life is not None else None
+            works = list(trader.engine.works.values()) if trader is not None else []
+            next_legs = [s for work in works for s in _next_legs(work.cycle)]
+            if next_legs or self._world.loop.now_ns > ends_ns:
+                action(next_legs[0] if next_legs else self._symbol())
+            else:
+                self._later(AIM_S, look)
+
+        look()
+
     def _line_cut(self) -> None:
         for line in list(self._world.venue.lines.values()):
             line.abort()
@@ -107,16 +127,16 @@ class Mishaps:
 
         self._later(self._rng.choice((0.3, 2.0, 5.0)), back)
 
-    def _feed_doubt(self) -> None:
-        symbol, life = self._symbol(), self._world.life
+    def _feed_doubt(self, symbol: str) -> None:
+        life = self._world.life
         feed = life.feed if life is not None else None
         if feed is None or symbol not in feed.believed:
             return
         feed.send(lambda: feed.doubt(symbol, Disbelief.CHECKSUM))
         self._later(self._rng.choice((0.05, 0.5)), lambda: feed._venue.feed.changed([symbol]))
 
-    def _market_status(self) -> None:
-        symbol, market = self._symbol(), self._world.venue.market
+    def _market_status(self, symbol: str) -> None:
+        market = self._world.venue.market
         market.set_status(symbol, self._rng.choice(STATUSES))
         self._world.venue.feed.statuses()
 
@@ -137,7 +157,8 @@ class Mishaps:
 
         self._later(self._rng.choice((0.2, 1.0, 3.0)), back)
 
-    def _flow(self, sign: int) -> None:
+    def flow(self, sign: int) -> None:
+        """A deposit, or a withdrawal."""
         asset = self._rng.choice(("USD", "EUR", "BTC"))
         amount = Decimal(self._rng.choice(("0.0012", "0.03", "0.015"))) * sign
         before = self._world.venue.account.balance(asset)
@@ -210,3 +231,10 @@ class Mishaps:
         before = len(account.trades)
         self._world.venue.foreign("BTC/USD", self._rng.choice(("buy", "sell")), Decimal("0.001"))
         self.foreign += len(account.trades) - before
+
+
+def _next_legs(cycle: Cycle) -> list[str]:
+    """The markets that a sequential cycle has yet to send an order to, the next one first."""
+    done = {order.record.leg_index for order in cycle.orders}
+    legs = [] if cycle.state.over or cycle.recovering else cycle.record.plan
+    return [row.leg.symbol for index, row in enumerate(legs, 1) if index not in done]

@@ -68,8 +68,12 @@ TIMED_FAULTS: dict[str, int] = {
     "rest_outage": 2,
     "unwritten_kill": 2,
     "second_start": 2,
+    "money_while_down": 2,
 }
-LATER = ("fee_change", "grid_change", "rest_outage", "unwritten_kill", "second_start")
+LATER = (
+    *("fee_change", "grid_change", "rest_outage", "unwritten_kill", "second_start"),
+    "money_while_down",
+)
 # Faults after which the account is no longer ours to explain: the daemon must halt.
 FATAL_FAULTS = ("drift", "foreign_trade", "foreign_order", "old_backup")
 

@@ -267,9 +267,9 @@ def next_leg_as_planned(sets: Sets) -> None:
 def fee_forgotten_between_legs(sets: Sets) -> None:
     from arbit.execution.cycle import Cycle
 
-    real = Cycle.has
+    real = Cycle.surely
 
-    def has(self, asset):
+    def surely(self, asset, digits):
         fees = sum(
             fee
             for order in self.orders
@@ -277,9 +277,9 @@ def fee_forgotten_between_legs(sets: Sets) -> None:
             for paid, fee in trade.fees
             if paid == asset
         )
-        return real(self, asset) + fees
+        return real(self, asset, digits) + fees
 
-    sets(Cycle, "has", has)
+    sets(Cycle, "surely", surely)
 
 
 @bug("cycles are not counted")

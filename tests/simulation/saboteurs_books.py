@@ -7,26 +7,28 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any
+from typing import Any, cast
 
 from arbit import ledger as ledgers
-from arbit.app import live, trader
+from arbit.app import live, private, trader
 from arbit.app.budget import Budget
 from arbit.app.sights import DeskSights
 from arbit.app.standstill import Standstill
 from arbit.domain.order import Trade
-from arbit.domain.records import Flag
+from arbit.domain.records import Flag, Purpose
 from arbit.execution import audit, recovery, settling, steps, unwind
 from arbit.execution import cycle as cycles
+from arbit.execution import engine as engines
 from arbit.execution.engine import Engine
 from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
 from arbit.execution.setup import EngineSetup
+from arbit.execution.works import Work
 from arbit.ledger import Ledger
 from arbit.persistence import rows
 from arbit.persistence.journal import SqliteJournal
 from arbit.risk import checks
-from arbit.risk.gate import Gate
+from arbit.risk.envelope import Allowance, Approved
 from arbit.venues.kraken import budgets, reads
 from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.gateway import KrakenGateway
@@ -251,23 +253,38 @@ def _never_sent(real: Any) -> Any:
 
 @bug("recovery goes on where the last run stopped")
 def recovery_continues(sets: Sets) -> None:
-    real = steps.restarted
+    real, room = Engine.adopt, cast("Any", engines)
 
     def restarted(cycle, markets):
-        step = real(cycle, markets)
+        step = kept(cycle, markets)
         return replace(step, cycle=replace(step.cycle, recovering=False))
 
+    def adopt(self, cycle, budget):
+        allowances = tuple(
+            Allowance(row.leg.symbol, row.leg.side, row.qty, row.limit_price)
+            for row in cycle.record.plan
+        )
+        approved = Approved(cycle.cycle_id, Purpose.LEG, allowances, budget, 2**63)
+
+        def work(adopted, envelope, loss):
+            del envelope
+            return Work(adopted, approved, loss)
+
+        made, room.Work = room.Work, work
+        try:
+            real(self, cycle, budget)
+        finally:
+            room.Work = made
+
+    kept = steps.restarted
     sets(steps, "restarted", restarted)
-    sets(Engine, "adopt", _adopt_with_envelope(Engine.adopt))
+    sets(Engine, "adopt", adopt)
 
 
-def _adopt_with_envelope(real: Any) -> Any:
-    return real
-
-
-@bug("our own orders are taken for somebody else's after a restart")
+@bug("our own orders are taken for somebody else's")
 def wrong_prefix(sets: Sets) -> None:
-    sets(audit, "ours", lambda client_id: False)
+    for room in (audit, recovery, private):
+        sets(room, "ours", lambda client_id: False)
     sets(Engine, "late", lambda self, trade: False)
 
 
@@ -362,7 +379,11 @@ def rest_never_ends(sets: Sets) -> None:
     sets(Breaker, "resume", lambda self: False)
 
 
-@bug("the gate asks for no edge and the sizing's plan is taken as it is")
-def edge_ignored(sets: Sets) -> None:
-    sets(Gate, "_fits", lambda self, plan, now_ns: None)
-    sets(checks, "status", lambda sights, symbol: None)
+@bug("what trading costs is taken for nothing")
+def fees_not_reckoned(sets: Sets) -> None:
+    real = private.Real.admitted
+
+    async def admitted(self, symbols):
+        return dict.fromkeys(await real(self, symbols), Decimal(0))
+
+    sets(private.Real, "admitted", admitted)

@@ -14,8 +14,8 @@ from decimal import Decimal
 
 from arbit.app.private import FlagLevels, FlagNonces
 from arbit.domain.errors import FrameError, VenueUnreachable
-from arbit.domain.records import Incident
-from arbit.execution import asking, cycle, recovery, steps
+from arbit.domain.records import Incident, Purpose
+from arbit.execution import asking, cycle, opening, recovery, steps
 from arbit.execution.engine import Engine
 from arbit.execution.sending import Sender
 from arbit.execution.settling import Settling
@@ -74,6 +74,19 @@ def nonces_believed_kept(sets: Sets) -> None:
 def last_digit_rounded_up(sets: Sets) -> None:
     sets(cycle, "COARSEST", Decimal(1).scaleb(-30))
     sets(cycle.Cycle, "surely", lambda self, asset, digits: self.has(asset))
+
+
+@bug("found once: a first order that waits for its turn leaves after a pause, or a stop")
+def begins_after_a_stop(sets: Sets) -> None:
+    def forbids(self, intent):
+        return self.setup.gate.stops(Purpose.LEG, intent.leg.symbol)
+
+    sets(Engine, "forbids", forbids)
+
+
+@bug("found once: an account is opened at a time that is not known well enough")
+def opened_too_late(sets: Sets) -> None:
+    sets(opening, "UNSURE_NS", 0)
 
 
 # --- memory --------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 from tests.simulation import saboteurs_books
 from tests.simulation.exhaustive import SCENARIOS, Tally, kills
 from tests.simulation.plan import BENIGN_EVERY, CALL_FAULTS, TIMED_FAULTS, plan_of
+from tests.simulation.regress import rows
 from tests.simulation.runner import run_seeds, workshop
 from tests.simulation.sabotage import hunt
 from tests.simulation.saboteurs import ALL
@@ -28,11 +29,6 @@ QUICK = (
 )
 
 
-def seeds_to_replay() -> list[int]:
-    rows = (HERE / "regress.txt").read_text("utf-8").splitlines()
-    return [int(row.split()[0]) for row in rows if row and not row.startswith("#")]
-
-
 def test_seeds_of_all_kinds_find_nothing() -> None:
     cycles, faults, kinds = 0, Counter[str](), 0
     for result in run_seeds(range(24)):
@@ -46,7 +42,9 @@ def test_seeds_of_all_kinds_find_nothing() -> None:
 
 
 def test_what_once_was_found_stays_fixed() -> None:
-    for result in run_seeds(seeds_to_replay()):
+    assert len(rows()) >= 8
+    assert {row.saboteur for row in rows()} <= set(ALL)
+    for result in run_seeds(row.seed for row in rows()):
         assert result.violations == [], f"seed {result.seed}"
 
 

@@ -48,6 +48,7 @@ class Upheavals:
             "rest_outage": self._rest_outage,
             "unwritten_kill": self._unwritten_kill,
             "second_start": self._second_start,
+            "money_while_down": self._money_while_down,
             "foreign_order": self._foreign_order,
             "old_backup": self._old_backup,
         }
@@ -137,6 +138,18 @@ class Upheavals:
 
         task.add_done_callback(ended)
         self._later(5.0, still)
+
+    def _money_while_down(self) -> None:
+        """Money comes, and more of it while nobody is there to hear of it."""
+        mishaps, process = self._world.mishaps, self._world.process
+        mishaps.flow(1)
+
+        def down() -> None:
+            if process.alive and not self._world.closing:
+                process.die("money")
+                mishaps.flow(1)
+
+        self._later(self._rng.choice((0.5, 2.0, 4.0)), down)
 
     # --- the account and the past ----------------------------------------------------------------
 
