@@ -117,7 +117,7 @@ def plan_of(seed: int) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"plan {seed}")
     benign = seed % BENIGN_EVERY == 0
-    plan = Plan(seed, benign, seconds=rng.uniform(7.0, 11.0), cycles=rng.choice((12, 20, 32)))
+    plan = Plan(seed, benign, seconds=rng.uniform(9.0, 15.0), cycles=rng.choice((15, 25, 40)))
     plan.latency_ms = rng.choice((1.0, 1.0, 2.0, 2.0, 5.0, 5.0, 10.0, 20.0, 50.0))
     plan.jitter_ms = plan.latency_ms * rng.choice((0.1, 0.5))
     plan.feed_ms = plan.latency_ms * rng.uniform(0.5, 1.5)
