@@ -125,14 +125,9 @@ class Life(LiveRun):
     ) -> tuple[VenueRun, Trader, Any]:
         around, clock, settings = self._around, self._around.clock, self._settings
         account = account_of(venue, real=real)
+        doors, now_ns = (around.failing, around.wrote), clock.wall_ns()
         journal = stack.enter_context(
-            opened(
-                settings.data_dir,
-                account,
-                self.process,
-                clock.wall_ns(),
-                (around.failing, around.wrote),
-            )
+            opened(settings.data_dir, account, self.process, now_ns, doors)
         )
         self._journal = journal.real
         public = PublicDoor(around.venue, clock.sleep)

@@ -23,7 +23,7 @@ ASYNC_ROOMS = ("app/", "clock.py", "ports.py", "telemetry/", "tape/", "venues/",
 # Of execution what performs; what decides there (steps, unwind, cycle, settling) never waits.
 ASYNC_EXECUTION = (
     *("asking.py", "audit.py", "counting.py", "engine.py", "homing.py"),
-    *("recovery.py", "sending.py", "setup.py"),
+    *("opening.py", "recovery.py", "sending.py", "setup.py"),
 )
 ASYNC_SANDBOX = (
     *("__main__.py", "control.py", "server.py", "session.py"),
