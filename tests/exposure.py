@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 ZERO, BPS, REFERENCE = Decimal(0), Decimal(10_000), "USD"
-OURS = re.compile(r"ab([0-9a-z]{6,})-([0-3])[0-9a-z]{1,2}")  # cycle; leg, 0 for an order home
+OURS = re.compile(r"ab([0-9a-z]{6,})-([0-3])[0-9a-z]{1,5}")  # cycle; leg, 0 for an order home
 Record = Mapping[str, Any]
 Told = tuple[int, Record, str, str]  # line, record, cycle, leg
 

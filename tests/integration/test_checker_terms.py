@@ -181,6 +181,7 @@ async def test_a_daemon_with_such_a_bug_is_found_out_by_its_own_trades(
         with open_journal(tmp_path, account, SystemClock()) as one.journal:
             async with one.daemon() as daemon:
                 await daemon.trade()
+                await daemon.auditor.reconcile()  # what was rounded is booked
         records = [json.dumps(record) for record in one.server.exchange.log.records]
     log.write_text("\n".join(records) + "\n")
     found = compare(log, database)
