@@ -54,6 +54,11 @@ class Upheavals:
         }
 
     @property
+    def happened(self) -> bool:
+        """Whether somebody's order was seen to rest here, or a backup took the database's place."""
+        return self.foreign_orders > 0 or self.restored
+
+    @property
     def blind(self) -> bool:
         """Whether the daemon runs on a backup that lacks trades of ours."""
         return not self.lost_ids.isdisjoint(self._world.watch.got)
