@@ -1,15 +1,14 @@
 """Invariant 15: no key, no secret and no token in anything that the daemon writes or tells.
 
-Looked through are every file of its folder, its history's rows, what its witnesses heard, its log
-records and its reports: as they are, and in the ways that a program might write bytes down.
+Looked through are every file of its folder, its history's rows, what its witnesses heard and its
+reports: as they are, and in the ways that a program might write bytes down. Whatever logs inside a
+simulation asks for the time and raises (`guards`), so there are no log lines to look through.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
-import logging
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -49,22 +48,8 @@ class Canaries:
         self._told.append(repr(event))
 
     def said(self, text: str) -> None:
-        """A report, a log line, or words of an error."""
+        """A report, or words of an error."""
         self._told.append(text)
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Log records of any level are looked at, wherever they come from."""
-        root, handler = logging.getLogger(), _Ear(self)
-        level, raises = root.level, logging.raiseExceptions
-        root.addHandler(handler)
-        root.setLevel(logging.DEBUG)
-        try:
-            yield
-        finally:
-            root.removeHandler(handler)
-            root.setLevel(level)
-            logging.raiseExceptions = raises
 
     def look(self) -> None:
         """Everything: each secret as it is, and in one seed of many in every other way."""
@@ -91,18 +76,6 @@ class Canaries:
         for life in self._world.lives:
             rows = "\n".join(repr(row) for row in life.sink.rows)
             yield "history", rows.encode("utf-8", "replace")
-
-
-class _Ear(logging.Handler):
-    def __init__(self, canaries: Canaries) -> None:
-        super().__init__()
-        self._canaries = canaries
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Its text with its arguments, and its traceback."""
-        self._canaries.said(record.getMessage())
-        if record.exc_info:
-            self._canaries.said(repr(record.exc_info[1]))
 
 
 def spellings(secret: bytes) -> Iterator[bytes]:

@@ -69,10 +69,11 @@ TIMED_FAULTS: dict[str, int] = {
     "unwritten_kill": 2,
     "second_start": 2,
     "money_while_down": 2,
+    "clock_back": 2,
 }
 LATER = (
     *("fee_change", "grid_change", "rest_outage", "unwritten_kill", "second_start"),
-    "money_while_down",
+    *("money_while_down", "clock_back"),
 )
 # Faults after which the account is no longer ours to explain: the daemon must halt.
 FATAL_FAULTS = ("drift", "foreign_trade", "foreign_order", "old_backup")

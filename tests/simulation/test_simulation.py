@@ -6,16 +6,27 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from tests.simulation import saboteurs_books
-from tests.simulation.exhaustive import SCENARIOS, Tally, kills
-from tests.simulation.plan import BENIGN_EVERY, CALL_FAULTS, TIMED_FAULTS, plan_of
+from arbit.execution import engine
+from arbit.execution.sending import Sender
+from tests.simulation.bounds import small_memories
+from tests.simulation.canaries import SECRET, spellings
+from tests.simulation.exhaustive import SCENARIOS, Tally, failures, kills
+from tests.simulation.plan import (
+    BENIGN_EVERY,
+    CALL_FAULTS,
+    FATAL_FAULTS,
+    TIMED_FAULTS,
+    plan_of,
+)
 from tests.simulation.regress import rows
 from tests.simulation.runner import run_seeds, workshop
-from tests.simulation.sabotage import hunt
+from tests.simulation.sabotage import ENTERED, hunt, planted
 from tests.simulation.saboteurs import ALL
 from tests.simulation.world import World
 
@@ -26,6 +37,11 @@ QUICK = (
     "concurrency_ignored",
     "next_leg_as_planned",
     "float_money",
+    "no_deadline",
+    "tasks_never_end",
+    "token_in_the_reason",
+    "venue_loses_fees",
+    "metric_counted_twice",
 )
 
 
@@ -65,8 +81,63 @@ def test_a_planted_bug_is_caught(name: str) -> None:
 
 
 def test_there_are_saboteurs_for_many_invariants() -> None:
-    assert saboteurs_books.__doc__
-    assert len(ALL) >= 40
+    assert all(room.__doc__ for room in ENTERED)
+    assert len(ALL) >= 90
+
+
+def test_a_run_that_depends_on_the_one_before_it_is_caught() -> None:
+    caught = hunt(ALL["chance_from_memory"], [1])
+    assert caught.invariants == (17,)
+    assert not hunt(replace(ALL["chance_from_memory"], plant=lambda _sets: None), [1]).seeds
+
+
+def test_a_planted_bug_is_gone_when_the_hunt_is_over() -> None:
+    before = dict(vars(Sender))
+    with planted(ALL["tasks_never_end"]):
+        assert vars(Sender)["_follow"] is not before["_follow"]
+    assert dict(vars(Sender)) == before
+
+
+def test_twelve_characters_in_a_row_of_a_secret_are_found_in_any_spelling() -> None:
+    spelt = tuple(spellings(SECRET.encode()))
+    for written in (SECRET, quote(SECRET, safe=""), SECRET.encode().hex()):
+        for start in range(len(written) - 12):
+            part = written[start : start + 12].encode()
+            assert any(block in part for block in spelt), part
+    assert not any(block in b"a secret that is another one's 0123456789abcdef" for block in spelt)
+
+
+def test_memories_are_small_only_while_a_seed_wants_them_so() -> None:
+    usual = engine.MAX_PAST
+    with small_memories(wanted=True):
+        assert engine.MAX_PAST == 3
+    with small_memories(wanted=False):
+        assert usual == engine.MAX_PAST
+    assert usual == engine.MAX_PAST
+
+
+def test_every_write_of_a_short_run_may_fail_and_every_fault_may_strike() -> None:
+    with workshop() as disk:
+        tally = Tally(disk)
+        failures(tally, SCENARIOS[18], every=60)
+    assert tally.findings == []
+    assert tally.runs["write full"] >= 1
+    assert tally.runs["write locked"] >= 1
+    assert tally.runs["fault"] > 10
+
+
+@pytest.mark.parametrize("name", FATAL_FAULTS)
+def test_what_nobody_can_explain_halts(name: str) -> None:
+    """One seed for each; the halt itself is demanded by the seed's end."""
+    plan = plan_of(3)
+    plan.rates, plan.kills, plan.twice = {}, 0, False
+    plan.timed = [(3.0, name)]
+    with workshop() as disk:
+        world = World(3, disk, plan)
+        result = world.run()
+    assert result.violations == []
+    assert world.mishaps.drifts or world.mishaps.foreign or world.mishaps.upheavals.happened
+    assert sum(count for (fault, _), count in result.faults.items() if fault == name) == 1
 
 
 def test_a_kill_at_each_third_seam_of_a_clean_run_loses_nothing() -> None:

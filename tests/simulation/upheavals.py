@@ -49,9 +49,15 @@ class Upheavals:
             "unwritten_kill": self._unwritten_kill,
             "second_start": self._second_start,
             "money_while_down": self._money_while_down,
+            "clock_back": self._clock_back,
             "foreign_order": self._foreign_order,
             "old_backup": self._old_backup,
         }
+
+    @property
+    def happened(self) -> bool:
+        """Whether somebody's order was seen to rest here, or a backup took the database's place."""
+        return self.foreign_orders > 0 or self.restored
 
     @property
     def blind(self) -> bool:
@@ -138,6 +144,14 @@ class Upheavals:
 
         task.add_done_callback(ended)
         self._later(5.0, still)
+
+    def _clock_back(self) -> None:
+        """Killed, and while it is down its host's clock is set back a little."""
+        world = self._world
+        if world.process.alive and not world.closing:
+            world.process.die("clock")
+            world.mishaps.jumps += 1
+            world.clock.skew_ns -= int(self._rng.choice((0.5, 2.0, 3.5)) * SECOND_NS)
 
     def _money_while_down(self) -> None:
         """Money comes, and more of it while nobody is there to hear of it."""

@@ -116,11 +116,7 @@ class World:
 
     def run(self) -> Result:
         """The whole of it."""
-        with (
-            guarded(self.loop.time),
-            small_memories(self.plan.small),
-            self.canaries.listening(),
-        ):
+        with guarded(self.loop.time), small_memories(self.plan.small):
             director = self.loop.create_task(self._direct())
             try:
                 done, loop = director.done, self.loop

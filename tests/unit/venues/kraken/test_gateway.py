@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from arbit.config import OrderTransport
+from arbit.config import OrderTransport, RateTier
 from arbit.domain.account import (
     AccountStreamBack,
     AccountStreamLost,
@@ -20,7 +20,9 @@ from arbit.domain.errors import VenueRefused, VenueUnreachable
 from arbit.domain.events import VenueSaid
 from arbit.domain.order import OrderState, Outcome, Trade
 from arbit.domain.triangle import Side
+from arbit.venues.kraken.budgets import TIERS
 from arbit.venues.kraken.outcomes import judge
+from arbit.venues.kraken.private.keeper import CATCH_UP_S
 from tests.unit.venues.kraken.private import words
 from tests.unit.venues.kraken.private.venue import WALL_NS, Line, Scene
 from tests.unit.venues.virtual import settle
@@ -150,6 +152,18 @@ async def test_a_stream_stays_lost_while_the_questions_fail() -> None:
         scene.rest.error = None
         await scene.clock.advance(20)
         assert scene.gateway.unready() == ""
+
+
+@pytest.mark.parametrize("tier", list(RateTier))
+def test_a_round_of_questions_has_the_time_that_its_budget_takes(tier: RateTier) -> None:
+    """A round that is cut off begins anew, with as much to ask: it would never end.
+
+    A busy two minutes of a thousand trades are pages of fifty, at two each, and as many questions
+    about their orders, at one; an audit may take every second turn, and a third is kept back.
+    """
+    pages = 1_000 / 50
+    needs_s = 2 * (2 * pages + pages) / TIERS[tier].rest_per_s
+    assert needs_s < CATCH_UP_S
 
 
 async def test_a_gap_during_the_questions_is_asked_for_again() -> None:
