@@ -22,7 +22,7 @@ from arbit.ports import Clock, Listener
 from tests.simulation.daemon import NoScreen
 from tests.simulation.loop import Process, SimLoop
 
-Put = Callable[[OrderBook, Source], None]
+Put = Callable[[OrderBook, Source, int], None]
 
 
 class WireLife(LiveRun):
@@ -53,7 +53,7 @@ class WireLife(LiveRun):
 
         def seen(book: OrderBook, *, seen_ns: int, confirmed_ns: int, source: Source) -> None:
             put(book, seen_ns=seen_ns, confirmed_ns=confirmed_ns, source=source)
-            self._put(book, source)
+            self._put(book, source, confirmed_ns)
 
         cache.put = seen  # type: ignore[method-assign]  # heard, not changed
         return built

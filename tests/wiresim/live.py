@@ -86,6 +86,8 @@ class Streams:
         if shards and well and not any(wire.hurt for wire in mine):
             subs = [sub for one in shards for sub in one.session._subs.values()]
             pauses_ns = [sub.retry_ns - now_ns for sub in subs if sub.state in WAITING]
+            asked = [sub for sub in subs if sub.state is State.AWAITING]
+            pauses_ns += [sub.since_ns + sub.patience_ns - now_ns for sub in asked]
             return ASK_AGAIN_S + max(0, *pauses_ns, 0) / SECOND_NS
         found_s = max(venue.watchdog_ms / 1e3, DEAF_S) + 0.2
         return found_s + CONNECT_S + 2 * venue.backoff_cap_s + ASK_AGAIN_S

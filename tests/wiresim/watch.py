@@ -157,11 +157,12 @@ class Watch:
 
     # --- books -----------------------------------------------------------------------------------
 
-    def believes(self, book: OrderBook, source: Source) -> None:
-        """A book is put where decisions look."""
+    def believes(self, book: OrderBook, source: Source, confirmed_ns: int) -> None:
+        """A book is put where decisions look, as of the time that is said with it."""
         self.books += 1
+        said_ms = (self._world.loop.now_ns - confirmed_ns) // MS
         if book.flaw() is None:
-            self._true(book, f"a book of {book.symbol} ({source.value})")
+            self._true(book, f"a book of {book.symbol} ({source.value})", said_ms)
 
     def _true(self, book: OrderBook, what: str, more_ms: int = 0, *, deep: bool = True) -> None:
         """The venue had it so, and no longer ago than a stream may be behind."""
