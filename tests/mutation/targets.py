@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _RISK = tuple(
-    f"tests/unit/risk/test_gate{name}.py" for name in ("", "_counts", "_figures", "_words")
+    f"tests/unit/risk/test_gate{name}.py"
+    for name in ("", "_counts", "_figures", "_words", "_moments")
 )
 _STEPS = ("tests/unit/execution/test_steps.py", "tests/unit/execution/test_steps_doubt.py")
 _CYCLE = "tests/unit/execution/test_cycle.py"

@@ -91,9 +91,13 @@ def test_parallel_legs_that_all_filled_and_leave_something_come_home() -> None:
     assert told(outcome_of(cycle, said(3), MARKETS)) == ("unwinding", (PlanUnwind(),))
 
 
-def test_parallel_legs_that_leave_only_dust_but_did_not_all_fill_come_home() -> None:
-    cycle = parallel(done(1), done(2), order_of(3, O.SENT))
-    short = outcome_of(cycle, said(3, "14.9999"), MARKETS)
+@pytest.mark.parametrize(("index", "filled"), [(1, "1.4999"), (2, "14.9999"), (3, "14.9999")])
+def test_parallel_legs_that_leave_only_dust_but_did_not_all_fill_come_home(
+    index: int, filled: str
+) -> None:
+    others = [done(one) for one in (1, 2, 3) if one != index]
+    cycle = parallel(*others, order_of(index, O.SENT))
+    short = outcome_of(cycle, said(index, filled), MARKETS)
     assert told(short) == ("unwinding", (PlanUnwind(),))
 
 
@@ -179,6 +183,8 @@ def test_a_doubt_that_does_not_say_what_it_resumes_goes_home() -> None:
     orders = (done(1), order_of(2, O.UNKNOWN))
     cycle = replace(in_state(fresh(), S.RESOLVING), orders=orders)
     assert told(outcome_of(cycle, said(2), MARKETS)) == ("unwinding", (PlanUnwind(),))
+    whole = replace(cycle, orders=(done(1), done(2), order_of(3, O.UNKNOWN)))
+    assert told(outcome_of(whole, said(3), MARKETS)) == ("unwinding", (PlanUnwind(),))
 
 
 # --- fills of orders that were over --------------------------------------------------------------
@@ -287,6 +293,8 @@ def test_once_all_of_a_cycle_found_is_known_it_is_not_gone_on_with() -> None:
     assert told(outcome_of(cycle, said(1, "0"), MARKETS)) == ("flat", (Close(),))
     waiting = outcome_of(cycle, unsaid(1), MARKETS)
     assert told(waiting) == ("resolving", (Resolve(ids(1)),))
+    last = restarted(at(3, done(1), done(2)), MARKETS).cycle
+    assert told(outcome_of(last, said(3), MARKETS)) == ("done", (Close(),))
 
 
 @pytest.mark.parametrize("state", [S.DONE, S.FLAT, S.UNWOUND, S.HELD])

@@ -1,0 +1,128 @@
+"""The list of survivors is true of the code as it stands, and the page tells it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.mutation.nursery import shareable
+from tests.mutation.page import LEAST, PAGE, Tally, page, reasons, score, table
+from tests.mutation.targets import TARGETS
+
+ROOT = Path(__file__).parents[2]
+GOLD = "arbit/ledger.py"
+
+
+def told(*ends: str) -> Tally:
+    tally = Tally()
+    tally.add({"path": GOLD, "tests_s": 1.5})
+    for number, end in enumerate(ends):
+        tally.add({"path": GOLD, "name": f"free: {number}", "end": end})
+    tally.add({"path": GOLD, "used_s": 60.0})
+    return tally
+
+
+def test_every_survivor_that_is_listed_has_a_reason_and_is_about_code_that_is_there() -> None:
+    known = reasons()
+    assert known
+    for (path, name), why in known.items():
+        assert len(why) > 20, name
+        source = re.sub(r"\s+", " ", (ROOT / path).read_text("utf-8"))
+        before = name.partition(": ")[2].partition(" → ")[0]
+        assert before in source, f"{path}: {name}"
+
+
+def test_the_page_tells_every_survivor_and_no_part_is_below_the_least() -> None:
+    text = PAGE.read_text("utf-8")
+    for (_, name), why in reasons().items():
+        assert f"- `` {name} ``" in text, name
+        assert why in text
+    listed = [line for line in text.splitlines() if line.startswith("- `` ")]
+    assert len(listed) == len(reasons())
+    assert "No reason given." not in text
+    for part in {one.part for one in TARGETS}:
+        (percent,) = re.findall(rf"^\| \*\*{part}\*\* .*\*\*([\d.]+)\*\*", text, re.MULTILINE)
+        assert float(percent) >= LEAST
+
+
+def test_each_target_and_each_of_its_tests_is_a_file() -> None:
+    for target in TARGETS:
+        for one in (target.path, *target.tests):
+            assert (ROOT / one).is_file(), one
+
+
+def test_nothing_that_uses_a_module_is_shared_between_its_mutants() -> None:
+    for target in TARGETS:
+        name = target.path.removesuffix(".py").replace("/", ".")
+        shared = shareable(name, target.tests)
+        uses = [f"import {name}\n", f"from {name} import"]
+        for one in shared:
+            assert one != name
+            assert not one.startswith("tests")
+            file = ROOT.joinpath(*one.split("."))
+            file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+            assert not [use for use in uses if use in file.read_text("utf-8")], one
+    assert "arbit.domain.money" in shareable("arbit.ledger", ["tests/unit/test_ledger.py"])
+
+
+def test_what_ran_out_of_time_was_noticed_and_what_broke_was_not() -> None:
+    assert score(Counter(killed=8, timeout=1, survived=1)) == LEAST
+    assert score(Counter(killed=8, broken=1, survived=1)) == 80
+    assert score({}) == 100
+
+
+def test_a_survivor_without_a_reason_and_a_reason_without_a_survivor_are_both_told() -> None:
+    tally = told("killed", "survived", "broken", "timeout")
+    known = {(GOLD, "free: 1"): "nobody can see it", (GOLD, "free: 9"): "long gone"}
+    assert tally.unexplained(known) == [(GOLD, "free: 2")]
+    assert tally.complaints(known, whole=True) == [
+        f"no reason given: {GOLD} free: 2",
+        f"no survivor any more: {GOLD} free: 9",
+    ]
+    assert tally.complaints(known, whole=False) == [f"no reason given: {GOLD} free: 2"]
+    summary = tally.summary(known)
+    assert (summary["mutants"], summary["unexplained"]) == (4, 1)
+    assert summary["scores"] == {"ledger": 50.0}
+    assert summary["processor_s"] == 60.0
+
+
+def test_a_page_has_the_table_and_each_survivor_under_its_reason() -> None:
+    tally = told("killed", "survived", "survived")
+    text = page(tally, {(GOLD, "free: 1"): "nobody can see it"})
+    assert "3 mutants, none left out, in 1 minutes of one processor" in text
+    assert table(tally) in text
+    assert f"| ledger | `{GOLD}` | 3 | 1 | 0 | 2 | 33.3 | 1.5 |" in text
+    assert f"### `{GOLD}`\n\nnobody can see it\n\n- `` free: 1 ``" in text
+    assert "No reason given.\n\n- `` free: 2 ``" in text
+
+
+def test_mutants_are_made_of_tables_properties_and_plain_functions_alike() -> None:
+    pytest.importorskip("mutmut", reason="the extra `mutation`")
+    from tests.mutation.mutants import mutants_of  # noqa: PLC0415  the extra may be missing
+
+    source = (
+        "TABLE = {1: Side.BUY, 2: Side.SELL}\n"
+        "class Box:\n"
+        "    @property\n"
+        "    def full(self) -> bool:\n"
+        "        return self.n > 3\n"
+        "def put(box: Box) -> None:\n"
+        "    if box.full:\n"
+        "        box.empty()\n"
+        "__all__ = ['Box']\n"
+    )
+    made = mutants_of(source)
+    names = [one.name for one in made]
+    assert len(set(names)) == len(names)
+    assert "put: box.empty() → pass" in names
+    assert "put: if box.full: → if not (box.full):" in names
+    assert "Box.full: return self.n > 3 → return self.n >= 3" in names
+    assert "Box.full: return self.n > 3 → return None" in names
+    whole = ": TABLE = {1: Side.BUY, 2: Side.SELL} → "
+    assert whole + "TABLE = {2: Side.SELL}" in names
+    assert whole + "TABLE = {1: Side.SELL, 2: Side.SELL}" in names
+    assert not [one for one in names if "__all__" in one]
+    assert all(one.source != source for one in made)
