@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 TABLES = ("cycles", "orders", "fills", "ledger", "incidents")
 OF_A_START = ("starts", "nonce", "requests", "audited", "counted", "heard")  # written anew by each
-STILL_THERE = " WHERE kind <> 'foreign'"  # somebody's open order is told of at every start
+# Somebody's open order, and what nothing explains, are told of at every start.
+STILL_THERE = " WHERE kind NOT IN ('foreign', 'drift')"
 WAIT_S = 240.0
 GRACE_S = (0.0, 0.01, 0.03, 0.06, 0.15)
 
