@@ -222,6 +222,9 @@ class Trader:
         self.auditor.round_off()
         with contextlib.suppress(VenueError, JournalFailed, TimeoutError):
             async with asyncio.timeout(within_s):
+                while self.auditor.unlooked and not self.auditor.quiet:
+                    await self.setup.clock.sleep(STEP_S)  # the last trade's rows are on their way
+                self.auditor.round_off()
                 for wait_s in LAST_LOOKS_S:
                     if not self.auditor.behind:
                         return

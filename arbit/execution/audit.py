@@ -167,7 +167,7 @@ class Auditor:
             if not self._engine.open_cycles:
                 self.round_off()
             due = self._wanted or self.accept_balances or now_ns - self._audited_ns > EVERY_NS
-            if due and self._quiet(now_ns):
+            if due and self.quiet:
                 wanted_ns = self._wanted_ns if self._wanted else 0
                 try:
                     await self.reconcile()
@@ -205,8 +205,11 @@ class Auditor:
         self._want()
         self._wanted_ns = since_ns or self._wanted_ns
 
-    def _quiet(self, now_ns: int) -> bool:
-        return not self._engine.open_cycles and now_ns - self._moved_ns > QUIET_NS
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing has moved for a while: all that trades did has been told by now."""
+        still_ns = self._setup.now_ns - self._moved_ns
+        return not self._engine.open_cycles and still_ns > QUIET_NS
 
     @property
     def unlooked(self) -> bool:

@@ -36,7 +36,12 @@ class Parts:
             memory=Memory(),
             setup=SimpleNamespace(clock=self.clock, journal=self.journal, reader=None),
             auditor=SimpleNamespace(
-                run=asyncio.Event().wait, round_off=lambda: None, behind=False, settled=False
+                run=asyncio.Event().wait,
+                round_off=lambda: None,
+                behind=False,
+                settled=False,
+                unlooked=False,
+                quiet=True,
             ),
             started=False,
             recover_only=False,
@@ -87,3 +92,20 @@ async def test_a_recovery_that_is_not_over_is_no_clean_end(monkeypatch: pytest.M
     assert "recovery was not over" in await parts.trader.drain(20.0)
     assert parts.journal.flags == {}
     going.cancel()
+
+
+async def test_an_end_waits_for_what_the_last_trade_moved_to_be_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts, looks = Parts(monkeypatch), []
+    parts.trader.started = True
+    auditor: Any = parts.trader.auditor
+    auditor.unlooked, auditor.quiet = True, False
+    auditor.round_off = lambda: looks.append(auditor.quiet)
+    draining = parts.begin(parts.trader.drain(20.0))
+    await parts.clock.advance(0.9)
+    assert not draining.done()
+    auditor.quiet = True
+    await parts.clock.advance(0.1)
+    assert await draining == ""
+    assert looks[-1] is True
