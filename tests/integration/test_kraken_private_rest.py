@@ -369,8 +369,8 @@ async def test_nobody_there_is_unreachable_and_says_so_without_a_body() -> None:
 
 async def test_a_rehearsal_is_checked_by_the_venue_and_places_nothing() -> None:
     async with rest_rig() as rig:
-        assert await rig.orders.rehearse(rig.intent()) == ""
-        assert await rig.orders.rehearse(rig.intent(qty="0.00000001")) == (
+        assert await rig.orders.rehearse(rig.intent(ms=20_000)) == ""
+        assert await rig.orders.rehearse(rig.intent(qty="0.00000001", ms=20_000)) == (
             "EOrder:Order minimum not met"
         )
         account = rig.sandbox.exchange.books.account(MAIN)
