@@ -26,6 +26,7 @@ from arbit.domain.errors import BrokenRule
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import OrderState, Trade
 from arbit.domain.records import (
+    OF_TRADES,
     Batch,
     Book,
     Flag,
@@ -184,17 +185,16 @@ class SqliteJournal:
 
     def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:
         """What is posted to the wallet for these trades, by trade and asset, rounding included."""
-        sql = (
-            "SELECT asset, amount FROM ledger WHERE account=? AND ref=? AND book='wallet' "
-            "AND kind IN ('trade', 'fee', 'rounding')"
-        )
+        sql = "SELECT asset, amount, kind FROM ledger WHERE account=? AND ref=? AND book=?"
 
         def ask() -> Mapping[str, Mapping[str, Decimal]]:
             found: dict[str, dict[str, Decimal]] = {}
             for trade_id in trade_ids:
-                for row in self._connection.execute(sql, (self._account, trade_id)):
-                    moved, amount = found.setdefault(trade_id, {}), money_of(row["amount"])
-                    moved[row["asset"]] = EXACT.add(moved.get(row["asset"], ZERO), amount)
+                where = (self._account, trade_id, Book.WALLET.value)
+                for row in self._connection.execute(sql, where):
+                    if row["kind"] in OF_TRADES:
+                        moved, amount = found.setdefault(trade_id, {}), money_of(row["amount"])
+                        moved[row["asset"]] = EXACT.add(moved.get(row["asset"], ZERO), amount)
             return found
 
         return self._read(ask)
