@@ -140,6 +140,19 @@ async def test_a_gap_is_made_up_for_on_the_same_socket() -> None:
         assert len(scene.rest.since) == 1
 
 
+async def test_a_gap_before_the_first_frame_of_a_whole_stream_is_asked_for_too() -> None:
+    scene = Scene()
+    async with scene.running(until_ready=False):
+        while not scene.told_of(AccountStreamBack):
+            await scene.clock.advance(0.01)
+        assert scene.rest.since == []
+        line = scene.venue.line
+        line.sequence["executions"] += 1
+        line.executions(words.live("O1"))
+        await scene.clock.advance(1)
+        assert len(scene.rest.since) == 1
+
+
 async def test_a_stream_stays_lost_while_the_questions_fail() -> None:
     scene = Scene()
     async with scene.running():
