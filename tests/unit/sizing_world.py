@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from arbit.domain.book import BookView, Level, Source
 from arbit.domain.market import Market
-from arbit.domain.triangle import triangle_of
+from arbit.domain.triangle import Triangle, triangle_of
+from arbit.sizing import Plan, SizeLimits, Unfit, size
 
 D = Decimal
 Pairs = list[tuple[str, str]]
@@ -41,3 +43,25 @@ BOOKS = {
     "ETH/BTC": view("ETH/BTC", [("0.09", "50")], [("0.10", "15"), ("0.11", "100")]),
     "ETH/USD": view("ETH/USD", [("11", "20"), ("10.50", "100")], [("12", "50")]),
 }
+
+FREE = dict.fromkeys(MARKETS, D(0))
+RICH = SizeLimits(max_start=D(1_000_000))
+
+
+def sized(
+    *,
+    books: Mapping[str, BookView] = BOOKS,
+    markets: Mapping[str, Market] = MARKETS,
+    fees: Mapping[str, Decimal] = FREE,
+    limits: SizeLimits = RICH,
+    triangle: Triangle = TRIANGLE,
+) -> Plan | Unfit:
+    """What sizing makes of these, each the usual one unless it is given."""
+    return size(triangle, books, markets, fees, limits)
+
+
+def planned(**given: Any) -> Plan:
+    """The plan, for there is one."""
+    outcome = sized(**given)
+    assert isinstance(outcome, Plan), outcome
+    return outcome

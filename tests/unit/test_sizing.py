@@ -1,37 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from arbit.domain.book import BookView
-from arbit.domain.market import Market
 from arbit.domain.order import OrderIntent
-from arbit.domain.triangle import Triangle
-from arbit.sizing import Plan, SizeLimits, Unfit, UnfitReason, size
-from tests.unit.sizing_world import BOOKS, MARKETS, TRIANGLE, D, Pairs, market, view
-
-FREE = dict.fromkeys(MARKETS, D(0))
-RICH = SizeLimits(max_start=D(1_000_000))
-
-
-def sized(
-    *,
-    books: Mapping[str, BookView] = BOOKS,
-    markets: Mapping[str, Market] = MARKETS,
-    fees: Mapping[str, Decimal] = FREE,
-    limits: SizeLimits = RICH,
-    triangle: Triangle = TRIANGLE,
-) -> Plan | Unfit:
-    return size(triangle, books, markets, fees, limits)
-
-
-def planned(**given: Any) -> Plan:
-    outcome = sized(**given)
-    assert isinstance(outcome, Plan), outcome
-    return outcome
+from arbit.sizing import SizeLimits, Unfit, UnfitReason
+from tests.unit.sizing_world import (
+    BOOKS,
+    FREE,
+    MARKETS,
+    TRIANGLE,
+    D,
+    Pairs,
+    market,
+    planned,
+    sized,
+    view,
+)
 
 
 def refused(**given: Any) -> UnfitReason:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,27 +11,20 @@ from arbit.domain.book import BookView
 from arbit.domain.ladder import Ladder, LegFacts, decimal_digits, in_units, ladders_of
 from arbit.domain.market import Market
 from arbit.domain.triangle import Leg, Side
-from arbit.sizing import Plan, SizeLimits, Unfit, average_price, gross_rates, size
-from tests.unit.sizing_world import BOOKS, MARKETS, TRIANGLE, D, Pairs, levels, market, view
-
-FREE = dict.fromkeys(MARKETS, D(0))
-RICH = SizeLimits(max_start=D(1_000_000))
-
-
-def sized(
-    *,
-    books: Mapping[str, BookView] = BOOKS,
-    markets: Mapping[str, Market] = MARKETS,
-    fees: Mapping[str, Decimal] = FREE,
-    limits: SizeLimits = RICH,
-) -> Plan | Unfit:
-    return size(TRIANGLE, books, markets, fees, limits)
-
-
-def planned(**given: Any) -> Plan:
-    outcome = sized(**given)
-    assert isinstance(outcome, Plan), outcome
-    return outcome
+from arbit.sizing import SizeLimits, Unfit, average_price, gross_rates
+from tests.unit.sizing_world import (
+    BOOKS,
+    FREE,
+    MARKETS,
+    TRIANGLE,
+    D,
+    Pairs,
+    levels,
+    market,
+    planned,
+    sized,
+    view,
+)
 
 
 def told(**given: Any) -> tuple[str, str]:

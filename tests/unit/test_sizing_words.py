@@ -21,10 +21,8 @@ from arbit.sizing import (
     gross_rates,
     size,
 )
-from tests.unit.sizing_world import BOOKS, MARKETS, TRIANGLE, D, levels, market, view
+from tests.unit.sizing_world import BOOKS, FREE, MARKETS, RICH, TRIANGLE, D, levels, market, view
 
-FREE = dict.fromkeys(MARKETS, D(0))
-RICH = SizeLimits(max_start=D(1_000_000))
 R = UnfitReason
 
 

@@ -11,6 +11,7 @@ from arbit.domain.order import OrderIntent, OrderState, Outcome, Trade, end_of
 from arbit.domain.records import CycleRecord, OrderRecord, PlannedRecord, Purpose
 from arbit.domain.triangle import Leg, Side
 from arbit.execution.cycle import Cycle, WorkingOrder
+from arbit.execution.steps import Step
 from tests.unit.sizing_world import MARKETS, TRIANGLE
 
 D = Decimal
@@ -100,3 +101,8 @@ def unsaid(index: int, state: OrderState = OrderState.UNKNOWN) -> Outcome:
 def states(cycle: Cycle) -> list[str]:
     """How each order stands."""
     return [one.record.state.value for one in cycle.orders]
+
+
+def told(step: Step) -> tuple[str, tuple[object, ...]]:
+    """What a step came to: the cycle's state and the commands."""
+    return step.cycle.state.value, step.commands

@@ -35,14 +35,10 @@ from tests.unit.execution.steps_world import (
     parallel,
     said,
     states,
+    told,
     trade_of,
     unsaid,
 )
-
-
-def told(step: Step) -> tuple[str, tuple[object, ...]]:
-    return step.cycle.state.value, step.commands
-
 
 # --- the beginning -------------------------------------------------------------------------------
 
