@@ -8,15 +8,13 @@ that plays it again.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from tests.campaign import gathered
 from tests.fuzz.runner import BLOCK, Tally, kind_of, run
 from tests.fuzz.seeds import missing
 
@@ -31,20 +29,9 @@ def replay(number: int, seed: int) -> str:
 
 def shared(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """The blocks' lines, from processes of our own."""
-    with contextlib.ExitStack() as stack:
-        workers = []
-        for number in range(asked.jobs):
-            command = [sys.executable, "-m", "tests.fuzz", "--worker", str(number)]
-            command += ["--frames", str(asked.frames), "--start", str(asked.start)]
-            command += ["--seed", str(asked.seed), "--jobs", str(asked.jobs)]
-            worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            workers.append(stack.enter_context(worker))
-        for worker in workers:
-            for line in worker.stdout or ():
-                yield json.loads(line)
-        for worker in workers:
-            if worker.wait():
-                raise SystemExit(f"a worker ended with {worker.returncode}")
+    same = ["--frames", str(asked.frames), "--start", str(asked.start)]
+    same += ["--seed", str(asked.seed), "--jobs", str(asked.jobs)]
+    return gathered(["tests.fuzz", "--worker", str(n), *same] for n in range(asked.jobs))
 
 
 def table(title: str, counts: Counter[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,7 @@ from arbit.venues.kraken.private.parse import parse
 from arbit.venues.kraken.private.session import PrivateSession
 from arbit.venues.kraken.session import KrakenSession
 from arbit.venues.kraken.statuses import Statuses
-
-Sets = Callable[[Any, str, Any], None]
+from tests.patches import Sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +163,3 @@ ALL = (
     Planted("an acceptance is guessed", "doors", _acceptance_guessed, 60),
     Planted("ccxt's book is lost in silence", "live ccxt client", _ccxt_book_lost_in_silence),
 )
-
-
-@contextlib.contextmanager
-def planted(bug: Planted) -> Iterator[None]:
-    """The bug, while open."""
-    undo: list[tuple[Any, str, Any]] = []
-
-    def sets(owner: Any, name: str, value: Any) -> None:
-        undo.append((owner, name, getattr(owner, name)))
-        setattr(owner, name, value)
-
-    bug.plant(sets)
-    try:
-        yield
-    finally:
-        for owner, name, value in reversed(undo):
-            setattr(owner, name, value)

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from arbit.venues.ccxt import loader
 from tests.fuzz.__main__ import replay
 from tests.fuzz.mutations import WAYS, mutant
-from tests.fuzz.planted import ALL, Planted, planted
+from tests.fuzz.planted import ALL, Planted
 from tests.fuzz.questions import QUESTIONS, Desk
 from tests.fuzz.runner import BLOCK, ROUND, SCENES, kind_of, one_block, run
 from tests.fuzz.seeds import corpus, missing
 from tests.fuzz.tree import Text, at, put, read, tree_of, write
+from tests.patches import patched
 
 SEED = 1
 json_values = st.recursive(
@@ -50,7 +51,7 @@ def test_a_few_frames_over_real_sockets() -> None:
 @pytest.mark.parametrize("bug", ALL, ids=lambda bug: bug.name)
 def test_each_planted_bug_is_found(bug: Planted) -> None:
     loader.errors()
-    with planted(bug):
+    with patched(bug.plant):
         for block in range(bug.blocks):
             wanted = range(block * BLOCK, (block + 1) * BLOCK)
             if one_block(block, wanted, SEED, bug.kind).findings:

@@ -6,23 +6,18 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import json
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from tests import campaign
 from tests.simulation.plan import CALL_FAULTS, FATAL_FAULTS, TIMED_FAULTS
 from tests.simulation.runner import run_seeds
 from tests.simulation.world import PHASES, Result
 
-REPLAY = "python -m tests.simulation --seed {}"
-MOST_TOLD = 5  # findings of one seed
+MODULE = "tests.simulation"
 
 
 class Tally:
@@ -87,29 +82,6 @@ def line_of(result: Result) -> dict[str, Any]:
     return told
 
 
-def lines(first: int, count: int, step: int) -> Iterator[dict[str, Any]]:
-    """Run seeds in this process."""
-    for result in run_seeds(range(first, first + count, step)):
-        yield line_of(result)
-
-
-def shared(first: int, count: int, jobs: int) -> Iterator[dict[str, Any]]:
-    """Run seeds in `jobs` processes of our own, every one taking each `jobs`-th."""
-    with contextlib.ExitStack() as stack:
-        workers = []
-        for number in range(jobs):
-            command = [sys.executable, "-m", "tests.simulation", "--worker", "--start"]
-            command += [str(first + number), "--seeds", str(count - number), "--step", str(jobs)]
-            worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            workers.append(stack.enter_context(worker))
-        for worker in workers:  # whoever is ahead waits in its pipe: order is by worker
-            for line in worker.stdout or ():
-                yield json.loads(line)
-        for worker in workers:
-            if worker.wait():
-                raise SystemExit(f"a worker ended with {worker.returncode}")
-
-
 def table(tally: Tally) -> str:
     """Each fault by phase, how often."""
     known = [*CALL_FAULTS, *TIMED_FAULTS, *FATAL_FAULTS]
@@ -126,31 +98,9 @@ def table(tally: Tally) -> str:
 
 def main() -> int:
     """Run, tell, and say by the exit code whether anything was found."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=1_000)
-    parser.add_argument("--start", type=int, default=0)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--hashes", action="store_true")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--step", type=int, default=1, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    first, count = (asked.start, asked.seeds) if asked.seed is None else (asked.seed, 1)
-    began_s, tally = time.monotonic(), Tally()
-    one = asked.jobs == 1 or asked.worker
-    for told in lines(first, count, asked.step) if one else shared(first, count, asked.jobs):
-        if asked.worker:
-            print(json.dumps(told), flush=True)
-            continue
-        tally.add(told)
-        if asked.hashes:
-            print(told["seed"], told["hash"])
-        found = told["violations"]
-        for said in found[:MOST_TOLD]:
-            print(f"seed {told['seed']}: {said}\n    {REPLAY.format(told['seed'])}", flush=True)
-        if len(found) > MOST_TOLD:
-            print(f"seed {told['seed']}: and {len(found) - MOST_TOLD} more", flush=True)
+    asked, tally = campaign.asked_for(__doc__.split("\n")[0], 1_000), Tally()
+    began_s = time.monotonic()
+    campaign.run(MODULE, asked, map(line_of, run_seeds(campaign.seeds_of(asked))), tally)
     if asked.worker:
         return 0
     summary = tally.summary(time.monotonic() - began_s)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from arbit.execution import engine, rounding
 from arbit.venues.kraken import asks, gateway, resolve, rest_orders
 from arbit.venues.kraken.private import orders_book, ws_orders
+from tests.patches import replaced
 from tests.simulation.loop import OWNER
 
 if TYPE_CHECKING:
@@ -38,15 +39,9 @@ SMALL: Mapping[Any, Mapping[str, int]] = {
 @contextlib.contextmanager
 def small_memories(wanted: bool) -> Iterator[None]:
     """Bounds of a few entries, where a plan says so."""
-    kept = [(module, name, getattr(module, name)) for module, of in SMALL.items() for name in of]
-    try:
-        for module, of in SMALL.items() if wanted else ():
-            for name, value in of.items():
-                setattr(module, name, value)
+    targets = [(module, *one) for module, of in SMALL.items() for one in of.items()]
+    with replaced(targets if wanted else ()):
         yield
-    finally:
-        for module, name, value in kept:
-            setattr(module, name, value)
 
 
 class Bounds:

@@ -39,6 +39,14 @@ def hashes(module: str, seeds: range, *, hash_seed: str, zone: str, shift_s: int
     return ran.stdout.splitlines()
 
 
+def compared(module: str, seeds: range) -> tuple[list[str], list[str]]:
+    """What each of the two processes tells."""
+    return (
+        hashes(module, seeds, hash_seed="1", zone="UTC", shift_s=0),
+        hashes(module, seeds, hash_seed="77", zone="Asia/Tokyo", shift_s=A_YEAR_S),
+    )
+
+
 def main() -> int:
     """Compare, and say by the exit code whether anything differed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -48,8 +56,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     began_s, seeds = time.monotonic(), range(asked.start, asked.start + asked.seeds)
-    one = hashes(asked.of, seeds, hash_seed="1", zone="UTC", shift_s=0)
-    two = hashes(asked.of, seeds, hash_seed="77", zone="Asia/Tokyo", shift_s=A_YEAR_S)
+    one, two = compared(asked.of, seeds)
     differ = [a for a, b in zip(one, two, strict=False) if a != b]
     summary = {
         "seeds": asked.seeds,

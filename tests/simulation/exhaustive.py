@@ -13,17 +13,15 @@ end and nothing else. Exit code 1 with findings.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import json
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.campaign import gathered
 from tests.simulation.plan import CALL_FAULTS, Plan, plan_of
 from tests.simulation.runner import COLLECT_EVERY, workshop
 from tests.simulation.store import Disk
@@ -198,24 +196,18 @@ def lines(asked: argparse.Namespace, numbers: list[int]) -> Iterator[dict[str, A
             tell = (lambda _: None) if asked.json or asked.worker else _say
             yield examine(number, asked, tell)
         return
-    with contextlib.ExitStack() as stack:
-        workers = []
-        for job in range(asked.jobs):
-            mine = [name for n in numbers[job :: asked.jobs] for name in ("--number", str(n))]
-            flags = [
-                f"--{one}" for one in ("seams", "resumes", "pairs", "fail") if getattr(asked, one)
-            ]
-            command = [sys.executable, "-m", "tests.simulation.exhaustive", "--worker", *mine]
-            command += [*flags, "--every", str(asked.every)]
-            if mine:
-                worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-                workers.append(stack.enter_context(worker))
-        for worker in workers:
-            for line in worker.stdout or ():
-                yield json.loads(line)
-        for worker in workers:
-            if worker.wait() not in {0, 1}:
-                raise SystemExit(f"a worker ended with {worker.returncode}")
+    flags = [f"--{one}" for one in ("seams", "resumes", "pairs", "fail") if getattr(asked, one)]
+    flags += ["--every", str(asked.every), "--worker"]
+    shares = (numbers[job :: asked.jobs] for job in range(asked.jobs))
+    yield from gathered(
+        (
+            ["tests.simulation.exhaustive", *flags]
+            + [word for number in mine for word in ("--number", str(number))]
+            for mine in shares
+            if mine
+        ),
+        ends_well=(0, 1),
+    )
 
 
 def _say(text: str) -> None:

@@ -21,6 +21,8 @@ from typing import Any
 
 import tenacity
 
+from tests.patches import replaced
+
 _TIME = (
     *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
     *("process_time", "sleep", "localtime", "gmtime"),
@@ -86,13 +88,9 @@ def guarded(virtual_s: Callable[[], float]) -> Iterator[None]:
         (random, "SystemRandom", _forbidden("random.SystemRandom")),
         (tenacity, "time", types.SimpleNamespace(monotonic=virtual_s, sleep=_forbidden("sleep"))),
     ]
-    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in targets]
-    for owner, name, value in targets:
-        setattr(owner, name, value)
-    _State.inside = True
-    try:
-        yield
-    finally:
-        _State.inside = False
-        for owner, name, value in kept:
-            setattr(owner, name, value)
+    with replaced(targets):
+        _State.inside = True
+        try:
+            yield
+        finally:
+            _State.inside = False

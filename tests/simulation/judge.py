@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from arbit.app.store import DATABASE
 from tests import checker
@@ -21,17 +22,27 @@ DEARER = Decimal("1.02")
 DUST_USD = Decimal(6)  # minima are about four dollars, and prices move a little
 
 
-def judge(world: World) -> None:
-    """Everything that can be said once it is over."""
+def both_books(
+    records: Iterable[dict[str, Any]], folder: Path
+) -> tuple[checker.Exchange, checker.Database] | str:
+    """Our account as the venue's log has it and as the database has it, or what is wrong there."""
     accounts: dict[str, checker.Exchange] = defaultdict(checker.Exchange)
-    for record in world.venue.exchange.log.records:
+    for record in records:
         checker.take(accounts[record["account"]], record)
-    path = world.folder / DATABASE
+    path = folder / DATABASE
     names = [name for name in checker.accounts_of(path) if ":sandbox:" in name]
     if len(names) != 1:
-        world.watch.say(2, f"accounts in the database: {names}")
+        return f"accounts in the database: {names}"
+    return accounts["main"], checker.read_database(path, names[0])
+
+
+def judge(world: World) -> None:
+    """Everything that can be said once it is over."""
+    books = both_books(world.venue.exchange.log.records, world.folder)
+    if isinstance(books, str):
+        world.watch.say(2, books)
         return
-    exchange, database = accounts["main"], checker.read_database(path, names[0])
+    exchange, database = books
     for asset, amount in world.mishaps.drifts.items():  # told apart, and to be found in the books
         exchange.balances[asset] = exchange.balances[asset] - amount
     stuck = world.plan.fatal and any(not row["ended_ns"] for row in database.cycles.values())

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
 
 from arbit.venues.ccxt import loader
 from tests.simulation.plan import Plan
@@ -14,23 +15,50 @@ from tests.simulation.world import Result, World
 
 COLLECT_EVERY = 5
 
+Told = TypeVar("Told", covariant=True)  # noqa: PLC0105  what a seed came to
+
+
+class Runs(Protocol[Told]):
+    """A world of one seed."""
+
+    def run(self) -> Told:
+        """The whole of it."""
+        ...
+
 
 @contextlib.contextmanager
-def workshop() -> Iterator[Disk]:
-    """A disk, everything imported, and a garbage collector that waits for us to call it."""
+def clean_slate() -> Iterator[Disk]:
+    """A disk, and a garbage collector that waits for us to call it."""
     loader.errors()  # imported now: inside a simulation it would reach for the real world
     disk = Disk()
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
-        with warnings.catch_warnings():  # who is killed before it began never awaits
-            warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
-            yield disk
+        yield disk
     finally:
         gc.enable()
         gc.unfreeze()
         disk.close()
+
+
+@contextlib.contextmanager
+def workshop() -> Iterator[Disk]:
+    """A clean slate for the daemon over frames in memory."""
+    with clean_slate() as disk, warnings.catch_warnings():
+        # Who is killed before it began never awaits.
+        warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
+        yield disk
+
+
+def one_by_one(seeds: Iterable[int], make: Callable[[int], Runs[Told]]) -> Iterator[Told]:
+    """The result of each seed's world. What is left of them is collected now and then."""
+    for number, seed in enumerate(seeds):
+        world = make(seed)
+        yield world.run()
+        del world
+        if number % COLLECT_EVERY == 0:
+            gc.collect()
 
 
 def run_seeds(
@@ -40,10 +68,10 @@ def run_seeds(
 ) -> Iterator[Result]:
     """The result of each seed. `tend` may change a world before it runs."""
     with workshop() as disk:
-        for number, seed in enumerate(seeds):
+
+        def make(seed: int) -> World:
             world = World(seed, disk, plan_of(seed))
             tend(world)
-            yield world.run()
-            del world
-            if number % COLLECT_EVERY == 0:
-                gc.collect()
+            return world
+
+        yield from one_by_one(seeds, make)

@@ -11,15 +11,14 @@ that this seed says does not hold.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from tests.patches import patched
 from tests.simulation import saboteurs, saboteurs_books, saboteurs_more
 from tests.simulation.plan import plan_of
 from tests.simulation.runner import run_seeds
@@ -44,29 +43,11 @@ class Caught:
         return tuple(sorted({int(one[1]) for one in found if one is not None}))
 
 
-@contextlib.contextmanager
-def planted(saboteur: Saboteur) -> Iterator[None]:
-    """Its patches, while open."""
-    undo: list[tuple[Any, str, Any]] = []
-
-    def sets(owner: Any, name: str, value: Any) -> None:
-        kept = owner.__dict__[name] if isinstance(owner, type) else getattr(owner, name)
-        undo.append((owner, name, kept))
-        setattr(owner, name, value)
-
-    saboteur.plant(sets)
-    try:
-        yield
-    finally:
-        for owner, name, value in reversed(undo):
-            setattr(owner, name, value)
-
-
 def hunt(saboteur: Saboteur, seeds: Iterable[int]) -> Caught:
     """Run seeds until one gives it away."""
     wanted = [one for seed in seeds for one in ([seed, seed] if saboteur.twice else [seed])]
     before: dict[int, str] = {}
-    with planted(saboteur):
+    with patched(saboteur.plant):
         for number, result in enumerate(run_seeds(wanted), 1):
             said = list(result.violations)
             if before.setdefault(result.seed, result.hash) != result.hash:

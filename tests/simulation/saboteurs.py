@@ -29,8 +29,7 @@ from arbit.venues.kraken import outcomes, resolve
 from arbit.venues.kraken.nonce import Nonces
 from arbit.venues.kraken.outcomes import Verdict
 from arbit.venues.kraken.private import following, keeper, orders_book, ws_orders
-
-Sets = Callable[[Any, str, Any], None]
+from tests.patches import Sets
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ from arbit.risk.envelope import Allowance, Approved
 from arbit.venues.kraken import budgets, reads
 from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.gateway import KrakenGateway
-from tests.simulation.saboteurs import Sets, bug
+from tests.patches import Sets
+from tests.simulation.saboteurs import bug
 
 
 @bug("fees are not booked")

@@ -27,7 +27,8 @@ from arbit.risk.gate import Gate
 from arbit.sandbox.accounts import FEES, Books
 from arbit.venues.kraken import resolve
 from arbit.venues.kraken.private import keeper, orders_book, ws_orders
-from tests.simulation.saboteurs import Sets, bug
+from tests.patches import Sets
+from tests.simulation.saboteurs import bug
 
 # --- found by the simulation, once ---------------------------------------------------------------
 

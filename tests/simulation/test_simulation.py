@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +11,8 @@ import pytest
 
 from arbit.execution import engine
 from arbit.execution.sending import Sender
+from tests.patches import patched
+from tests.simulation import determinism
 from tests.simulation.bounds import small_memories
 from tests.simulation.canaries import SECRET, spellings
 from tests.simulation.exhaustive import SCENARIOS, Tally, failures, kills
@@ -26,7 +25,7 @@ from tests.simulation.plan import (
 )
 from tests.simulation.regress import rows
 from tests.simulation.runner import run_seeds, workshop
-from tests.simulation.sabotage import ENTERED, hunt, planted
+from tests.simulation.sabotage import ENTERED, hunt
 from tests.simulation.saboteurs import ALL
 from tests.simulation.world import World
 
@@ -93,7 +92,7 @@ def test_a_run_that_depends_on_the_one_before_it_is_caught() -> None:
 
 def test_a_planted_bug_is_gone_when_the_hunt_is_over() -> None:
     before = dict(vars(Sender))
-    with planted(ALL["tasks_never_end"]):
+    with patched(ALL["tasks_never_end"].plant):
         assert vars(Sender)["_follow"] is not before["_follow"]
     assert dict(vars(Sender)) == before
 
@@ -149,16 +148,10 @@ def test_a_kill_at_each_third_seam_of_a_clean_run_loses_nothing() -> None:
 
 
 def test_the_same_seed_is_the_same_run_in_another_process() -> None:
-    """Whatever the hash seed, the time zone and the working folder."""
-    command = [sys.executable, "-m", "tests.simulation", "--seeds", "6", "--hashes"]
-    told = []
-    for hash_seed, zone, folder in (("1", "UTC", HERE), ("77", "Asia/Tokyo", Path("/"))):
-        extra = {"PYTHONHASHSEED": hash_seed, "TZ": zone, "PYTHONPATH": str(HERE.parents[1])}
-        environ = {**os.environ, **extra}
-        ran = subprocess.run(command, env=environ, cwd=folder, capture_output=True, check=True)
-        told.append(ran.stdout)
-    assert told[0] == told[1]
-    assert len(told[0].splitlines()) == 6
+    """Whatever the hash seed, the time zone, the date and the working folder."""
+    one, two = determinism.compared("tests.simulation", range(6))
+    assert one == two
+    assert len(one) == 6
 
 
 def test_a_plan_is_drawn_from_its_seed_alone() -> None:

@@ -20,6 +20,7 @@ import aiohappyeyeballs
 import aiohttp.connector
 import picows.api
 
+from tests.patches import replaced
 from tests.simulation.clock import WALL_START_NS
 from tests.simulation.guards import guarded
 from tests.simulation.loop import OWNER, SimLoop
@@ -91,12 +92,5 @@ def ambient(loop: SimLoop, rng: random.Random, skew_ns: Callable[[], int]) -> It
         (aiohappyeyeballs, "start_connection"): _stub,
         (picows.api, "_HAS_AIOFASTNET"): False,
     }
-    with guarded(loop.time):
-        kept = [(owner, name, getattr(owner, name)) for owner, name in targets]
-        for (owner, name), value in targets.items():
-            setattr(owner, name, value)
-        try:
-            yield
-        finally:
-            for owner, name, value in kept:
-                setattr(owner, name, value)
+    with guarded(loop.time), replaced((*what, value) for what, value in targets.items()):
+        yield

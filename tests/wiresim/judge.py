@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from arbit.app.store import DATABASE
 from tests import checker
-from tests.simulation.judge import RATE_WORDS
+from tests.simulation.judge import RATE_WORDS, both_books
 
 if TYPE_CHECKING:
     from tests.wiresim.world import WireWorld
@@ -15,15 +13,11 @@ if TYPE_CHECKING:
 
 def judge(world: WireWorld) -> None:
     """Everything that can be said once it is over."""
-    accounts: dict[str, checker.Exchange] = defaultdict(checker.Exchange)
-    for record in world.venue.exchange.log.records:
-        checker.take(accounts[record["account"]], record)
-    path = world.folder / DATABASE
-    names = [name for name in checker.accounts_of(path) if ":sandbox:" in name]
-    if len(names) != 1:
-        world.watch.say(2, f"accounts in the database: {names}")
+    books = both_books(world.venue.exchange.log.records, world.folder)
+    if isinstance(books, str):
+        world.watch.say(2, books)
         return
-    exchange, database = accounts["main"], checker.read_database(path, names[0])
+    exchange, database = books
     one_clock = not world.plan.skew_s and not world.jumps
     for said in checker.check(exchange, database, one_clock=one_clock):
         world.watch.say(2, said)

@@ -19,6 +19,7 @@ from arbit.domain.book import OrderBook, Source
 from arbit.domain.events import Event
 from arbit.persistence.sinks import ListSink
 from arbit.ports import Clock, Listener
+from tests.patches import replaced
 from tests.simulation.daemon import NoScreen
 from tests.simulation.loop import Process, SimLoop
 
@@ -75,15 +76,5 @@ def seeded(epoch: Callable[[], str]) -> Iterator[None]:
     async def sink(*_: object) -> ListSink:
         return ListSink()
 
-    targets: list[tuple[Any, str, Any]] = [
-        (live, "run_epoch", epoch),
-        (history, "open_sink", sink),
-    ]
-    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in targets]
-    for owner, name, value in targets:
-        setattr(owner, name, value)
-    try:
+    with replaced([(live, "run_epoch", epoch), (history, "open_sink", sink)]):
         yield
-    finally:
-        for owner, name, value in kept:
-            setattr(owner, name, value)

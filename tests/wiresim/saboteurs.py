@@ -23,12 +23,13 @@ from arbit.venues.confirm import QuietBooks
 from arbit.venues.dial import _Listener
 from arbit.venues.kraken import rest_orders
 from arbit.venues.kraken.nonce import Nonces
-from arbit.venues.kraken.private import following, keeper, ws_orders
+from arbit.venues.kraken.private import following, ws_orders
 from arbit.venues.kraken.rest import PrivateRest
 from arbit.venues.kraken.session import KrakenSession
 from arbit.venues.kraken.shard import Shard
-from tests.simulation.sabotage import planted
-from tests.simulation.saboteurs import Saboteur, Sets
+from tests.patches import Sets, patched
+from tests.simulation.saboteurs import ALL as SIMULATED
+from tests.simulation.saboteurs import Saboteur
 from tests.wiresim.runner import run_seeds
 
 SEEDS = 300
@@ -196,14 +197,7 @@ def sockets_left_open(sets: Sets) -> None:
 
 @bug("the account's socket is not watched")
 def account_unwatched(sets: Sets) -> None:
-    real = keeper.Keeper._pulse
-
-    def pulse(self, connection, now_ns):
-        self._session.heard_ns = now_ns
-        self._session._ping = None
-        real(self, connection, now_ns)
-
-    sets(keeper.Keeper, "_pulse", pulse)
+    SIMULATED["no_watchdog"].plant(sets)
 
 
 @bug("the end of a socket is told to nobody")
@@ -216,7 +210,7 @@ def end_untold(sets: Sets) -> None:
 
 def hunt(saboteur: Saboteur, seeds: int) -> tuple[int, str]:
     """How many seeds it took, and what gave it away; (0, "") when nothing did."""
-    with planted(saboteur):
+    with patched(saboteur.plant):
         for number, result in enumerate(run_seeds(range(seeds)), 1):
             if result.violations:
                 return number, result.violations[0]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.patches import patched
+from tests.simulation import determinism
 from tests.simulation.loop import SECOND_NS
-from tests.simulation.sabotage import planted
 from tests.wiresim.net import Net, WireLoop
 from tests.wiresim.plan import BENIGN_EVERY, CALL_FAULTS, DIAL_FAULTS, STYLES, Plan, plan_of
 from tests.wiresim.runner import run_seeds
@@ -57,21 +55,15 @@ def test_what_once_was_found_stays_fixed() -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_planted_bug_is_caught(name: str) -> None:
-    with planted(ALL[name]):
+    with patched(ALL[name].plant):
         assert any(result.violations for result in run_seeds(QUICK[name]))
 
 
 def test_the_same_seed_is_the_same_run_in_another_process() -> None:
-    """Whatever the hash seed, the time zone and the working folder."""
-    command = [sys.executable, "-m", "tests.wiresim", "--seeds", "3", "--start", "1", "--hashes"]
-    told = []
-    for hash_seed, zone, folder in (("1", "UTC", HERE), ("77", "Asia/Tokyo", Path("/"))):
-        extra = {"PYTHONHASHSEED": hash_seed, "TZ": zone, "PYTHONPATH": str(HERE.parents[1])}
-        environ = {**os.environ, **extra}
-        ran = subprocess.run(command, env=environ, cwd=folder, capture_output=True, check=True)
-        told.append(ran.stdout)
-    assert told[0] == told[1]
-    assert len(told[0].splitlines()) == 3
+    """Whatever the hash seed, the time zone, the date and the working folder."""
+    one, two = determinism.compared("tests.wiresim", range(1, 4))
+    assert one == two
+    assert len(one) == 3
 
 
 def test_a_plan_is_drawn_from_its_seed_alone() -> None:

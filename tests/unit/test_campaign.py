@@ -1,0 +1,82 @@
+"""What campaigns do alike: shares of seeds, the lines of several processes, patches that end."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.campaign import MOST_TOLD, _shares, gathered, run, seeds_of
+from tests.patches import patched, replaced
+
+RAISES = ["timeit", "-n", "1", "-r", "1", "raise ValueError"]  # ends with 1
+
+
+def asked(**changes: Any) -> argparse.Namespace:
+    usual = {"seeds": 10, "start": 100, "seed": None, "jobs": 1, "step": 1}
+    return argparse.Namespace(**(usual | {"worker": False, "hashes": False} | changes))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_every_seed_is_some_processs_and_no_others(jobs: int) -> None:
+    shares = []
+    for words in _shares("m", asked(jobs=jobs)):
+        told = dict(zip(words[2::2], map(int, words[3::2]), strict=True))
+        one = asked(start=told["--start"], seeds=told["--seeds"], step=told["--step"])
+        shares += list(seeds_of(one))
+    assert sorted(shares) == list(range(100, 110))
+
+
+def test_one_seed_is_replayed_alone() -> None:
+    assert list(seeds_of(asked(seed=7))) == [7]
+
+
+def test_lines_come_process_by_process(tmp_path: Path) -> None:
+    commands = []
+    for seed in (3, 1, 2):
+        file = tmp_path / f"{seed}.json"
+        file.write_text(f'{{"seed": {seed}}}')
+        commands.append(["json.tool", "--compact", str(file)])
+    assert [told["seed"] for told in gathered(commands)] == [3, 1, 2]
+
+
+def test_a_process_that_ends_badly_ends_the_campaign() -> None:
+    with pytest.raises(SystemExit, match="ended with 1"):
+        list(gathered([RAISES]))
+    assert list(gathered([RAISES], ends_well=(0, 1))) == []
+
+
+def test_findings_are_told_with_their_replay_and_not_without_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Tally:
+        def add(self, told: dict[str, Any]) -> None:
+            assert told["seed"] == 4
+
+    found = [f"[2] {number}" for number in range(MOST_TOLD + 2)]
+    run("tests.it", asked(), iter([{"seed": 4, "violations": found}]), Tally())
+    said = capsys.readouterr().out
+    assert said.count("python -m tests.it --seed 4\n") == MOST_TOLD
+    assert "seed 4: and 2 more" in said
+
+
+def test_what_was_replaced_is_as_before_even_when_planting_breaks() -> None:
+    class Owner:
+        @staticmethod
+        def name() -> str:
+            return "before"
+
+    before = dict(vars(Owner))
+    with replaced([(Owner, "name", staticmethod(lambda: "meanwhile"))]):
+        assert Owner.name() == "meanwhile"
+    assert dict(vars(Owner)) == before
+
+    def plant(sets: Any) -> None:
+        sets(Owner, "name", None)
+        raise KeyError
+
+    with pytest.raises(KeyError), patched(plant):
+        raise AssertionError("it was not planted")
+    assert dict(vars(Owner)) == before
