@@ -82,7 +82,7 @@ class Finale:
 
         upheavals = world.mishaps.upheavals
         ours = world.mishaps.drifts or world.mishaps.foreign
-        seen = ours or upheavals.foreign_orders or upheavals.blind
+        seen = ours or upheavals.foreign_orders or upheavals.twins or upheavals.blind
         if not await world.until(halted, HALT_S) and seen:
             world.watch.say(2, f"no halt {HALT_S:.0f} s after {world.plan.timed}")
         await world.until(self._agrees, AGREES_S)

@@ -94,7 +94,7 @@ def _excused(world: World, exchange: checker.Exchange, said: str, *, stuck: bool
         return True
     if said.startswith("rounding") and any(name == "fee_third" for name, _ in world.swarm.counts):
         return True
-    lost = world.mishaps.upheavals.lost_ids
+    lost = world.mishaps.upheavals.not_ours
     names = {*lost, *(one for one in world.mishaps.upheavals.lost_cycles)}
     for trade_id, fill in exchange.fills.items():
         if fill["fee_asset"] not in fill["symbol"].split("/") or fill["cl_ord_id"] in lost:
@@ -175,6 +175,10 @@ def _benign(world: World) -> None:
     for words, count in world.venue.exchange.refusals.items():
         if any(word in words for word in RATE_WORDS):
             world.watch.say(22, f"{words} ({count} times) although nothing went wrong")
+    for row in world.watch.reader.execute("SELECT kind, detail FROM incidents"):
+        world.watch.say(
+            18, f"an incident although nothing went wrong: {row['kind']}, {row['detail']}"
+        )
     sql = "SELECT cycle_id, profit FROM cycles WHERE state='done'"
     for cycle_id, profit in world.watch.reader.execute(sql):
         if Decimal(profit) <= 0:

@@ -38,11 +38,12 @@ CALL_FAULTS: dict[str, float] = {
     "rest_error": 0.10,
     "rest_odd": 0.05,
     "dial_refused": 0.30,
+    "exec_swap": 0.30,
     "overfill": 0.10,
     "fee_third": 0.25,
 }
 # Drawn apart from the others: what breaks the venue's own word would drown what does not.
-RARE_CALLS = {"overfill": 0.05, "fee_third": 0.05}
+RARE_CALLS = {"exec_swap": 0.10, "overfill": 0.05, "fee_third": 0.05}
 # Faults that happen at a time: how many a seed draws at most.
 TIMED_FAULTS: dict[str, int] = {
     "line_cut": 3,
@@ -76,7 +77,7 @@ LATER = (
     *("money_while_down", "clock_back"),
 )
 # Faults after which the account is no longer ours to explain: the daemon must halt.
-FATAL_FAULTS = ("drift", "foreign_trade", "foreign_order", "old_backup")
+FATAL_FAULTS = ("drift", "foreign_trade", "foreign_order", "twin_trade", "old_backup")
 
 
 @dataclass(slots=True)
@@ -198,6 +199,11 @@ def _more(plan: Plan, rng: random.Random) -> None:
     plan.twice = rng.random() < 0.15
     if rng.random() < 0.35:
         _calm(plan, rng)
+    _rare(plan, rng)
+
+
+def _rare(plan: Plan, rng: random.Random) -> None:
+    """Faults that few seeds have, since they would drown the others."""
     for name, likely in RARE_CALLS.items():
         if rng.random() < likely:
             plan.rates[name] = CALL_FAULTS[name] * rng.uniform(0.2, 1.0)
@@ -208,6 +214,8 @@ def _more(plan: Plan, rng: random.Random) -> None:
     if not plan.fatal and rng.random() < 0.08:
         at_s = rng.uniform(plan.seconds * 0.2, plan.seconds * 0.9)
         plan.timed.append((at_s, rng.choice(FATAL_FAULTS)))
+    if rng.random() < 0.05:  # as soon as the account is opened
+        plan.timed.append((rng.uniform(0.01, 0.4), "deposit"))
     plan.timed.sort()
 
 

@@ -282,11 +282,10 @@ def recovery_continues(sets: Sets) -> None:
     sets(Engine, "adopt", adopt)
 
 
-@bug("our own orders are taken for somebody else's")
-def wrong_prefix(sets: Sets) -> None:
-    for room in (audit, recovery, private):
-        sets(room, "ours", lambda client_id: False)
-    sets(Engine, "late", lambda self, trade: False)
+@bug("another daemon of our kind on the account is passed over")
+def twin_passed_over(sets: Sets) -> None:
+    sets(audit, "ours", lambda client_id: False)
+    sets(audit.Auditor, "_foreign", lambda self, what: None)
 
 
 @bug("a way home is sold for what was ordered, not for what there is")

@@ -24,6 +24,7 @@ MS = 1_000_000
 SECOND_PROCESS = 900  # numbers of daemons that should never have been started
 LOOK_NS = 2 * MS
 STEPS = (1, 10, 100)  # how many units of a pair's precision its increments may come to have
+TWIN = "abzzzzz1-11"
 BACKED_UP = "backup.db"
 
 
@@ -33,7 +34,7 @@ class Upheavals:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rng = random.Random(f"upheavals {world.plan.seed}")
-        self.foreign_orders = 0
+        self.foreign_orders = self.twins = 0
         self.restored = False
         self.lost_ids: set[str] = set()  # orders that the restored backup does not know
         self.lost_cycles: set[str] = set()
@@ -51,13 +52,19 @@ class Upheavals:
             "money_while_down": self._money_while_down,
             "clock_back": self._clock_back,
             "foreign_order": self._foreign_order,
+            "twin_trade": self._twin_trade,
             "old_backup": self._old_backup,
         }
 
     @property
     def happened(self) -> bool:
-        """Whether somebody's order was seen to rest here, or a backup took the database's place."""
-        return self.foreign_orders > 0 or self.restored
+        """Whether others were seen to act here, or a backup took the database's place."""
+        return self.foreign_orders > 0 or self.restored or self.twins > 0
+
+    @property
+    def not_ours(self) -> set[str]:
+        """Client ids that no row can know: of what a backup lost, and of another daemon."""
+        return self.lost_ids | {TWIN}
 
     @property
     def blind(self) -> bool:
@@ -177,6 +184,13 @@ class Upheavals:
             return
         self.foreign_orders += 1
         venue.stream.flush()
+
+    def _twin_trade(self) -> None:
+        """Another daemon of the same kind trades on the account, from another folder."""
+        venue = self._world.venue
+        before = len(venue.account.trades)
+        venue.foreign("BTC/USD", "buy", Decimal("0.001"), TWIN)
+        self.twins += len(venue.account.trades) - before
 
     def _old_backup(self) -> None:
         """A copy is made while a cycle is open; the daemon is killed, and restarts on the copy.

@@ -157,12 +157,12 @@ class SimVenue:
                 return
         self.stream.flush()
 
-    def foreign(self, symbol: str, side: str, qty: Decimal) -> None:
+    def foreign(self, symbol: str, side: str, qty: Decimal, client_id: str = "") -> None:
         """Somebody else trades on the account."""
         pair = self.market.pairs[symbol]
         level = pair.book.top(1 if side == "buy" else 0, 1)[0]
         price = Decimal(level[0]).scaleb(-pair.instrument.price_precision)
-        request = OrderRequest(symbol, side, qty, price, "ioc")
+        request = OrderRequest(symbol, side, qty, price, "ioc", client_id=client_id)
         try:
             self.exchange.add_order(self.account, request, self.clock.wall_ns())
         except Refused:

@@ -254,7 +254,7 @@ class Watch:
         sql = "SELECT state FROM orders WHERE client_id=?"
         row = self.reader.execute(sql, (client_id,)).fetchone()
         if row is None:
-            if client_id not in self._world.mishaps.upheavals.lost_ids:
+            if client_id not in self._world.mishaps.upheavals.not_ours:
                 self.say(16, f"{client_id} is accepted, and no row knows it")
         elif row["state"] in {"never", "rejected"}:
             self.say(6, f"{client_id} is accepted, and was called {row['state']}")

@@ -116,7 +116,8 @@ class PrivateStream:
 
     def flush(self) -> None:
         """Tell every subscribed socket what has happened since the last time."""
-        news, batched = list(self._news), self._faults.active("exec_batch") is not None
+        swapped = self._faults.active("exec_swap") is not None
+        news, batched = list(self._news), self._faults.active("exec_batch") is not None or swapped
         self._news.clear()
         entries: dict[str, list[reports.Entry]] = {}
         for one in news:
@@ -130,7 +131,7 @@ class PrivateStream:
                 self._tell(one.account, "balances", "update", [reports.balance(one)])
         if batched:
             for account, together in entries.items():
-                self._executions(account, together)
+                self._executions(account, together[::-1] if swapped else together)
 
     def _level(self, one: OrderHappened) -> reports.Number:
         """How full the engine's counter of the order's account and pair is."""
