@@ -80,7 +80,7 @@ ORDER_KINDS: Final[tuple[Row, ...]] = (
         {},
     ),
     ("exec_reorder", "account", "two executions frames change places", {}, None, {}),
-    ("exec_swap", "account", "what happens at once is told in one frame, last first", {}, None, {}),
+    ("exec_swap", "account", "what happens at once is told last first", {}, None, {}),
     ("exec_early", "account", "reports of an order come before its reply", {}, None, {}),
     ("exec_batch", "account", "reports that belong together come in one frame", {}, None, {}),
     (

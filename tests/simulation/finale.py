@@ -68,7 +68,7 @@ class Finale:
             full = self._refused() - refused
             if self._has_money() and (not full or set(full) - AT_THE_LIMIT):
                 world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
-        await world.until(lambda: self.trading() and self._agrees(), AGREES_S)
+        await world.until(self._settled, AGREES_S)
 
     async def must_halt(self) -> None:
         """The account is not ours alone any more: no way round a halt."""
@@ -123,6 +123,11 @@ class Finale:
 
     def _more_than(self, orders: int) -> bool:
         return self._world.watch.orders > orders
+
+    def _settled(self) -> bool:
+        if self._third_fees():  # an operator has yet to accept what the lists do not explain
+            self._supervise(30.0)
+        return self.trading() and self._agrees()
 
     def _recovered(self) -> bool:
         return self._trader is not None and self._trader.started

@@ -179,8 +179,8 @@ def _benign(world: World) -> None:
         world.watch.say(
             18, f"an incident although nothing went wrong: {row['kind']}, {row['detail']}"
         )
-    sql = "SELECT cycle_id, profit FROM cycles WHERE state='done'"
-    for cycle_id, profit in world.watch.reader.execute(sql):
+    sql = "SELECT cycle_id, profit_ref FROM cycles WHERE state='done' AND profit_ref IS NOT NULL"
+    for cycle_id, profit in world.watch.reader.execute(sql):  # with the dust that it left
         if Decimal(profit) <= 0:
             world.watch.say(12, f"cycle {cycle_id} went as planned, and earned {profit}")
     missed = [plant for plant in world.plants if not plant.taken]

@@ -291,7 +291,11 @@ def unknown_not_heeded(sets: Sets) -> None:
 
 @bug("books of different ages count as one market")
 def skew_ignored(sets: Sets) -> None:
+    from arbit.app import venue
+
+    real = venue.Freshness
     sets(checks, "skew", lambda sights, symbols, max_skew_ms: None)
+    sets(venue, "Freshness", lambda max_age_ns, max_skew_ns: real(max_age_ns, 10**15))
 
 
 @bug("an order that is cancelled counts as one that has ended with nothing")

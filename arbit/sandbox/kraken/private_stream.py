@@ -131,7 +131,8 @@ class PrivateStream:
                 self._tell(one.account, "balances", "update", [reports.balance(one)])
         if batched:
             for account, together in entries.items():
-                self._executions(account, together[::-1] if swapped else together)
+                for told in [[one] for one in together[::-1]] if swapped else [together]:
+                    self._executions(account, told)
 
     def _level(self, one: OrderHappened) -> reports.Number:
         """How full the engine's counter of the order's account and pair is."""
