@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RATE_WORDS = ("Rate limit", "Too many", "Orders limit")
 SHORT = ("withdrawal", "overfill", "fee_third", "fee_change")  # money goes by itself
+UNKEPT = ("journal_full", "journal_locked", "unwritten_kill")
 DEARER = Decimal("1.02")
 DUST_USD = Decimal(6)  # minima are about four dollars, and prices move a little
 
@@ -57,7 +58,13 @@ def judge(world: World) -> None:
     _surprises(world, exchange, database)
     _funded(world)
     _benign(world)
-    if world.venue.nonces_back and not world.mishaps.upheavals.restored:
+    _rising(world)
+
+
+def _rising(world: World) -> None:
+    """Nonces only ever rise, unless the journal that keeps them could not, or is an older one."""
+    unkept = any(name in UNKEPT for name, _ in world.swarm.counts)
+    if world.venue.nonces_back and not unkept and not world.mishaps.upheavals.restored:
         world.watch.say(4, f"{world.venue.nonces_back} nonces were no higher than one before")
 
 

@@ -25,6 +25,7 @@ from arbit.persistence import locks
 from arbit.risk import checks
 from arbit.risk.gate import Gate
 from arbit.sandbox.accounts import FEES, Books
+from arbit.scanner import Freshness
 from arbit.venues.kraken import resolve
 from arbit.venues.kraken.private import keeper, orders_book, ws_orders
 from tests.patches import Sets
@@ -293,9 +294,12 @@ def unknown_not_heeded(sets: Sets) -> None:
 def skew_ignored(sets: Sets) -> None:
     from arbit.app import venue
 
-    real = venue.Freshness
+    def freshness(max_age_ns, max_skew_ns):
+        del max_skew_ns
+        return Freshness(max_age_ns, 10**15)
+
     sets(checks, "skew", lambda sights, symbols, max_skew_ms: None)
-    sets(venue, "Freshness", lambda max_age_ns, max_skew_ns: real(max_age_ns, 10**15))
+    sets(venue, "Freshness", freshness)
 
 
 @bug("an order that is cancelled counts as one that has ended with nothing")
