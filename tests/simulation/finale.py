@@ -58,7 +58,7 @@ class Finale:
         refused = self._refused()
         for _ in range(TRIES):
             await world.until(self._up, 60.0)
-            before = world.watch.orders
+            before = len(world.watch.accepted)  # on a dead socket orders leave, and never arrive
             plant = world.venue.planter.pick(world.loop.now_ns, 1_200_000_000, (45.0, 60.0))
             world.shift(plant.symbol, plant.shift_bps)
             world.venue.at(plant.until_ns, world.shift, plant.symbol, 0.0)
@@ -121,8 +121,8 @@ class Finale:
         self._supervise(30.0)
         return self.trading()
 
-    def _more_than(self, orders: int) -> bool:
-        return self._world.watch.orders > orders
+    def _more_than(self, accepted: int) -> bool:
+        return len(self._world.watch.accepted) > accepted
 
     def _settled(self) -> bool:
         if self._third_fees():  # an operator has yet to accept what the lists do not explain
