@@ -52,7 +52,6 @@ class Storm:
         self.on = False
         self._server.faults.clear()
         self.swallowed_ns = min(self.swallowed_ns, self._loop.now_ns)
-        self._say_again()
 
     # --- requests --------------------------------------------------------------------------------
 
@@ -138,23 +137,7 @@ class Storm:
         if one.name in SWALLOWS:
             self.swallowed_ns = self._loop.now_ns + int(one.lasts_s * SECOND_NS)
         if one.name in LASTING:
-            self._later(
-                int(one.lasts_s * SECOND_NS), functools.partial(self._over, number, one.name)
-            )
-
-    def _over(self, number: int, name: str) -> None:
-        self._server.faults.clear(number)
-        if name in SWALLOWS:
-            self._say_again()
-
-    def _say_again(self) -> None:
-        """Statuses once more: one that a mute socket swallowed would hold on it for ever.
-
-        That is a known gap: a venue that loses a status on a socket that lives on stops us.
-        """
-        stream = self._server.stream
-        stream.broadcast_status()
-        stream.broadcast_pairs(list(self._server.market.pairs.values()))
+            self._later(int(one.lasts_s * SECOND_NS), lambda: self._server.faults.clear(number))
 
     def _wire(self, name: str) -> bool:
         wires = [wire for wire in self._net.wires if wire.alive]
