@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from arbit.domain.cycle import CYCLE_TABLE, CycleHappening, CycleState
 from arbit.domain.market import Market
-from arbit.domain.money import EXACT
+from arbit.domain.money import EXACT, ceil_to, floor_to
 from arbit.domain.order import (
     ORDER_TABLE,
     OrderHappening,
@@ -22,6 +22,7 @@ from arbit.domain.order import (
     end_of,
     happening_of,
 )
+from arbit.domain.records import PlannedRecord
 from arbit.domain.triangle import Leg, Side
 from arbit.execution.cycle import Cycle, WorkingOrder, affordable, all_dust, is_dust
 
@@ -275,13 +276,20 @@ def _funded_leg(cycle: Cycle, index: int, markets: Mapping[str, Market]) -> Send
     """The next leg, from what the one before really delivered; None when that is too little."""
     row = cycle.record.plan[index - 1]
     market = markets.get(row.leg.symbol)
-    if market is None:
+    if market is None or market.price_increment is None:
         return None
+    limit = _on_grid(row, market.price_increment)
     funds = cycle.surely(row.leg.spend, market.digits_of(row.leg.spend))
-    qty = affordable(row.leg, funds, row.limit_price, market, most=row.qty)
+    qty = affordable(row.leg, funds, limit, market, most=row.qty)
     if qty is None:
         return None
-    return SendLeg(index, row.leg, qty, row.limit_price, row.fee_rate, funds)
+    return SendLeg(index, row.leg, qty, limit, row.fee_rate, funds)
+
+
+def _on_grid(row: PlannedRecord, tick: Decimal) -> Decimal:
+    """The planned limit on the grid of now, which may have changed: never a worse price."""
+    rounded = floor_to if row.leg.side is Side.BUY else ceil_to
+    return rounded(row.limit_price, tick)
 
 
 def _worst_spend(leg: Leg, qty: Decimal, limit: Decimal) -> Decimal:

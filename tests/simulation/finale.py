@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.kill import Resume
+from tests.simulation.loop import SimCrash
 from tests.simulation.watch import USD
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ AGREES_S = 600.0  # as HALT_S: a busy account has many pages
 TRIES = 6
 LEAST_USD = 30
 AT_THE_LIMIT = {"asset_cap", "funds"}  # what is HELD fills a cap, until a person takes it home
+
+
+def state_of(trader: Trader) -> BreakerState:
+    """The breaker's state. A rest that is over is written down, and a kill may come with that."""
+    try:
+        return trader.breaker.state()
+    except SimCrash:
+        return BreakerState.HALTED
 
 
 class Finale:
@@ -40,7 +49,7 @@ class Finale:
         trader = self._trader
         if trader is None or not trader.started or trader.engine.closed:
             return False
-        well = trader.breaker.state() in {BreakerState.ACTIVE, BreakerState.PROBING}
+        well = state_of(trader) in {BreakerState.ACTIVE, BreakerState.PROBING}
         keeps = not trader.engine.keeper.ok() and not trader.setup.gateway.unready()
         agreed = not trader.auditor.overdue()
         return well and keeps and agreed and not trader.engine.open_cycles
@@ -137,7 +146,7 @@ class Finale:
         trader = self._trader
         if trader is None or not trader.started or self._world.plan.fatal:
             return
-        stopped = trader.breaker.state() in {BreakerState.HALTED, BreakerState.REDUCING}
+        stopped = state_of(trader) in {BreakerState.HALTED, BreakerState.REDUCING}
         if stopped and not trader.breaker._rested_at_ns:
             self._world.operator.resume()
 
@@ -149,7 +158,7 @@ class Finale:
         trader = self._trader
         if trader is None or not trader.started:
             return
-        stopped = trader.breaker.state() in {BreakerState.HALTED, BreakerState.REDUCING}
+        stopped = state_of(trader) in {BreakerState.HALTED, BreakerState.REDUCING}
         if stopped and (not trader.breaker._rested_at_ns or elapsed_s > 10.0):
             if trader.breaker.reason in {Reason.DRIFT, Reason.FOREIGN}:
                 if self._third_fees():
@@ -181,7 +190,7 @@ class Finale:
         engine = trader.engine
         open_cycles = [(w.cycle.cycle_id, w.cycle.state.value) for w in engine.works.values()]
         return (
-            f"started {trader.started}, breaker {trader.breaker.state().value} "
+            f"started {trader.started}, breaker {state_of(trader).value} "
             f"{trader.breaker.detail}, open {open_cycles}, journal {engine.keeper.ok()!r}, "
             f"gateway {trader.setup.gateway.unready()!r}, refusals {engine.refusals}"
         )

@@ -62,8 +62,11 @@ def judge(world: World) -> None:
 
 
 def _rising(world: World) -> None:
-    """Nonces only ever rise, unless the journal that keeps them could not, or is an older one."""
-    unkept = any(name in UNKEPT for name, _ in world.swarm.counts)
+    """Nonces only ever rise, unless the journal that keeps them is an older one.
+
+    Or it could not keep them, and the clock that was to make up for it was set.
+    """
+    unkept = world.mishaps.jumps and any(name in UNKEPT for name, _ in world.swarm.counts)
     if world.venue.nonces_back and not unkept and not world.mishaps.upheavals.restored:
         world.watch.say(4, f"{world.venue.nonces_back} nonces were no higher than one before")
 

@@ -142,7 +142,7 @@ class PrivateRest:
         """
         cost = COSTS.get(name, 1)
         async with self._turn_for(cost, reserved=reserved):
-            if why := stop():
+            if why := stop() or self._nonces.hold():
                 raise NotSent(why)
             self.budget.spend(cost, self.clock.monotonic_ns())
             self.calls += 1

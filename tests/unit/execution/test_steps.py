@@ -86,6 +86,27 @@ def test_the_next_leg_spends_what_the_one_before_delivered_and_no_more() -> None
     assert states(step.cycle) == ["filled"]
 
 
+@pytest.mark.parametrize(
+    ("index", "symbol", "tick", "limit"),
+    [(2, "ETH/BTC", "0.03", "0.09"), (3, "ETH/USD", "3", "12"), (3, "ETH/USD", "0.5", "11")],
+)
+def test_a_later_leg_stays_on_a_grid_that_has_changed_and_within_its_plan(
+    index: int, symbol: str, tick: str, limit: str
+) -> None:
+    """The venue refuses a price off its grid; a buy goes down to it, a sale up."""
+    markets = MARKETS | {symbol: replace(MARKETS[symbol], price_increment=D(tick))}
+    before = [done(one) for one in range(1, index - 1)]
+    step = outcome_of(at(index - 1, *before), said(index - 1), markets)
+    (send,) = step.commands
+    assert isinstance(send, SendLeg)
+    assert send.limit_price == D(limit)
+
+
+def test_no_later_leg_leaves_where_the_grid_is_not_known() -> None:
+    markets = MARKETS | {"ETH/BTC": replace(MARKETS["ETH/BTC"], price_increment=None)}
+    assert told(outcome_of(at(1), said(1), markets)) == ("unwinding", (PlanUnwind(),))
+
+
 def test_the_next_leg_counts_on_what_the_venue_keeps_of_each_figure() -> None:
     kept = MARKETS | {"ETH/BTC": replace(MARKETS["ETH/BTC"], quote_digits=3, base_digits=8)}
     step = outcome_of(at(1), said(1, fee="0.0015"), kept)

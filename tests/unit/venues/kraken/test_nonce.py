@@ -77,6 +77,39 @@ def test_what_could_not_be_kept_is_kept_with_the_next_request() -> None:
     assert Nonces(kept, wall).next() > last
 
 
+def test_a_nonce_ahead_of_the_clock_is_used_only_when_it_is_kept() -> None:
+    """Else a start, killed before its journal works, leaves nonces that the next one repeats."""
+    kept, wall = Kept(), Wall(NOW_NS)
+    Nonces(kept, wall).next()
+    kept.fails = True
+    second = Nonces(kept, wall)
+    assert "ahead of the clock" in second.hold()
+    kept.fails = False
+    assert second.hold() == ""
+    last = second.next()
+    assert Nonces(kept, wall).next() > last
+
+
+def test_the_clock_alone_is_enough_where_it_is_ahead_of_all_that_was_used() -> None:
+    kept, wall = Kept(), Wall(NOW_NS)
+    first = Nonces(kept, wall)
+    kept.fails = True
+    assert first.hold() == ""
+    last = max(first.next() for _ in range(100))
+    assert first.hold() == ""
+    wall.now_ns += 10_000_000
+    assert Nonces(kept, wall).next() > last
+
+
+def test_a_running_process_whose_clock_is_set_back_goes_on_within_its_block() -> None:
+    kept, wall = Kept(), Wall(NOW_NS)
+    nonces = Nonces(kept, wall)
+    nonces.next()
+    kept.fails = True
+    wall.now_ns -= HOUR_NS
+    assert nonces.hold() == ""
+
+
 def test_a_key_used_before_in_milliseconds_may_be_used_on() -> None:
     assert Nonces(Kept(), Wall(NOW_NS)).next() > NOW_NS // 1_000_000
 
