@@ -75,7 +75,7 @@ class Finale:
                 break
         else:
             full = self._refused() - refused
-            if self._has_money() and (not full or set(full) - AT_THE_LIMIT):
+            if self._has_money() and (not full or set(full) - self._limits()):
                 world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
         await world.until(self._settled, AGREES_S)
 
@@ -118,6 +118,10 @@ class Finale:
 
     def _refused(self) -> Counter[str]:
         return Counter(self._trader.engine.refusals if self._trader is not None else {})
+
+    def _limits(self) -> set[str]:
+        """What may stand in the way for good; a fee in the wrong asset's name is a loss at once."""
+        return AT_THE_LIMIT | ({"daily_loss"} if self._third_fees() else set())
 
     def _has_money(self) -> bool:
         """Whether there is enough of any start asset for the smallest cycle."""
