@@ -85,5 +85,6 @@ def spellings(secret: bytes) -> Iterator[bytes]:
     ways += [quote(text, safe="").encode(), base64.urlsafe_b64encode(secret)]
     ways += [text.replace("/", "\\/").encode("latin-1")]
     for way in dict.fromkeys(ways):
-        for start in range(0, len(way) - BLOCK + 1, STEP):
-            yield way[start : start + BLOCK]
+        wide = 1 + (way == ways[1])  # two hexadecimal digits a character: seven alone are a number
+        for start in range(0, len(way) - BLOCK * wide + 1, STEP * wide):
+            yield way[start : start + BLOCK * wide]

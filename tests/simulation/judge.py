@@ -20,6 +20,7 @@ RATE_WORDS = ("Rate limit", "Too many", "Orders limit")
 SHORT = ("withdrawal", "overfill", "fee_third", "fee_change")  # money goes by itself
 UNKEPT = ("journal_full", "journal_locked", "unwritten_kill")
 DEARER = Decimal("1.02")
+FEWEST = 3  # of opportunities in a seed without faults
 DUST_USD = Decimal(6)  # minima are about four dollars, and prices move a little
 
 
@@ -193,6 +194,8 @@ def _benign(world: World) -> None:
     for cycle_id, profit in world.watch.reader.execute(sql):  # with the dust that it left
         if Decimal(profit) <= 0:
             world.watch.say(12, f"cycle {cycle_id} went as planned, and earned {profit}")
+    if len(world.plants) < FEWEST:
+        world.watch.say(18, f"only {len(world.plants)} opportunities found it ready to trade")
     missed = [plant for plant in world.plants if not plant.taken]
     if len(missed) > 1 and len(missed) * 5 > len(world.plants):
         world.watch.say(18, f"{len(missed)} of {len(world.plants)} opportunities passed by")

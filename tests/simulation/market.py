@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from arbit.sandbox.book import ASK, BID
 from arbit.sandbox.instruments import MAJORS, Digits, instrument
 from arbit.sandbox.market import Market, Pair
 from arbit.sandbox.profiles import Band, Listing, MakerSpec, Profile, Weather
@@ -72,6 +73,12 @@ class Planter:
         fair = self._fair(pair) * (1.0 + bps * BPS)
         for maker in pair.makers:
             self._market._record(pair, maker.requote(pair.book, fair, self._rng))
+
+    def refill(self) -> None:
+        """Makers come back where trading has left nothing on a side: nobody could price the pair."""
+        for symbol, pair in self._market.pairs.items():
+            if not (pair.book.top(BID, 1) and pair.book.top(ASK, 1)):
+                self.shift(symbol, 0.0)
 
     def _fair(self, pair: Pair) -> float:
         return self._market._fair_units(pair)
