@@ -24,6 +24,7 @@ KEY = "canary0key0Zx81QpLm27Vt"
 SECRET = base64.b64encode(hashlib.sha512(b"a canary's secret").digest()).decode()
 THOROUGH = 32  # one seed in so many is looked through for every part in every spelling
 BLOCK, STEP = 7, 6  # any twelve characters in a row of a secret have such a block in them
+HEX_BLOCK, HEX_STEP = 10, 3  # and these: seven hexadecimal digits may be a number by chance
 
 
 class Canaries:
@@ -85,6 +86,6 @@ def spellings(secret: bytes) -> Iterator[bytes]:
     ways += [quote(text, safe="").encode(), base64.urlsafe_b64encode(secret)]
     ways += [text.replace("/", "\\/").encode("latin-1")]
     for way in dict.fromkeys(ways):
-        wide = 1 + (way == ways[1])  # two hexadecimal digits a character: seven alone are a number
-        for start in range(0, len(way) - BLOCK * wide + 1, STEP * wide):
-            yield way[start : start + BLOCK * wide]
+        block, step = (HEX_BLOCK, HEX_STEP) if way == ways[1] else (BLOCK, STEP)
+        for start in range(0, len(way) - block + 1, step):
+            yield way[start : start + block]

@@ -4,7 +4,7 @@
 to count; then once for every seam of its first life (each side of a commit and of a send), killed
 there (`--seams`, and what is done when nothing else is asked for). `--resumes` kills at every
 resume as well, `--pairs` at every pair of seams (the second one in the life that recovers) for the
-first five, `--fail` lets every fault strike at each of its chances, and every write fail in each
+first five, cut to one cycle, `--fail` lets every fault strike at each of its chances, and every write fail in each
 way, once each. `--scenario NAME` takes one, `--every N` each
 N-th point alone, `--jobs J` shares the scenarios among processes, `--json` prints one line at the
 end and nothing else. Exit code 1 with findings.
@@ -18,7 +18,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.campaign import gathered
@@ -40,11 +40,14 @@ class Scenario:
     risk: dict[str, Any] = field(default_factory=dict)
     read_lag_ms: int = 0
     transport: str = "ws"
+    cycles: int = 2
+    seconds: float = 1.0
 
     def plan(self) -> Plan:
         """Its plan: one seed's settings, everything else as stated."""
         plan = plan_of(9_001)
-        plan.benign, plan.seconds, plan.kills = False, 1.0, 0
+        plan.benign, plan.kills = False, 0
+        plan.seconds, plan.cycles = self.seconds, self.cycles
         plan.rates, plan.timed = dict(self.rates), list(self.timed)
         plan.latency_ms, plan.jitter_ms, plan.feed_ms = 10.0, 2.0, 10.0
         plan.skew_s, plan.weather_hz, plan.tier = 0.0, 0.0, "pro"
@@ -122,12 +125,21 @@ def kills(tally: Tally, scenario: Scenario, *, resumes: bool, pairs: bool, every
     whole = tally.run(scenario, "untouched", lambda world: None)
     first = whole.processes[0]
     for point in range(1, first.points + 1, every):
-        once = tally.run(scenario, "seam", _killing({1: (point, 0)}))
-        if pairs and len(once.processes) > 1:
-            for again in range(1, once.processes[1].points + 1, every):
-                tally.run(scenario, "pair", _killing({1: (point, 0), 2: (again, 0)}))
+        tally.run(scenario, "seam", _killing({1: (point, 0)}))
+    if pairs:
+        kill_twice(tally, replace(scenario, cycles=1, seconds=0.4), every=every)
     for tick in range(1, first.ticks + 1, every) if resumes else ():
         tally.run(scenario, "resume", _killing({1: (0, tick)}))
+
+
+def kill_twice(tally: Tally, scenario: Scenario, *, every: int = 1) -> None:
+    """Killed at every seam, and then at every seam of the life that recovers."""
+    whole = tally.run(scenario, "untouched", lambda world: None)
+    for point in range(1, whole.processes[0].points + 1, every):
+        once = tally.run(scenario, "seam", _killing({1: (point, 0)}))
+        again = once.processes[1].points if len(once.processes) > 1 else 0
+        for second in range(1, again + 1, every):
+            tally.run(scenario, "pair", _killing({1: (point, 0), 2: (second, 0)}))
 
 
 def failures(tally: Tally, scenario: Scenario, *, every: int = 1) -> None:

@@ -75,7 +75,7 @@ class Planter:
             self._market._record(pair, maker.requote(pair.book, fair, self._rng))
 
     def refill(self) -> None:
-        """Makers come back where trading has left nothing on a side: nobody could price the pair."""
+        """Makers come back where trading has left nothing on a side: nobody can price the pair."""
         for symbol, pair in self._market.pairs.items():
             if not (pair.book.top(BID, 1) and pair.book.top(ASK, 1)):
                 self.shift(symbol, 0.0)

@@ -306,7 +306,7 @@ class World:
         self.venue.moved()
 
     def _no_room(self) -> bool:
-        """Whether the venue's own limit on questions lets nothing begin, over REST after a start."""
+        """Whether the venue's limit on questions lets nothing begin: over REST, after a start."""
         trader = self.life.trader if self.life is not None else None
         return trader is not None and COUNTER_FULL in trader.setup.gateway.unready()
 
@@ -329,9 +329,7 @@ class World:
             if self.plan.benign:
                 self.watch.say(18, f"breaker {event.state}: {event.reason} {event.detail}")
         elif isinstance(event, OrderEnded) and self.plan.benign and event.state == "rejected":
-            aged = event.reason.startswith(
-                "not sent: stale_book"
-            )  # while others had the key's turn
+            aged = event.reason.startswith("not sent: stale_book")  # waiting its turn
             if not (aged and self.plan.transport == "rest"):
                 self.watch.say(18, f"an order was rejected: {event.reason}")
 
