@@ -4,10 +4,10 @@
 to count; then once for every seam of its first life (each side of a commit and of a send), killed
 there (`--seams`, and what is done when nothing else is asked for). `--resumes` kills at every
 resume as well, `--pairs` at every pair of seams (the second one in the life that recovers) for the
-first five, cut to one cycle, `--fail` lets every fault strike at each of its chances, and every write fail in each
-way, once each. `--scenario NAME` takes one, `--every N` each
-N-th point alone, `--jobs J` shares the scenarios among processes, `--json` prints one line at the
-end and nothing else. Exit code 1 with findings.
+first five, cut to one cycle, `--fail` lets every fault strike at each of its chances, and every
+write fail in each way, once each. `--scenario NAME` takes one, `--every N` each N-th point alone,
+`--jobs J` shares the scenarios among processes, `--json` prints one line at the end and nothing
+else. Exit code 1 with findings.
 """
 
 from __future__ import annotations
