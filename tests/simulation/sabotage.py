@@ -25,6 +25,7 @@ from tests.simulation.runner import run_seeds
 from tests.simulation.saboteurs import ALL, Saboteur
 
 SEEDS = 1_000
+INVARIANTS = range(1, 23)  # each must be what gives some planted bug away
 ENTERED = (saboteurs, saboteurs_books, saboteurs_more)  # imported for what they enter
 
 
@@ -103,14 +104,17 @@ def main() -> int:
         told += caught.said[0][:90] if caught.said else ""
         told = told if caught.seeds else f"SURVIVED {len(seeds)} seeds"
         print(f"{saboteur.name:30} {took_s:6.1f} s  {told}", flush=True)
+    whole = len(saboteurs_asked) == len(ALL)
+    without = [one for one in INVARIANTS if whole and not by_invariant[one]]
     tally = {
         "saboteurs": len(saboteurs_asked),
         "caught": len(saboteurs_asked) - len(survivors),
         "survivors": survivors,
         "by_invariant": dict(sorted(by_invariant.items())),
+        "invariants_without": without,
     }
     print(json.dumps(tally))
-    return 1 if survivors else 0
+    return 1 if survivors or without else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from decimal import Decimal
@@ -34,7 +34,8 @@ LATER_FILLED = {
     "rejected": ("rejected", "partial", "filled"),
     "never": ("never", "partial", "filled"),
 }
-MAX_TOLD = 20
+MAX_TOLD = 40
+MAX_TOLD_EACH = 5  # else one that is said at every start hides all others
 STOP_NS = 150 * MS  # the supervisor looks every 50 ms whether it was told to stop
 
 
@@ -45,6 +46,7 @@ class Watch:
         self._world = world
         self._folder = folder
         self.violations: list[str] = []
+        self._told: Counter[int] = Counter()
         self.sent: dict[str, int] = {}
         self.accepted: dict[str, int] = {}
         self.orders = 0
@@ -75,7 +77,8 @@ class Watch:
 
     def say(self, number: int, text: str) -> None:
         """Invariant `number` does not hold."""
-        if len(self.violations) < MAX_TOLD:
+        self._told[number] += 1
+        if len(self.violations) < MAX_TOLD and self._told[number] <= MAX_TOLD_EACH:
             at_s = self._world.loop.now_ns / 1e9
             self.violations.append(f"[{number}] {text} (at {at_s:.6f} s)")
 

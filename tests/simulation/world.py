@@ -138,6 +138,9 @@ class World:
 
     def _finish(self) -> Result:
         result = self.result
+        for life in self.lives:
+            if life.trader is not None:  # it is read from now on, and reading may end a rest
+                life.trader.breaker.persist = lambda _flag: None
         judge(self)
         self.bounds.at_the_end()
         self.canaries.look()

@@ -43,7 +43,9 @@ def run(part: Part, tier: str, jobs: int) -> Ran:
     lines = ran.stdout.strip().splitlines()
     for line in lines[:-1]:
         print(line, file=sys.stderr)
-    return Ran(part, command, time.monotonic() - began_s, ran.returncode, _last(lines))
+    return Ran(
+        part, command, time.monotonic() - began_s, ran.returncode, _last(lines), tier == "full"
+    )
 
 
 def _last(lines: list[str]) -> dict[str, Any]:

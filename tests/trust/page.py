@@ -22,11 +22,19 @@ class Ran:
     seconds: float
     code: int
     told: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False  # the full tier: the figures that it must reach are asked for
+
+    @property
+    def short(self) -> list[str]:
+        """Which figures are less than the full tier must reach, or are not told."""
+        least = self.part.least if self.whole else {}
+        return [name for name, most in least.items() if (self.told.get(name) or 0) < most]
 
     @property
     def holds(self) -> bool:
-        """Whether it ended well, and what must be nothing is nothing."""
-        return self.code == 0 and bool(self.told) and not any(map(self.told.get, self.part.zero))
+        """Whether it ended well; what must be nothing is told, and nothing; no figure is short."""
+        nothing = all(name in self.told and not self.told[name] for name in self.part.zero)
+        return self.code == 0 and bool(self.told) and nothing and not self.short
 
 
 def page(of: Mapping[str, str], ran: Sequence[Ran]) -> str:
@@ -58,6 +66,8 @@ def _figures(one: Ran) -> Iterator[str]:
     for name in one.part.figures:
         if name in one.told:
             yield f"- {name.replace('_', ' ')}: {_shown(one.told[name])}"
+    if one.short:
+        yield f"- fewer than asked for: {', '.join(one.short)}"
     for name in ("faults_by_phase", "kills_by_phase"):
         table = one.told.get(name)
         if isinstance(table, dict) and table:

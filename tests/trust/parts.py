@@ -1,12 +1,14 @@
 """The parts of the proof: each a command that ends with one line of JSON, in two sizes.
 
 A command's `{jobs}` is how many processes it may use. `figures` names what the page shows of the
-JSON line; `zero` names what must be nothing there (a list must be empty).
+JSON line; `zero` names what must be there and be nothing (a list must be empty), `least` what must
+be so much at least in the full tier.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Part:
     full: str
     figures: tuple[str, ...]
     zero: tuple[str, ...]
+    least: Mapping[str, float] = field(default_factory=dict)
 
 
 PARTS = (
@@ -32,22 +35,25 @@ PARTS = (
             *("planted", "attempted_share", "violating_seeds"),
         ),
         ("violating_seeds",),
+        {"cycles": 250_000, "faults": 100_000, "kills": 5_000, "attempted_share": 0.99},
     ),
     Part(
         "Saboteurs: planted bugs that the simulation must catch",
         "tests.simulation.sabotage",
         "--seeds 150 --most 10",
         "--seeds 1000",
-        ("saboteurs", "caught", "survivors", "by_invariant"),
-        ("survivors",),
+        ("saboteurs", "caught", "survivors", "by_invariant", "invariants_without"),
+        ("survivors", "invariants_without"),
+        {"saboteurs": 40},
     ),
     Part(
         "Exhaustive kills, and failures at every call",
         "tests.simulation.exhaustive",
         "--seams --most 2 --jobs {jobs}",
-        "--seams --resumes --fail --jobs {jobs}",
+        "--seams --resumes --pairs --fail --jobs {jobs}",
         ("scenarios", "runs", "points", "kills", "pairs", "failures", "findings"),
         ("findings",),
+        {"scenarios": 20, "pairs": 1, "failures": 1},
     ),
     Part(
         "Determinism: two processes, two dates, two folders, one trace",
@@ -56,6 +62,7 @@ PARTS = (
         "--seeds 200",
         ("seeds", "differ"),
         ("differ",),
+        {"seeds": 200},
     ),
     Part(
         "Wire simulation: real feed, gateway and ccxt over sockets in memory",
@@ -67,6 +74,16 @@ PARTS = (
             *("books_checked", "slowest_live_again_s", "violating_seeds"),
         ),
         ("violating_seeds",),
+        {"seeds": 1_000},
+    ),
+    Part(
+        "Saboteurs of the wire: planted bugs that the wire simulation must catch",
+        "tests.wiresim.saboteurs",
+        "--seeds 60 --only exponents --only truncated_is_refusal",
+        "--seeds 300",
+        ("saboteurs", "caught", "survivors"),
+        ("survivors",),
+        {"saboteurs": 10},
     ),
     Part(
         "Fuzz: harmed frames and bodies into every parser and live connections",
@@ -75,5 +92,6 @@ PARTS = (
         "--frames 200000 --jobs {jobs}",
         ("frames", "live_frames", "frames_per_cpu_second", "slowest_ms", "peak_mib", "findings"),
         ("findings",),
+        {"frames": 199_000},
     ),
 )

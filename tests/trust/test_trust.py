@@ -26,7 +26,7 @@ def test_a_part_that_ended_well_holds_and_its_figures_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [(1, TOLD), (0, {}), (0, {**TOLD, "violating_seeds": 2})]
+    ("code", "told"), [(1, TOLD), (0, {}), (0, {**TOLD, "violating_seeds": 2}), (0, {"seeds": 1})]
 )
 def test_a_part_that_failed_or_said_nothing_or_found_something_does_not_hold(
     code: int, told: dict[str, int]
@@ -34,6 +34,15 @@ def test_a_part_that_failed_or_said_nothing_or_found_something_does_not_hold(
     ran = Ran(PART, "python -m it", 1.0, code, told)
     assert not ran.holds
     assert "| NO |" in page({}, [ran])
+
+
+def test_the_full_tier_must_reach_its_figures() -> None:
+    told = {"violating_seeds": 0, **PART.least}
+    assert Ran(PART, "python -m it", 1.0, 0, told, whole=True).holds
+    few = Ran(PART, "python -m it", 1.0, 0, {**told, "kills": 4_999}, whole=True)
+    assert not few.holds
+    assert "fewer than asked for: kills" in page({}, [few])
+    assert Ran(PART, "python -m it", 1.0, 0, {**told, "kills": 4_999}).holds
 
 
 def test_the_gaps_are_those_of_the_fault_table() -> None:
@@ -49,4 +58,4 @@ def test_the_last_line_is_read_or_nothing_is() -> None:
 def test_every_part_is_a_command_that_is_there() -> None:
     for part in PARTS:
         assert importlib.util.find_spec(part.module), part.module
-        assert set(part.zero) <= set(part.figures)
+        assert {*part.zero, *part.least} <= set(part.figures)

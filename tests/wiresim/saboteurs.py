@@ -222,6 +222,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--json", action="store_true", help="its last line always is")
     asked = parser.parse_args()
     survivors: list[str] = []
     chosen: list[Any] = [ALL[name] for name in asked.only] or list(ALL.values())
