@@ -27,27 +27,25 @@ from arbit.domain.account import (
     TradeSeen,
 )
 from arbit.domain.errors import VenueError
-from arbit.domain.money import ZERO, plain
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, JournalFailed
 from arbit.execution.counting import Counting
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
-from arbit.execution.opening import open_account, settled_balances
-from arbit.execution.rounding import Roundings, bound
+from arbit.execution.opening import accepted, amounts, open_account, settled_balances
+from arbit.execution.overdue import why_overdue
+from arbit.execution.rounding import Roundings, bound, differences
 from arbit.execution.setup import MS, EngineSetup
 from arbit.execution.works import Pad
 from arbit.ledger import flow
 from arbit.ports import AccountReader
-from arbit.risk.breaker import Reason
+from arbit.risk.breaker import BreakerState, Reason
 
 LOOK_BACK_NS = 120_000 * MS  # how far before the last audit questions begin: reads lag
 QUIET_NS = 1_000 * MS  # nothing has moved for so long before balances are compared
 AGAIN_S = 6.0  # a venue's reads lag by up to 5 s: a difference counts when it is there twice
 EVERY_NS = 60_000 * MS  # how often balances are compared when nothing asks for it
 LOOK_S = 0.5
-OVERDUE_NS = 300_000 * MS  # no new cycle once the books have not been found to agree for so long
-OVERDUE_WANTED_NS = 30_000 * MS  # or when something asked for a look so long ago
 AUDITED = "audited"  # the flag that keeps when balances last agreed
 
 
@@ -65,24 +63,23 @@ class Auditor:
         self._engine = engine
         self._reader = reader
         self._wanted = False
-        self._moved_ns = 0
-        self._audited_ns = 0
-        self._since_ns = 0
+        self._moved_ns = self._audited_ns = self._since_ns = 0
         self._opened_ns = opened_ns
         self._counting = Counting(setup, engine.keeper, reader)
         self._unlisted = 0  # times that something asked for more than equal balances
         self._flows: dict[str, None] = {}
         self._foreigners: dict[str, None] = {}  # trades, and orders like ours, that were told of
         self._wanted_ns = 0
+        self._looking_ns = 0  # since when what is looked at now was wanted; 0: nothing asked
+        self._off: dict[str, Decimal] = {}  # what the last look found, rounding too
+        self._doubted = False  # it found more than rounding, and nobody knows yet why
         self._agreed_ns = setup.now_ns
-        self._failure = ""
-        self._told_overdue = False
+        self._failure, self._told_drift, self._told_overdue = "", "", False
         self._begun = False
         self._looking = asyncio.Lock()
         self._roundings = Roundings(setup.ledger, setup.journal)
         self._orders = 0  # that had left when the books were last found equal, to the last digit
-        self._hears = False  # the account's stream is whole
-        self._deaf = False  # it was not, while orders left since then
+        self._hears = self._deaf = False  # the stream is whole; it was not while orders left since
         self._exact = True  # the last look found every balance to be what the ledger says
         self.accept_balances = False  # an operator's word: book the next difference as it is
         self.audits = 0
@@ -182,12 +179,10 @@ class Auditor:
         now_ns = self._setup.now_ns
         if self.accept_balances:
             return "the venue's balances are about to be accepted"
-        since_ns = now_ns - self._agreed_ns
-        wanted_ns = now_ns - self._wanted_ns if self._wanted else 0
-        if since_ns <= OVERDUE_NS and wanted_ns <= OVERDUE_WANTED_NS:
-            return ""
-        why = f": {self._failure}" if self._failure else ""
-        return f"the books have not been compared for {since_ns // (1_000 * MS)} s{why}"
+        if self._doubted:
+            return "the venue's balances are not the ledger's: it is being found out why"
+        wanted_ns = self._looking_ns or (self._wanted_ns if self._wanted else 0)
+        return why_overdue(now_ns, self._agreed_ns, wanted_ns, self._failure)
 
     def _tell_overdue(self) -> None:
         """Once each time; a failing question must not go unheard."""
@@ -234,7 +229,11 @@ class Auditor:
     async def reconcile(self) -> None:
         """Book what we missed, then compare every balance; a difference that stays is drift."""
         async with self._looking:
-            await self._reconcile()
+            self._looking_ns = self._wanted_ns if self._wanted else 0
+            try:
+                await self._reconcile()
+            finally:
+                self._looking_ns = 0
 
     async def _reconcile(self) -> None:
         wanted_ns = self._wanted_ns if self._wanted else 0
@@ -252,13 +251,21 @@ class Auditor:
             drifted = await self._drift()
         if drifted is None:
             self._still_want(wanted_ns)
-        elif drifted and self.accept_balances:
-            self._accept(drifted)
+        elif self._off and self.accept_balances:
+            self._accept(self._off)
         elif drifted:
-            said = ", ".join(f"{plain(by)} {asset}" for asset, by in drifted.items())
-            self._stop(Reason.DRIFT, f"the venue has more (or less) than the ledger: {said}")
+            self._drifted(drifted)
         else:
             self._agreed(began_ns)
+
+    def _drifted(self, drifted: Mapping[str, Decimal]) -> None:
+        """Nothing explains it: stop. It is told once for as long as it stays the same."""
+        said = f"the venue has more (or less) than the ledger: {amounts(drifted)}"
+        halted = self._setup.breaker.state() is BreakerState.HALTED
+        if said != self._told_drift or not halted:
+            self._told_drift = said
+            self._tell(Reason.DRIFT.value, said)
+        self._setup.breaker.trip(Reason.DRIFT, said)
 
     async def _lists_wanted(self) -> bool:
         """List trades and flows where equal balances would not be enough; whether it was done."""
@@ -281,7 +288,8 @@ class Auditor:
         While the venue's time is not known they begin where they did: more is asked, not less.
         """
         self._agreed_ns = self._setup.now_ns
-        self._failure, self.accept_balances = "", False
+        self._failure, self._told_drift, self.accept_balances = "", "", False
+        self._doubted = False
         self._roundings.agreed()
         if self._exact:  # else lists lag: what was rounded is not all listed yet
             self._orders, self._deaf = self._engine.orders, False
@@ -294,11 +302,10 @@ class Auditor:
         """An operator has looked: what nothing explains is booked as it is, and told."""
         wall_ns, venue_ns, pad = self._setup.clock.wall_ns(), self._setup.venue_ns, Pad()
         self._exact = True
-        for asset, amount in drifted.items():
-            ref = f"accepted:{wall_ns}:{asset}"
-            self._book(pad, Flow(ref, asset, amount, "accepted", venue_ns or wall_ns))
-        said = ", ".join(f"{plain(by)} {asset}" for asset, by in drifted.items())
-        self._engine.settling.incident(pad, "accepted", f"booked on an operator's word: {said}")
+        for one in accepted(drifted, wall_ns, venue_ns or wall_ns):
+            self._book(pad, one)
+        said = f"booked on an operator's word: {amounts(drifted)}"
+        self._engine.settling.incident(pad, "accepted", said)
         self._engine.keeper.write(pad)
         self._agreed(venue_ns)
 
@@ -364,15 +371,9 @@ class Auditor:
         if self._engine.open_cycles or (sent, moved_ns) != (self._engine.orders, self._moved_ns):
             return None
         self.on_balances(balances)
-        ledger = self._setup.ledger
-        ledger.keep_back({asset: balance.held for asset, balance in balances.items()})
-        found, self._exact = {}, True
-        for asset in sorted({*ledger.assets, *balances}):
-            balance = balances.get(asset, Balance(ZERO))
-            if off := ledger.drift(asset, balance.total):
-                self._exact = False
-                if not balance.agrees(ledger.wallet(asset)):
-                    found[asset] = off
+        self._setup.ledger.keep_back({asset: one.held for asset, one in balances.items()})
+        self._off, found = differences(self._setup.ledger, balances)
+        self._exact, self._doubted = not self._off, bool(found)
         return found
 
     async def _open(self) -> None:

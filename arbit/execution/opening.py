@@ -1,11 +1,13 @@
-"""The first look at an account that is new to us: what is there is what was put in."""
+"""The first look at an account that is new to us, and what an operator takes as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
-from arbit.domain.account import Balance
+from arbit.domain.account import Balance, Flow
 from arbit.domain.errors import VenueUnreachable
+from arbit.domain.money import plain
 from arbit.domain.records import Flag
 from arbit.execution.keeper import Keeper
 from arbit.execution.setup import MS, EngineSetup
@@ -51,3 +53,16 @@ def open_account(
     ledger.keep_back({asset: one.held for asset, one in balances.items()})
     pad.flags[OPENED] = Flag(OPENED, str(venue_ns), venue_ns)
     keeper.write(pad)
+
+
+def accepted(off: Mapping[str, Decimal], wall_ns: int, venue_ns: int) -> list[Flow]:
+    """What an operator takes as it is, though nothing explains it, as flows of their own."""
+    return [
+        Flow(f"accepted:{wall_ns}:{asset}", asset, amount, "accepted", venue_ns)
+        for asset, amount in off.items()
+    ]
+
+
+def amounts(off: Mapping[str, Decimal]) -> str:
+    """How much of each asset, in words."""
+    return ", ".join(f"{plain(by)} {asset}" for asset, by in off.items())

@@ -55,6 +55,20 @@ def rounded(
     return Rounded(tuple(postings), frozenset(settled))
 
 
+def differences(
+    ledger: Ledger, balances: Mapping[str, Balance]
+) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """What the venue has beyond the ledger: all of it, and what is more than rounding."""
+    off: dict[str, Decimal] = {}
+    for asset in sorted({*ledger.assets, *balances}):
+        by = ledger.drift(asset, balances.get(asset, Balance(ZERO)).total)
+        if by:
+            off[asset] = by
+    told = {asset: balances.get(asset, Balance(ZERO)) for asset in off}
+    found = {a: by for a, by in off.items() if not told[a].agrees(ledger.wallet(a))}
+    return off, found
+
+
 class Roundings:
     """The ledger's rows of trades, as heard or listed, until what was rounded of them is booked.
 
@@ -81,7 +95,8 @@ class Roundings:
         for row in rows:
             if row.digits is not None:
                 self._digits[row.asset] = row.digits
-            if row.trade_id and row.ref not in self._settled:
+            listed = row.digits is not None  # the list is the authority: it may correct the stream
+            if row.trade_id and (listed or row.ref not in self._settled):
                 self._rows[row.ref] = row
         bound(self._rows)
 

@@ -111,9 +111,11 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
 
 
 def _in_hand(cycle: Cycle, asset: str, markets: Mapping[str, Market]) -> Decimal:
-    """What can surely be sent home of an asset that the cycle has, however the venue rounds."""
-    told = (markets[row.leg.symbol] for row in cycle.record.plan if row.leg.symbol in markets)
-    digits = (market.digits_of(asset) for market in told)
+    """What can surely be sent home of an asset that the cycle has, however the venue rounds.
+
+    Any market of the asset tells its digits: half-way through a detour none of the plan has it.
+    """
+    digits = (market.digits_of(asset) for market in markets.values())
     return cycle.surely(asset, next((one for one in digits if one is not None), None))
 
 

@@ -33,6 +33,7 @@ NONCES_IN_A_ROW = 3  # as many refused: somebody else uses this key
 LONGEST_WAIT_S = 120.0
 MOST_WAITING = 64
 AFTER_URGENT_S = 0.01
+KEEP_S, KEEP_TRIES = 0.25, 5  # how long the next nonce waits for a journal that is busy
 TOO_MANY_S = 10.0  # how long to stay away after an HTTP status that says "too many"
 MOST_WORDS = 160
 BAD_NONCE = "EAPI:Invalid nonce"
@@ -142,6 +143,7 @@ class PrivateRest:
         """
         cost = COSTS.get(name, 1)
         async with self._turn_for(cost, reserved=reserved):
+            await self._nonce_kept()
             if why := stop() or self._nonces.hold():
                 raise NotSent(why)
             self.budget.spend(cost, self.clock.monotonic_ns())
@@ -186,6 +188,13 @@ class PrivateRest:
             self._turn.release()
             await self.clock.sleep(AFTER_URGENT_S)
         raise NotSent("no room within the venue's request limits")
+
+    async def _nonce_kept(self) -> None:
+        """Give the journal a moment to keep the next nonce: another daemon may be writing."""
+        for _ in range(KEEP_TRIES):
+            if not self._nonces.hold():
+                return
+            await self.clock.sleep(KEEP_S / KEEP_TRIES)
 
     def _room_ns(self, cost: float, *, reserved: bool) -> int:
         now_ns = self.clock.monotonic_ns()
@@ -236,8 +245,8 @@ class PrivateRest:
         words = "; ".join(errors)
         self._bad_nonces = self._bad_nonces + 1 if BAD_NONCE in errors else 0
         if self._bad_nonces >= NONCES_IN_A_ROW:
-            words = (
-                f"another program uses this API key ({self._bad_nonces} nonces refused in a row)"
+            words = (  # without the count: the same words again are no news
+                f"another program uses this API key ({NONCES_IN_A_ROW} nonces refused in a row)"
             )
             verdict = Verdict(verdict.state, Remedy.HALT, verdict.wait_s)
         if RATE_EXCEEDED in errors:
