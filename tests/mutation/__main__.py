@@ -3,8 +3,9 @@
 Every mutant of the modules in `targets` is run against that module's tests; the page
 `docs/mutation.md` tells the score, and each survivor with the reason why it may live, which is
 written by hand in `survivors.toml`. `--part ledger` runs a part alone, `--only TEXT` the mutants
-whose name has it, `--list` runs nothing, `--json` prints the tally as one line. Exit code 1 when a
-part is below 90 % or a survivor has no reason. Needs the extra `mutation`.
+whose name has it, `--list` runs nothing, `--json` prints the tally as one line, `--keep FILE` takes
+from a file what is known of modules that are as they were, tests and all. Exit code 1 when a part
+is below 90 % or a survivor has no reason. Needs the extra `mutation`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from tests.mutation.campaign import campaign
 from tests.mutation.page import LEAST, PAGE, Tally, page, reasons, table
@@ -37,6 +39,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mutants whose name has this text")
     parser.add_argument("--list", action="store_true", help="name the mutants and run nothing")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", type=Path, help="a file to keep ends in, and to take them from")
     asked = parser.parse_args()
     targets = [
         one
@@ -46,7 +49,7 @@ def main() -> int:
     if asked.list:
         return _names(targets, asked.only)
     tally = Tally()
-    for line in campaign(targets, asked.only):
+    for line in campaign(targets, asked.only, asked.keep):
         tally.add(line)
         if not asked.json and line.get("end", "killed") != "killed":
             print(f"{line['end']:9} {line['path']} {line['name']}", flush=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import multiprocessing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from tests.mutation.nursery import ROOT, Nursery, used_s
+from tests.mutation.nursery import ROOT, Nursery, reached, used_s
 from tests.mutation.targets import Target
 
 
@@ -32,19 +35,47 @@ def _worker(target: Target, only: str, told: Any) -> None:
     told.close()
 
 
-def campaign(targets: list[Target], only: str) -> Iterator[dict[str, Any]]:
-    """Each module's mutants, one after the other, in a process of the module's own."""
-    fresh = multiprocessing.get_context("spawn")
+def campaign(targets: list[Target], only: str, keep: Path | None) -> Iterator[dict[str, Any]]:
+    """Each module's mutants, one by one; what `keep` knows of a module is not run again."""
+    kept: dict[str, list[dict[str, Any]]] = {}
+    if keep is not None and keep.exists():
+        kept = json.loads(keep.read_text("utf-8"))
     for target in targets:
-        hears, tells = fresh.Pipe(duplex=False)
-        worker = fresh.Process(target=_worker, args=(target, only, tells))
-        worker.start()
-        tells.close()
-        while True:
-            try:
-                yield hears.recv()
-            except EOFError:
-                break
-        worker.join()
-        if worker.exitcode:
-            raise SystemExit(f"{target.path}: the worker ended with {worker.exitcode}")
+        key = _digest(target, only)
+        found = kept.get(key)
+        if found is not None:
+            yield from found
+            continue
+        found = []
+        for line in _run(target, only):
+            found.append(line)
+            yield line
+        if keep is not None:
+            kept[key] = found
+            keep.write_text(json.dumps(kept), "utf-8")
+
+
+def _digest(target: Target, only: str) -> str:
+    """Another word as soon as a letter changes in what the tests import, or in what is asked."""
+    told = hashlib.sha256(f"{target} {only}".encode())
+    makers = [ROOT / "tests" / "mutation" / name for name in ("mutants.py", "nursery.py")]
+    for file in [*makers, *sorted(reached(target.tests))]:
+        told.update(file.read_bytes())
+    return told.hexdigest()
+
+
+def _run(target: Target, only: str) -> Iterator[dict[str, Any]]:
+    """One module's mutants, in a process of their own."""
+    fresh = multiprocessing.get_context("spawn")
+    hears, tells = fresh.Pipe(duplex=False)
+    worker = fresh.Process(target=_worker, args=(target, only, tells))
+    worker.start()
+    tells.close()
+    while True:
+        try:
+            yield hears.recv()
+        except EOFError:
+            break
+    worker.join()
+    if worker.exitcode:
+        raise SystemExit(f"{target.path}: the worker ended with {worker.exitcode}")

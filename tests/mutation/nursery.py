@@ -91,7 +91,7 @@ class Nursery:
         if not child:
             self._be(source, scratch, show=show)
         try:
-            return _ended(child, time.monotonic() + IDLE * self._limit_s)
+            return _ended(child, IDLE * self._limit_s)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -127,10 +127,13 @@ def used_s(*, alone: bool) -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def _ended(child: int, until_s: float) -> str:
-    """How the fork ended; it and all it started are ended when its time is over."""
-    pause_s = 0.002
-    while time.monotonic() < until_s:
+def _ended(child: int, limit_s: float) -> str:
+    """How the fork ended; it and all it started are ended when its time is over.
+
+    Only our own waiting counts: a machine that was frozen meanwhile makes nobody late.
+    """
+    pause_s, waited_s = 0.002, 0.0
+    while waited_s < limit_s:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
@@ -140,6 +143,7 @@ def _ended(child: int, until_s: float) -> str:
                 return KILLED
             return BROKEN if code else SURVIVED
         time.sleep(pause_s)
+        waited_s += pause_s
         pause_s = min(0.02, pause_s * 1.5)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -179,13 +183,7 @@ class _Source(importlib.abc.Loader):
 
 def shareable(name: str, tests: Sequence[str]) -> list[str]:
     """What the tests import, at any depth, and what does not itself import module `name`."""
-    imports: dict[str, set[str]] = {}
-    waiting = [_module(Path(one)) for one in tests]
-    while waiting:
-        one = waiting.pop()
-        if one not in imports:
-            imports[one] = set(_imported(one))
-            waiting += imports[one]
+    imports = _imports(tests)
     tainted = {name}
     while True:
         more = {one for one, uses in imports.items() if uses & tainted} - tainted
@@ -195,6 +193,24 @@ def shareable(name: str, tests: Sequence[str]) -> list[str]:
     # A package is imported with any of its modules.
     shared = [one for one in imports if one not in tainted and not _is_test(one)]
     return sorted(one for one in shared if _file_of(one) is not None)
+
+
+def reached(tests: Sequence[str]) -> set[Path]:
+    """Every file of ours that the tests import, at any depth, and they themselves."""
+    files = {_file_of(one) for one in _imports(tests)}
+    return {ROOT / "tests" / "conftest.py", *(file for file in files if file is not None)}
+
+
+def _imports(tests: Sequence[str]) -> dict[str, set[str]]:
+    """Of each module that the tests reach, what it imports of ours."""
+    found: dict[str, set[str]] = {}
+    waiting = [_module(Path(one)) for one in tests]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found[one] = set(_imported(one))
+            waiting += found[one]
+    return found
 
 
 def _is_test(name: str) -> bool:

@@ -34,6 +34,8 @@ TARGETS = (
         (
             "tests/unit/test_sizing.py",
             "tests/unit/test_sizing_words.py",
+            "tests/unit/test_sizing_digits.py",
+            "tests/unit/test_sizing_edges.py",
             "tests/unit/test_sizing_rates.py",
             "tests/property/test_sizing.py",
         ),

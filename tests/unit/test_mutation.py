@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.mutation.nursery import shareable
-from tests.mutation.page import LEAST, Tally, page, score, table
+from tests.mutation.page import LEAST, PAGE, Tally, page, reasons, score, table
 from tests.mutation.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,30 @@ def told(*ends: str) -> Tally:
         tally.add({"path": GOLD, "name": f"free: {number}", "end": end})
     tally.add({"path": GOLD, "used_s": 60.0})
     return tally
+
+
+def test_every_survivor_that_is_listed_has_a_reason_and_is_about_code_that_is_there() -> None:
+    known = reasons()
+    assert known
+    for (path, name), why in known.items():
+        assert len(why) > 20, name
+        source = re.sub(r"\s+", " ", (ROOT / path).read_text("utf-8"))
+        before = name.removeprefix(": ") if name.startswith(": ") else name.partition(": ")[2]
+        before = re.sub(r"\s+", " ", before.partition(" → ")[0])
+        assert before in source, f"{path}: {name}"
+
+
+def test_the_page_tells_every_survivor_and_no_part_is_below_the_least() -> None:
+    text = PAGE.read_text("utf-8")
+    for (_, name), why in reasons().items():
+        assert f"- `` {name} ``" in text, name
+        assert why in text
+    listed = [line for line in text.splitlines() if line.startswith("- `` ")]
+    assert len(listed) == len(reasons())
+    assert "No reason given." not in text
+    for part in {one.part for one in TARGETS}:
+        (percent,) = re.findall(rf"^\| \*\*{part}\*\* .*\*\*([\d.]+)\*\*", text, re.MULTILINE)
+        assert float(percent) >= LEAST
 
 
 def test_each_target_and_each_of_its_tests_is_a_file() -> None:

@@ -11,7 +11,7 @@ from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.order import OrderState
 from arbit.domain.records import Memory
 from arbit.domain.triangle import Side
-from arbit.execution.cycle import Cycle, affordable, all_dust, cycles_of, is_dust
+from arbit.execution.cycle import Cycle, WorkingOrder, affordable, all_dust, cycles_of, is_dust
 from tests.unit.execution.steps_world import (
     HOME,
     MARKETS,
@@ -82,12 +82,14 @@ def test_a_buy_that_needs_its_last_digit_leaves_a_hundred_thousandth_over(
 
 
 def test_what_an_amount_pays_for_is_never_rounded_up() -> None:
-    """60 digits of a division that does not end: one up would be beyond the funds."""
+    """A division that does not end: its sixtieth digit one up would be beyond the funds."""
     tiny = replace(FINE, qty_increment=D(1).scaleb(-59))
-    funds, limit = D("0.2"), D("0.3")
-    found = affordable(BUY, funds, limit, tiny)
-    assert found is not None
-    assert found * limit <= funds
+    assert affordable(BUY, D(20_000), D(30_000), tiny) == D("0." + 59 * "6")
+
+
+def test_a_lot_that_is_not_paid_for_is_not_affordable_where_there_are_no_minima() -> None:
+    assert affordable(BUY, D("0.0000001"), D(100), FINE) is None
+    assert affordable(HOME, D("0.000000001"), D(100), FINE) is None
 
 
 @pytest.mark.parametrize(("most", "qty"), [("1", "1"), ("1.0009", "1"), ("2", "1.5"), ("0", None)])
@@ -169,6 +171,7 @@ def test_what_one_market_no_longer_takes_another_may() -> None:
 
 def test_the_start_asset_is_never_what_is_left() -> None:
     assert all_dust(at(3, done(3), done(2), done(1), sent=False), MARKETS)
+    assert all_dust(fresh(), MARKETS), "of a cycle that has moved nothing, nothing is left"
 
 
 # --- what it is and has --------------------------------------------------------------------------
@@ -178,6 +181,9 @@ def test_a_cycle_names_its_assets_and_the_most_it_stakes() -> None:
     cycle = fresh()
     assert (cycle.cycle_id, cycle.start, cycle.assets) == ("c1", "USD", ("USD", "BTC", "ETH"))
     assert cycle.stake == 150
+    bare = Cycle(cycle.record)
+    assert (bare.orders, bare.plans, bare.recovering) == ((), 0, False)
+    assert WorkingOrder(order_of(1, OrderState.SENT).record).trades == ()
     first = replace(PLAN[2], qty=D(7))
     assert cycle.with_record(plan=(first, PLAN[0], PLAN[1])).stake == 7
     assert not cycle.parallel
@@ -265,7 +271,7 @@ def test_a_step_changes_what_it_says_and_keeps_the_rest() -> None:
 
 
 def test_cycles_are_made_again_from_what_was_kept_of_them() -> None:
-    first = replace(fresh().record, prices={"1.chosen": "on", "2.chosen": "home", "2.on": "-3"})
+    first = replace(fresh().record, prices={"1.chosen": "on", "2.way.chosen": "home", "2.on": "-3"})
     other = replace(first, cycle_id="c2", prices={})
     mine, theirs = done(1), done(2)
     memory = Memory(

@@ -140,3 +140,14 @@ def test_what_only_comes_nearer_to_zero_needs_no_price() -> None:
     assert world.gate.has_room(HOME, D(2), D(99), "c1", now_ns)
     assert not world.gate.has_room(HOME, D("2.001"), D(99), "c1", now_ns)
     assert not world.gate.has_room(BACK, D("0.001"), D(101), "c1", now_ns)
+
+
+def test_an_order_that_begins_a_cycle_waits_for_the_operator_and_no_other_does() -> None:
+    world = World()
+    assert world.gate.stops(Purpose.LEG, "BTC/USD", begins=True) == ""
+    (world.data_dir / "pause.sandbox").touch()
+    paused = "venue_paused: venue sandbox"
+    assert world.gate.stops(Purpose.LEG, "BTC/USD", begins=True) == paused
+    assert world.gate.stops(Purpose.LEG, "BTC/USD", begins=False) == ""
+    assert world.gate.stops(Purpose.LEG, "BTC/USD") == "", "nothing begins unless it is said"
+    assert world.gate.stops(Purpose.UNWIND, "BTC/USD", begins=False) == ""
