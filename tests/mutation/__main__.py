@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.mutation.campaign import campaign
 from tests.mutation.page import LEAST, PAGE, Tally, page, reasons, table
 from tests.mutation.targets import TARGETS, Target
+from tests.mutation.witness import KILLED
 
 
 def _names(targets: list[Target], only: str) -> int:
@@ -51,7 +52,7 @@ def main() -> int:
     tally = Tally()
     for line in campaign(targets, asked.only, asked.keep):
         tally.add(line)
-        if not asked.json and line.get("end", "killed") != "killed":
+        if not asked.json and line.get("end", KILLED) != KILLED:
             print(f"{line['end']:9} {line['path']} {line['name']}", flush=True)
     known = reasons()
     whole = len(targets) == len(TARGETS) and not asked.only
@@ -61,7 +62,8 @@ def main() -> int:
     for said in tally.complaints(known, whole=whole):
         print(said, file=sys.stderr)
     low = any(score < LEAST for score in tally.scores().values())
-    return 1 if low or tally.unexplained(known) else 0
+    empty = whole and not all(tally.ends.get(one.path) for one in TARGETS)
+    return 1 if low or empty or tally.unexplained(known) else 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ def outcomes(target: Target, only: str) -> Iterator[dict[str, Any]]:
         yield {"path": target.path, "tests_s": nursery.prepare()}
         for mutant in mutants_of(source):
             if only in mutant.name:
-                yield {"path": target.path, "name": mutant.name, "end": nursery.run(mutant.source)}
+                end, by = nursery.run(mutant.source)
+                yield {"path": target.path, "name": mutant.name, "end": end, "by": by}
+        nursery.original()  # whatever has befallen the machine meanwhile
         yield {"path": target.path, "used_s": used_s(alone=False)}
     finally:
         nursery.close()
@@ -57,9 +60,11 @@ def campaign(targets: list[Target], only: str, keep: Path | None) -> Iterator[di
 
 def _digest(target: Target, only: str) -> str:
     """Another word as soon as a letter changes in what the tests import, or in what is asked."""
-    told = hashlib.sha256(f"{target} {only}".encode())
-    makers = [ROOT / "tests" / "mutation" / name for name in ("mutants.py", "nursery.py")]
-    for file in [*makers, *sorted(reached(target.tests))]:
+    told = hashlib.sha256(f"{target} {only} {sys.version}".encode())
+    makers = [
+        ROOT / "tests" / "mutation" / name for name in ("mutants.py", "nursery.py", "witness.py")
+    ]
+    for file in [*makers, ROOT / "pyproject.toml", *sorted(reached(target.tests))]:
         told.update(file.read_bytes())
     return told.hexdigest()
 

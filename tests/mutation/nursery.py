@@ -3,7 +3,12 @@
 The parent of a module's mutants has imported the libraries, and every module of ours that its
 tests use and that does not itself use the module. A fork then imports the mutant in its place,
 its dependents and the tests, and runs them until the first that fails. Nothing is written to the
-source: what is on disk is always the original.
+source: what is on disk is always the original. The original itself is run in the same way, before
+the mutants and after them, and must pass both times.
+
+No clock of the machine's kills: pytest's timeout and hypothesis' check for slow data are off, a
+mutant's time is counted in seconds of its own processor, and one that ran out of it has to do so
+twice.
 """
 
 from __future__ import annotations
@@ -29,17 +34,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
+
+from tests.mutation.witness import SURVIVED, TIMEOUT, Seen, Witness, read, verdict
 
 ROOT = Path(__file__).parents[2]
 PROFILE = "mutation"
-KILLED, SURVIVED, TIMEOUT, BROKEN = "killed", "survived", "timeout", "broken"
 MEMORY = 4 << 30  # bytes of address space: a mutant that only grows ends as an error of its own
 LEAST_S = 5.0  # so much of a processor a mutant may always use
 TIMES = 10.0  # and so many times what the original used
 IDLE = 8.0  # it may wait this many times longer: others use the machine too
-_PYTEST = ("-n", "0", "-x", "-q", "-p", "no:cacheprovider", "--tb=no", "--assert=plain")
-_FAILED, _NOT_IMPORTED = 1, 2  # pytest's words for it
+_PYTEST = ("-n", "0", "-q", "-p", "no:cacheprovider", "--tb=no", "--assert=plain")
+_ON = ("--continue-on-collection-errors", "--timeout=0")
 
 
 class Nursery:
@@ -50,6 +56,7 @@ class Nursery:
         self._file = ROOT / path
         self._tests = list(tests)
         self._limit_s = 120.0
+        self._passing: frozenset[str] = frozenset()
         self._cache = tempfile.mkdtemp(prefix="mutation-")
 
     def prepare(self) -> float:
@@ -61,6 +68,7 @@ class Nursery:
             database=None,
             max_examples=25,
             phases=(Phase.explicit, Phase.generate),  # what fails need not be made small
+            suppress_health_check=[HealthCheck.too_slow],  # by a wall clock
         )
         for name in shareable(self._name, self._tests):
             importlib.import_module(name)
@@ -70,28 +78,44 @@ class Nursery:
         sys.dont_write_bytecode, sys.pycache_prefix = False, self._cache
         gc.collect()
         gc.freeze()
-        original = self._file.read_text("utf-8")
-        self.run(original)  # nothing is compiled yet
+        if self._name in sys.modules:
+            raise SystemExit(f"{self._name} is imported already: no mutant would take its place")
+        self.original()  # nothing is compiled yet
         before_s = used_s(alone=True)
-        end = self.run(original)
+        self._passing = frozenset(self.original().passed)
         took_s = used_s(alone=True) - before_s
-        if end != SURVIVED:
-            raise SystemExit(f"{self._name}: its tests fail on the original ({end})")
         self._limit_s = max(LEAST_S, TIMES * took_s)
         return took_s
+
+    def original(self) -> Seen:
+        """Run the module as it is, the way a mutant is run. SystemExit unless all tests pass."""
+        seen, late = self._fork(self._file.read_text("utf-8"), show=False)
+        passing = self._passing or frozenset(seen.passed if seen else ())
+        if late or verdict(seen, passing) != SURVIVED or seen is None:
+            raise SystemExit(f"{self._name}: its tests fail on the original ({late} {seen})")
+        return seen
 
     def close(self) -> None:
         """Leave nothing behind."""
         shutil.rmtree(self._cache, ignore_errors=True)
 
-    def run(self, source: str, *, show: bool = False) -> str:
-        """What became of this source: killed, survived, timeout or broken."""
+    def run(self, source: str, *, show: bool = False) -> tuple[str, str]:
+        """What became of this source, in a word of `witness`, and the test that noticed."""
+        for _ in range(2):
+            seen, late = self._fork(source, show=show)
+            if not late:
+                return verdict(seen, self._passing), seen.failed if seen else ""
+        return TIMEOUT, ""
+
+    def _fork(self, source: str, *, show: bool) -> tuple[Seen | None, bool]:
+        """What a fork with this source has seen, and whether it ran out of time."""
         scratch = tempfile.mkdtemp(prefix="mutant-")
         child = os.fork()
         if not child:
             self._be(source, scratch, show=show)
         try:
-            return _ended(child, IDLE * self._limit_s)
+            late = _is_late(child, IDLE * self._limit_s)
+            return read(Path(scratch, "seen")), late
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -108,9 +132,13 @@ class Nursery:
                 nowhere = os.open(os.devnull, os.O_RDWR)
                 for one in (0, 1, 2):
                     os.dup2(nowhere, one)
-            sys.meta_path.insert(0, _Instead(self._name, self._file, source))
+            instead, witness = _Instead(self._name, self._file, source), Witness()
+            sys.meta_path.insert(0, instead)
             chosen = [f"--basetemp={scratch}/pytest", f"--hypothesis-profile={PROFILE}"]
-            code = int(pytest.main([*_PYTEST, *chosen, *self._tests]))
+            asked = [*_PYTEST, *_ON, *chosen, *self._tests]
+            code = int(pytest.main(asked, plugins=[witness]))
+            witness.seen.born = instead.is_done
+            witness.seen.write(Path(scratch, "seen"))
         except BaseException:  # noqa: BLE001  whatever it is, this process ends here
             traceback.print_exc()
         finally:
@@ -127,8 +155,8 @@ def used_s(*, alone: bool) -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def _ended(child: int, limit_s: float) -> str:
-    """How the fork ended; it and all it started are ended when its time is over.
+def _is_late(child: int, limit_s: float) -> bool:
+    """Wait for the fork; it and all it started are ended when its time is over.
 
     Only our own waiting counts: a machine that was frozen meanwhile makes nobody late.
     """
@@ -136,18 +164,14 @@ def _ended(child: int, limit_s: float) -> str:
     while waited_s < limit_s:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            code = os.waitstatus_to_exitcode(status)
-            if code == -signal.SIGKILL:  # its processor time was up
-                return TIMEOUT
-            if code < 0 or code in {_FAILED, _NOT_IMPORTED}:
-                return KILLED
-            return BROKEN if code else SURVIVED
+            # The kernel's word when the processor time was up.
+            return os.waitstatus_to_exitcode(status) == -signal.SIGKILL
         time.sleep(pause_s)
         waited_s += pause_s
         pause_s = min(0.02, pause_s * 1.5)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return TIMEOUT
+    return True
 
 
 class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -155,6 +179,7 @@ class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def __init__(self, name: str, file: Path, source: str) -> None:
         self._name, self._file, self._source = name, file, source
+        self.is_done = False  # imported, to its last line
 
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
@@ -176,6 +201,7 @@ class _Source(importlib.abc.Loader):
     def exec_module(self, module: Any) -> None:
         """Run the mutant's own text."""
         exec(self._finder.code(), module.__dict__)  # noqa: S102  our own source, bent by us
+        self._finder.is_done = True
 
 
 # --- what may be imported before -----------------------------------------------------------------

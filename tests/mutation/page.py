@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.mutation.targets import TARGETS
+from tests.mutation.witness import BROKEN, KILLED, SURVIVED, TIMEOUT, UNBORN
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "mutation.md"
@@ -19,10 +20,13 @@ _HEAD = """# Mutation testing
 Written by `python -m tests.mutation`; do not edit. The reasons are kept by hand in
 `tests/mutation/survivors.toml`.
 
-{mutants} mutants, none left out, in {minutes:.0f} minutes of one processor. A mutant is one small
-change to a module; it is killed when a test of that module fails, and timed out when its tests use
-ten times what they use on the original. A part below 90 % is a failure, and so is a survivor
-without a reason."""
+{mutants} mutants in {minutes:.0f} minutes of one processor. A mutant is one small change to a
+module. It is killed when a test of that module fails which passes on the original, in a process
+just like it, before the mutants are run and after. It timed out when its tests used ten times what
+they use on the original, twice. It is unborn when it cannot be imported, or none of its tests can
+with it: there is nothing to test, so it counts neither way. Were it counted as alive, the lowest
+part would be at {strict:.1f} %. A part below 90 % is a failure, and so is a survivor without a
+reason."""
 _SURVIVORS = "## Survivors"
 Name = tuple[str, str]  # the module's path and the mutant's name
 
@@ -56,7 +60,7 @@ class Tally:
             self.tests_s[path] = line.get("tests_s", self.tests_s.get(path, 0.0))
             return
         counts[line["end"]] += 1
-        if line["end"] in {"survived", "broken"}:
+        if line["end"] in {SURVIVED, BROKEN}:
             self.survivors.append((path, line["name"]))
 
     def parts(self) -> dict[str, Counter[str]]:
@@ -69,7 +73,11 @@ class Tally:
 
     def scores(self) -> dict[str, float]:
         """Percent killed, by part. What ran out of time is noticed as much as what failed."""
-        return {part: score(counts) for part, counts in self.parts().items()}
+        return {part: score(counts) for part, counts in self.parts().items() if counts}
+
+    def strict(self) -> float:
+        """The lowest part's percent, were the unborn counted as alive."""
+        return min((score(counts, strict=True) for counts in self.parts().values()), default=0.0)
 
     def unexplained(self, known: Mapping[Name, str]) -> list[Name]:
         """The survivors that nobody has given a reason for."""
@@ -79,6 +87,7 @@ class Tally:
         """What is to be done, a line each."""
         said = [f"no reason given: {path} {name}" for path, name in self.unexplained(known)]
         if whole:
+            said += [f"no mutants: {one.path}" for one in TARGETS if not self.ends.get(one.path)]
             gone = sorted(set(known) - set(self.survivors))
             said += [f"no survivor any more: {path} {name}" for path, name in gone]
         return said
@@ -96,40 +105,42 @@ class Tally:
         }
 
 
-def score(counts: Mapping[str, int]) -> float:
-    """Percent noticed; nothing to notice is all of it."""
-    total = sum(counts.values())
-    return 100 * (counts.get("killed", 0) + counts.get("timeout", 0)) / total if total else 100.0
+def score(counts: Mapping[str, int], *, strict: bool = False) -> float:
+    """Percent noticed of those that could be, of all if `strict`; none of nothing."""
+    total = sum(counts.values()) - (0 if strict else counts.get(UNBORN, 0))
+    return 100 * (counts.get(KILLED, 0) + counts.get(TIMEOUT, 0)) / total if total else 0.0
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    """All of a row's counts."""
+    lived = counts.get(SURVIVED, 0) + counts.get(BROKEN, 0)
+    noticed = (counts.get(one, 0) for one in (UNBORN, KILLED, TIMEOUT))
+    return " | ".join(str(one) for one in (sum(counts.values()), *noticed, lived))
 
 
 def table(tally: Tally) -> str:
     """Each module's counts, and each part's score, as a Markdown table."""
     lines = [
-        "| part | module | mutants | killed | timeout | survived | score % | tests s |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| part | module | mutants | unborn | killed | timeout | survived | score % | tests s |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for target in TARGETS:
         counts = tally.ends.get(target.path)
         if counts is None:
             continue
-        lived = counts["survived"] + counts["broken"]
-        figures = (sum(counts.values()), counts["killed"], counts["timeout"], lived)
-        told = " | ".join(str(one) for one in figures)
         took_s = tally.tests_s.get(target.path, 0.0)
-        lines.append(
-            f"| {target.part} | `{target.path}` | {told} | {score(counts):.1f} | {took_s:.1f} |"
-        )
+        figures = f"{_told(counts)} | {score(counts):.1f} | {took_s:.1f}"
+        lines.append(f"| {target.part} | `{target.path}` | {figures} |")
     for part, counts in tally.parts().items():
-        lived = counts["survived"] + counts["broken"]
-        told = f"{sum(counts.values())} | {counts['killed']} | {counts['timeout']} | {lived}"
-        lines.append(f"| **{part}** | | {told} | **{score(counts):.1f}** | |")
+        lines.append(f"| **{part}** | | {_told(counts)} | **{score(counts):.1f}** | |")
     return "\n".join(lines)
 
 
 def page(tally: Tally, known: Mapping[Name, str]) -> str:
     """The whole page."""
     mutants = sum(sum(counts.values()) for counts in tally.ends.values())
-    parts = [_HEAD.format(mutants=mutants, minutes=tally.used_s / 60), table(tally), _SURVIVORS]
+    head = _HEAD.format(mutants=mutants, minutes=tally.used_s / 60, strict=tally.strict())
+    parts = [head, table(tally), _SURVIVORS]
     for path in dict.fromkeys(path for path, _ in tally.survivors):
         parts.append(f"### `{path}`")
         whys: dict[str, list[str]] = {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from tests.mutation.nursery import shareable
 from tests.mutation.page import LEAST, PAGE, Tally, page, reasons, score, table
 from tests.mutation.targets import TARGETS
+from tests.mutation.witness import Seen, verdict
 
 ROOT = Path(__file__).parents[2]
 GOLD = "arbit/ledger.py"
@@ -72,7 +75,60 @@ def test_nothing_that_uses_a_module_is_shared_between_its_mutants() -> None:
 def test_what_ran_out_of_time_was_noticed_and_what_broke_was_not() -> None:
     assert score(Counter(killed=8, timeout=1, survived=1)) == LEAST
     assert score(Counter(killed=8, broken=1, survived=1)) == 80
-    assert score({}) == 100
+    assert score({}) == 0
+
+
+def test_what_could_not_be_imported_is_no_kill_and_may_be_held_against_the_tests() -> None:
+    counts = Counter(killed=9, survived=1, unborn=10)
+    assert (score(counts), score(counts, strict=True)) == (90, 45)
+    assert (score(Counter(unborn=5)), score(Counter(unborn=5), strict=True)) == (0, 0)
+    tally = told("killed", "unborn", "unborn", "killed")
+    assert (tally.survivors, tally.scores(), tally.strict()) == ([], {"ledger": 100.0}, 50.0)
+    assert "at 50.0 %" in page(tally, {})
+
+
+@pytest.mark.parametrize(
+    ("seen", "end"),
+    [
+        (Seen(born=True, passed=["a", "b"]), "survived"),
+        (Seen(born=True, passed=["a"], failed="b"), "killed"),
+        (Seen(born=True, failed="b", unread="file"), "killed"),
+        (Seen(born=True, passed=["a"], failed="not one of the original's"), "broken"),
+        (Seen(born=True, passed=["a"], unread="file"), "broken"),
+        (Seen(born=True, unread="file"), "unborn"),
+        (Seen(born=True), "broken"),
+        (Seen(unread="file"), "unborn"),
+        (Seen(passed=["a"], failed="b"), "unborn"),
+        (Seen(passed=["a", "b"]), "broken"),
+        (None, "broken"),
+    ],
+)
+def test_only_a_test_that_passes_on_the_original_kills(seen: Seen | None, end: str) -> None:
+    assert verdict(seen, {"a", "b"}) == end
+
+
+ENDS = r"""
+from pathlib import Path
+from tests.mutation.nursery import Nursery
+nursery = Nursery("arbit/domain/states.py", ["tests/unit/domain/test_order_states.py"])
+nursery.prepare()
+source = Path("arbit/domain/states.py").read_text("utf-8")
+emptied = source.replace("dict(rows)", "{}")
+assert emptied != source
+for one in (source, emptied, "x = (", source + "\n1 / 0", source + "\nimport os; os.abort()"):
+    print(*nursery.run(one))
+nursery.original()
+nursery.close()
+"""
+
+
+def test_a_fork_tells_a_killed_mutant_from_one_that_cannot_be_imported_or_takes_it_along() -> None:
+    command = [sys.executable, "-c", ENDS]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    survived, killed, *others = ran.stdout.splitlines()
+    assert survived.strip() == "survived"
+    assert killed.startswith("killed tests/unit/domain/test_order_states.py::test_")
+    assert [one.strip() for one in others] == ["unborn", "unborn", "broken"]
 
 
 def test_a_survivor_without_a_reason_and_a_reason_without_a_survivor_are_both_told() -> None:
@@ -81,6 +137,7 @@ def test_a_survivor_without_a_reason_and_a_reason_without_a_survivor_are_both_to
     assert tally.unexplained(known) == [(GOLD, "free: 2")]
     assert tally.complaints(known, whole=True) == [
         f"no reason given: {GOLD} free: 2",
+        *(f"no mutants: {one.path}" for one in TARGETS if one.path != GOLD),
         f"no survivor any more: {GOLD} free: 9",
     ]
     assert tally.complaints(known, whole=False) == [f"no reason given: {GOLD} free: 2"]
@@ -93,9 +150,9 @@ def test_a_survivor_without_a_reason_and_a_reason_without_a_survivor_are_both_to
 def test_a_page_has_the_table_and_each_survivor_under_its_reason() -> None:
     tally = told("killed", "survived", "survived")
     text = page(tally, {(GOLD, "free: 1"): "nobody can see it"})
-    assert "3 mutants, none left out, in 1 minutes of one processor" in text
+    assert "3 mutants in 1 minutes of one processor" in text
     assert table(tally) in text
-    assert f"| ledger | `{GOLD}` | 3 | 1 | 0 | 2 | 33.3 | 1.5 |" in text
+    assert f"| ledger | `{GOLD}` | 3 | 0 | 1 | 0 | 2 | 33.3 | 1.5 |" in text
     assert f"### `{GOLD}`\n\nnobody can see it\n\n- `` free: 1 ``" in text
     assert "No reason given.\n\n- `` free: 2 ``" in text
 
