@@ -173,7 +173,7 @@ class Finale:
 
     def _third_fees(self) -> bool:
         """Whether fees were paid in a third asset, which the venue's REST rows do not tell."""
-        return any(name == "fee_third" for name, _ in self._world.swarm.counts)
+        return self._world.struck("fee_third")
 
     def _agrees(self) -> bool:
         """Whether the ledger is the venue's, but for what nothing explains."""

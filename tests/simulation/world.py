@@ -336,6 +336,10 @@ class World:
             if not (aged and self.plan.transport == "rest"):
                 self.watch.say(18, f"an order was rejected: {event.reason}")
 
+    def struck(self, fault: str) -> bool:
+        """Whether this fault has happened."""
+        return any(name == fault for name, _ in self.swarm.counts)
+
     def deviation(self, asset: str) -> Decimal:
         """How far trading has moved the asset, by the venue's own books."""
         flows = self.mishaps.flows.get(asset, Decimal(0))

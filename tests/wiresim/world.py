@@ -204,6 +204,10 @@ class WireWorld:
             self.process.context.run(self.life.stop)
         await self.until(lambda: not self.process.alive, 60.0)
 
+    def struck(self, fault: str) -> bool:
+        """Whether this fault has happened."""
+        return fault in self.storm.counts
+
     async def until(self, there: Callable[[], bool], within_s: float) -> bool:
         """Wait for it; False when it did not come."""
         ends_ns = self.loop.now_ns + int(within_s * SECOND_NS)

@@ -157,8 +157,8 @@ async def test_half_way_through_a_detour_no_more_is_sold_than_the_venue_surely_k
         stuck(world)
         await over(world)
     bought = next(one for one in world.venue.trades if one.symbol == "SOL/BTC")
-    kept, fee = bought.qty.quantize(D("0.1"), ROUND_DOWN), dict(bought.fees)["SOL"]
-    surely = kept - fee.quantize(D("0.1"), ROUND_CEILING)
+    got, fee = bought.qty.quantize(D("0.1"), ROUND_DOWN), dict(bought.fees)["SOL"]
+    surely = got - fee.quantize(D("0.1"), ROUND_CEILING)
     spent = [one.most_spent for one in world.venue.sent if one.leg.spend == "SOL"]
     assert spent
     assert all(one <= surely for one in spent)
