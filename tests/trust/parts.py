@@ -94,4 +94,13 @@ PARTS = (
         ("findings",),
         {"frames": 199_000},
     ),
+    Part(
+        "Mutants: small changes of the money's code that the tests must notice",
+        "tests.mutation",
+        "--part ledger",
+        "",
+        ("mutants", "scores", "unexplained"),
+        ("unexplained",),
+        {"mutants": 4_000},
+    ),
 )
