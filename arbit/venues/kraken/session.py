@@ -227,13 +227,14 @@ class KrakenSession:
             apply(book, wire, padded=habit is not None)
         except ValueError as error:
             self._counts.bad_frames += 1
+            sub.spoilt()
             self._fail(sub, Disbelief.BAD_FRAME, now_ns, str(error))
             return
         if not self._agrees(book, wire.checksum):
             self._mismatch(sub, f"venue says {wire.checksum}", now_ns)
             return
         self._counts.verified += 1
-        sub.told, sub.habit = wire.checksum, habit
+        sub.told, sub.habit, sub.spoilt_frames = wire.checksum, habit, 0
         if snapshot:
             sub.acked = False
         self._believe(sub, book, now_ns)

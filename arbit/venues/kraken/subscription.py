@@ -59,6 +59,9 @@ TRANSITIONS: dict[tuple[State, Trigger], State] = {
 }
 
 
+FORGETS_HABIT = 3  # spoilt frames in a row: how it was once written proves nothing any more
+
+
 @dataclass(slots=True)
 class Subscription:
     """A symbol on one socket. Times are monotonic nanoseconds.
@@ -69,7 +72,8 @@ class Subscription:
     last request for it, `acked` whether the venue accepted that one, `answered` the last request
     that it accepted (a second consent brings no second snapshot), and `told` the checksum that its
     last message since then carried (None before the first). `habit` is how many decimals its
-    prices and quantities are written with, each of them (None while that is not known).
+    prices and quantities are written with, each of them (None while that is not known);
+    `spoilt_frames` counts book frames in a row that could not be taken.
     """
 
     symbol: str
@@ -86,6 +90,7 @@ class Subscription:
     answered: int = 0
     told: int | None = None
     habit: tuple[int, int] | None = None
+    spoilt_frames: int = 0
     reason: Disbelief = Disbelief.NO_BOOK
 
     def move(self, trigger: Trigger, now_ns: int) -> None:
@@ -96,6 +101,12 @@ class Subscription:
         if after is not self.state:
             self.since_ns = now_ns
         self.state = after
+
+    def spoilt(self) -> None:
+        """A frame could not be taken. After several the habit may be what is wrong: a chance."""
+        self.spoilt_frames += 1
+        if self.spoilt_frames >= FORGETS_HABIT:
+            self.habit = None
 
     @property
     def pause_ns(self) -> int:
