@@ -333,7 +333,8 @@ class World:
                 self.watch.say(18, f"breaker {event.state}: {event.reason} {event.detail}")
         elif isinstance(event, OrderEnded) and self.plan.benign and event.state == "rejected":
             aged = event.reason.startswith("not sent: stale_book")  # waiting its turn
-            if not (aged and self.plan.transport == "rest"):
+            stopped = event.reason.startswith("not sent: draining")
+            if not (stopped or (aged and self.plan.transport == "rest")):
                 self.watch.say(18, f"an order was rejected: {event.reason}")
 
     def struck(self, fault: str) -> bool:

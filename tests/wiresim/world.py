@@ -314,7 +314,8 @@ class WireWorld:
             if self.plan.benign:
                 self.watch.say(18, f"breaker {event.state}: {event.reason} {event.detail}")
         elif isinstance(event, OrderEnded) and self.plan.benign and event.state == "rejected":
-            self.watch.say(18, f"an order was rejected: {event.reason}")
+            if not event.reason.startswith("not sent: draining"):  # it was told to stop
+                self.watch.say(18, f"an order was rejected: {event.reason}")
 
 
 def _settings(plan: Plan, folder: Any) -> Settings:
