@@ -13,11 +13,10 @@ from pathlib import Path
 from arbit.app.live_told import LiveReport
 from arbit.app.store import DATABASE
 from arbit.config import RiskSettings, ScanSettings, Settings
-from arbit.domain.errors import UserError, VenueError
 from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch
 from arbit.risk.kill import Orders
-from tests.simulation import canaries
+from tests.simulation import canaries, ends
 from tests.simulation.again import Again
 from tests.simulation.bounds import Bounds, small_memories
 from tests.simulation.canaries import Canaries
@@ -228,7 +227,7 @@ class World:
         self.life = self.last_life = life
         self.lives.append(life)
         self._task = process.context.run(self.loop.create_task, life())
-        self._task.add_done_callback(lambda task: self._ended(process, task))
+        self._task.add_done_callback(lambda task: self._ended(life, task))
         process.on_death.append(lambda: self._died(process))
 
     def _draw_kill(self, process: Process) -> None:
@@ -257,20 +256,16 @@ class World:
         if not self.closing:
             self.boot()
 
-    def _ended(self, process: Process, task: asyncio.Task[LiveReport]) -> None:
+    def _ended(self, life: Life, task: asyncio.Task[LiveReport]) -> None:
         """The daemon ended by itself."""
+        process = life.process
         if not process.alive or process is not self.process:
             return
         error = task.exception() if not task.cancelled() else None
         report = task.result() if error is None and not task.cancelled() else None
         process.die("exit")
-        stopped = report is not None and report.ended.startswith(("stopped", "recovered"))
         self.canaries.said(repr(report or error))
-        self.result.clean = stopped
-        if not stopped and not isinstance(error, VenueError | UserError):
-            said = repr(error) if report is None else f"{report.ended}: {report.failure}"
-            if report is None or "Venue" not in report.failure:
-                self.watch.say(14, f"life {process.number} ended by itself: {said}")
+        self.result.clean = ends.look(self, life, report, error)
         self.result.halts[f"exit {type(error).__name__}" if error else "exit"] += 1
 
     # --- opportunities ---------------------------------------------------------------------------
