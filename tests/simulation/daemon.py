@@ -78,6 +78,7 @@ class Surroundings:
         self.failing = failing
         self.wrote = wrote
         self.heard: Callable[[Event], None] = lambda _: None
+        self.published: Callable[[Process, Event], None] = lambda _p, _e: None  # at once
 
 
 class Life(LiveRun):
@@ -99,8 +100,13 @@ class Life(LiveRun):
         venue = self._settings.venue("sandbox")
         hub = Hub(asyncio.get_running_loop().call_soon)
         hub.listen(self._around.heard)
+
+        def publish(event: Event) -> None:
+            self._around.published(self.process, event)
+            hub.publish(event)
+
         async with AsyncExitStack() as stack:
-            run, trader, side = await self._build(venue, hub.publish, stack, real=True)
+            run, trader, side = await self._build(venue, publish, stack, real=True)
             self.trader = trader
             recorder = Recorder(self.sink, str(trader.setup.account), self._clock)
             recorder.on_failing = trader.history_failing

@@ -10,6 +10,8 @@ from tests.simulation.saboteurs import ALL
 CAUGHT_BY = {
     "dies_of_lost_socket": 14,
     "stops_unasked": 14,
+    "breaker_not_kept": 9,
+    "halt_kept_as_less": 9,
 }
 
 

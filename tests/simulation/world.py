@@ -24,6 +24,7 @@ from tests.simulation.clock import SimClock, epoch_of
 from tests.simulation.daemon import Life, Surroundings
 from tests.simulation.finale import Finale
 from tests.simulation.guards import guarded
+from tests.simulation.halts import Halts
 from tests.simulation.judge import judge
 from tests.simulation.loop import SECOND_NS, Deadlock, Process, SimLoop
 from tests.simulation.market import Plant
@@ -93,6 +94,8 @@ class World:
         )
         self.around.wrote = self._wrote
         self.around.heard = self._heard
+        self.halts = Halts(self)
+        self.around.published = self.halts.told
         self.operator = Orders(self.folder, "sandbox")
         self.mishaps = Mishaps(self)
         self.finale = Finale(self)
@@ -228,7 +231,7 @@ class World:
         self.lives.append(life)
         self._task = process.context.run(self.loop.create_task, life())
         self._task.add_done_callback(lambda task: self._ended(life, task))
-        process.on_death.append(lambda: self._died(process))
+        process.on_death += [lambda: self.halts.died(life), lambda: self._died(process)]
 
     def _draw_kill(self, process: Process) -> None:
         process.kill_point, process.kill_tick = self.kill_script.get(process.number, (0, 0))
@@ -307,6 +310,7 @@ class World:
 
     def _wrote(self, batch: Batch) -> None:
         self.watch.committed(batch)
+        self.halts.committed(batch)
         for record in batch.cycles:
             symbols = {one.leg.symbol for one in record.plan}
             for plant in self.plants[-3:]:
