@@ -32,6 +32,7 @@ from arbit.venues.kraken.private.parts import (
     PrivateAt,
     private_side,
 )
+from arbit.venues.kraken.rest import PrivateRest
 from tests.simulation.clock import SimClock
 from tests.simulation.feed import SimFeed
 from tests.simulation.loop import Process
@@ -92,6 +93,7 @@ class Life(LiveRun):
         self._epoch = epoch
         self.feed: SimFeed | None = None
         self.real: Real | None = None
+        self.rest: PrivateRest | None = None
         self.desk_run: VenueRun | None = None
         self.sink = ListSink()
         self.stopped_ns = 0
@@ -205,6 +207,7 @@ class Life(LiveRun):
                 dial=Dial(around.venue, self.process, clock.sleep),
             ),
         )
+        self.rest = side.rest
         side.rest._exchange = PrivateDoor(around.venue, self.process, side.rest)
         return side, sink, mine
 

@@ -8,13 +8,16 @@ How lives end, whether a halt is kept, whether opportunities are taken, how soon
 from __future__ import annotations
 
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from arbit.app.live import LiveRun
 from arbit.domain.errors import VenueUnreachable
 from arbit.domain.records import JournalFailed
+from arbit.domain.refusal import RefusalCode, Refused
 from arbit.execution.keeper import Keeper
 from arbit.execution.works import Pad
 from arbit.risk.breaker import Breaker, BreakerState
+from arbit.risk.gate import Gate
 from arbit.venues.kraken.private import keeper
 from tests.patches import Sets
 from tests.simulation.saboteurs import bug
@@ -88,3 +91,35 @@ def cause_after_its_halt(sets: Sets) -> None:
         pad.clear()
 
     sets(Keeper, "write", write)
+
+
+# --- opportunities -------------------------------------------------------------------------------
+
+
+@bug("for a second in six nothing may begin")
+def sixth_of_time_idle(sets: Sets) -> None:
+    real = Gate._may_begin
+
+    def may_begin(self, plan, now_ns):
+        if now_ns // 10**9 % 6 == 0:
+            return Refused(RefusalCode.COOLDOWN, {"left_ms": "1"})
+        return real(self, plan, now_ns)
+
+    sets(Gate, "_may_begin", may_begin)
+
+
+@bug("nothing may begin for half a second after the first chance: one of a seed passes by")
+def first_one_missed(sets: Sets) -> None:
+    real, since_ns = Gate._may_begin, WeakKeyDictionary[Gate, int]()
+
+    def may_begin(self, plan, now_ns):
+        if now_ns - since_ns.setdefault(self, now_ns) < 500_000_000:
+            return Refused(RefusalCode.COOLDOWN, {"left_ms": "1"})
+        return real(self, plan, now_ns)
+
+    sets(Gate, "_may_begin", may_begin)
+
+
+@bug("a stream that was lost is caught up with no sooner than forty seconds later")
+def slow_catch_up(sets: Sets) -> None:
+    sets(keeper, "SETTLE_S", 40.0)

@@ -30,6 +30,7 @@ from tests.simulation.loop import SECOND_NS, Deadlock, Process, SimLoop
 from tests.simulation.market import Plant
 from tests.simulation.mishaps import Mishaps
 from tests.simulation.plan import Plan, plan_of
+from tests.simulation.ready import NEVER_S
 from tests.simulation.store import Disk, Failing
 from tests.simulation.swarm import Swarm
 from tests.simulation.trace import trace_hash
@@ -63,6 +64,8 @@ class Result:
     attempted: int = 0
     halts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    ready_s: float = NEVER_S  # virtual time from the end of faults until it trades
+    own_s: float = NEVER_S  # the same without what it waited for the venue's limits
     handles: int = 0
     points: int = 0
     ticks: int = 0
