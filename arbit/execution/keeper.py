@@ -52,10 +52,11 @@ class Keeper:
             self._flush()
             self._journal.write(pad.batch(orders))
         except JournalFailed as failure:
+            if intents is None:  # before what follows from the failure: a halt is noted after it
+                self._unwritten.append(pad.batch())
             self._failed(failure)
             if intents is not None:
                 raise
-            self._unwritten.append(pad.batch())
         pad.clear()
 
     def note(self, flag: Flag) -> None:

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
 from tests import campaign
+from tests.simulation import figures
 from tests.simulation.plan import CALL_FAULTS, FATAL_FAULTS, TIMED_FAULTS
 from tests.simulation.runner import run_seeds
 from tests.simulation.world import PHASES, Result
@@ -31,6 +33,8 @@ class Tally:
         self.kills: Counter[tuple[str, str]] = Counter()
         self.halts: Counter[str] = Counter()
         self.violations: dict[int, list[str]] = {}
+        self.ready_s: list[float] = []
+        self.own_s: list[float] = []
 
     def add(self, told: dict[str, Any]) -> None:
         """One seed's line."""
@@ -41,8 +45,16 @@ class Tally:
         self.halts.update(told["halts"])
         for name in ("faults", "kills"):
             getattr(self, name).update({(a, b): count for a, b, count in told[name]})
+        if told["ready_s"] >= 0:
+            self.ready_s.append(told["ready_s"])
+            self.own_s.append(told["own_s"])
         if told["violations"]:
             self.violations[told["seed"]] = told["violations"]
+
+    def together(self) -> list[str]:
+        """What no seed could say alone: too few opportunities were taken, too many were slow."""
+        missed = figures.missed(self.numbers["planted"], self.numbers["attempted"])
+        return [said for said in (missed, figures.slow(self.own_s)) if said]
 
     def summary(self, wall_s: float) -> dict[str, Any]:
         """The figures."""
@@ -59,11 +71,19 @@ class Tally:
             "planted": planted,
             "attempted": attempted,
             "attempted_share": round(attempted / planted, 4) if planted else None,
+            **_ready("ready", self.ready_s),
+            **_ready("own", self.own_s),
             "violating_seeds": len(self.violations),
             "cycles_by_end": dict(sorted(self.cycles.items())),
             "faults_by_phase": _nested(self.faults),
             "kills_by_phase": _nested(self.kills),
         }
+
+
+def _ready(name: str, seconds: list[float]) -> dict[str, float | None]:
+    """How long after faults stop it trades: `own` is without its waits for the venue's limits."""
+    shares = {"p50": 0.5, "p99": 0.99, "most": 1.0}
+    return {f"{name}_s_{of}": figures.quantile(seconds, share) for of, share in shares.items()}
 
 
 def _nested(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
@@ -111,7 +131,9 @@ def main() -> int:
     if not asked.hashes:
         shown = summary if asked.json else {k: v for k, v in summary.items() if "_by_" not in k}
         print(json.dumps(shown))
-    return 1 if tally.violations else 0
+    for said in tally.together():
+        print(f"[18] {said}", file=sys.stderr)
+    return 1 if tally.violations or tally.together() else 0
 
 
 if __name__ == "__main__":

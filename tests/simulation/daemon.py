@@ -32,6 +32,7 @@ from arbit.venues.kraken.private.parts import (
     PrivateAt,
     private_side,
 )
+from arbit.venues.kraken.rest import PrivateRest
 from tests.simulation.clock import SimClock
 from tests.simulation.feed import SimFeed
 from tests.simulation.loop import Process
@@ -78,6 +79,7 @@ class Surroundings:
         self.failing = failing
         self.wrote = wrote
         self.heard: Callable[[Event], None] = lambda _: None
+        self.published: Callable[[Process, Event], None] = lambda _p, _e: None  # at once
 
 
 class Life(LiveRun):
@@ -91,6 +93,7 @@ class Life(LiveRun):
         self._epoch = epoch
         self.feed: SimFeed | None = None
         self.real: Real | None = None
+        self.rest: PrivateRest | None = None
         self.desk_run: VenueRun | None = None
         self.sink = ListSink()
         self.stopped_ns = 0
@@ -99,8 +102,13 @@ class Life(LiveRun):
         venue = self._settings.venue("sandbox")
         hub = Hub(asyncio.get_running_loop().call_soon)
         hub.listen(self._around.heard)
+
+        def publish(event: Event) -> None:
+            self._around.published(self.process, event)
+            hub.publish(event)
+
         async with AsyncExitStack() as stack:
-            run, trader, side = await self._build(venue, hub.publish, stack, real=True)
+            run, trader, side = await self._build(venue, publish, stack, real=True)
             self.trader = trader
             recorder = Recorder(self.sink, str(trader.setup.account), self._clock)
             recorder.on_failing = trader.history_failing
@@ -199,6 +207,7 @@ class Life(LiveRun):
                 dial=Dial(around.venue, self.process, clock.sleep),
             ),
         )
+        self.rest = side.rest
         side.rest._exchange = PrivateDoor(around.venue, self.process, side.rest)
         return side, sink, mine
 

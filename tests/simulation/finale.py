@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.kill import Resume
 from tests.simulation.loop import SimCrash
+from tests.simulation.ready import STEP_S, Ready
 from tests.simulation.watch import USD
 
 if TYPE_CHECKING:
     from arbit.app.trader import Trader
     from tests.simulation.world import World
 
-READY_S = 240.0
 HALT_S = 600.0  # audits come once a minute, and page through every trade of two minutes
 AGREES_S = 600.0  # as HALT_S: a busy account has many pages
 TRIES = 6
@@ -56,14 +56,16 @@ class Finale:
 
     async def must_be_ready(self) -> None:
         """Ready again, with an operator's help where one is called for; and it trades."""
-        world, began_ns = self._world, self._world.loop.now_ns
+        world, ready = self._world, Ready(self._world)
         while not self.trading():
-            elapsed_s = (world.loop.now_ns - began_ns) / 1e9
-            if elapsed_s > READY_S:
-                world.watch.say(18, f"not ready {READY_S:.0f} s after faults stopped: {self.why()}")
+            if late := ready.late():
+                ready.over()
+                world.watch.say(18, f"{late}: {self.why()}")
                 return
-            self._supervise(elapsed_s)
-            await asyncio.sleep(0.25)
+            self._supervise(ready.all_s)
+            await asyncio.sleep(STEP_S)
+            ready.step()
+        ready.over()
         refused = self._refused()
         for _ in range(TRIES):
             await world.until(self._up, 60.0)

@@ -197,5 +197,5 @@ def _benign(world: World) -> None:
     if len(world.plants) < FEWEST:
         world.watch.say(18, f"only {len(world.plants)} opportunities found it ready to trade")
     missed = [plant for plant in world.plants if not plant.taken]
-    if len(missed) > 1 and len(missed) * 5 > len(world.plants):
+    if len(missed) > 1:  # of all seeds' together one in a hundred: see figures
         world.watch.say(18, f"{len(missed)} of {len(world.plants)} opportunities passed by")

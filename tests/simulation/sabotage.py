@@ -19,14 +19,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.patches import patched
-from tests.simulation import saboteurs, saboteurs_books, saboteurs_more
+from tests.simulation import (
+    figures,
+    saboteurs,
+    saboteurs_books,
+    saboteurs_lives,
+    saboteurs_more,
+)
 from tests.simulation.plan import plan_of
 from tests.simulation.runner import run_seeds
 from tests.simulation.saboteurs import ALL, Saboteur
 
 SEEDS = 1_000
 INVARIANTS = range(1, 23)  # each must be what gives some planted bug away
-ENTERED = (saboteurs, saboteurs_books, saboteurs_more)  # imported for what they enter
+# imported for what they enter
+ENTERED = (
+    saboteurs,
+    saboteurs_books,
+    saboteurs_more,
+    saboteurs_lives,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +60,15 @@ def hunt(saboteur: Saboteur, seeds: Iterable[int]) -> Caught:
     """Run seeds until one gives it away."""
     wanted = [one for seed in seeds for one in ([seed, seed] if saboteur.twice else [seed])]
     before: dict[int, str] = {}
+    planted = attempted = 0
     with patched(saboteur.plant):
         for number, result in enumerate(run_seeds(wanted), 1):
             said = list(result.violations)
             if before.setdefault(result.seed, result.hash) != result.hash:
                 said.append(f"[17] another run: {before[result.seed]} and {result.hash}")
+            planted, attempted = planted + result.planted, attempted + result.attempted
+            if missed := figures.missed(planted, attempted):
+                said.append(f"[18] {missed}")
             if said:
                 return Caught(number, result.seed, tuple(said))
     return Caught()

@@ -145,8 +145,7 @@ class Watch:
         if row["purpose"] == "leg" and row["leg_index"] == 1 and not together:
             self._begins(client_id)
             self._skew(client_id, row["cycle_id"])
-        flag = self.reader.execute("SELECT value FROM flags WHERE name='breaker'").fetchone()
-        state = json.loads(flag["value"])["state"] if flag is not None else "active"
+        state = self._world.halts.in_force()
         if state == "halted" or (state == "reducing" and row["purpose"] == "leg"):
             self.say(9, f"{client_id} ({row['purpose']}) leaves while the breaker is {state}")
         waited = self._world.plan.transport == "rest"  # for its turn, since it was written

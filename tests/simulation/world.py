@@ -13,11 +13,10 @@ from pathlib import Path
 from arbit.app.live_told import LiveReport
 from arbit.app.store import DATABASE
 from arbit.config import RiskSettings, ScanSettings, Settings
-from arbit.domain.errors import UserError, VenueError
 from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch
 from arbit.risk.kill import Orders
-from tests.simulation import canaries
+from tests.simulation import canaries, ends
 from tests.simulation.again import Again
 from tests.simulation.bounds import Bounds, small_memories
 from tests.simulation.canaries import Canaries
@@ -25,11 +24,13 @@ from tests.simulation.clock import SimClock, epoch_of
 from tests.simulation.daemon import Life, Surroundings
 from tests.simulation.finale import Finale
 from tests.simulation.guards import guarded
+from tests.simulation.halts import Halts
 from tests.simulation.judge import judge
 from tests.simulation.loop import SECOND_NS, Deadlock, Process, SimLoop
 from tests.simulation.market import Plant
 from tests.simulation.mishaps import Mishaps
 from tests.simulation.plan import Plan, plan_of
+from tests.simulation.ready import NEVER_S
 from tests.simulation.store import Disk, Failing
 from tests.simulation.swarm import Swarm
 from tests.simulation.trace import trace_hash
@@ -63,6 +64,8 @@ class Result:
     attempted: int = 0
     halts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    ready_s: float = NEVER_S  # virtual time from the end of faults until it trades
+    own_s: float = NEVER_S  # the same without what it waited for the venue's limits
     handles: int = 0
     points: int = 0
     ticks: int = 0
@@ -94,6 +97,8 @@ class World:
         )
         self.around.wrote = self._wrote
         self.around.heard = self._heard
+        self.halts = Halts(self)
+        self.around.published = self.halts.told
         self.operator = Orders(self.folder, "sandbox")
         self.mishaps = Mishaps(self)
         self.finale = Finale(self)
@@ -231,8 +236,8 @@ class World:
         self.life = self.last_life = life
         self.lives.append(life)
         self._task = process.context.run(self.loop.create_task, life())
-        self._task.add_done_callback(lambda task: self._ended(process, task))
-        process.on_death.append(lambda: self._died(process))
+        self._task.add_done_callback(lambda task: self._ended(life, task))
+        process.on_death += [lambda: self.halts.died(life), lambda: self._died(process)]
 
     def _draw_kill(self, process: Process) -> None:
         process.kill_point, process.kill_tick = self.kill_script.get(process.number, (0, 0))
@@ -260,20 +265,16 @@ class World:
         if not self.closing:
             self.boot()
 
-    def _ended(self, process: Process, task: asyncio.Task[LiveReport]) -> None:
+    def _ended(self, life: Life, task: asyncio.Task[LiveReport]) -> None:
         """The daemon ended by itself."""
+        process = life.process
         if not process.alive or process is not self.process:
             return
         error = task.exception() if not task.cancelled() else None
         report = task.result() if error is None and not task.cancelled() else None
         process.die("exit")
-        stopped = report is not None and report.ended.startswith(("stopped", "recovered"))
         self.canaries.said(repr(report or error))
-        self.result.clean = stopped
-        if not stopped and not isinstance(error, VenueError | UserError):
-            said = repr(error) if report is None else f"{report.ended}: {report.failure}"
-            if report is None or "Venue" not in report.failure:
-                self.watch.say(14, f"life {process.number} ended by itself: {said}")
+        self.result.clean = ends.look(self, life, report, error)
         self.result.halts[f"exit {type(error).__name__}" if error else "exit"] += 1
 
     # --- opportunities ---------------------------------------------------------------------------
@@ -315,6 +316,7 @@ class World:
 
     def _wrote(self, batch: Batch) -> None:
         self.watch.committed(batch)
+        self.halts.committed(batch)
         for record in batch.cycles:
             symbols = {one.leg.symbol for one in record.plan}
             for plant in self.plants[-3:]:

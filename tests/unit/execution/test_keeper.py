@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from arbit.config import RiskSettings
@@ -97,3 +99,16 @@ def test_patience_begins_anew_with_each_lock() -> None:
         desk.look_for(20_000_000)
     assert desk.breaker.state() is BreakerState.ACTIVE
     assert len(desk.journal.flags) == 6  # the last one proves that writing works
+
+
+def test_a_flag_that_cannot_be_kept_comes_before_the_halt_that_follows_from_it() -> None:
+    """The breaker's own word fails to be written, which halts it: the halt is what it is last."""
+    desk = Desk()
+    desk.journal.failure = FULL
+    desk.breaker.trip(Reason.FAILURES, "one too many")
+    assert desk.breaker.state() is BreakerState.HALTED
+    desk.journal.failure = None
+    desk.look_for(300_000_000)
+
+    assert desk.keeper.unwritten == 0
+    assert json.loads(desk.journal.flags["breaker"].value)["state"] == BreakerState.HALTED

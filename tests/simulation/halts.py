@@ -1,0 +1,75 @@
+"""What the breaker says of itself, against what it has kept: a halt must hold, and outlive a kill.
+
+Told at once, as it moves: `_move` writes its flag and then tells, in one turn. So what it says and
+what the database says are the same but for two cases, both of which are known for what they are:
+while the journal could not keep what was written (`Keeper.unwritten`), and when the process was
+killed between the commit and the word.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from arbit.domain.events import BreakerChanged, Event
+from arbit.domain.records import Batch
+from arbit.risk.breaker import FLAG, BreakerState
+from tests.simulation.loop import Process
+
+if TYPE_CHECKING:
+    from tests.simulation.daemon import Life
+    from tests.simulation.world import World
+
+MILD_FIRST = tuple(
+    state.value
+    for state in (
+        *(BreakerState.ACTIVE, BreakerState.PROBING),
+        *(BreakerState.REDUCING, BreakerState.HALTED),
+    )
+)
+END = "the end"  # of the seed: nothing is read any more
+
+
+class Halts:
+    """The breaker of the daemon's present life."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._said = ""  # what it said last
+        self._moved = ""  # the same, but not of how it was restored: that is not written anew
+        self._just_kept = ""  # by the very last commit, when nothing was said since
+
+    def told(self, process: Process, event: Event) -> None:
+        """The breaker tells, in the turn in which it moves."""
+        if not isinstance(event, BreakerChanged) or process is not self._world.process:
+            return
+        life = self._world.life
+        self._said, self._just_kept = event.state, ""
+        if life is not None and life.trader is not None:  # before there is one it is restored
+            self._moved = event.state
+
+    def committed(self, batch: Batch) -> None:
+        """Something was written just now."""
+        kept = [flag for flag in batch.flags if flag.name == FLAG]
+        self._just_kept = json.loads(kept[-1].value)["state"] if kept else ""
+
+    def in_force(self) -> str:
+        """How far trading is stopped: by what the breaker keeps, or says, whichever is more."""
+        return max(self._kept(), self._said or MILD_FIRST[0], key=MILD_FIRST.index)
+
+    def died(self, life: Life) -> None:
+        """This life is over, well or not: a later one finds what the breaker was last."""
+        moved, between = self._moved, life.process.killed_at == "commit-after"
+        just_kept = self._just_kept
+        self._said = self._moved = self._just_kept = ""
+        if not moved or life.trader is None or life.process.killed_at == END:
+            return
+        kept = self._kept()
+        if kept == moved or life.trader.engine.keeper.unwritten or (between and just_kept == kept):
+            return
+        self._world.watch.say(9, f"the breaker was {moved} at the end of a life, kept is {kept}")
+
+    def _kept(self) -> str:
+        sql = "SELECT value FROM flags WHERE name=?"
+        row = self._world.watch.reader.execute(sql, (FLAG,)).fetchone()
+        return str(json.loads(row["value"])["state"]) if row is not None else MILD_FIRST[0]

@@ -1,0 +1,71 @@
+"""How soon the daemon trades again once faults stop, and what it waited for until then.
+
+The house asks for ten seconds. What dominates is the venue's request counter: after a storm of
+questions it is full, and what a lost stream missed, or a start, asks for page by page as it runs
+dry (a third of a request a second in the starter tier). Half of all seeds are ready within two
+seconds and one in a hundred takes two minutes; with counters that never fill the slowest of these
+are ready within six seconds. So time in which a request waits for the venue is told apart: the
+rest (`own_s`) is the daemon's own. `OWN_S` bounds it and `READY_S` all of it in any one seed; that
+ten seconds of its own are enough for most seeds is demanded of many together (`figures.slow`).
+
+Those that take longer: a breaker that rests, with which an operator helps after ten seconds
+(`Finale`), a way home that the market makes long, and books that are compared twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+READY_S = 240.0
+OWN_S = 30.0
+STEP_S = 0.25
+NEVER_S = -1.0  # nobody waited for it: the seed's end is a halt
+FOR_THE_VENUE = ("the request counter has no room", "told to wait")
+
+
+class Ready:
+    """Counts virtual time, from now on, until the daemon is ready."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._began_ns = world.loop.now_ns
+        self._waited_s = 0.0
+
+    @property
+    def all_s(self) -> float:
+        """All of it."""
+        return (self._world.loop.now_ns - self._began_ns) / 1e9
+
+    @property
+    def own_s(self) -> float:
+        """Without the time in which the venue let no request through."""
+        return self.all_s - self._waited_s
+
+    def step(self) -> None:
+        """A step of `STEP_S` has passed without it."""
+        if self._waits_for_the_venue():
+            self._waited_s += STEP_S
+
+    def late(self) -> str:
+        """Why it takes too long, in words; empty while it does not."""
+        if self.all_s > READY_S:
+            return f"not ready {READY_S:.0f} s after faults stopped"
+        if self.own_s > OWN_S:
+            return f"not ready after {OWN_S:.0f} s in which the venue's limits let it ask"
+        return ""
+
+    def over(self) -> None:
+        """It is ready, or will not be."""
+        self._world.result.ready_s, self._world.result.own_s = self.all_s, self.own_s
+
+    def _waits_for_the_venue(self) -> bool:
+        life = self._world.life
+        if life is None or not self._world.process.alive or life.rest is None:
+            return False
+        if life.rest._waiting and not life.rest._turn.locked():  # for room, and not for an answer
+            return True
+        unready = life.trader.setup.gateway.unready() if life.trader is not None else ""
+        return unready.startswith(FOR_THE_VENUE)

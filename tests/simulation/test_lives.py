@@ -1,0 +1,40 @@
+"""Planted bugs of lives, halts, opportunities and doubts: each is caught by its own invariant."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation import figures
+from tests.simulation.sabotage import hunt
+from tests.simulation.saboteurs import ALL
+
+CAUGHT_BY = {
+    "dies_of_lost_socket": 14,
+    "stops_unasked": 14,
+    "breaker_not_kept": 9,
+    "halt_kept_as_less": 9,
+    "slow_catch_up": 18,
+}
+
+
+@pytest.mark.parametrize(("name", "invariant"), CAUGHT_BY.items())
+def test_a_planted_bug_is_caught_by_its_invariant(name: str, invariant: int) -> None:
+    assert invariant in hunt(ALL[name], range(30)).invariants
+
+
+def test_opportunities_are_counted_over_all_seeds_together() -> None:
+    assert figures.missed(99, 0) == ""
+    assert figures.missed(200, 198) == ""
+    assert figures.missed(200, 197).startswith("197 of 200")
+
+
+def test_being_ready_is_timed_over_all_seeds_together() -> None:
+    assert figures.slow([11.0] * 99) == ""
+    assert figures.slow([0.0] * 96 + [11.0] * 4) == ""
+    assert "11 s" in figures.slow([0.0] * 90 + [11.0] * 10)
+
+
+def test_a_quantile_is_one_of_the_values() -> None:
+    assert figures.quantile([], 0.5) is None
+    assert figures.quantile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert figures.quantile([3.0, 1.0, 2.0], 1.0) == 3.0
