@@ -19,14 +19,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.patches import patched
-from tests.simulation import saboteurs, saboteurs_books, saboteurs_more
+from tests.simulation import saboteurs, saboteurs_books, saboteurs_more, saboteurs_proof
 from tests.simulation.plan import plan_of
 from tests.simulation.runner import run_seeds
 from tests.simulation.saboteurs import ALL, Saboteur
 
 SEEDS = 1_000
 INVARIANTS = range(1, 23)  # each must be what gives some planted bug away
-ENTERED = (saboteurs, saboteurs_books, saboteurs_more)  # imported for what they enter
+# Imported for what they enter.
+ENTERED = (saboteurs, saboteurs_books, saboteurs_more, saboteurs_proof)
 
 
 @dataclass(frozen=True, slots=True)
