@@ -79,11 +79,13 @@ class FeedServer:
         told = {symbol: pair.status for symbol, pair in self._venue.market.pairs.items()}
         feed.send(lambda: feed.heard_status(system, told))
 
-    def cut(self) -> None:
-        """Every feed's connection is cut."""
-        for feed in list(self._feeds):
+    def cut(self) -> bool:
+        """Every feed's connection is cut. Whether there was any."""
+        cut = list(self._feeds)
+        for feed in cut:
             self.leave(feed)
             feed.send(feed.lost)
+        return bool(cut)
 
 
 class SimFeed:

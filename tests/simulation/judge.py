@@ -47,9 +47,8 @@ def judge(world: World) -> None:
     exchange, database = books
     for asset, amount in world.mishaps.drifts.items():  # told apart, and to be found in the books
         exchange.balances[asset] = exchange.balances[asset] - amount
-    stuck = world.plan.fatal and any(not row["ended_ns"] for row in database.cycles.values())
     for number, said in _checked(world, exchange, database):
-        if not _excused(world, exchange, said, stuck=stuck):
+        if not _excused(world, exchange, said):
             world.watch.say(number, said)
     for asset, left in world.venue.exchange.totals().items():
         if left and left != world.mishaps.drifts.get(asset, Decimal(0)):
@@ -90,19 +89,12 @@ def _checked(
         yield from ((number, one) for one in said)
 
 
-def _excused(world: World, exchange: checker.Exchange, said: str, *, stuck: bool) -> bool:
+def _excused(world: World, exchange: checker.Exchange, said: str) -> bool:
     """Whether it is about what nobody could have known: lost with a backup, or not told by REST.
-
-    A halt lets nothing leave, not even the way home, and books are not compared while a cycle is
-    open (`stuck`).
 
     The venue's REST rows do not name the asset that paid a fee: of a third one the fee is booked as
     if it were base or quote, the books do not agree, and a person accepts what is there.
     """
-    if world.plan.fatal and said.endswith(("not over", "not resolved")):
-        return True
-    if stuck and said.startswith(("balance of", "rounding of")):
-        return True
     if said.startswith("rounding") and any(name == "fee_third" for name, _ in world.swarm.counts):
         return True
     lost = world.mishaps.upheavals.not_ours

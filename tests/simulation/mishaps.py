@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from arbit.domain.book import Disbelief
-from arbit.risk.kill import kill, unkill
+from arbit.risk.kill import KILL_FILE, kill, unkill
 from tests.simulation.loop import SECOND_NS
 from tests.simulation.upheavals import Upheavals
 
 if TYPE_CHECKING:
     from arbit.execution.cycle import Cycle
+    from tests.simulation.wire import Line
     from tests.simulation.world import World
 
 STATUSES = ("cancel_only", "post_only", "maintenance", "reduce_only", "limit_only")
@@ -32,13 +33,13 @@ class Mishaps:
         self.drifts: dict[str, Decimal] = {}
         self.foreign = 0
         self.jumps = 0
-        self._do: dict[str, Callable[[], None]] = {
+        self._do: dict[str, Callable[[], bool]] = {
             "line_cut": self._line_cut,
             "line_mute": self._line_mute,
             "feed_cut": world.venue.feed.cut,
             "feed_mute": self._feed_mute,
-            "feed_doubt": lambda: self._aimed(self._feed_doubt),
-            "market_status": lambda: self._aimed(self._market_status),
+            "feed_doubt": lambda: self._aimed("feed_doubt", self._feed_doubt),
+            "market_status": lambda: self._aimed("market_status", self._market_status),
             "system_status": self._system_status,
             "deposit": lambda: self.flow(1),
             "withdrawal": lambda: self.flow(-1),
@@ -46,7 +47,7 @@ class Mishaps:
             "stall": self._stall,
             "journal_locked": self._journal_locked,
             "journal_full": self._journal_full,
-            "token_expired": world.venue.exchange.tokens.expire_all,
+            "token_expired": self._token_expired,
             "market_gap": self._market_gap,
             "operator_pause": self._pause,
             "operator_kill": self._kill,
@@ -81,9 +82,12 @@ class Mishaps:
         self._unpause()
 
     def _happen(self, name: str) -> None:
-        if not self._world.closing and self._world.swarm.on:
-            self._world.swarm.note(name)
-            self._do[name]()
+        """It happens, unless it is too late. What had nothing to strike is not counted."""
+        swarm = self._world.swarm
+        if not self._world.closing and swarm.on:
+            phase = swarm.phase()  # a kill is another phase already
+            if self._do[name]():
+                swarm.note(name, phase)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         self._world.venue.at(self._world.loop.now_ns + int(seconds * SECOND_NS), action)
@@ -91,11 +95,13 @@ class Mishaps:
     def _symbol(self) -> str:
         return self._rng.choice(list(self._world.venue.market.pairs))
 
-    def _aimed(self, action: Callable[[str], None]) -> None:
-        """At some market; half the time at one that an open cycle is about to send to."""
+    def _aimed(self, name: str, action: Callable[[str], bool]) -> bool:
+        """At some market; half the time at one that an open cycle is about to send to.
+
+        That may take a while: then it is counted when it strikes.
+        """
         if self._rng.random() < 0.5:
-            action(self._symbol())
-            return
+            return action(self._symbol())
         ends_ns = self._world.loop.now_ns + SECOND_NS
 
         def look() -> None:
@@ -103,22 +109,34 @@ class Mishaps:
             works = list(trader.engine.works.values()) if trader is not None else []
             next_legs = [s for work in works for s in _next_legs(work.cycle)]
             if next_legs or self._world.loop.now_ns > ends_ns:
-                action(next_legs[0] if next_legs else self._symbol())
+                if action(next_legs[0] if next_legs else self._symbol()):
+                    self._world.swarm.note(name)
             else:
                 self._later(AIM_S, look)
 
         look()
+        return False
 
-    def _line_cut(self) -> None:
+    def _held_lines(self) -> list[Line]:
+        """The private sockets that somebody alive still holds."""
+        lines = self._world.venue.lines.values()
+        return [one for one in lines if one.process.alive and not one.left and not one.closing]
+
+    def _line_cut(self) -> bool:
+        held = self._held_lines()
         for line in list(self._world.venue.lines.values()):
             line.abort()
+        return bool(held)
 
-    def _line_mute(self) -> None:
+    def _line_mute(self) -> bool:
+        struck = [line for line in self._held_lines() if not line.mute]
         for line in self._world.venue.lines.values():
             line.mute = True
+        return bool(struck)
 
-    def _feed_mute(self) -> None:
+    def _feed_mute(self) -> bool:
         symbol, feed = self._symbol(), self._world.venue.feed
+        struck = self._world.process.alive and symbol not in feed.muted
         feed.muted.add(symbol)
 
         def back() -> None:
@@ -126,17 +144,21 @@ class Mishaps:
             feed.changed([symbol])
 
         self._later(self._rng.choice((0.3, 2.0, 5.0)), back)
+        return struck
 
-    def _feed_doubt(self, symbol: str) -> None:
+    def _feed_doubt(self, symbol: str) -> bool:
         life = self._world.life
         feed = life.feed if life is not None else None
         if feed is None or symbol not in feed.believed:
-            return
+            return False
+        struck = feed.believed[symbol]
         feed.send(lambda: feed.doubt(symbol, Disbelief.CHECKSUM))
         self._later(self._rng.choice((0.05, 0.5)), lambda: feed._venue.feed.changed([symbol]))
+        return struck
 
-    def _market_status(self, symbol: str) -> None:
+    def _market_status(self, symbol: str) -> bool:
         market = self._world.venue.market
+        before = market.pairs[symbol].status
         market.set_status(symbol, self._rng.choice(STATUSES))
         self._world.venue.feed.statuses()
 
@@ -145,9 +167,11 @@ class Mishaps:
             self._world.venue.feed.statuses()
 
         self._later(self._rng.choice((0.2, 1.0, 3.0)), back)
+        return market.pairs[symbol].status != before
 
-    def _system_status(self) -> None:
+    def _system_status(self) -> bool:
         market = self._world.venue.market
+        before = market.system
         market.set_system(self._rng.choice(SYSTEMS))
         self._world.venue.feed.statuses()
 
@@ -156,47 +180,63 @@ class Mishaps:
             self._world.venue.feed.statuses()
 
         self._later(self._rng.choice((0.2, 1.0, 3.0)), back)
+        return market.system != before
 
-    def flow(self, sign: int) -> None:
-        """A deposit, or a withdrawal."""
+    def flow(self, sign: int) -> bool:
+        """A deposit, or a withdrawal. Whether money moved: there may be too little to withdraw."""
         asset = self._rng.choice(("USD", "EUR", "BTC"))
         amount = Decimal(self._rng.choice(("0.0012", "0.03", "0.015"))) * sign
         before = self._world.venue.account.balance(asset)
         self._world.venue.flow(asset, amount)
         moved = self._world.venue.account.balance(asset) - before
         self.flows[asset] = self.flows.get(asset, Decimal(0)) + moved
+        return moved != 0
 
-    def _clock_jump(self) -> None:
+    def _token_expired(self) -> bool:
+        tokens = self._world.venue.exchange.tokens
+        struck = bool(tokens._tokens)
+        tokens.expire_all()
+        return struck
+
+    def _clock_jump(self) -> bool:
         self.jumps += 1
         self._world.clock.skew_ns += int(self._rng.choice(JUMPS_S) * SECOND_NS)
+        return True
 
-    def _stall(self) -> None:
+    def _stall(self) -> bool:
         process, loop = self._world.process, self._world.loop
-        if not process.frozen and process.alive:
-            loop.freeze(process)
-            self._later(self._rng.choice((0.1, 0.7, 4.0)), lambda: loop.thaw(process))
+        if process.frozen or not process.alive:
+            return False
+        loop.freeze(process)
+        self._later(self._rng.choice((0.1, 0.7, 4.0)), lambda: loop.thaw(process))
+        return True
 
-    def _journal_locked(self) -> None:
-        self._world.failing.lock()
+    def _journal_locked(self) -> bool:
+        struck = self._world.failing.lock()
         self._later(self._rng.choice((0.1, 0.5, 2.0)), self._world.failing.unlock)
+        return struck
 
-    def _journal_full(self) -> None:
+    def _journal_full(self) -> bool:
         failing = self._world.failing
-        failing.full = True
+        struck, failing.full = not failing.full, True
 
         def room() -> None:
             failing.full = False
 
         self._later(self._rng.choice((0.1, 0.5, 2.0)), room)
+        return struck
 
-    def _market_gap(self) -> None:
+    def _market_gap(self) -> bool:
         symbol = self._symbol()
         self._world.shift(symbol, self._rng.choice((-250.0, -80.0, 80.0, 250.0)))
         self._later(self._rng.choice((0.1, 0.6)), lambda: self._world.shift(symbol, 0.0))
+        return True
 
-    def _pause(self) -> None:
+    def _pause(self) -> bool:
+        struck = not self._world.operator.paused()
         self._world.operator.pause()
         self._later(self._rng.choice((1.0, 3.0)), self._unpause)
+        return struck
 
     def _unpause(self) -> None:
         """The pause is over. What waits for a person goes on too, unless no person would let it."""
@@ -206,31 +246,36 @@ class Mishaps:
         else:
             (self._world.folder / PAUSE).unlink(missing_ok=True)
 
-    def _kill(self) -> None:
+    def _kill(self) -> bool:
+        struck = not (self._world.folder / KILL_FILE).exists()
         kill(self._world.folder)
         self._later(self._rng.choice((0.05, 1.0)), self._unkill)
+        return struck
 
     def _unkill(self) -> None:
         unkill(self._world.folder)
 
-    def _sigterm(self) -> None:
+    def _sigterm(self) -> bool:
         world, life = self._world, self._world.life
         if life is None or not world.process.alive:
-            return
+            return False
         world.process.context.run(life.stop)
         self._later(6.0, world.restart)
+        return True
 
-    def _drift(self) -> None:
+    def _drift(self) -> bool:
         asset, amount = self._rng.choice(("USD", "EUR", "BTC")), Decimal("0.0005")
         venue = self._world.venue
         venue.exchange.drift(venue.account, asset, amount, venue.clock.wall_ns())
         self.drifts[asset] = self.drifts.get(asset, Decimal(0)) + amount
+        return True
 
-    def _foreign(self) -> None:
+    def _foreign(self) -> bool:
         account = self._world.venue.account
         before = len(account.trades)
         self._world.venue.foreign("BTC/USD", self._rng.choice(("buy", "sell")), Decimal("0.001"))
-        self.foreign += len(account.trades) - before
+        self.foreign += (traded := len(account.trades) - before)
+        return traded > 0
 
 
 def _next_legs(cycle: Cycle) -> list[str]:

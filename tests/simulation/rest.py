@@ -82,17 +82,15 @@ class PrivateDoor:
             said = venue.swarm.rng.choice(BUSY)
             self._back(answer, {"error": [said]})
             return
-        lost_before = strikes("rest_lost") and venue.swarm.rng.random() < 0.5
-        reset = strikes("rest_reset")
-        if reset and venue.swarm.rng.random() < 0.5:
-            self._back(answer, ConnectionResetError("connection reset"))
-            return
-        if lost_before:
-            return
-        said_back = venue.face.answer(call, venue.clock.wall_ns())
-        venue.stream.flush()
-        venue.moved()
-        if strikes("rest_lost"):
+        lost = strikes("rest_lost")
+        reset = not lost and strikes("rest_reset")
+        unheard = (lost or reset) and venue.swarm.rng.random() < 0.5  # the question, not the answer
+        said_back = None
+        if not unheard:
+            said_back = venue.face.answer(call, venue.clock.wall_ns())
+            venue.stream.flush()
+            venue.moved()
+        if lost:
             return
         if reset:
             self._back(answer, ConnectionResetError("connection reset"))

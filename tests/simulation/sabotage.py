@@ -25,6 +25,7 @@ from tests.simulation import (
     saboteurs_books,
     saboteurs_lives,
     saboteurs_more,
+    saboteurs_proof,
 )
 from tests.simulation.plan import plan_of
 from tests.simulation.runner import run_seeds
@@ -32,12 +33,13 @@ from tests.simulation.saboteurs import ALL, Saboteur
 
 SEEDS = 1_000
 INVARIANTS = range(1, 23)  # each must be what gives some planted bug away
-# imported for what they enter
+# Imported for what they enter.
 ENTERED = (
     saboteurs,
     saboteurs_books,
-    saboteurs_more,
     saboteurs_lives,
+    saboteurs_more,
+    saboteurs_proof,
 )
 
 

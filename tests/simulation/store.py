@@ -63,14 +63,16 @@ class Failing:
         self.writes = 0
         self.failures = 0
 
-    def lock(self) -> None:
-        """Another program begins to write, and does not end."""
-        if self._other is None:
-            self._other = sqlite3.connect(self._path, isolation_level=None, timeout=0)
-            try:
-                self._other.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                self.unlock()
+    def lock(self) -> bool:
+        """Another program begins to write, and does not end. Whether it could begin."""
+        if self._other is not None:
+            return False
+        self._other = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+        try:
+            self._other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            self.unlock()
+        return self._other is not None
 
     def unlock(self) -> None:
         """It ends."""

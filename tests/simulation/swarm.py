@@ -71,9 +71,9 @@ class Swarm:
         self.note(name)
         return True
 
-    def note(self, name: str) -> None:
-        """It happened."""
-        self.counts[name, self.phase()] += 1
+    def note(self, name: str, phase: str = "") -> None:
+        """It happened: now, unless the phase that it struck in is told."""
+        self.counts[name, phase or self.phase()] += 1
 
     # --- what the sandbox's private stream asks --------------------------------------------------
 

@@ -41,8 +41,8 @@ class Upheavals:
         self._fee_bps = world.venue.exchange.fees.flat_bps
         self._grids = {s: p.instrument for s, p in world.venue.market.pairs.items()}
 
-    def actions(self) -> dict[str, Callable[[], None]]:
-        """By the name of the fault."""
+    def actions(self) -> dict[str, Callable[[], bool]]:
+        """By the name of the fault; each says whether it did anything."""
         return {
             "fee_change": self._fee_change,
             "grid_change": self._grid_change,
@@ -84,14 +84,17 @@ class Upheavals:
 
     # --- rules -----------------------------------------------------------------------------------
 
-    def _fee_change(self) -> None:
-        self._world.venue.exchange.fees.flat_bps = Decimal(self._rng.choice((0, 4, 9)))
+    def _fee_change(self) -> bool:
+        fees = self._world.venue.exchange.fees
+        before, fees.flat_bps = fees.flat_bps, Decimal(self._rng.choice((0, 4, 9)))
+        return fees.flat_bps != before
 
-    def _grid_change(self) -> None:
+    def _grid_change(self) -> bool:
         """One market's increments and minima are others from now on."""
         symbol = self._rng.choice(list(self._grids))
         listed, step = self._grids[symbol], self._rng.choice(STEPS)
         pair = self._world.venue.market.pairs[symbol]
+        before = pair.instrument
         pair.instrument = replace(
             listed,
             price_tick=listed.price_tick * self._rng.choice((1, 5)),
@@ -99,15 +102,17 @@ class Upheavals:
             qty_min=-(-listed.qty_min * self._rng.choice((1, 2)) // step) * step,
         )
         self._world.venue.relisted()
+        return pair.instrument != before
 
-    def _rest_outage(self) -> None:
+    def _rest_outage(self) -> bool:
         """REST answers nothing but that it is busy."""
         seconds = self._rng.choice((0.8, 3.0, 6.0))
         self._world.venue.rest_down_ns = self._world.loop.now_ns + int(seconds * SECOND_NS)
+        return True
 
     # --- processes -------------------------------------------------------------------------------
 
-    def _unwritten_kill(self) -> None:
+    def _unwritten_kill(self) -> bool:
         """The disk fills up; as soon as something waits to be written, the daemon is killed."""
         failing, ends_ns = self._world.failing, self._world.loop.now_ns + 2 * SECOND_NS
         failing.full = True
@@ -124,15 +129,16 @@ class Upheavals:
                 self._later(LOOK_NS / SECOND_NS, look)
 
         look()
+        return True
 
-    def _second_start(self) -> None:
+    def _second_start(self) -> bool:
         """Somebody starts a second daemon in the same folder: it must be refused, and send nothing.
 
         It may not even have been the first one's end: that may be stopped, or on its way.
         """
         world = self._world
         if world.life is None or world.life.trader is None or not world.process.alive:
-            return
+            return False
         first, process = world.process, Process(SECOND_PROCESS + len(world.strangers))
         world.strangers.append(process)
         life = Life(process, world.around, epoch_of(self._rng))
@@ -151,19 +157,22 @@ class Upheavals:
 
         task.add_done_callback(ended)
         self._later(5.0, still)
+        return True
 
-    def _clock_back(self) -> None:
+    def _clock_back(self) -> bool:
         """Killed, and while it is down its host's clock is set back a little."""
         world = self._world
-        if world.process.alive and not world.closing:
-            world.process.die("clock")
-            world.mishaps.jumps += 1
-            world.clock.skew_ns -= int(self._rng.choice((0.5, 2.0, 3.5)) * SECOND_NS)
+        if not world.process.alive or world.closing:
+            return False
+        world.process.die("clock")
+        world.mishaps.jumps += 1
+        world.clock.skew_ns -= int(self._rng.choice((0.5, 2.0, 3.5)) * SECOND_NS)
+        return True
 
-    def _money_while_down(self) -> None:
+    def _money_while_down(self) -> bool:
         """Money comes, and more of it while nobody is there to hear of it."""
         mishaps, process = self._world.mishaps, self._world.process
-        mishaps.flow(1)
+        came = mishaps.flow(1)
 
         def down() -> None:
             if process.alive and not self._world.closing:
@@ -171,31 +180,35 @@ class Upheavals:
                 mishaps.flow(1)
 
         self._later(self._rng.choice((0.5, 2.0, 4.0)), down)
+        return came
 
     # --- the account and the past ----------------------------------------------------------------
 
-    def _foreign_order(self) -> None:
+    def _foreign_order(self) -> bool:
         """Somebody else's order rests on the account, far from the market."""
         venue = self._world.venue
         request = OrderRequest("BTC/USD", "buy", Decimal("0.001"), Decimal(30000), "gtc")
         try:
             venue.exchange.add_order(venue.account, request, venue.clock.wall_ns())
         except Refused:
-            return
+            return False
         self.foreign_orders += 1
         venue.stream.flush()
+        return True
 
-    def _twin_trade(self) -> None:
+    def _twin_trade(self) -> bool:
         """Another daemon of the same kind trades on the account, from another folder."""
         venue = self._world.venue
         before = len(venue.account.trades)
         venue.foreign("BTC/USD", "buy", Decimal("0.001"), TWIN)
-        self.twins += len(venue.account.trades) - before
+        self.twins += (traded := len(venue.account.trades) - before)
+        return traded > 0
 
-    def _old_backup(self) -> None:
+    def _old_backup(self) -> bool:
         """A copy is made while a cycle is open; the daemon is killed, and restarts on the copy.
 
-        Not before it has sent some orders that the copy does not know, where it sends any.
+        Not before it has sent some orders that the copy does not know, where it sends any. It has
+        happened when the copy is in place.
         """
         world, waits = self._world, self._rng.random() < 0.8
         fresh = self._rng.choice((0, 1, 1, 2, 3, 6))
@@ -210,6 +223,7 @@ class Upheavals:
             self._once(lambda: world.watch.orders >= wanted, self._restore)
 
         self._once(is_open, copy)
+        return False
 
     def _once(self, there: Callable[[], bool], action: Callable[[], None]) -> None:
         """Act when it is so, or in three seconds."""
@@ -228,6 +242,7 @@ class Upheavals:
         if world.closing or self.restored:
             return
         self.restored = True
+        world.swarm.note("old_backup")
         before = _known(world)
         world.process.die("restored")
         world.failing.unlock()

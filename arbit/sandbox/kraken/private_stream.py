@@ -116,23 +116,36 @@ class PrivateStream:
 
     def flush(self) -> None:
         """Tell every subscribed socket what has happened since the last time."""
-        swapped = self._faults.active("exec_swap") is not None
-        news, batched = list(self._news), self._faults.active("exec_batch") is not None or swapped
+        news = list(self._news)
         self._news.clear()
-        entries: dict[str, list[reports.Entry]] = {}
-        for one in news:
-            entry = reports.execution(one)
-            if entry is not None and not isinstance(one, BalanceChanged):
-                entry[RATE] = self._level(one)
-                entries.setdefault(one.account, []).append(entry)
-                if not batched:
-                    self._executions(one.account, [entry])
-            elif isinstance(one, BalanceChanged):
+        entries = [self._entry(one) for one in news]
+        together: dict[str, list[reports.Entry]] = {}
+        for one, entry in zip(news, entries, strict=True):
+            if entry is not None:
+                together.setdefault(one.account, []).append(entry)
+        # Where no two belong together there is nothing to turn round, nor to put into one frame.
+        several = any(len(found) > 1 and self._heard(name) for name, found in together.items())
+        swapped = several and self._faults.active("exec_swap") is not None
+        batched = swapped or (several and self._faults.active("exec_batch") is not None)
+        for one, entry in zip(news, entries, strict=True):
+            if isinstance(one, BalanceChanged):
                 self._tell(one.account, "balances", "update", [reports.balance(one)])
-        if batched:
-            for account, together in entries.items():
-                for told in [[one] for one in together[::-1]] if swapped else [together]:
-                    self._executions(account, told)
+            elif entry is not None and not batched:
+                self._executions(one.account, [entry])
+        for account, found in together.items() if batched else ():
+            for told in [[one] for one in found[::-1]] if swapped else [found]:
+                self._executions(account, told)
+
+    def _entry(self, one: Happened) -> reports.Entry | None:
+        """What an executions frame says of it, if anything."""
+        entry = None if isinstance(one, BalanceChanged) else reports.execution(one)
+        if entry is not None and not isinstance(one, BalanceChanged):
+            entry[RATE] = self._level(one)
+        return entry
+
+    def _heard(self, account: str) -> bool:
+        """Whether anybody hears the account's executions."""
+        return any(one.heard.get("executions") == account for one in self._clients.values())
 
     def _level(self, one: OrderHappened) -> reports.Number:
         """How full the engine's counter of the order's account and pair is."""
@@ -167,7 +180,7 @@ class PrivateStream:
 
     def _reply(self, client: Private, method: str, symbol: str, reply: reports.Entry) -> None:
         hit = self._faults.hit
-        if self._faults.active("exec_early") is not None:
+        if self._news and self._faults.active("exec_early") is not None:
             self.flush()
         if hit("order_silent", "ws", method, symbol, "after") is not None:
             return
