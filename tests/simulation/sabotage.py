@@ -19,13 +19,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.patches import patched
-from tests.simulation import saboteurs, saboteurs_books, saboteurs_more
+from tests.simulation import saboteurs, saboteurs_books, saboteurs_costs, saboteurs_more
 from tests.simulation.plan import plan_of
 from tests.simulation.runner import run_seeds
 from tests.simulation.saboteurs import ALL, Saboteur
 
 SEEDS = 1_000
-ENTERED = (saboteurs, saboteurs_books, saboteurs_more)  # imported for what they enter
+ENTERED = (
+    saboteurs,
+    saboteurs_books,
+    saboteurs_more,
+    saboteurs_costs,
+)  # imported for what they enter
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ QUICK = (
     "token_in_the_reason",
     "venue_loses_fees",
     "metric_counted_twice",
+    "legs_one_percent_worse",
+    "home_at_any_loss",
 )
 
 
