@@ -162,6 +162,11 @@ def _results(world: World, database: checker.Database) -> None:
     """What cycles cost and earned, and what is told of it."""
     for said in worth.too_dear(world, database):
         world.watch.say(7, said)
+    for said in worth.misreported(database):
+        world.watch.say(12, said)
+    miscounted = worth.miscounted(world)
+    if miscounted:
+        world.watch.say(20, miscounted)
 
 
 def _told(world: World) -> None:

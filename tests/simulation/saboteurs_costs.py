@@ -13,6 +13,7 @@ from arbit.domain.triangle import Side
 from arbit.execution import unwind
 from arbit.execution.engine import Engine
 from arbit.execution.sending import Sender
+from arbit.execution.settling import Settling
 from arbit.risk import checks
 from tests.patches import Sets
 from tests.simulation.saboteurs import bug
@@ -81,3 +82,31 @@ def planned_at_a_loss(sets: Sets) -> None:
         return real(self, replace(plan, legs=tuple(legs)), now_ns)
 
     sets(Engine, "take", take)
+
+
+@bug("the counter of incidents counts each twice")
+def incidents_counted_twice(sets: Sets) -> None:
+    real = Settling.incident
+
+    def incident(self, pad, kind, detail, record=None):
+        real(self, pad, kind, detail, record)
+        self.incidents[kind] += 1
+
+    sets(Settling, "incident", incident)
+
+
+@bug("what a cycle earned in the reference asset is a figure of its own")
+def profit_ref_off(sets: Sets) -> None:
+    real = Settling._in_reference
+    sets(Settling, "_in_reference", lambda self, moved: abs(real(self, moved)) * 3 + 1)
+
+
+@bug("what a cycle lost counts as earned")
+def profit_ref_unsigned(sets: Sets) -> None:
+    real = Settling._in_reference
+    sets(Settling, "_in_reference", lambda self, moved: abs(real(self, moved)))
+
+
+@bug("what a cycle earned is counted without the price of its asset")
+def profit_ref_unpriced(sets: Sets) -> None:
+    sets(Settling, "_in_reference", lambda self, moved: sum(moved.values(), Decimal(0)))
