@@ -27,9 +27,10 @@ from arbit.domain.account import (
     TradeSeen,
 )
 from arbit.domain.errors import VenueError
-from arbit.domain.money import ZERO, plain
+from arbit.domain.money import plain
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, JournalFailed
+from arbit.execution.comparing import differences, owed
 from arbit.execution.counting import Counting
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
@@ -360,25 +361,24 @@ class Auditor:
         """What the venue has beyond the ledger; None when something moved while it was asked."""
         sent, moved_ns = self._engine.orders, self._moved_ns
         balances = await self._reader.balances()
-        self._roundings.know(balances)
+        self._know(balances)
         if self._engine.open_cycles or (sent, moved_ns) != (self._engine.orders, self._moved_ns):
             return None
         self.on_balances(balances)
         ledger = self._setup.ledger
         ledger.keep_back({asset: balance.held for asset, balance in balances.items()})
-        found, self._exact = {}, True
-        for asset in sorted({*ledger.assets, *balances}):
-            balance = balances.get(asset, Balance(ZERO))
-            if off := ledger.drift(asset, balance.total):
-                self._exact = False
-                if not balance.agrees(ledger.wallet(asset)):
-                    found[asset] = off
+        found, self._exact = differences(ledger, balances)
         return found
+
+    def _know(self, balances: Mapping[str, Balance]) -> None:
+        self._roundings.know(balances)
+        if said := owed(balances):
+            self._stop(Reason.HALT, said)
 
     async def _open(self) -> None:
         """The account is new: what is there is what was put in."""
         now_ns, balances = await settled_balances(self._setup, self._reader)
-        self._roundings.know(balances)
+        self._know(balances)
         open_account(self._setup.ledger, self._engine.keeper, balances, now_ns)
         self._opened_ns = now_ns
         self._counting.opened(now_ns)
