@@ -29,12 +29,13 @@ from arbit.domain.account import (
 from arbit.domain.errors import VenueError
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, JournalFailed
+from arbit.execution.comparing import differences, owed
 from arbit.execution.counting import Counting
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
 from arbit.execution.opening import accepted, amounts, open_account, settled_balances
 from arbit.execution.overdue import why_overdue
-from arbit.execution.rounding import Roundings, bound, differences
+from arbit.execution.rounding import Roundings, bound
 from arbit.execution.setup import MS, EngineSetup
 from arbit.execution.works import Pad
 from arbit.ledger import flow
@@ -69,12 +70,11 @@ class Auditor:
         self._unlisted = 0  # times that something asked for more than equal balances
         self._flows: dict[str, None] = {}
         self._foreigners: dict[str, None] = {}  # trades, and orders like ours, that were told of
-        self._wanted_ns = 0
-        self._looking_ns = 0  # since when what is looked at now was wanted; 0: nothing asked
+        self._wanted_ns = self._looking_ns = 0  # since when looks are wanted
         self._off: dict[str, Decimal] = {}  # what the last look found, rounding too
         self._doubted = False  # it found more than rounding, and nobody knows yet why
         self._agreed_ns = setup.now_ns
-        self._failure, self._told_drift, self._told_overdue = "", "", False
+        self._failure, self._told_stop, self._told_overdue = "", "", False
         self._begun = False
         self._looking = asyncio.Lock()
         self._roundings = Roundings(setup.ledger, setup.journal)
@@ -254,18 +254,10 @@ class Auditor:
         elif self._off and self.accept_balances:
             self._accept(self._off)
         elif drifted:
-            self._drifted(drifted)
+            said = f"the venue has more (or less) than the ledger: {amounts(drifted)}"
+            self._stop(Reason.DRIFT, said)
         else:
             self._agreed(began_ns)
-
-    def _drifted(self, drifted: Mapping[str, Decimal]) -> None:
-        """Nothing explains it: stop. It is told once for as long as it stays the same."""
-        said = f"the venue has more (or less) than the ledger: {amounts(drifted)}"
-        halted = self._setup.breaker.state() is BreakerState.HALTED
-        if said != self._told_drift or not halted:
-            self._told_drift = said
-            self._tell(Reason.DRIFT.value, said)
-        self._setup.breaker.trip(Reason.DRIFT, said)
 
     async def _lists_wanted(self) -> bool:
         """List trades and flows where equal balances would not be enough; whether it was done."""
@@ -288,7 +280,7 @@ class Auditor:
         While the venue's time is not known they begin where they did: more is asked, not less.
         """
         self._agreed_ns = self._setup.now_ns
-        self._failure, self._told_drift, self.accept_balances = "", "", False
+        self._failure, self._told_stop, self.accept_balances = "", "", False
         self._doubted = False
         self._roundings.agreed()
         if self._exact:  # else lists lag: what was rounded is not all listed yet
@@ -367,7 +359,7 @@ class Auditor:
         """What the venue has beyond the ledger; None when something moved while it was asked."""
         sent, moved_ns = self._engine.orders, self._moved_ns
         balances = await self._reader.balances()
-        self._roundings.know(balances)
+        self._know(balances)
         if self._engine.open_cycles or (sent, moved_ns) != (self._engine.orders, self._moved_ns):
             return None
         self.on_balances(balances)
@@ -376,10 +368,15 @@ class Auditor:
         self._exact, self._doubted = not self._off, bool(found)
         return found
 
+    def _know(self, balances: Mapping[str, Balance]) -> None:
+        self._roundings.know(balances)
+        if said := owed(balances):
+            self._stop(Reason.HALT, said)
+
     async def _open(self) -> None:
         """The account is new: what is there is what was put in."""
         now_ns, balances = await settled_balances(self._setup, self._reader)
-        self._roundings.know(balances)
+        self._know(balances)
         open_account(self._setup.ledger, self._engine.keeper, balances, now_ns)
         self._opened_ns = now_ns
         self._counting.opened(now_ns)
@@ -391,7 +388,10 @@ class Auditor:
             self._setup.breaker.trip(Reason.FOREIGN, f"somebody else trades here: {what}")
 
     def _stop(self, reason: Reason, said: str) -> None:
-        self._tell(reason.value, said)
+        """Stop, and tell it once for as long as it stays the same and nobody resumes."""
+        if said != self._told_stop or self._setup.breaker.state() is not BreakerState.HALTED:
+            self._told_stop = said
+            self._tell(reason.value, said)
         self._setup.breaker.trip(reason, said)
 
     def _tell(self, kind: str, said: str) -> None:

@@ -55,20 +55,6 @@ def rounded(
     return Rounded(tuple(postings), frozenset(settled))
 
 
-def differences(
-    ledger: Ledger, balances: Mapping[str, Balance]
-) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-    """What the venue has beyond the ledger: all of it, and what is more than rounding."""
-    off: dict[str, Decimal] = {}
-    for asset in sorted({*ledger.assets, *balances}):
-        by = ledger.drift(asset, balances.get(asset, Balance(ZERO)).total)
-        if by:
-            off[asset] = by
-    told = {asset: balances.get(asset, Balance(ZERO)) for asset in off}
-    found = {a: by for a, by in off.items() if not told[a].agrees(ledger.wallet(a))}
-    return off, found
-
-
 class Roundings:
     """The ledger's rows of trades, as heard or listed, until what was rounded of them is booked.
 

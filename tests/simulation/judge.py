@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arbit.app.store import DATABASE
 from tests import checker
+from tests.simulation import worth
 from tests.simulation.watch import USD
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def judge(world: World) -> None:
         if left and left != world.mishaps.drifts.get(asset, Decimal(0)):
             world.watch.say(1, f"the venue's own books of {asset} are off by {left}")
     _leftovers(world, database)
+    _results(world, database)
     _told(world)
     _surprises(world, exchange, database)
     _funded(world)
@@ -146,6 +148,17 @@ def _leftovers(world: World, database: checker.Database) -> None:
             worth = abs(amount) * USD.get(asset, Decimal(0))
             if asset != start and asset in inside and worth > DUST_USD:
                 world.watch.say(12, f"cycle {cycle_id}: {row['state']}, with {amount} {asset}")
+
+
+def _results(world: World, database: checker.Database) -> None:
+    """What cycles cost and earned, and what is told of it."""
+    for said in worth.too_dear(world, database):
+        world.watch.say(7, said)
+    for said in worth.misreported(database):
+        world.watch.say(12, said)
+    miscounted = worth.miscounted(world)
+    if miscounted:
+        world.watch.say(20, miscounted)
 
 
 def _told(world: World) -> None:

@@ -23,6 +23,7 @@ from tests.simulation import (
     figures,
     saboteurs,
     saboteurs_books,
+    saboteurs_costs,
     saboteurs_lives,
     saboteurs_more,
     saboteurs_proof,
@@ -37,6 +38,7 @@ INVARIANTS = range(1, 23)  # each must be what gives some planted bug away
 ENTERED = (
     saboteurs,
     saboteurs_books,
+    saboteurs_costs,
     saboteurs_lives,
     saboteurs_more,
     saboteurs_proof,

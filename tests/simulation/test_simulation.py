@@ -41,6 +41,10 @@ QUICK = (
     "token_in_the_reason",
     "venue_loses_fees",
     "metric_counted_twice",
+    "legs_one_percent_worse",
+    "home_at_any_loss",
+    "profit_ref_unsigned",
+    "incidents_counted_twice",
 )
 
 
@@ -137,6 +141,19 @@ def test_what_nobody_can_explain_halts(name: str) -> None:
     assert result.violations == []
     assert world.mishaps.drifts or world.mishaps.foreign or world.mishaps.upheavals.happened
     assert sum(count for (fault, _), count in result.faults.items() if fault == name) == 1
+
+
+def test_a_daemon_that_is_killed_again_and_again_stays_halted_until_a_person_resumes() -> None:
+    plan = plan_of(3)
+    plan.rates, plan.timed, plan.twice = {}, [], False
+    plan.risk["max_crashes"] = 3
+    with workshop() as disk:
+        world = World(3, disk, plan)
+        world.kill_script = dict.fromkeys(range(1, 4), (40, 0))
+        result = world.run()
+    assert result.violations == []
+    assert sum(result.kills.values()) == 3
+    assert result.halts["crashes"] == 1
 
 
 def test_a_kill_at_each_third_seam_of_a_clean_run_loses_nothing() -> None:

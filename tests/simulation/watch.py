@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from arbit.app.store import DATABASE
 from arbit.domain.records import Batch
 from arbit.sandbox.orders import Accepted, Happened, Traded
+from tests.simulation.limits import at_limits, worse_than_planned
 from tests.simulation.loop import Process
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Watch:
         self._switches(client_id, row)
         self._books(client_id, row["symbol"])
         self._sizes(order, row)
+        self._planned(order, row)
         self._grid(order)
         if self._world.mishaps.upheavals.blind:
             self.say(11, f"{client_id} leaves from a backup that lacks trades of ours")
@@ -219,6 +221,19 @@ class Watch:
             had = self.got[f"ab{cycle}-{leg - 1}1"]
             if spends > had:
                 self.say(7, f"{order['client_id']} spends {spends} {asset} of {had} delivered")
+
+    def _planned(self, order: dict[str, Any], row: sqlite3.Row) -> None:
+        """A leg is what its cycle planned, and a plan earns even at its limits."""
+        sql = "SELECT plan FROM cycles WHERE cycle_id=?"
+        cycle = self.reader.execute(sql, (row["cycle_id"],)).fetchone()
+        if row["purpose"] != "leg" or cycle is None:
+            return
+        said = worse_than_planned(order, row["leg_index"], cycle["plan"])
+        if said:
+            self.say(7, f"{order['client_id']} leaves with {said}")
+        earned = at_limits(cycle["plan"])
+        if row["leg_index"] == 1 and earned <= 0:
+            self.say(7, f"{order['client_id']} begins a cycle that earns {earned} at its limits")
 
     def _recovered(self, process: Process, client_id: str) -> None:
         trader = self._world.life.trader if self._world.life is not None else None

@@ -36,6 +36,7 @@ from tests.simulation.swarm import Swarm
 from tests.simulation.trace import trace_hash
 from tests.simulation.venue import SimVenue
 from tests.simulation.watch import Watch
+from tests.simulation.worth import incidents_by_kind
 
 START_NS = 1_000 * SECOND_NS
 OPERATOR_LOOKS = 0.2  # how likely at each opportunity
@@ -104,6 +105,7 @@ class World:
         self.finale = Finale(self)
         self.bounds = Bounds(self)
         self.canaries = Canaries(self)
+        self.told_before: Counter[str] = Counter()  # incidents, when the last life began
         self.process: Process = Process(0)
         self.life: Life | None = None
         self.last_life: Life | None = None
@@ -232,6 +234,7 @@ class World:
         self.processes.append(process)
         self.process = process
         self._draw_kill(process)
+        self.told_before = incidents_by_kind(self.watch.reader)
         life = Life(process, self.around, epoch_of(self._epochs))
         self.life = self.last_life = life
         self.lives.append(life)

@@ -306,6 +306,10 @@ class WireWorld:
         """The makers of one pair see another price."""
         self.venue.planter.shift(symbol, bps)
 
+    def _rejected(self, why: str) -> None:
+        if not why.startswith("not sent: draining"):  # it waited for its turn when the end came
+            self.watch.say(18, f"an order was rejected: {why}")
+
     def _heard(self, event: Event) -> None:
         if isinstance(event, CycleEnded):
             self.result.cycles[event.end] += 1
@@ -314,8 +318,7 @@ class WireWorld:
             if self.plan.benign:
                 self.watch.say(18, f"breaker {event.state}: {event.reason} {event.detail}")
         elif isinstance(event, OrderEnded) and self.plan.benign and event.state == "rejected":
-            if not event.reason.startswith("not sent: draining"):  # it was told to stop
-                self.watch.say(18, f"an order was rejected: {event.reason}")
+            self._rejected(event.reason)
 
 
 def _settings(plan: Plan, folder: Any) -> Settings:

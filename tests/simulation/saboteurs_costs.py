@@ -1,0 +1,112 @@
+"""Planted bugs of what orders cost, and of the figures that are told of it; see `saboteurs`."""
+
+# mypy: disable-error-code="no-untyped-def"
+# ruff: noqa: ANN001, ANN202  # a patch has the shape of what it replaces
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from arbit.domain.market import Market
+from arbit.domain.triangle import Side
+from arbit.execution import unwind
+from arbit.execution.engine import Engine
+from arbit.execution.sending import Sender
+from arbit.execution.settling import Settling
+from arbit.risk import checks
+from tests.patches import Sets
+from tests.simulation.saboteurs import bug
+
+BOUNDLESS = Decimal(10) ** 9
+
+
+def _without_budget(sets: Sets) -> None:
+    real = unwind.look
+    sets(unwind, "look", lambda cycle, budget, around: real(cycle, BOUNDLESS, around))
+
+
+def _sold_for_less(one: Any, market: Market, part: str) -> Any:
+    """A leg, its limit at this part of what it was where it sells; on tick."""
+    tick = market.price_increment
+    if one.leg.side is Side.BUY or tick is None:
+        return one
+    return replace(one, limit_price=one.limit_price * Decimal(part) // tick * tick)
+
+
+@bug("a cycle is brought home whatever it costs")
+def home_at_any_loss(sets: Sets) -> None:
+    _without_budget(sets)
+
+
+@bug("a cycle is brought home whatever it costs, at any price")
+def home_any_loss_any_price(sets: Sets) -> None:
+    _without_budget(sets)
+    sets(checks, "near_top", lambda *a: None)
+    sets(unwind, "SLACK", Decimal("0.05"))
+
+
+@bug("a sale leaves at a limit one per cent below the one that was approved")
+def legs_one_percent_worse(sets: Sets) -> None:
+    real = Sender.send
+
+    def send(self, work, purpose, drafts):
+        markets = self._setup.markets
+        worse = [_sold_for_less(one, markets[one.leg.symbol], "0.99") for one in drafts]
+        return real(self, work, purpose, worse)
+
+    sets(Sender, "send", send)
+    sets(checks, "inside", lambda *a: None)
+
+
+@bug("an order of a leg is one lot more than was approved")
+def legs_one_lot_more(sets: Sets) -> None:
+    real = Sender.send
+
+    def send(self, work, purpose, drafts):
+        lots = [self._setup.markets[draft.leg.symbol].qty_increment for draft in drafts]
+        more = [replace(d, qty=d.qty + lot) for d, lot in zip(drafts, lots, strict=True)]
+        return real(self, work, purpose, more)
+
+    sets(Sender, "send", send)
+    sets(checks, "inside", lambda *a: None)
+
+
+@bug("what sales bring at their limits is not weighed: a plan may lose there")
+def planned_at_a_loss(sets: Sets) -> None:
+    real = Engine.take
+
+    def take(self, plan, now_ns):
+        markets = self.setup.markets
+        legs = (_sold_for_less(one, markets[one.leg.symbol], "0.997") for one in plan.legs)
+        return real(self, replace(plan, legs=tuple(legs)), now_ns)
+
+    sets(Engine, "take", take)
+
+
+@bug("the counter of incidents counts each twice")
+def incidents_counted_twice(sets: Sets) -> None:
+    real = Settling.incident
+
+    def incident(self, pad, kind, detail, record=None):
+        real(self, pad, kind, detail, record)
+        self.incidents[kind] += 1
+
+    sets(Settling, "incident", incident)
+
+
+@bug("what a cycle earned in the reference asset is a figure of its own")
+def profit_ref_off(sets: Sets) -> None:
+    real = Settling._in_reference
+    sets(Settling, "_in_reference", lambda self, moved: abs(real(self, moved)) * 3 + 1)
+
+
+@bug("what a cycle lost counts as earned")
+def profit_ref_unsigned(sets: Sets) -> None:
+    real = Settling._in_reference
+    sets(Settling, "_in_reference", lambda self, moved: abs(real(self, moved)))
+
+
+@bug("what a cycle earned is counted without the price of its asset")
+def profit_ref_unpriced(sets: Sets) -> None:
+    sets(Settling, "_in_reference", lambda self, moved: sum(moved.values(), Decimal(0)))
