@@ -163,8 +163,9 @@ class Auditor:
             now_ns = self._setup.now_ns
             if not self._engine.open_cycles:
                 self.round_off()
-            due = self._wanted or self.accept_balances or now_ns - self._audited_ns > EVERY_NS
-            if due and self.quiet:
+            resumed = self._doubted and self._setup.breaker.state() is not BreakerState.HALTED
+            due = self._wanted or self.accept_balances or resumed
+            if (due or now_ns - self._audited_ns > EVERY_NS) and self.quiet:
                 wanted_ns = self._wanted_ns if self._wanted else 0
                 try:
                     await self.reconcile()
@@ -236,7 +237,6 @@ class Auditor:
                 self._looking_ns = 0
 
     async def _reconcile(self) -> None:
-        wanted_ns = self._wanted_ns if self._wanted else 0
         self._wanted, self._audited_ns = False, self._setup.now_ns
         self.audits += 1
         began_ns = self._setup.venue_ns
@@ -250,7 +250,7 @@ class Auditor:
             await self._missed(self._since_ns)
             drifted = await self._drift()
         if drifted is None:
-            self._still_want(wanted_ns)
+            self._still_want(self._looking_ns)
         elif self._off and self.accept_balances:
             self._accept(self._off)
         elif drifted:

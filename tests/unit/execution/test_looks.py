@@ -162,3 +162,19 @@ async def test_half_way_through_a_detour_no_more_is_sold_than_the_venue_surely_k
     spent = [one.most_spent for one in world.venue.sent if one.leg.spend == "SOL"]
     assert spent
     assert all(one <= surely for one in spent)
+
+
+async def test_to_resume_alone_is_answered_by_another_look_at_once() -> None:
+    """Nothing begins on books that are known to be wrong, and nobody waits a minute to hear so."""
+    world = World()
+    async with world.running():
+        await begun(world)
+        world.venue.balances_["USD"] -= 5_000
+        with auditing(world):
+            await pass_time(world, 100, 1)
+            assert incidents(world) == ["drift"]
+            world.breaker.resume()
+            assert refusal(world) == "audit"
+            await pass_time(world, 10, 1)
+        assert incidents(world) == ["drift", "drift"]
+        assert world.breaker.reason is Reason.DRIFT
