@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -29,3 +30,15 @@ def reach(amount: Decimal, levels: tuple[Level, ...], *, in_base: bool) -> Decim
         if left <= 0:
             return level.price
     return levels[-1].price
+
+
+def walked(qty: Decimal, levels: Sequence[Level]) -> tuple[Decimal, Decimal]:
+    """What so many base units come to on these levels: what there is of them, and its quote."""
+    left, quote = qty, ZERO
+    for level in levels:
+        taken = min(left, level.qty)
+        quote = EXACT.add(quote, EXACT.multiply(taken, level.price))
+        left = EXACT.subtract(left, taken)
+        if left <= 0:
+            break
+    return EXACT.subtract(qty, max(left, ZERO)), quote

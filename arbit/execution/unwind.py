@@ -20,7 +20,7 @@ from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to, plain
 from arbit.domain.triangle import Leg, Side
 from arbit.execution.cycle import Cycle, affordable
-from arbit.execution.depth import reach, untaken
+from arbit.execution.depth import reach, untaken, walked
 
 SLACK = Decimal("0.0025")  # how far beyond the last level needed an order home may trade
 MAX_ROUTES = 64  # assets outside the triangle that are tried as a detour
@@ -91,6 +91,7 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     loose = {asset: amount for asset, amount in owed.items() if not paths.is_dust(asset, amount)}
     if not loose:
         return Prospect({}, None, home=True, blind=False)
+    loose |= {asset: amount for asset, amount in owed.items() if paths.is_debt(asset, amount)}
     ways = [paths.way(COMPLETE, loose), paths.way(REVERSE, loose), paths.detour(loose)]
     found = [way for way in ways if way is not None]
     prices = {way.name: plain(way.value) for way in found}
@@ -152,14 +153,16 @@ class _Paths:
         Without a price the venue's minimum quantity decides where it can, and nothing else is
         called dust.
         """
-        if amount == 0:
-            return True
-        if asset not in self._home:  # no market joins it to the start asset: nothing to be done
+        if amount == 0 or asset not in self._home:  # no market joins it to the start asset
             return True
         legs = [self._home[asset], self._complete[asset], self._reverse[asset]]
         if amount < 0:
             legs = [self._buy[asset]]
         return all(self._too_small(leg, abs(amount), owed=amount < 0) for leg in legs)
+
+    def is_debt(self, asset: str, amount: Decimal) -> bool:
+        """Whether it is owed and has a price: it costs that, however little it is."""
+        return amount < 0 and self.worth({asset: amount}) is not None
 
     def _too_small(self, leg: Leg, amount: Decimal, *, owed: bool) -> bool:
         market = self._around.markets.get(leg.symbol)
@@ -265,17 +268,23 @@ class _Paths:
     def _settle(
         self, name: str, orders: list[HomeOrder], holdings: dict[str, Decimal]
     ) -> Way | None:
-        """Buy back what is still owed (parallel legs), and add up what the start asset gains."""
+        """Buy back what is still owed (parallel legs), and add up what the start asset gains.
+
+        What nobody sells so little of is owed for good: inventory pays it, and the way costs it.
+        """
+        unpaid = ZERO
         for asset in (self.first, self.second, *self.others):
             owed = EXACT.minus(holdings.get(asset, ZERO))
             if owed <= 0 or self.is_dust(asset, EXACT.minus(owed)):
+                unpaid = EXACT.add(unpaid, self.worth({asset: max(owed, ZERO)}) or ZERO)
                 continue
             order = self._receive(self._buy[asset], owed)
             if order is None:
                 return None
             self._move(holdings, order)
             orders.append(order)
-        return Way(name, tuple(orders), holdings.get(self.start, ZERO)) if orders else None
+        value = EXACT.subtract(holdings.get(self.start, ZERO), unpaid)
+        return Way(name, tuple(orders), value) if orders else None
 
     def worth(self, loose: Mapping[str, Decimal]) -> Decimal | None:
         """What is left over, at the middle of the books that join it to the start asset."""
@@ -387,13 +396,6 @@ def _home_order(
     leg: Leg, qty: Decimal, limit: Decimal, fee: Decimal, levels: tuple[Level, ...]
 ) -> HomeOrder:
     """The order, with what walking the levels would move; the fee is in the received asset."""
-    left, quote = qty, ZERO
-    for level in levels:
-        taken = min(left, level.qty)
-        quote = EXACT.add(quote, EXACT.multiply(taken, level.price))
-        left = EXACT.subtract(left, taken)
-        if left <= 0:
-            break
-    base = EXACT.subtract(qty, max(left, ZERO))
+    base, quote = walked(qty, levels)
     spend, gross = (quote, base) if leg.side is Side.BUY else (base, quote)
     return HomeOrder(leg, qty, limit, fee, spend, EXACT.multiply(gross, ONE - fee))

@@ -12,6 +12,7 @@ from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.triangle import Side
 from arbit.execution import unwind
 from arbit.execution.cycle import Cycle
+from arbit.ledger import opening
 from arbit.risk.breaker import BreakerState
 from tests.unit.execution.happenings import audit, kept_cycles, over
 from tests.unit.execution.world import FEES, Script, World, usual_settings
@@ -43,6 +44,8 @@ def test_nothing_tradable_is_left_in_a_cycle_that_ended_well_and_the_ledger_is_t
 
 async def _nothing_loose(scripts: list[Script], policy: Policy, cycles: int) -> None:
     world = World(*scripts, settings=usual_settings(policy=policy, max_exposure=D(400)))
+    world.venue.balances_["KFEE"] = D(1)  # what pays fees is there: a spot account cannot owe
+    world.ledger.apply(opening("KFEE", D(1), 0))
     async with world.running():
         for _ in range(cycles):
             world.engine.take(world.plan(), world.clock.now_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from arbit.domain.book import BookView
@@ -140,3 +141,29 @@ def test_an_order_for_more_than_is_shown_keeps_the_budget_where_only_that_is_fil
     assert (str(home.leg), home.qty) == ("sell BTC/USD", D(1))
     after = filled(seen, home, D("0.99"))
     assert -after.cycle.has("USD") <= seen.budget
+
+
+def test_a_debt_too_small_to_be_bought_back_is_part_of_what_a_way_home_costs() -> None:
+    """10 ETH are owed, 1 BTC in hand buys 9.5 of them, and of the rest (5 USD) nobody sells any."""
+    dear = {
+        "ETH/BTC": view("ETH/BTC", [("0.1", "99")], [("0.10526315", "99")]),
+        "BTC/USD": view("BTC/USD", [("90", "99")], [("100", "99")]),
+        "ETH/USD": view("ETH/USD", [("10", "99")], [("11.5", "99")]),
+    }
+    seen = scene(("1", "0", "10"), dear, policy=Policy.PARALLEL, budget="1")
+    least = replace(seen.markets["ETH/USD"], qty_min=D("0.6"))
+    prospect = look(replace(seen, markets={**seen.markets, "ETH/USD": least}))
+    middle = (D(10) + D("11.5")) / 2
+    rest = 10 - D(1) / D("0.10526315")
+    assert abs(D(prospect.prices[COMPLETE]) + rest * middle) < D("0.0001")
+    assert prospect.chosen is None, "more than the budget"
+
+
+def test_what_was_owed_before_and_is_too_small_costs_too() -> None:
+    """The cycle owes 0.05 ETH that nobody sells, and has 1 BTC to bring home."""
+    seen = scene(("1", "0", "0.05"), {}, policy=Policy.PARALLEL, budget="0.6")
+    least = replace(seen.markets["ETH/USD"], qty_min=D("0.6"))
+    few = replace(seen, markets={**seen.markets, "ETH/USD": least})
+    prospect = look(few)
+    assert D(prospect.prices[REVERSE]) == D("99.5")
+    assert prospect.loss == 0
