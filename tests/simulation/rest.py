@@ -63,6 +63,7 @@ class PrivateDoor:
         if name in ORDER_CALLS:
             self._process.point("send-before")
             venue.leaves(self._process, {"method": name, "params": dict(params)})
+        asked_ns = venue.loop.now_ns
         answer: asyncio.Future[Any] = venue.loop.create_future()
         delay_ns = venue.delay_ns()
         if venue.swarm.strikes("rest_late"):
@@ -70,13 +71,18 @@ class PrivateDoor:
         venue.at(venue.loop.now_ns + delay_ns, self._arrive, name, fields, answer)
         if name in ORDER_CALLS:
             self._process.point("send-after")
-        return await answer
+        told = await answer
+        venue.on_answer(self._process, name, asked_ns, told)
+        return told
 
     def _arrive(self, name: str, fields: dict[str, str], answer: asyncio.Future[Any]) -> None:
         venue, strikes = self._venue, self._venue.swarm.strikes
         call = venue.face.receive(name, HEADERS, urlencode(fields).encode(), venue.clock.wall_ns())
         if venue.loop.now_ns < venue.rest_down_ns:
             self._back(answer, {"error": [BUSY[0]]})
+            return
+        if name == "AddOrder" and (word := venue.swarm.word()):
+            self._back(answer, {"error": [word]})
             return
         if strikes("rest_error"):
             said = venue.swarm.rng.choice(BUSY)
