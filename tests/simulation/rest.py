@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from arbit.domain.errors import VenueRefused, VenueUnreachable
 from arbit.sandbox.keys import TRADE_KEY, ApiKey
 from arbit.venues.kraken.rest import PrivateRest
 from tests.simulation.loop import Process
@@ -118,7 +119,18 @@ class PublicDoor:
         self._sleep = sleep
 
     async def ask(self, method: str) -> Body:
+        """As the public client: it has tried again by itself before it says that nobody answers."""
+        strikes, chance = self._venue.swarm.strikes, self._venue.swarm.rng
         await self._sleep(self._venue.delay_ns() / 1e9)
+        if strikes("public_late"):
+            await self._sleep(chance.choice((0.3, 2.0, 12.0)))
+        if strikes("public_lost"):
+            await self._sleep(chance.choice((0.1, 5.0, 30.0)))
+            raise VenueUnreachable(f"sandbox {method}: timed out")
+        if strikes("public_error"):
+            raise VenueRefused(chance.choice(BUSY), method=method)
+        if strikes("public_odd"):
+            return Body(chance.choice(({}, [], None, {"error": []}, {"error": [], "result": []})))
         body = self._venue.public(method.removeprefix("publicGet"))
         await self._sleep(self._venue.delay_ns() / 1e9)
         return Body(body)
