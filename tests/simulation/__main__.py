@@ -17,6 +17,7 @@ from tests import campaign
 from tests.simulation import figures
 from tests.simulation.plan import CALL_FAULTS, FATAL_FAULTS, TIMED_FAULTS
 from tests.simulation.runner import run_seeds
+from tests.simulation.strains import WORDS
 from tests.simulation.world import PHASES, Result
 
 MODULE = "tests.simulation"
@@ -104,7 +105,7 @@ def line_of(result: Result) -> dict[str, Any]:
 
 def table(tally: Tally) -> str:
     """Each fault by phase, how often."""
-    known = [*CALL_FAULTS, *TIMED_FAULTS, *FATAL_FAULTS]
+    known = [*CALL_FAULTS, *TIMED_FAULTS, *FATAL_FAULTS, *WORDS]
     head = f"{'fault':16}" + "".join(f"{phase:>10}" for phase in PHASES)
     rows = [head]
     for name in known:

@@ -123,18 +123,23 @@ class Finale:
 
     def _limits(self) -> set[str]:
         """What may stand in the way for good; a fee in the wrong asset's name is a loss at once."""
-        return AT_THE_LIMIT | ({"daily_loss"} if self._third_fees() else set())
+        spent = self._third_fees() or self._world.watch.restraint.spent
+        return AT_THE_LIMIT | ({"daily_loss"} if spent else set())
 
     def _has_money(self) -> bool:
-        """Whether there is enough of any start asset for the smallest cycle."""
-        trader, scan = self._trader, self._world.settings.scan
+        """Whether there is enough for the smallest cycle, of any asset that a triangle starts in.
+
+        A triangle has one start, the first of the start assets that is in it.
+        """
+        trader = self._trader
+        ways = trader.setup.desk.lane.scanner.directed if trader is not None else ()
         return trader is None or any(
-            trader.ledger.free(asset) * USD[asset] > LEAST_USD for asset in scan.start_assets
+            trader.ledger.free(asset) * USD[asset] > LEAST_USD for asset in {w.start for w in ways}
         )
 
     def _up(self) -> bool:
         self._supervise(30.0)
-        return self.trading()
+        return self.trading() and self._world.watch.restraint.room
 
     def _more_than(self, accepted: int) -> bool:
         return len(self._world.watch.accepted) > accepted
@@ -162,6 +167,8 @@ class Finale:
         if not world.process.alive:
             world.boot()
         trader = self._trader
+        if trader is not None and trader.breaker.reason is Reason.CRASHES:
+            world.operator.resume()  # a start waits long for what a halt does not let go home
         if trader is None or not trader.started:
             return
         stopped = state_of(trader) in {BreakerState.HALTED, BreakerState.REDUCING}

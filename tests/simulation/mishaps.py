@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from arbit.domain.book import Disbelief
 from arbit.risk.kill import KILL_FILE, kill, unkill
 from tests.simulation.loop import SECOND_NS
+from tests.simulation.strains import words_of
 from tests.simulation.upheavals import Upheavals
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Mishaps:
             "foreign_trade": self._foreign,
         }
         self.upheavals = Upheavals(world)
-        self._do |= self.upheavals.actions()
+        self._do |= self.upheavals.actions() | words_of(world)
 
     def schedule(self) -> None:
         """From now on."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from tests.simulation import strains
+
 BENIGN_EVERY = 8
 BALANCES = {"USD": "10000", "EUR": "10000", "BTC": "0.2", "ETH": "3"}
 
@@ -41,6 +43,7 @@ CALL_FAULTS: dict[str, float] = {
     "exec_swap": 0.30,
     "overfill": 0.10,
     "fee_third": 0.25,
+    **strains.LIMIT_CALLS,
 }
 # Drawn apart from the others: what breaks the venue's own word would drown what does not.
 RARE_CALLS = {"exec_swap": 0.10, "overfill": 0.05, "fee_third": 0.05}
@@ -107,6 +110,8 @@ class Plan:
     max_skew_ms: int = 3_000
     small: bool = False  # memories are so small that they forget all the time
     twice: bool = False  # killed at the end, and recovered twice
+    early: bool = False  # faults of calls strike from the first start on
+    restarted: bool = False  # by its supervisor, also when it ended by itself for a good reason
     balances: dict[str, str] = field(default_factory=lambda: dict(BALANCES))
 
     @property
@@ -132,6 +137,7 @@ def plan_of(seed: int) -> Plan:
     if not benign:
         _faults(plan, rng)
     _more(plan, random.Random(f"more {seed}"))
+    strains.draw(plan)
     return plan
 
 
@@ -164,7 +170,7 @@ def _settings(plan: Plan, rng: random.Random) -> None:
 
 
 def _faults(plan: Plan, rng: random.Random) -> None:
-    usual = [name for name in CALL_FAULTS if name not in RARE_CALLS]
+    usual = [name for name in CALL_FAULTS if name not in {*RARE_CALLS, *strains.LIMIT_CALLS}]
     named = [name for name in usual if rng.random() < 0.22]
     plan.rates = {name: CALL_FAULTS[name] * rng.uniform(0.2, 1.0) for name in named}
     for name, most in TIMED_FAULTS.items():

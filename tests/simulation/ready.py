@@ -51,7 +51,7 @@ class Ready:
 
     def late(self) -> str:
         """Why it takes too long, in words; empty while it does not."""
-        if self.all_s > READY_S:
+        if self.all_s > READY_S + self._world.watch.restraint.waits_s():
             return f"not ready {READY_S:.0f} s after faults stopped"
         if self.own_s > OWN_S:
             return f"not ready after {OWN_S:.0f} s in which the venue's limits let it ask"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from arbit.domain.errors import VenueRefused, VenueUnreachable
 from arbit.sandbox.keys import TRADE_KEY, ApiKey
 from arbit.venues.kraken.rest import PrivateRest
 from tests.simulation.loop import Process
@@ -63,6 +64,7 @@ class PrivateDoor:
         if name in ORDER_CALLS:
             self._process.point("send-before")
             venue.leaves(self._process, {"method": name, "params": dict(params)})
+        asked_ns = venue.loop.now_ns
         answer: asyncio.Future[Any] = venue.loop.create_future()
         delay_ns = venue.delay_ns()
         if venue.swarm.strikes("rest_late"):
@@ -70,13 +72,18 @@ class PrivateDoor:
         venue.at(venue.loop.now_ns + delay_ns, self._arrive, name, fields, answer)
         if name in ORDER_CALLS:
             self._process.point("send-after")
-        return await answer
+        told = await answer
+        venue.on_answer(self._process, name, asked_ns, told)
+        return told
 
     def _arrive(self, name: str, fields: dict[str, str], answer: asyncio.Future[Any]) -> None:
         venue, strikes = self._venue, self._venue.swarm.strikes
         call = venue.face.receive(name, HEADERS, urlencode(fields).encode(), venue.clock.wall_ns())
         if venue.loop.now_ns < venue.rest_down_ns:
             self._back(answer, {"error": [BUSY[0]]})
+            return
+        if name == "AddOrder" and (word := venue.swarm.word()):
+            self._back(answer, {"error": [word]})
             return
         if strikes("rest_error"):
             said = venue.swarm.rng.choice(BUSY)
@@ -112,7 +119,18 @@ class PublicDoor:
         self._sleep = sleep
 
     async def ask(self, method: str) -> Body:
+        """As the public client: it has tried again by itself before it says that nobody answers."""
+        strikes, chance = self._venue.swarm.strikes, self._venue.swarm.rng
         await self._sleep(self._venue.delay_ns() / 1e9)
+        if strikes("public_late"):
+            await self._sleep(chance.choice((0.3, 2.0, 12.0)))
+        if strikes("public_lost"):
+            await self._sleep(chance.choice((0.1, 5.0, 30.0)))
+            raise VenueUnreachable(f"sandbox {method}: timed out")
+        if strikes("public_error"):
+            raise VenueRefused(chance.choice(BUSY), method=method)
+        if strikes("public_odd"):
+            return Body(chance.choice(({}, [], None, {"error": []}, {"error": [], "result": []})))
         body = self._venue.public(method.removeprefix("publicGet"))
         await self._sleep(self._venue.delay_ns() / 1e9)
         return Body(body)

@@ -62,6 +62,7 @@ class Failing:
         self.kind = "full"  # in this way: full, or locked
         self.writes = 0
         self.failures = 0
+        self.read_fails: Callable[[], bool] = bool  # whether this read does
 
     def lock(self) -> bool:
         """Another program begins to write, and does not end. Whether it could begin."""
@@ -119,32 +120,34 @@ class SimJournal:
         self._process.point("commit-after")
 
     def recall(self) -> Memory:
-        self._alive()
+        self._reads()
         return self.real.recall()
 
     def known_trades(self, trade_ids: Sequence[str]) -> frozenset[str]:
-        self._alive()
+        self._reads()
         return self.real.known_trades(trade_ids)
 
     def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
-        self._alive()
+        self._reads()
         return self.real.known_flows(refs)
 
     def counts(self, after_ns: int, until_ns: int) -> Counts:
-        self._alive()
+        self._reads()
         return self.real.counts(after_ns, until_ns)
 
     def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:
-        self._alive()
+        self._reads()
         return self.real.wallet_moves(trade_ids)
 
     def find(self, order: str) -> Memory | None:
-        self._alive()
+        self._reads()
         return self.real.find(order)
 
-    def _alive(self) -> None:
+    def _reads(self) -> None:
         if not self._process.alive:
             raise SimCrash("a zombie reads")
+        if self._failing.read_fails():
+            raise JournalFailed("a page cannot be read (simulated)")
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class Swarm:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.asked: Counter[str] = Counter()  # how often each could have struck
         self.script: set[tuple[str, int]] = set()  # strikes for certain at its n-th chance
+        self.words: list[str] = []  # what the venue answers to the next orders
         self.faults = _Uses()
         self.rng = rng
 
@@ -74,6 +75,10 @@ class Swarm:
     def note(self, name: str, phase: str = "") -> None:
         """It happened: now, unless the phase that it struck in is told."""
         self.counts[name, phase or self.phase()] += 1
+
+    def word(self) -> str:
+        """What the venue answers to this order, in the place of taking it; empty: nothing."""
+        return self.words.pop(0) if self.on and self.words else ""
 
     # --- what the sandbox's private stream asks --------------------------------------------------
 
@@ -102,6 +107,8 @@ class Swarm:
         if name == "order_odd" and self.strikes("odd"):
             return Hit(shape=self.rng.choice(ODD_SHAPES))
         if name == "order_error":
+            if word := self.word():
+                return Hit(error=word, accepted=False)
             if self.strikes("error_definite"):
                 return Hit(error=self.rng.choice(DEFINITE), accepted=False)
             if self.strikes("error_unknown"):

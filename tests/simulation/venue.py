@@ -62,6 +62,8 @@ class SimVenue:
         self.last_nonce = self.nonces_back = 0  # the highest so far, and how often one was not
         self.rest_down_ns = 0  # until then REST answers nothing but that it is busy
         self.on_leave: Callable[[Process, dict[str, Any]], None] = lambda _p, _m: None
+        self.on_answer: Callable[[Process, str, int, Any], None] = lambda _p, _n, _a, _t: None
+        self.on_hear: Callable[[Line, bytes], None] = lambda _l, _f: None
         self._public = RestFace(self.market, wall)
         self._bodies: dict[str, Any] = {}
         self._numbers = 0

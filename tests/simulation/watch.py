@@ -20,6 +20,7 @@ from arbit.domain.records import Batch
 from arbit.sandbox.orders import Accepted, Happened, Traded
 from tests.simulation.limits import at_limits, worse_than_planned
 from tests.simulation.loop import Process
+from tests.simulation.restraint import Restraint
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -55,6 +56,7 @@ class Watch:
         self.moved: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
         self.got: dict[str, Decimal] = defaultdict(Decimal)  # by client id: net proceeds
         self._checked_lives: set[int] = set()
+        self.restraint = Restraint(world, self)
         self.reader = sqlite3.connect(folder / DATABASE, isolation_level=None)
         self.reader.row_factory = sqlite3.Row
 
@@ -87,6 +89,7 @@ class Watch:
 
     def committed(self, batch: Batch) -> None:
         """What was written just now."""
+        self.restraint.committed(batch)
         for record in batch.orders:
             client_id, state = record.intent.client_id, record.state.value
             before = self.states.get(client_id, "")
@@ -117,6 +120,7 @@ class Watch:
             return
         self._written(order, row)
         self._switches(client_id, row)
+        self.restraint.leaves(process, row)
         self._books(client_id, row["symbol"])
         self._sizes(order, row)
         self._planned(order, row)
@@ -291,6 +295,7 @@ class Watch:
             self._exposure(moves)
 
     def _exposure(self, moves: dict[str, Decimal]) -> None:
+        self.restraint.moved(moves)
         if self._world.plan.fatal:
             return
         most = self._world.settings.risk.max_exposure * ROUGHLY + Decimal(5)

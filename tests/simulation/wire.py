@@ -61,6 +61,7 @@ class Line:
     def hear(self, payload: bytes) -> None:
         """A frame has arrived at the daemon."""
         if not self.left:
+            self.venue.on_hear(self, payload)
             self.handler.on_frame(payload)
 
     def lose(self) -> None:

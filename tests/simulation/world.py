@@ -15,7 +15,6 @@ from arbit.app.store import DATABASE
 from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch
-from arbit.risk.kill import Orders
 from tests.simulation import canaries, ends
 from tests.simulation.again import Again
 from tests.simulation.bounds import Bounds, small_memories
@@ -32,6 +31,7 @@ from tests.simulation.mishaps import Mishaps
 from tests.simulation.plan import Plan, plan_of
 from tests.simulation.ready import NEVER_S
 from tests.simulation.store import Disk, Failing
+from tests.simulation.strains import LOCKOUT_S, Operator
 from tests.simulation.swarm import Swarm
 from tests.simulation.trace import trace_hash
 from tests.simulation.venue import SimVenue
@@ -90,6 +90,7 @@ class World:
         self.clock = SimClock(self.loop, random.Random(f"jitter {seed}"), skew_ns)
         self.settings = _settings(self.plan, self.folder)
         self.failing = Failing(self.folder / DATABASE)
+        self.failing.read_fails = lambda: self.swarm.strikes("read_failed")
         self.watch = Watch(self, self.folder)
         self.venue.on_leave = self.watch.leaves
         self.venue.exchange.listeners.append(self.watch.happened)
@@ -100,7 +101,8 @@ class World:
         self.around.heard = self._heard
         self.halts = Halts(self)
         self.around.published = self.halts.told
-        self.operator = Orders(self.folder, "sandbox")
+        self.operator = Operator(self.folder, "sandbox")
+        self.watch.restraint.join()
         self.mishaps = Mishaps(self)
         self.finale = Finale(self)
         self.bounds = Bounds(self)
@@ -138,7 +140,8 @@ class World:
             return self._finish()
 
     def _stuck(self) -> bool:
-        return self._elapsed_s() > MOST_S or self.loop.handles > MOST_HANDLES
+        most_s = MOST_S + (LOCKOUT_S if self.watch.restraint.locked_out else 0.0)
+        return self._elapsed_s() > most_s or self.loop.handles > MOST_HANDLES
 
     def _elapsed_s(self) -> float:
         return (self.loop.now_ns - START_NS) / 1e9
@@ -176,6 +179,7 @@ class World:
 
     async def _direct(self) -> None:
         """The seed's story."""
+        self.swarm.on = self.plan.early
         self.boot()
         await self.until(self.finale.trading, 60.0)
         self.swarm.on = not self.plan.benign
@@ -278,6 +282,8 @@ class World:
         process.die("exit")
         self.canaries.said(repr(report or error))
         self.result.clean = ends.look(self, life, report, error)
+        if not self.result.clean and self.plan.restarted:
+            self.venue.at(self.loop.now_ns + SECOND_NS, self.restart)
         self.result.halts[f"exit {type(error).__name__}" if error else "exit"] += 1
 
     # --- opportunities ---------------------------------------------------------------------------
@@ -330,6 +336,7 @@ class World:
 
     def _heard(self, event: Event) -> None:
         self.canaries.heard(event)
+        self.watch.restraint.heard(event)
         if isinstance(event, CycleEnded):
             self.result.cycles[event.end] += 1
         elif isinstance(event, BreakerChanged):
