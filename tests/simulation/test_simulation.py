@@ -42,7 +42,6 @@ QUICK = (
     "venue_loses_fees",
     "metric_counted_twice",
     "legs_one_percent_worse",
-    "home_at_any_loss",
     "profit_ref_unsigned",
     "incidents_counted_twice",
 )
