@@ -155,9 +155,8 @@ class _Paths:
         """
         if amount == 0 or asset not in self._home:  # no market joins it to the start asset
             return True
-        legs = [self._home[asset], self._complete[asset], self._reverse[asset]]
-        if amount < 0:
-            legs = [self._buy[asset]]
+        ways = (self._home, self._complete, self._reverse) if amount > 0 else (self._buy,)
+        legs = [way[asset] for way in ways]
         return all(self._too_small(leg, abs(amount), owed=amount < 0) for leg in legs)
 
     def is_debt(self, asset: str, amount: Decimal) -> bool:
