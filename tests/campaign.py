@@ -52,6 +52,7 @@ def asked_for(says: str, seeds: int) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--hashes", action="store_true")
+    parser.add_argument("--backwards", action="store_true", help="the last seed first")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--step", type=int, default=1, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -80,14 +81,16 @@ def seeds_of(asked: argparse.Namespace) -> range:
     """The seeds that this process is to run."""
     if asked.seed is not None:
         return range(asked.seed, asked.seed + 1)
-    return range(asked.start, asked.start + asked.seeds, asked.step)
+    seeds = range(asked.start, asked.start + asked.seeds, asked.step)
+    return seeds[::-1] if asked.backwards else seeds
 
 
 def _shares(module: str, asked: argparse.Namespace) -> Iterator[list[str]]:
-    seeds = seeds_of(asked)
+    seeds = sorted(seeds_of(asked))
+    order = ["--backwards"] if asked.backwards else []
     for number in range(asked.jobs):
-        shares = ["--start", str(seeds.start + number), "--seeds", str(len(seeds) - number)]
-        yield [module, "--worker", *shares, "--step", str(asked.jobs)]
+        shares = ["--start", str(seeds[0] + number), "--seeds", str(len(seeds) - number)]
+        yield [module, "--worker", *shares, "--step", str(asked.jobs), *order]
 
 
 def _say(module: str, told: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """Invariant 15: no key, no secret and no token in anything that the daemon writes or tells.
 
-Looked through are every file of its folder, its history's rows, what its witnesses heard and its
-reports: as they are, and in the ways that a program might write bytes down. Whatever logs inside a
-simulation asks for the time and raises (`guards`), so there are no log lines to look through.
+Looked through are every file of its folder, its history's rows, what its witnesses heard, its
+reports and whatever anybody logged, at any level (`logs`): as they are, and in the ways that a
+program might write bytes down.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Canaries:
         self._told.append(repr(event))
 
     def said(self, text: str) -> None:
-        """A report, or words of an error."""
+        """A report, words of an error, or a line of a log."""
         self._told.append(text)
 
     def look(self) -> None:

@@ -1,14 +1,29 @@
-"""One life of the daemon: `LiveRun` with what it builds from the outside replaced, no more.
+"""One life of the daemon: `LiveRun` with what it builds from the outside replaced.
 
-`_build` follows `LiveRun._build` line by line: the real journal, private side, desk, run and
-trader. Only who answers differs. History goes to a list, and nobody serves metrics.
+Real are the account's lease and its journal, the private side, desk, run, trader, recorder and
+snapshots, and `LiveRun`'s trading, waiting and draining (`_trade`, `_until_over`, `_show`). What
+this file has in the place of the production's own, and what no seed here therefore proves:
+
+- `__call__`: no names of settings are checked, no metrics are served, history goes to a list and
+  not to a file, there is no preamble, and a key's notes are not told.
+- `_unless_stopped` and `_heed_signals`: a signal is a call of `stop`. One that comes while the
+  daemon is built is seen once it is built; the building is not broken off.
+- A second signal ends the run's row and kills, where the production's exits.
+- `_build` follows `LiveRun._build` step by step with another feed (`SimFeed`: verified books, no
+  sockets), another public side and no sandbox child; `app.build.reach`, `rest_side`, `listed` and
+  `build_run` are not called.
+- `open_journal` and `held_account`: `store.opened` takes the lease and opens the journal in this
+  order, without an upgrade of the schema. The lock against a daemon of another folder is not taken:
+  an exchange without an address is held with its folder.
+
+The wire simulation (`tests.wiresim`) runs the real `__call__`, `_build` and feeds.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from arbit.app.build import watched
@@ -21,7 +36,7 @@ from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.config import Settings
 from arbit.domain.events import Event
-from arbit.domain.records import Batch
+from arbit.domain.records import Batch, JournalFailed, RunEnd
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import ListSink
 from arbit.telemetry.hub import Hub
@@ -214,7 +229,11 @@ class Life(LiveRun):
     def stop(self) -> None:
         """SIGTERM; the second one ends the process at once, as `LiveRun` would have it."""
         self.stopped_ns = self._around.venue.loop.now_ns
-        if self._signals:
-            self.process.die("second signal")
-        else:
+        if not self._signals:
             self._signalled()
+            return
+        self._ends(RunEnd.HARD)
+        if self._journal is not None:
+            with suppress(JournalFailed):
+                self._journal.end_run(self._clock.wall_ns())
+        self.process.die("second signal")

@@ -1,8 +1,9 @@
 """The same seed is the same run, whoever runs it: `python -m tests.simulation.determinism`.
 
 `--seeds N` seeds from `--start K` are run by two processes that differ in hash seed, time zone,
-date and working folder; `--of tests.wiresim` compares another simulation. Their trace hashes must
-be equal, line by line. Exit code 1 when one is not; `--json` prints the figures as one line.
+date, working folder, and in their order: what is remembered from seed to seed would show, too.
+`--of tests.wiresim` compares another simulation. Their trace hashes must be equal, seed by seed.
+Exit code 1 when one is not; `--json` prints the figures as one line.
 """
 
 from __future__ import annotations
@@ -14,37 +15,60 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 A_YEAR_S = 366 * 86_400
-# A process told a date of its own; whatever looks at the real one would show.
+# A process told a date of its own, by whatever way it asks; whatever looks at the real one would
+# show. Its modules are there first: some bind a way to the date as they are imported.
 DATED = (
-    "import runpy, sys, time\n"
-    "true, shift_s = time.time, int(sys.argv.pop(1))\n"
-    "time.time = lambda: true() + shift_s\n"
-    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)\n"
+    "import importlib, runpy, sys\n"
+    "from tests.simulation import dates\n"
+    "shift_s, module = int(sys.argv.pop(1)), sys.argv.pop(1)\n"
+    "importlib.import_module(f'{module}.__main__')\n"
+    "dates.shift(shift_s)\n"
+    "runpy.run_module(module, run_name='__main__', alter_sys=True)\n"
 )
 
 
-def hashes(module: str, seeds: range, *, hash_seed: str, zone: str, shift_s: int) -> list[str]:
-    """The lines that one process tells, in a folder of its own."""
-    environ = {**os.environ, "PYTHONHASHSEED": hash_seed, "TZ": zone, "PYTHONPATH": str(ROOT)}
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a process runs in."""
+
+    hash_seed: str
+    zone: str
+    shift_s: int
+    backwards: bool
+
+
+HERE = Around(hash_seed="1", zone="UTC", shift_s=0, backwards=False)
+THERE = Around(hash_seed="77", zone="Asia/Tokyo", shift_s=A_YEAR_S, backwards=True)
+
+
+def hashes(module: str, seeds: range, around: Around) -> dict[str, str]:
+    """What one process tells of each seed, in a folder of its own; findings are told by name."""
+    environ = {**os.environ, "PYTHONHASHSEED": around.hash_seed, "TZ": around.zone}
+    environ["PYTHONPATH"] = str(ROOT)
     asked = ["--seeds", str(len(seeds)), "--start", str(seeds.start), "--hashes"]
-    command = [sys.executable, "-c", DATED, str(shift_s), module, *asked]
+    asked += ["--backwards"] if around.backwards else []
+    command = [sys.executable, "-c", DATED, str(around.shift_s), module, *asked]
     with tempfile.TemporaryDirectory() as folder:
         ran = subprocess.run(
             command, env=environ, cwd=folder, stdout=subprocess.PIPE, text=True, check=True
         )
-    return ran.stdout.splitlines()
+    told = (line.split(maxsplit=1) for line in ran.stdout.splitlines())
+    return {words[0]: words[-1] for words in told if words}
 
 
-def compared(module: str, seeds: range) -> tuple[list[str], list[str]]:
-    """What each of the two processes tells."""
-    return (
-        hashes(module, seeds, hash_seed="1", zone="UTC", shift_s=0),
-        hashes(module, seeds, hash_seed="77", zone="Asia/Tokyo", shift_s=A_YEAR_S),
-    )
+def compared(module: str, seeds: range) -> tuple[dict[str, str], dict[str, str]]:
+    """What each of the two processes tells, by seed."""
+    return hashes(module, seeds, HERE), hashes(module, seeds, THERE)
+
+
+def differing(one: dict[str, str], two: dict[str, str]) -> list[str]:
+    """Seeds of which they tell another thing, or only one of them anything."""
+    return [seed for seed in sorted({*one, *two}) if one.get(seed) != two.get(seed)]
 
 
 def main() -> int:
@@ -57,7 +81,7 @@ def main() -> int:
     asked = parser.parse_args()
     began_s, seeds = time.monotonic(), range(asked.start, asked.start + asked.seeds)
     one, two = compared(asked.of, seeds)
-    differ = [a for a, b in zip(one, two, strict=False) if a != b]
+    differ = differing(one, two)
     summary = {
         "seeds": asked.seeds,
         "seconds": round(time.monotonic() - began_s, 1),
@@ -65,7 +89,8 @@ def main() -> int:
         "differ": len(differ),
     }
     if not asked.json:
-        print("\n".join(f"differs: {line}" for line in differ))
+        for seed in differ:
+            print(f"differs: {seed} {one.get(seed)} {two.get(seed)}")
     print(json.dumps(summary))
     whole = len(one) == len(two) == asked.seeds
     return 0 if whole and not differ else 1

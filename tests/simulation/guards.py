@@ -1,7 +1,9 @@
 """Inside a simulation the outside world raises: threads, sockets, real time, ambient chance.
 
-Names are replaced while a run lasts; what is beyond the reach of a name (a socket opened or a
-process started by anybody, by any way) is stopped by an audit hook.
+Names are replaced while a run lasts, also where a module of ours has bound one for itself; what is
+beyond the reach of a name (a socket opened or a process started by anybody, by any way) is stopped
+by an audit hook. What no guard sees, the order of a set for one, differs from process to process,
+and is found by the determinism gate.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import random
 import socket
 import sys
 import threading
-import time
 import types
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,14 +23,13 @@ from typing import Any
 import tenacity
 
 from tests.patches import replaced
+from tests.simulation import dates, logs
 
-_TIME = (
-    *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
-    *("process_time", "sleep", "localtime", "gmtime"),
-)
 _RANDOM = (
     *("random", "randint", "randrange", "choice", "choices", "shuffle", "sample", "uniform"),
-    *("gauss", "getrandbits", "randbytes", "expovariate", "seed"),
+    *("gauss", "getrandbits", "randbytes", "expovariate", "seed", "betavariate", "triangular"),
+    *("gammavariate", "lognormvariate", "normalvariate", "paretovariate", "vonmisesvariate"),
+    *("weibullvariate", "_urandom"),  # the last one is what `secrets` draws from
 )
 _EVENTS = frozenset(
     {
@@ -54,9 +54,13 @@ def _hook(event: str, _: tuple[Any, ...]) -> None:
         raise OutsideWorld(event)
 
 
-def _forbidden(name: str) -> Callable[..., Any]:
-    def raises(*_: Any, **__: Any) -> Any:
-        raise OutsideWorld(name)
+def _forbidden(name: str, real: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """Raises inside; whoever bound it for good meanwhile is well served outside."""
+
+    def raises(*args: Any, **named: Any) -> Any:
+        if _State.inside or real is None:
+            raise OutsideWorld(name)
+        return real(*args, **named)
 
     return raises
 
@@ -71,26 +75,39 @@ class _SeededOnly(random.Random):
 
 
 @contextlib.contextmanager
-def guarded(virtual_s: Callable[[], float]) -> Iterator[None]:
-    """Hold the outside world off. tenacity's own stop watch is given virtual time."""
+def guarded(
+    virtual_s: Callable[[], float], logged: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Hold the outside world off. tenacity's own stop watch is given virtual time.
+
+    `logged` hears what is logged, at any level; without it logging is as it was, and asks for the
+    time.
+    """
     if not _State.hooked:
         sys.addaudithook(_hook)
         _State.hooked = True
-    targets: list[tuple[Any, str, Any]] = [
-        *((time, name, _forbidden(f"time.{name}")) for name in _TIME),
-        *((random, name, _forbidden(f"random.{name}")) for name in _RANDOM),
-        *((os, name, _forbidden(f"os.{name}")) for name in ("urandom", "getrandom")),
-        *((uuid, name, _forbidden(f"uuid.{name}")) for name in ("uuid1", "uuid4")),
-        (threading, "_start_new_thread", _forbidden("a thread")),
-        (_thread, "start_new_thread", _forbidden("a thread")),
-        (socket, "socketpair", _forbidden("socket.socketpair")),
-        (random, "Random", _SeededOnly),
-        (random, "SystemRandom", _forbidden("random.SystemRandom")),
-        (tenacity, "time", types.SimpleNamespace(monotonic=virtual_s, sleep=_forbidden("sleep"))),
-    ]
+    targets = _closed()
+    targets += dates.bound(targets)
+    targets += logs.heard(logged) if logged is not None else []
+    watch = types.SimpleNamespace(monotonic=virtual_s, sleep=_forbidden("sleep"))
+    targets.append((tenacity, "time", watch))
     with replaced(targets):
         _State.inside = True
         try:
             yield
         finally:
             _State.inside = False
+
+
+def _closed() -> list[tuple[Any, str, Any]]:
+    return [
+        *dates.closed(_forbidden),
+        *((random, one, _forbidden(f"random.{one}", getattr(random, one))) for one in _RANDOM),
+        *((os, one, _forbidden(f"os.{one}", getattr(os, one))) for one in ("urandom", "getrandom")),
+        *((uuid, one, _forbidden(f"uuid.{one}", getattr(uuid, one))) for one in ("uuid1", "uuid4")),
+        (threading, "_start_new_thread", _forbidden("a thread")),
+        (_thread, "start_new_thread", _forbidden("a thread")),
+        (socket, "socketpair", _forbidden("socket.socketpair")),
+        (random, "Random", _SeededOnly),
+        (random, "SystemRandom", _forbidden("random.SystemRandom")),
+    ]

@@ -150,11 +150,3 @@ def test_the_outside_world_raises_by_whatever_way_it_is_reached(
 def test_real_time_and_ambient_chance_raise(reach: Callable[[], object]) -> None:
     with guarded(lambda: 0.0), pytest.raises(RuntimeError):
         reach()
-
-
-def test_after_a_run_everything_is_as_it_was() -> None:
-    before = (time.time, random.random, random.Random)
-    with guarded(lambda: 0.0):
-        assert random.Random(3).random() == pytest.approx(0.2379646270918914)
-    assert (time.time, random.random, random.Random) == before
-    assert random.Random().random() >= 0.0

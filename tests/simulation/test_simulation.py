@@ -12,7 +12,6 @@ import pytest
 from arbit.execution import engine
 from arbit.execution.sending import Sender
 from tests.patches import patched
-from tests.simulation import determinism
 from tests.simulation.bounds import small_memories
 from tests.simulation.canaries import SECRET, spellings
 from tests.simulation.exhaustive import SCENARIOS, Tally, failures, kills
@@ -161,13 +160,6 @@ def test_a_kill_at_each_third_seam_of_a_clean_run_loses_nothing() -> None:
         kills(tally, SCENARIOS[0], resumes=False, pairs=False, every=3)
     assert tally.findings == []
     assert tally.kills >= 25
-
-
-def test_the_same_seed_is_the_same_run_in_another_process() -> None:
-    """Whatever the hash seed, the time zone, the date and the working folder."""
-    one, two = determinism.compared("tests.simulation", range(6))
-    assert one == two
-    assert len(one) == 6
 
 
 def test_a_plan_is_drawn_from_its_seed_alone() -> None:

@@ -126,7 +126,7 @@ class World:
 
     def run(self) -> Result:
         """The whole of it."""
-        with guarded(self.loop.time), small_memories(self.plan.small):
+        with guarded(self.loop.time, self.canaries.said), small_memories(self.plan.small):
             director = self.loop.create_task(self._direct())
             try:
                 done, loop = director.done, self.loop

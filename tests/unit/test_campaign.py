@@ -16,7 +16,9 @@ RAISES = ["timeit", "-n", "1", "-r", "1", "raise ValueError"]  # ends with 1
 
 def asked(**changes: Any) -> argparse.Namespace:
     usual = {"seeds": 10, "start": 100, "seed": None, "jobs": 1, "step": 1}
-    return argparse.Namespace(**(usual | {"worker": False, "hashes": False} | changes))
+    return argparse.Namespace(
+        **(usual | {"worker": False, "hashes": False, "backwards": False} | changes)
+    )
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
@@ -31,6 +33,12 @@ def test_every_seed_is_some_processs_and_no_others(jobs: int) -> None:
 
 def test_one_seed_is_replayed_alone() -> None:
     assert list(seeds_of(asked(seed=7))) == [7]
+
+
+def test_the_last_seed_may_be_the_first() -> None:
+    assert list(seeds_of(asked(seeds=3, backwards=True))) == [102, 101, 100]
+    assert list(seeds_of(asked(seed=7, backwards=True))) == [7]
+    assert {share[-1] for share in _shares("m", asked(jobs=2, backwards=True))} == {"--backwards"}
 
 
 def test_lines_come_process_by_process(tmp_path: Path) -> None:

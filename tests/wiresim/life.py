@@ -19,6 +19,7 @@ from arbit.domain.book import OrderBook, Source
 from arbit.domain.events import Event
 from arbit.persistence.sinks import ListSink
 from arbit.ports import Clock, Listener
+from arbit.venues.kraken.rest import PrivateRest
 from tests.patches import replaced
 from tests.simulation.daemon import NoScreen
 from tests.simulation.loop import Process, SimLoop
@@ -37,6 +38,7 @@ class WireLife(LiveRun):
         self.desk_run: VenueRun | None = None
         self.side: Any = None
         self.stopped_ns = 0
+        self.rest: PrivateRest | None = None
         self._heard = heard
         self._put = put
 
@@ -49,6 +51,7 @@ class WireLife(LiveRun):
 
         built = await super()._build(venue, told, stack, real=real)
         self.desk_run, _, self.side = built
+        self.rest = self.side.reader.rest
         cache = self.desk_run.desk.cache
         put = cache.put
 

@@ -55,6 +55,8 @@ class Result:
     books: int = 0
     wires: int = 0
     live_again_s: float = 0.0
+    ready_s: float | None = None  # as the other simulation's finale tells it
+    own_s: float | None = None
     seconds: float = 0.0
     handles: int = 0
     hash: str = ""

@@ -1,0 +1,54 @@
+"""`PLANTED=NAME python -m tests.simulation.planted`: as `tests.simulation`, with that bug planted.
+
+Its bugs are those that another process would show, and one alone would not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from tests.patches import Sets, patched
+from tests.simulation import __main__ as simulation
+from tests.simulation import world
+from tests.simulation.plan import Plan
+from tests.simulation.plan import plan_of as drawn
+from tests.simulation.saboteurs import ALL
+from tests.simulation.saboteurs_more import __name__ as _entered  # noqa: F401  for its bugs
+
+NAME = "PLANTED"
+DAYS = 1_000
+
+
+def _dated(day: Callable[[], int]) -> Callable[[Sets], None]:
+    """A seed's latency depends on the day that this process believes it is."""
+
+    def plant(sets: Sets) -> None:
+        def plan_of(seed: int) -> Plan:
+            plan = drawn(seed)
+            return replace(plan, latency_ms=plan.latency_ms + day() % DAYS / 100)
+
+        sets(world, "plan_of", plan_of)
+
+    return plant
+
+
+PLANTS: dict[str, Callable[[Sets], None]] = {
+    "memory": ALL["chance_from_memory"].plant,
+    "datetime": _dated(lambda: dt.datetime.now(dt.UTC).toordinal()),
+    "clock_gettime": _dated(lambda: int(time.clock_gettime(time.CLOCK_REALTIME)) // 86_400),
+    "hash order": _dated(lambda: [*{"a", "b", "c", "d", "e", "f", "g", "h"}].index("a")),
+}
+
+
+def main() -> int:
+    """The exit code of the simulation."""
+    with patched(PLANTS[os.environ[NAME]]):
+        return simulation.main()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
