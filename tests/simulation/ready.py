@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tests.simulation.daemon import Life
     from tests.simulation.world import World
 
 READY_S = 240.0
@@ -46,7 +47,8 @@ class Ready:
 
     def step(self) -> None:
         """A step of `STEP_S` has passed without it."""
-        if self._waits_for_the_venue():
+        life = self._world.life
+        if life is not None and self._world.process.alive and waits_for_the_venue(life):
             self._waited_s += STEP_S
 
     def late(self) -> str:
@@ -61,11 +63,12 @@ class Ready:
         """It is ready, or will not be."""
         self._world.result.ready_s, self._world.result.own_s = self.all_s, self.own_s
 
-    def _waits_for_the_venue(self) -> bool:
-        life = self._world.life
-        if life is None or not self._world.process.alive or life.rest is None:
-            return False
-        if life.rest._waiting and not life.rest._turn.locked():  # for room, and not for an answer
-            return True
-        unready = life.trader.setup.gateway.unready() if life.trader is not None else ""
-        return unready.startswith(FOR_THE_VENUE)
+
+def waits_for_the_venue(life: Life) -> bool:
+    """Whether the venue's limits let no request through now."""
+    if life.rest is None:
+        return False
+    if life.rest._waiting and not life.rest._turn.locked():  # for room, and not for an answer
+        return True
+    unready = life.trader.setup.gateway.unready() if life.trader is not None else ""
+    return unready.startswith(FOR_THE_VENUE)

@@ -21,6 +21,7 @@ from tests.simulation.bounds import Bounds, small_memories
 from tests.simulation.canaries import Canaries
 from tests.simulation.clock import SimClock, epoch_of
 from tests.simulation.daemon import Life, Surroundings
+from tests.simulation.doubts import Doubts
 from tests.simulation.finale import Finale
 from tests.simulation.guards import guarded
 from tests.simulation.halts import Halts
@@ -101,6 +102,7 @@ class World:
         self.around.heard = self._heard
         self.halts = Halts(self)
         self.around.published = self.halts.told
+        self.doubts = Doubts(self)
         self.operator = Operator(self.folder, "sandbox")
         self.watch.restraint.join()
         self.mishaps = Mishaps(self)
@@ -326,6 +328,7 @@ class World:
     def _wrote(self, batch: Batch) -> None:
         self.watch.committed(batch)
         self.halts.committed(batch)
+        self.doubts.committed(batch)
         for record in batch.cycles:
             symbols = {one.leg.symbol for one in record.plan}
             for plant in self.plants[-3:]:
