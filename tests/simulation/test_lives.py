@@ -22,7 +22,7 @@ CAUGHT_BY = {
 
 @pytest.mark.parametrize(("name", "invariant"), CAUGHT_BY.items())
 def test_a_planted_bug_is_caught_by_its_invariant(name: str, invariant: int) -> None:
-    assert invariant in hunt(ALL[name], range(30)).invariants
+    assert any(invariant in hunt(ALL[name], [seed]).invariants for seed in range(30))
 
 
 def test_one_opportunity_that_each_seed_lets_pass_is_seen_over_all_of_them() -> None:
