@@ -100,9 +100,8 @@ class World:
         )
         self.around.wrote = self._wrote
         self.around.heard = self._heard
-        self.halts = Halts(self)
+        self.halts, self.doubts = Halts(self), Doubts(self)
         self.around.published = self.halts.told
-        self.doubts = Doubts(self)
         self.operator = Operator(self.folder, "sandbox")
         self.watch.restraint.join()
         self.mishaps = Mishaps(self)
@@ -118,8 +117,7 @@ class World:
         self.strangers: list[Process] = []  # daemons started beside the one that runs
         self.plants: list[Plant] = []
         self.kill_script: dict[int, tuple[int, int]] = {}  # life: at which seam, at which tick
-        self.closing = False
-        self.over = False
+        self.closing = self.over = False
         self._task: asyncio.Task[LiveReport] | None = None
         self._epochs = random.Random(f"epochs {seed}")
         self._base = {asset: Decimal(much) for asset, much in self.plan.balances.items()}
