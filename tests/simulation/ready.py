@@ -9,7 +9,8 @@ rest (`own_s`) is the daemon's own. `OWN_S` bounds it and `READY_S` all of it in
 ten seconds of its own are enough for most seeds is demanded of many together (`figures.slow`).
 
 Those that take longer: a breaker that rests, with which an operator helps after ten seconds
-(`Finale`), a way home that the market makes long, and books that are compared twice.
+(`Finale`), a way home that the market makes long, and books that differ, which wait for the next
+comparison (`DOUBTED_S`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tests.simulation.daemon import Life
     from tests.simulation.world import World
 
 READY_S = 240.0
 OWN_S = 30.0
+DOUBTED_S = (
+    70.0  # more, where books differ: they are compared again a minute later, and judged then
+)
 STEP_S = 0.25
 NEVER_S = -1.0  # nobody waited for it: the seed's end is a halt
 FOR_THE_VENUE = ("the request counter has no room", "told to wait")
@@ -33,6 +38,7 @@ class Ready:
         self._world = world
         self._began_ns = world.loop.now_ns
         self._waited_s = 0.0
+        self._doubted = False  # whether the books were seen to differ
 
     @property
     def all_s(self) -> float:
@@ -46,26 +52,31 @@ class Ready:
 
     def step(self) -> None:
         """A step of `STEP_S` has passed without it."""
-        if self._waits_for_the_venue():
+        life = self._world.life
+        if life is not None and self._world.process.alive and waits_for_the_venue(life):
             self._waited_s += STEP_S
+        trader = life.trader if life is not None else None
+        self._doubted = self._doubted or (trader is not None and bool(trader.auditor._doubted))
 
     def late(self) -> str:
         """Why it takes too long, in words; empty while it does not."""
         if self.all_s > READY_S + self._world.watch.restraint.waits_s():
             return f"not ready {READY_S:.0f} s after faults stopped"
-        if self.own_s > OWN_S:
-            return f"not ready after {OWN_S:.0f} s in which the venue's limits let it ask"
+        most_s = OWN_S + DOUBTED_S * self._doubted
+        if self.own_s > most_s:
+            return f"not ready after {most_s:.0f} s in which the venue's limits let it ask"
         return ""
 
     def over(self) -> None:
         """It is ready, or will not be."""
         self._world.result.ready_s, self._world.result.own_s = self.all_s, self.own_s
 
-    def _waits_for_the_venue(self) -> bool:
-        life = self._world.life
-        if life is None or not self._world.process.alive or life.rest is None:
-            return False
-        if life.rest._waiting and not life.rest._turn.locked():  # for room, and not for an answer
-            return True
-        unready = life.trader.setup.gateway.unready() if life.trader is not None else ""
-        return unready.startswith(FOR_THE_VENUE)
+
+def waits_for_the_venue(life: Life) -> bool:
+    """Whether the venue's limits let no request through now."""
+    if life.rest is None:
+        return False
+    if life.rest._waiting and not life.rest._turn.locked():  # for room, and not for an answer
+        return True
+    unready = life.trader.setup.gateway.unready() if life.trader is not None else ""
+    return unready.startswith(FOR_THE_VENUE)

@@ -14,6 +14,7 @@ from arbit.app.live import LiveRun
 from arbit.domain.errors import VenueUnreachable
 from arbit.domain.records import JournalFailed
 from arbit.domain.refusal import RefusalCode, Refused
+from arbit.execution import asking
 from arbit.execution.keeper import Keeper
 from arbit.execution.works import Pad
 from arbit.risk.breaker import Breaker, BreakerState
@@ -123,3 +124,16 @@ def first_one_missed(sets: Sets) -> None:
 @bug("a stream that was lost is caught up with no sooner than forty seconds later")
 def slow_catch_up(sets: Sets) -> None:
     sets(keeper, "SETTLE_S", 40.0)
+
+
+# --- doubts --------------------------------------------------------------------------------------
+
+
+@bug("every question about an unknown order waits for twenty seconds")
+def slow_resolve(sets: Sets) -> None:
+    sets(asking.Asking, "_wait_s", lambda self, record, asked: 20.0)
+
+
+@bug("the questions that can end a doubt are asked no sooner than any other")
+def last_questions_not_hurried(sets: Sets) -> None:
+    sets(asking.Asking, "_wait_s", lambda self, record, asked: 5.0)

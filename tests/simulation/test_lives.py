@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation import figures
+from tests.simulation.plan import BENIGN_EVERY
 from tests.simulation.sabotage import hunt
 from tests.simulation.saboteurs import ALL
 
@@ -14,12 +15,19 @@ CAUGHT_BY = {
     "breaker_not_kept": 9,
     "halt_kept_as_less": 9,
     "slow_catch_up": 18,
+    "slow_resolve": 6,
+    "last_questions_not_hurried": 6,
 }
 
 
 @pytest.mark.parametrize(("name", "invariant"), CAUGHT_BY.items())
 def test_a_planted_bug_is_caught_by_its_invariant(name: str, invariant: int) -> None:
-    assert invariant in hunt(ALL[name], range(30)).invariants
+    assert any(invariant in hunt(ALL[name], [seed]).invariants for seed in range(30))
+
+
+def test_one_opportunity_that_each_seed_lets_pass_is_seen_over_all_of_them() -> None:
+    caught = hunt(ALL["first_one_missed"], range(0, 20 * BENIGN_EVERY, BENIGN_EVERY))
+    assert caught.invariants == (18,)
 
 
 def test_opportunities_are_counted_over_all_seeds_together() -> None:

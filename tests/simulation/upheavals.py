@@ -250,6 +250,7 @@ class Upheavals:
             for suffix in ("-wal", "-shm"):
                 (world.folder / f"{DATABASE}{suffix}").unlink(missing_ok=True)
             shutil.copyfile(world.folder / BACKED_UP, world.folder / DATABASE)
+        world.doubts.forgotten()
         after = _known(world)
         self.lost_ids, self.lost_cycles = before[0] - after[0], before[1] - after[1]
 

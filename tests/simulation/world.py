@@ -21,6 +21,7 @@ from tests.simulation.bounds import Bounds, small_memories
 from tests.simulation.canaries import Canaries
 from tests.simulation.clock import SimClock, epoch_of
 from tests.simulation.daemon import Life, Surroundings
+from tests.simulation.doubts import Doubts
 from tests.simulation.finale import Finale
 from tests.simulation.guards import guarded
 from tests.simulation.halts import Halts
@@ -99,7 +100,7 @@ class World:
         )
         self.around.wrote = self._wrote
         self.around.heard = self._heard
-        self.halts = Halts(self)
+        self.halts, self.doubts = Halts(self), Doubts(self)
         self.around.published = self.halts.told
         self.operator = Operator(self.folder, "sandbox")
         self.watch.restraint.join()
@@ -116,8 +117,7 @@ class World:
         self.strangers: list[Process] = []  # daemons started beside the one that runs
         self.plants: list[Plant] = []
         self.kill_script: dict[int, tuple[int, int]] = {}  # life: at which seam, at which tick
-        self.closing = False
-        self.over = False
+        self.closing = self.over = False
         self._task: asyncio.Task[LiveReport] | None = None
         self._epochs = random.Random(f"epochs {seed}")
         self._base = {asset: Decimal(much) for asset, much in self.plan.balances.items()}
@@ -326,6 +326,7 @@ class World:
     def _wrote(self, batch: Batch) -> None:
         self.watch.committed(batch)
         self.halts.committed(batch)
+        self.doubts.committed(batch)
         for record in batch.cycles:
             symbols = {one.leg.symbol for one in record.plan}
             for plant in self.plants[-3:]:
