@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation import saboteurs_limits, strains
+from tests.simulation.loop import SECOND_NS
 from tests.simulation.plan import plan_of
-from tests.simulation.restraint import SECOND_NS, Rate
+from tests.simulation.restraint import Rate
 from tests.simulation.sabotage import hunt
 from tests.simulation.saboteurs import ALL
 
