@@ -104,7 +104,9 @@ class Restraint:
         self.locked_out = False
 
     def join(self) -> None:
-        """The world is built: hear what it says."""
+        """The world is built: hear what it says, and let reads fail where its seed has it."""
+        world = self._world
+        world.failing.read_fails = lambda: world.swarm.strikes("read_failed")
         self._world.operator.now_ns = lambda: self._world.loop.now_ns
         self._world.venue.on_hear = self._frame
         self._world.venue.on_answer = self._answer

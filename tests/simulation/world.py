@@ -91,7 +91,6 @@ class World:
         self.clock = SimClock(self.loop, random.Random(f"jitter {seed}"), skew_ns)
         self.settings = _settings(self.plan, self.folder)
         self.failing = Failing(self.folder / DATABASE)
-        self.failing.read_fails = lambda: self.swarm.strikes("read_failed")
         self.watch = Watch(self, self.folder)
         self.venue.on_leave = self.watch.leaves
         self.venue.exchange.listeners.append(self.watch.happened)
