@@ -17,18 +17,18 @@ from tests.simulation.guards import OutsideWorld, guarded
 
 # Looked up when they are called: bound here, they would be the real ones.
 WAYS_TO_THE_TIME: dict[str, Callable[[], object]] = {
-    "time": lambda: time.time(),  # noqa: PLW0108
+    "time": lambda: time.time(),  # noqa: PLW0108  looked up when called
     "clock_gettime": lambda: time.clock_gettime(time.CLOCK_REALTIME),
     "clock_gettime_ns": lambda: time.clock_gettime_ns(time.CLOCK_REALTIME),
-    "thread_time": lambda: time.thread_time(),  # noqa: PLW0108
-    "localtime": lambda: time.localtime(),  # noqa: PLW0108
+    "thread_time": lambda: time.thread_time(),  # noqa: PLW0108  looked up when called
+    "localtime": lambda: time.localtime(),  # noqa: PLW0108  looked up when called
     "strftime": lambda: time.strftime("%Y"),
-    "ctime": lambda: time.ctime(),  # noqa: PLW0108
-    "asctime": lambda: time.asctime(),  # noqa: PLW0108
+    "ctime": lambda: time.ctime(),  # noqa: PLW0108  looked up when called
+    "asctime": lambda: time.asctime(),  # noqa: PLW0108  looked up when called
     "datetime.now": lambda: dt.datetime.now(dt.UTC),
-    "datetime.utcnow": lambda: dt.datetime.utcnow(),  # noqa: DTZ003, PLW0108
-    "datetime.today": lambda: dt.datetime.today(),  # noqa: DTZ002, PLW0108
-    "date.today": lambda: dt.date.today(),  # noqa: DTZ011, PLW0108
+    "datetime.utcnow": lambda: dt.datetime.utcnow(),  # noqa: DTZ003, PLW0108  looked up when called
+    "datetime.today": lambda: dt.datetime.today(),  # noqa: DTZ002, PLW0108  looked up when called
+    "date.today": lambda: dt.date.today(),  # noqa: DTZ011, PLW0108  looked up when called
     "secrets": lambda: secrets.choice("ab"),
     "token": lambda: secrets.token_hex(4),
     "logging": lambda: logging.getLogger("arbit").error("nobody hears it"),

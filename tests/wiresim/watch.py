@@ -34,6 +34,17 @@ NUMBERS = re.compile(r'"(order_qty|limit_price)":([^,}]*)')
 ORDERS = frozenset({"AddOrder", "AddOrderBatch"})
 
 
+class Unstrained:
+    """What the finale asks of limits where none is drawn small."""
+
+    spent = False
+    room = True
+
+    def waits_s(self) -> float:
+        """How much longer than usual it may take to be ready."""
+        return 0.0
+
+
 class Watch:
     """Collects violations of one world."""
 
@@ -42,6 +53,7 @@ class Watch:
         self.violations: list[str] = []
         self.sent: Counter[str] = Counter()
         self.accepted: Counter[str] = Counter()
+        self.restraint = Unstrained()
         self.orders = 0
         self.requests: Counter[str] = Counter()
         self.books = 0
