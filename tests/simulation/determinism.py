@@ -28,6 +28,7 @@ DATED = (
     "shift_s, module = int(sys.argv.pop(1)), sys.argv.pop(1)\n"
     "importlib.import_module(f'{module}.__main__')\n"
     "dates.shift(shift_s)\n"
+    "del sys.modules[f'{module}.__main__']\n"  # it is run now, not imported
     "runpy.run_module(module, run_name='__main__', alter_sys=True)\n"
 )
 
