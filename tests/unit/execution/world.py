@@ -54,7 +54,7 @@ FEES = dict.fromkeys(MARKETS, FEE)
 # Each world has a folder in it; they go when the tests are over, for some outlive their world.
 FOLDERS = Path(tempfile.mkdtemp(prefix="arbit-worlds-"))
 atexit.register(shutil.rmtree, FOLDERS, ignore_errors=True)
-START = {"USD": D(10_000), "BTC": D(2), "ETH": D(30), "KFEE": D(1_000)}
+START = {"USD": D(10_000), "BTC": D(2), "ETH": D(30)}
 
 
 @dataclass(frozen=True, slots=True)
