@@ -77,7 +77,8 @@ class Finale:
                 break
         else:
             full = self._refused() - refused
-            if self._has_money() and (not full or set(full) - self._limits()):
+            held = self._world.result.cycles["held"] > 0  # it fills caps, and sizes find no room
+            if self._has_money() and (set(full) - self._limits() or not (full or held)):
                 world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
         await world.until(self._settled, AGREES_S)
 
