@@ -63,7 +63,7 @@ class Auditor:
         self._setup = setup
         self._engine = engine
         self._reader = reader
-        self._wanted = False
+        self._wanted = self._begun = False
         self._moved_ns = self._audited_ns = self._since_ns = 0
         self._opened_ns = opened_ns
         self._counting = Counting(setup, engine.keeper, reader)
@@ -75,12 +75,10 @@ class Auditor:
         self._doubted = False  # it found more than rounding, and nobody knows yet why
         self._agreed_ns = setup.now_ns
         self._failure, self._told_stop, self._told_overdue = "", "", False
-        self._begun = False
         self._looking = asyncio.Lock()
         self._roundings = Roundings(setup.ledger, setup.journal)
         self._orders = 0  # that had left when the books were last found equal, to the last digit
         self._hears = self._deaf = False  # the stream is whole; it was not while orders left since
-        self._exact = True  # the last look found every balance to be what the ledger says
         self.accept_balances = False  # an operator's word: book the next difference as it is
         self.audits = 0
         engine.on_resync = self._want
@@ -160,30 +158,33 @@ class Auditor:
         """Look again whenever something asks for it and nothing moves, and once a minute."""
         while True:
             await self._setup.clock.sleep(LOOK_S)
-            now_ns = self._setup.now_ns
             if not self._engine.open_cycles:
                 self.round_off()
             resumed = self._doubted and self._setup.breaker.state() is not BreakerState.HALTED
             due = self._wanted or self.accept_balances or resumed
-            if (due or now_ns - self._audited_ns > EVERY_NS) and self.quiet:
-                wanted_ns = self._wanted_ns if self._wanted else 0
+            if (due or self._setup.now_ns - self._audited_ns > EVERY_NS) and self.quiet:
+                owed_ns = self._owed_ns
                 try:
                     await self.reconcile()
                 except (VenueError, JournalFailed) as error:
                     self._failure, self._audited_ns = str(error), -EVERY_NS  # again at once
-                    if wanted_ns:
-                        self._still_want(wanted_ns)
+                    if owed_ns:
+                        self._still_want(owed_ns)
             self._tell_overdue()
 
     def overdue(self) -> str:
         """Why the books must be compared before anything new begins; empty while they need not."""
-        now_ns = self._setup.now_ns
         if self.accept_balances:
             return "the venue's balances are about to be accepted"
         if self._doubted:
             return "the venue's balances are not the ledger's: it is being found out why"
-        wanted_ns = self._looking_ns or (self._wanted_ns if self._wanted else 0)
-        return why_overdue(now_ns, self._agreed_ns, wanted_ns, self._failure)
+        now_ns = self._setup.now_ns
+        return why_overdue(now_ns, self._agreed_ns, self._owed_ns, self._failure)
+
+    @property
+    def _owed_ns(self) -> int:
+        """Since when a look is wanted that has not come to its end; 0 when none is."""
+        return self._looking_ns or (self._wanted_ns if self._wanted else 0)
 
     def _tell_overdue(self) -> None:
         """Once each time; a failing question must not go unheard."""
@@ -230,7 +231,7 @@ class Auditor:
     async def reconcile(self) -> None:
         """Book what we missed, then compare every balance; a difference that stays is drift."""
         async with self._looking:
-            self._looking_ns = self._wanted_ns if self._wanted else 0
+            self._looking_ns = self._owed_ns
             try:
                 await self._reconcile()
             finally:
@@ -242,7 +243,7 @@ class Auditor:
         began_ns = self._setup.venue_ns
         listed = await self._lists_wanted()
         drifted = await self._drift()
-        if drifted is not None and not self._exact and not listed:
+        if drifted is not None and self._off and not listed:
             await self._missed(self._since_ns)
             drifted = await self._drift()
         if drifted:
@@ -252,7 +253,7 @@ class Auditor:
         if drifted is None:
             self._still_want(self._looking_ns)
         elif self._off and self.accept_balances:
-            self._accept(self._off)
+            self._accept()
         elif drifted:
             said = f"the venue has more (or less) than the ledger: {amounts(drifted)}"
             self._stop(Reason.DRIFT, said)
@@ -272,7 +273,7 @@ class Auditor:
     @property
     def settled(self) -> bool:
         """Whether all that our trades did is heard and booked: then equal balances are enough."""
-        return self._exact and not self._unlisted and not self.behind
+        return not (self._off or self._unlisted or self.behind)
 
     def _agreed(self, venue_ns: int | None) -> None:
         """Everything before this time is known: the next questions begin a little before it.
@@ -283,20 +284,19 @@ class Auditor:
         self._failure, self._told_stop, self.accept_balances = "", "", False
         self._doubted = False
         self._roundings.agreed()
-        if self._exact:  # else lists lag: what was rounded is not all listed yet
+        if not self._off:  # else lists lag: what was rounded is not all listed yet
             self._orders, self._deaf = self._engine.orders, False
         if venue_ns is not None:
             self._since_ns = venue_ns
             flag = Flag(AUDITED, str(venue_ns), self._setup.clock.wall_ns())
             self._engine.keeper.note(flag)
 
-    def _accept(self, drifted: Mapping[str, Decimal]) -> None:
+    def _accept(self) -> None:
         """An operator has looked: what nothing explains is booked as it is, and told."""
         wall_ns, venue_ns, pad = self._setup.clock.wall_ns(), self._setup.venue_ns, Pad()
-        self._exact = True
-        for one in accepted(drifted, wall_ns, venue_ns or wall_ns):
+        for one in accepted(self._off, wall_ns, venue_ns or wall_ns):
             self._book(pad, one)
-        said = f"booked on an operator's word: {amounts(drifted)}"
+        said, self._off = f"booked on an operator's word: {amounts(self._off)}", {}
         self._engine.settling.incident(pad, "accepted", said)
         self._engine.keeper.write(pad)
         self._agreed(venue_ns)
@@ -365,7 +365,7 @@ class Auditor:
         self.on_balances(balances)
         self._setup.ledger.keep_back({asset: one.held for asset, one in balances.items()})
         self._off, found = differences(self._setup.ledger, balances)
-        self._exact, self._doubted = not self._off, bool(found)
+        self._doubted = bool(found)
         return found
 
     def _know(self, balances: Mapping[str, Balance]) -> None:

@@ -156,8 +156,7 @@ class _Paths:
         if amount == 0 or asset not in self._home:  # no market joins it to the start asset
             return True
         ways = (self._home, self._complete, self._reverse) if amount > 0 else (self._buy,)
-        legs = [way[asset] for way in ways]
-        return all(self._too_small(leg, abs(amount), owed=amount < 0) for leg in legs)
+        return all(self._too_small(way[asset], abs(amount), owed=amount < 0) for way in ways)
 
     def is_debt(self, asset: str, amount: Decimal) -> bool:
         """Whether it is owed and has a price: it costs that, however little it is."""
@@ -271,19 +270,20 @@ class _Paths:
 
         What nobody sells so little of is owed for good: inventory pays it, and the way costs it.
         """
-        unpaid = ZERO
         for asset in (self.first, self.second, *self.others):
             owed = EXACT.minus(holdings.get(asset, ZERO))
-            if owed <= 0 or self.is_dust(asset, EXACT.minus(owed)):
-                unpaid = EXACT.add(unpaid, self.worth({asset: max(owed, ZERO)}) or ZERO)
+            if owed <= 0:
+                continue
+            if self.is_dust(asset, EXACT.minus(owed)):
+                left = holdings.get(self.start, ZERO)
+                holdings[self.start] = EXACT.subtract(left, self.worth({asset: owed}) or ZERO)
                 continue
             order = self._receive(self._buy[asset], owed)
             if order is None:
                 return None
             self._move(holdings, order)
             orders.append(order)
-        value = EXACT.subtract(holdings.get(self.start, ZERO), unpaid)
-        return Way(name, tuple(orders), value) if orders else None
+        return Way(name, tuple(orders), holdings.get(self.start, ZERO)) if orders else None
 
     def worth(self, loose: Mapping[str, Decimal]) -> Decimal | None:
         """What is left over, at the middle of the books that join it to the start asset."""

@@ -138,8 +138,10 @@ class PrivateStream:
 
     def _entry(self, one: Happened) -> reports.Entry | None:
         """What an executions frame says of it, if anything."""
-        entry = None if isinstance(one, BalanceChanged) else reports.execution(one)
-        if entry is not None and not isinstance(one, BalanceChanged):
+        if isinstance(one, BalanceChanged):
+            return None
+        entry = reports.execution(one)
+        if entry is not None:
             entry[RATE] = self._level(one)
         return entry
 

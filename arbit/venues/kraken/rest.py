@@ -143,8 +143,8 @@ class PrivateRest:
         """
         cost = COSTS.get(name, 1)
         async with self._turn_for(cost, reserved=reserved):
-            await self._nonce_kept()
-            if why := stop() or self._nonces.hold():
+            held = await self._nonce_held()
+            if why := stop() or held:
                 raise NotSent(why)
             self.budget.spend(cost, self.clock.monotonic_ns())
             self.calls += 1
@@ -189,12 +189,13 @@ class PrivateRest:
             await self.clock.sleep(AFTER_URGENT_S)
         raise NotSent("no room within the venue's request limits")
 
-    async def _nonce_kept(self) -> None:
-        """Give the journal a moment to keep the next nonce: another daemon may be writing."""
+    async def _nonce_held(self) -> str:
+        """Why no nonce may be used; the journal has a moment: another daemon may be writing."""
         for _ in range(KEEP_TRIES):
             if not self._nonces.hold():
-                return
+                return ""
             await self.clock.sleep(KEEP_S / KEEP_TRIES)
+        return self._nonces.hold()
 
     def _room_ns(self, cost: float, *, reserved: bool) -> int:
         now_ns = self.clock.monotonic_ns()
