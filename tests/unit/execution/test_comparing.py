@@ -14,23 +14,6 @@ from tests.unit.execution.happenings import audit
 from tests.unit.execution.world import D, World
 
 
-async def test_a_withdrawal_made_meanwhile_is_booked_once_and_trading_goes_on() -> None:
-    first = World()
-    async with first.running():
-        await first.trade()
-        await audit(first)
-    first.venue.flows.append(Flow("L1", "USD", D(-500), "withdrawal", first.clock.now_ns + 1))
-    first.venue.balances_["USD"] -= 500
-    await first.clock.advance(1.0)
-    for epoch in ("00001", "00002"):
-        later = World(before=first, epoch=epoch)
-        async with later.running():
-            await later.recover()
-        assert later.breaker.state() is BreakerState.ACTIVE
-        later.agrees()
-    assert [p.ref for p in first.journal.postings if p.kind == "flow"] == ["L1", "L1"]
-
-
 async def test_a_withdrawal_that_the_venue_does_not_list_halts() -> None:
     world = World()
     async with world.running():

@@ -103,13 +103,16 @@ async def test_a_cycle_killed_in_mid_air_is_closed_by_the_next_start() -> None:
     second.agrees()
 
 
-async def test_a_deposit_made_meanwhile_is_booked_once() -> None:
+@pytest.mark.parametrize(("kind", "amount"), [("deposit", D(500)), ("withdrawal", D(-500))])
+async def test_money_moved_meanwhile_is_booked_once_and_trading_goes_on(
+    kind: str, amount: Decimal
+) -> None:
     first = World()
     async with first.running():
         await first.trade()
         await first.auditor.reconcile()
-    first.venue.flows.append(Flow("L1", "USD", D(500), "deposit", first.clock.now_ns + 1))
-    first.venue.balances_["USD"] += 500
+    first.venue.flows.append(Flow("L1", "USD", amount, kind, first.clock.now_ns + 1))
+    first.venue.balances_["USD"] += amount
     await first.clock.advance(1.0)
     for epoch in ("00001", "00002"):
         later = World(before=first, epoch=epoch)
