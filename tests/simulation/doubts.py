@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from arbit.domain.records import Batch
 from arbit.execution.asking import ASK_S
 from arbit.risk.breaker import Reason
+from tests.simulation.loop import SECOND_NS
 from tests.simulation.ready import waits_for_the_venue
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 MS = 1_000_000
-SECOND_NS = 1_000 * MS
 LOOK_NS = 100 * MS
 QUIET_S = 9.0 + 4.0  # `rest_timeout_ms` and a second, and the longest pause of `retried`
 ROUND_S = 2.0  # what a question itself takes, behind others in its key's turn

@@ -24,7 +24,7 @@ def look(world: World, life: Life, report: LiveReport | None, error: BaseExcepti
     asked = life.stopped_ns > 0 or (life.trader is not None and life.trader.recover_only)
     in_order = report is not None and report.ended.startswith(IN_ORDER)
     said = repr(error) if report is None else f"{report.ended}: {report.failure}"
-    reads_fail = any(name == "read_failed" for name, _ in world.swarm.counts)
+    reads_fail = world.struck("read_failed")
     unread = reads_fail and not started and "JournalFailed" in said  # it knows not where it is
     if in_order and not asked:
         world.watch.say(14, f"life {life.process.number} stopped, and nobody had asked it to")

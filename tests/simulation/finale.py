@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.kill import Resume
 from tests.simulation.loop import SimCrash
+from tests.simulation.market import USD
 from tests.simulation.ready import STEP_S, Ready
-from tests.simulation.watch import USD
 
 if TYPE_CHECKING:
     from arbit.app.trader import Trader

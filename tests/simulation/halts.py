@@ -13,20 +13,14 @@ from typing import TYPE_CHECKING
 
 from arbit.domain.events import BreakerChanged, Event
 from arbit.domain.records import Batch
-from arbit.risk.breaker import FLAG, BreakerState
+from arbit.risk.breaker import FLAG
 from tests.simulation.loop import Process
 
 if TYPE_CHECKING:
     from tests.simulation.daemon import Life
     from tests.simulation.world import World
 
-MILD_FIRST = tuple(
-    state.value
-    for state in (
-        *(BreakerState.ACTIVE, BreakerState.PROBING),
-        *(BreakerState.REDUCING, BreakerState.HALTED),
-    )
-)
+MILD_FIRST = ("active", "probing", "reducing", "halted")
 END = "the end"  # of the seed: nothing is read any more
 
 

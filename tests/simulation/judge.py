@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from arbit.app.store import DATABASE
 from tests import checker
 from tests.simulation import worth
-from tests.simulation.watch import USD
+from tests.simulation.market import USD
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -68,7 +68,7 @@ def _rising(world: World) -> None:
 
     Or it could not keep them, and the clock that was to make up for it was set.
     """
-    unkept = world.mishaps.jumps and any(name in UNKEPT for name, _ in world.swarm.counts)
+    unkept = world.mishaps.jumps and world.struck(*UNKEPT)
     if world.venue.nonces_back and not unkept and not world.mishaps.upheavals.restored:
         world.watch.say(4, f"{world.venue.nonces_back} nonces were no higher than one before")
 
@@ -97,7 +97,7 @@ def _excused(world: World, exchange: checker.Exchange, said: str) -> bool:
     The venue's REST rows do not name the asset that paid a fee: of a third one the fee is booked as
     if it were base or quote, the books do not agree, and a person accepts what is there.
     """
-    if said.startswith("rounding") and any(name == "fee_third" for name, _ in world.swarm.counts):
+    if said.startswith("rounding") and world.struck("fee_third"):
         return True
     lost = world.mishaps.upheavals.not_ours
     names = {*lost, *(one for one in world.mishaps.upheavals.lost_cycles)}
@@ -131,7 +131,7 @@ def _surprises(world: World, exchange: checker.Exchange, database: checker.Datab
 
 def _funded(world: World) -> None:
     """What orders may spend is kept apart: the venue never finds too little of it."""
-    known = world.plan.fatal or any(name in SHORT for name, _ in world.swarm.counts)
+    known = world.plan.fatal or world.struck(*SHORT)
     for words, count in world.venue.exchange.refusals.items():
         if "Insufficient funds" in words and not known:
             world.watch.say(7, f"{count} orders for which there was not enough money")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from decimal import Decimal
 
 from arbit.sandbox.book import ASK, BID
 from arbit.sandbox.instruments import MAJORS, Digits, instrument
@@ -22,6 +23,8 @@ SYMBOLS = (
     ("ETH", "EUR", Digits(2), 1.0),
     ("ETH", "BTC", Digits(6), 1.0),
 )
+# What each asset is worth where nothing is shifted.
+USD = {"USD": Decimal(1), "EUR": Decimal("1.0842"), "BTC": Decimal(63_501), "ETH": Decimal(3_374)}
 NEVER_HZ = 1e-9
 BPS = 1e-4
 

@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 
 READY_S = 240.0
 OWN_S = 30.0
-DOUBTED_S = (
-    70.0  # more, where books differ: they are compared again a minute later, and judged then
-)
+DOUBTED_S = 70.0  # more, where books differ: they are compared again a minute later
 STEP_S = 0.25
 NEVER_S = -1.0  # nobody waited for it: the seed's end is a halt
-FOR_THE_VENUE = ("the request counter has no room", "told to wait")
+COUNTER_FULL = "the request counter has no room"
+FOR_THE_VENUE = (COUNTER_FULL, "told to wait")
 
 
 class Ready:

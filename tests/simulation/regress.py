@@ -2,8 +2,8 @@
 
 `regress.txt` has a row for each: a seed, the saboteur that plants the bug again, and what it was.
 Seeds mean what `plan.py` draws from them, so a change of plans may leave a row that finds nothing:
-`--check` says which do no more, `--write` looks for the first seed of `--seeds` that does and
-writes it down. Replayed by the tests, without the bug: nothing may be found.
+those that do no more are told, and `--write` looks for the first seed of `--seeds` that does.
+Replayed by the tests, without the bug: nothing may be found.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from arbit.domain.events import BreakerChanged, Event, OrderEnded
 from arbit.domain.records import Batch
 from arbit.sandbox.book import ASK, BID
 from tests.simulation.loop import SECOND_NS, Process
-from tests.simulation.strains import LOCKOUT_S, USD
+from tests.simulation.market import USD
+from tests.simulation.strains import LOCKOUT_S
 
 if TYPE_CHECKING:
     from tests.simulation.watch import Watch
@@ -120,12 +121,10 @@ class Restraint:
     @property
     def room(self) -> bool:
         """Whether the order rate lets a cycle begin."""
-        heard = self._now
-        return (
-            heard is None
-            or heard.rate.left(self._world.loop.now_ns) >= CYCLE_ORDERS + 0.5
-            or (heard.rate.left(self._world.loop.now_ns) >= heard.rate.most - 0.001)
-        )
+        if self._now is None:
+            return True
+        rate = self._now.rate
+        return rate.left(self._world.loop.now_ns) >= min(CYCLE_ORDERS + 0.5, rate.most - 0.001)
 
     @property
     def spent(self) -> bool:
@@ -169,8 +168,7 @@ class Restraint:
 
     def moved(self, assets: Iterable[str]) -> None:
         """Trading of ours has moved these: none further than the cap that is its own."""
-        known = {name for name, _ in self._world.swarm.counts}
-        if known & {"overfill", "fee_third"}:
+        if self._world.struck("overfill", "fee_third"):
             return
         for asset in assets:
             cap = self._world.settings.risk.asset_caps.get(asset)
@@ -221,7 +219,7 @@ class Restraint:
 
     def _begins(self, cycle_id: str) -> None:
         most, least = self._world.settings.risk.max_daily_loss, self._loss()[0]
-        untold = any(name == "fee_third" for name, _ in self._world.swarm.counts)
+        untold = self._world.struck("fee_third")
         if least > most + CENT and not (untold or self._world.mishaps.upheavals.restored):
             self._watch.say(7, f"{cycle_id} begins, and {least:.2f} are lost of {most} a day")
 

@@ -4,6 +4,7 @@
 # ruff: noqa: ANN001, ANN202  # a patch has the shape of what it replaces
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,18 @@ BOUNDLESS = Decimal(10) ** 9
 def _without_budget(sets: Sets) -> None:
     real = unwind.look
     sets(unwind, "look", lambda cycle, budget, around: real(cycle, BOUNDLESS, around))
+
+
+def _sent_as(sets: Sets, other: Callable[[Any, Market], Any]) -> None:
+    """What leaves is another order than the one approved, and its envelope is not asked."""
+    real = Sender.send
+
+    def send(self, work, purpose, drafts):
+        changed = [other(one, self._setup.markets[one.leg.symbol]) for one in drafts]
+        return real(self, work, purpose, changed)
+
+    sets(Sender, "send", send)
+    sets(checks, "inside", lambda *a: None)
 
 
 def _sold_for_less(one: Any, market: Market, part: str) -> Any:
@@ -48,28 +61,12 @@ def home_any_loss_any_price(sets: Sets) -> None:
 
 @bug("a sale leaves at a limit one per cent below the one that was approved")
 def legs_one_percent_worse(sets: Sets) -> None:
-    real = Sender.send
-
-    def send(self, work, purpose, drafts):
-        markets = self._setup.markets
-        worse = [_sold_for_less(one, markets[one.leg.symbol], "0.99") for one in drafts]
-        return real(self, work, purpose, worse)
-
-    sets(Sender, "send", send)
-    sets(checks, "inside", lambda *a: None)
+    _sent_as(sets, lambda one, market: _sold_for_less(one, market, "0.99"))
 
 
 @bug("an order of a leg is one lot more than was approved")
 def legs_one_lot_more(sets: Sets) -> None:
-    real = Sender.send
-
-    def send(self, work, purpose, drafts):
-        lots = [self._setup.markets[draft.leg.symbol].qty_increment for draft in drafts]
-        more = [replace(d, qty=d.qty + lot) for d, lot in zip(drafts, lots, strict=True)]
-        return real(self, work, purpose, more)
-
-    sets(Sender, "send", send)
-    sets(checks, "inside", lambda *a: None)
+    _sent_as(sets, lambda one, market: replace(one, qty=one.qty + market.qty_increment))
 
 
 @bug("what sales bring at their limits is not weighed: a plan may lose there")

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from arbit.risk.kill import Orders, Resume
+from tests.simulation.market import USD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tests.simulation.plan import Plan
     from tests.simulation.world import World
 
-SECOND_NS = 1_000_000_000
 # Faults of one call, each with the most of its chance. Public questions are few, and so are reads.
 PUBLIC_CALLS = {"public_late": 0.3, "public_lost": 0.25, "public_error": 0.2, "public_odd": 0.15}
 READ_CALLS = {"read_failed": 0.08}
@@ -36,7 +36,6 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 SELDOM = 0.1
 ROOM = (Decimal("1.2"), Decimal("1.6"))  # an asset's cap, in cycles of the most that one may be
-USD = {"USD": Decimal(1), "EUR": Decimal("1.0842"), "BTC": Decimal(63_501), "ETH": Decimal(3_374)}
 LOCKOUT_S = 960.0  # a quarter of an hour, and a little for its end to be noticed
 
 

@@ -20,13 +20,13 @@ from arbit.domain.records import Batch
 from arbit.sandbox.orders import Accepted, Happened, Traded
 from tests.simulation.limits import at_limits, worse_than_planned
 from tests.simulation.loop import Process
+from tests.simulation.market import USD
 from tests.simulation.restraint import Restraint
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 MS = 1_000_000
-USD = {"USD": Decimal(1), "EUR": Decimal("1.0842"), "BTC": Decimal(63_501), "ETH": Decimal(3_374)}
 ROUGHLY = Decimal("1.06")  # prices move; limits are in reference units of the moment
 OVER = ("filled", "partial", "empty", "rejected", "never")
 LATER_FILLED = {

@@ -30,7 +30,7 @@ from tests.simulation.loop import SECOND_NS, Deadlock, Process, SimLoop
 from tests.simulation.market import Plant
 from tests.simulation.mishaps import Mishaps
 from tests.simulation.plan import Plan, plan_of
-from tests.simulation.ready import NEVER_S
+from tests.simulation.ready import COUNTER_FULL, NEVER_S
 from tests.simulation.store import Disk, Failing
 from tests.simulation.strains import LOCKOUT_S, Operator
 from tests.simulation.swarm import Swarm
@@ -46,7 +46,6 @@ LONGEST_S = 90.0  # of faults: however few cycles there were
 MOST_S = 1_200.0  # of virtual time; whoever is not through by then hangs
 MOST_HANDLES = 1_500_000
 MOST_LIVES = 40
-COUNTER_FULL = "the request counter has no room"
 SELDOM = 255  # so many handles between two looks at whether it hangs
 PHASES = ("idle", "leg_1", "leg_2", "leg_3", "legs", "unwinding", "recovery", "shutdown")
 
@@ -349,9 +348,9 @@ class World:
             if not (stopped or (aged and self.plan.transport == "rest")):
                 self.watch.say(18, f"an order was rejected: {event.reason}")
 
-    def struck(self, fault: str) -> bool:
-        """Whether this fault has happened."""
-        return any(name == fault for name, _ in self.swarm.counts)
+    def struck(self, *faults: str) -> bool:
+        """Whether any of these faults has happened."""
+        return any(name in faults for name, _ in self.swarm.counts)
 
     def deviation(self, asset: str) -> Decimal:
         """How far trading has moved the asset, by the venue's own books."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tests import checker
-from tests.simulation.watch import USD
+from tests.simulation.market import USD
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -206,9 +206,9 @@ class WireWorld:
             self.process.context.run(self.life.stop)
         await self.until(lambda: not self.process.alive, 60.0)
 
-    def struck(self, fault: str) -> bool:
-        """Whether this fault has happened."""
-        return fault in self.storm.counts
+    def struck(self, *faults: str) -> bool:
+        """Whether any of these faults has happened."""
+        return any(name in faults for name in self.storm.counts)
 
     async def until(self, there: Callable[[], bool], within_s: float) -> bool:
         """Wait for it; False when it did not come."""
