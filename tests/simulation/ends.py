@@ -37,5 +37,5 @@ def look(world: World, life: Life, report: LiveReport | None, error: BaseExcepti
 def _of_the_venue(report: LiveReport | None, error: BaseException | None) -> bool:
     """Whether a start was ended by what the venue answered, or by a refusal that is the user's."""
     if report is not None:
-        return report.failure.startswith(("VenueUnreachable", "VenueRefused"))
+        return report.failure.startswith(("VenueUnreachable", "VenueRefused", "NotSent"))
     return isinstance(error, VenueError | UserError)

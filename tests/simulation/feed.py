@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,7 @@ class SimFeed:
         self.believed: dict[str, bool] = {}
         self.online: dict[str, bool] = {}
         self.told: dict[str, Instrument] = {}
+        self.told_before: dict[str, tuple[Instrument, int]] = {}  # and until when
         self._venue = venue
         self._process = process
         self._sink = sink
@@ -213,8 +215,12 @@ class SimFeed:
             status = MarketStatus.of(word)
             self.online[symbol] = system == "online" and status is MarketStatus.ONLINE
             self._statuses.market(0, symbol, status)
-            self.told[symbol] = _instrument(self._venue, symbol, status)
-            self._learn(self.told[symbol])
+            told = _instrument(self._venue, symbol, status)
+            before = self.told.get(symbol, told)
+            if replace(before, status=status) != told:
+                self.told_before[symbol] = (before, self._venue.loop.now_ns)
+            self.told[symbol] = told
+            self._learn(told)
 
 
 def _rows(side: object) -> list[tuple[int, int]]:

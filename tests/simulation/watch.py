@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from arbit.app.store import DATABASE
 from arbit.domain.records import Batch
 from arbit.sandbox.orders import Accepted, Happened, Traded
+from arbit.venues.kraken.parse import Instrument
 from tests.simulation.limits import at_limits, worse_than_planned
 from tests.simulation.loop import Process
 from tests.simulation.market import USD
@@ -38,7 +39,14 @@ LATER_FILLED = {
 }
 MAX_TOLD = 40
 MAX_TOLD_EACH = 5  # else one that is said at every start hides all others
+TURN_NS = 3_000 * MS  # over REST an order waits for its turn at most until its deadline
 STOP_NS = 150 * MS  # the supervisor looks every 50 ms whether it was told to stop
+
+
+def fits(order: Mapping[str, Any], told: Instrument) -> bool:
+    """Whether its quantity and price are on this grid."""
+    off = order["qty"] % told.qty_increment or order["price"] % told.price_increment
+    return not off and bool(order["qty"] >= told.qty_min)
 
 
 class Watch:
@@ -124,7 +132,7 @@ class Watch:
         self._books(client_id, row["symbol"])
         self._sizes(order, row)
         self._planned(order, row)
-        self._grid(order)
+        self._grid(order, row)
         if self._world.mishaps.upheavals.blind:
             self.say(11, f"{client_id} leaves from a backup that lacks trades of ours")
         if row["purpose"] == "leg":
@@ -199,14 +207,16 @@ class Watch:
         if not feed.online.get(symbol):
             self.say(8, f"{client_id} leaves though {symbol} is not online")
 
-    def _grid(self, order: dict[str, Any]) -> None:
-        """Quantity and price are on the grid that the daemon was told last."""
+    def _grid(self, order: dict[str, Any], row: sqlite3.Row) -> None:
+        """Quantity and price are on the grid that the daemon was told last when it decided."""
         feed = self._world.life.feed if self._world.life is not None else None
         told = feed.told.get(order["symbol"]) if feed is not None else None
-        if told is None:
+        if feed is None or told is None or fits(order, told):
             return
-        off = order["qty"] % told.qty_increment or order["price"] % told.price_increment
-        if off or order["qty"] < told.qty_min:
+        before, until_ns = feed.told_before.get(order["symbol"], (told, 0))
+        turned_ns = self._world.loop.now_ns - until_ns
+        waited = row["transport"] == "rest" and turned_ns < TURN_NS  # decided on, before its turn
+        if not (waited and fits(order, before)):
             said = f"{order['qty']} at {order['price']} of {order['symbol']}"
             self.say(8, f"{order['client_id']} leaves with {said}, off its market's grid")
 
