@@ -214,7 +214,9 @@ class Breaker:
             self._state, self.reason = _S.HALTED, Reason.HALT
             self.detail, self._rested_at_ns = "the journal's note of it cannot be read", 0
         if self._state is _S.PROBING:  # the probe's cycle ended with the process
-            self._state, self._rested_at_ns = _S.REDUCING, self._clock.wall_ns()
+            now_ns = self._clock.wall_ns()  # a clock set back begins no rest anew
+            self._rested_at_ns = min(self._rested_at_ns or now_ns, now_ns)
+            self._state = _S.REDUCING
         if self._state is not _S.ACTIVE:
             self._tell()
 

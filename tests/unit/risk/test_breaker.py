@@ -216,3 +216,17 @@ def test_a_note_that_cannot_be_read_halts_until_an_operator_looks(note: str) -> 
 def test_an_illegal_pair_raises_and_changes_nothing() -> None:
     with pytest.raises(IllegalTransition, match="rested cannot happen in active"):
         BREAKER_TABLE.after(BreakerState.ACTIVE, BreakerHappening.RESTED)
+
+
+def test_starting_again_in_a_probe_is_the_same_probe_and_begins_no_rest_anew() -> None:
+    desk = Desk(breaker_failures=1, breaker_pause_s=100)
+    desk.breaker.note_failure("unknown", desk.clock.now_ns)
+    desk.pass_s(100)
+    assert desk.breaker.state() is BreakerState.PROBING
+    noted = desk.flags[-1].value
+    for _ in range(2):
+        desk.pass_s(5)
+        assert desk.restarted().state() is BreakerState.PROBING
+        assert desk.flags[-1].value == noted
+    desk.pass_s(-60)  # the clock was set back meanwhile
+    assert desk.restarted().state() is BreakerState.PROBING
