@@ -215,12 +215,12 @@ class SimFeed:
             status = MarketStatus.of(word)
             self.online[symbol] = system == "online" and status is MarketStatus.ONLINE
             self._statuses.market(0, symbol, status)
-            told = _instrument(self._venue, symbol, status)
-            before = self.told.get(symbol, told)
-            if replace(before, status=status) != told:
+            now = _instrument(self._venue, symbol, status)
+            before = self.told.get(symbol, now)
+            if replace(before, status=status) != now:
                 self.told_before[symbol] = (before, self._venue.loop.now_ns)
-            self.told[symbol] = told
-            self._learn(told)
+            self.told[symbol] = now
+            self._learn(now)
 
 
 def _rows(side: object) -> list[tuple[int, int]]:
