@@ -122,7 +122,8 @@ def note_start(setup: EngineSetup, memory: Memory) -> Flag:
     now_ns = setup.clock.wall_ns()
     flag = memory.flags.get(STARTS)
     told = [int(text) for text in (flag.value if flag else "").split(",") if text.isdigit()]
-    recent = [at_ns for at_ns in told if 0 <= now_ns - at_ns < CRASH_WINDOW_NS]
+    # Those that seem yet to come count, too: the clock was set back. A clean end forgets them.
+    recent = [at_ns for at_ns in told if now_ns - at_ns < CRASH_WINDOW_NS]
     if len(recent) >= setup.settings.max_crashes:
         setup.breaker.trip(Reason.CRASHES, f"{len(recent)} starts without a clean end in 10 min")
     kept = [*recent, now_ns][-1000:]

@@ -199,7 +199,7 @@ class Restraint:
             self._starts.clear()
             return
         window_ns = CRASH_WINDOW_S * SECOND_NS
-        recent = [at_ns for at_ns in self._starts if 0 <= wall_ns - at_ns < window_ns]
+        recent = [at_ns for at_ns in self._starts if wall_ns - at_ns < window_ns]
         if len(recent) >= self._world.settings.risk.max_crashes:
             heard.looped = len(recent)
         self._starts.append(wall_ns)

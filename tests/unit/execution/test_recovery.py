@@ -21,6 +21,7 @@ from arbit.execution.recovery import STARTS, note_start
 from arbit.risk.breaker import BreakerState
 from tests.unit.execution.test_engine import SCRIPTS
 from tests.unit.execution.world import Script, World, usual_settings
+from tests.unit.venues.virtual import SECOND
 
 D = Decimal
 
@@ -208,6 +209,18 @@ async def test_too_many_starts_without_a_clean_end_stay_halted() -> None:
         later.journal.write(Batch(flags=(flag,)))
         halted = later.breaker.state() is BreakerState.HALTED
         assert halted is (number >= 3)
+
+
+async def test_starts_count_although_the_clock_was_set_back_between_them() -> None:
+    world = World(settings=usual_settings(max_crashes=2))
+    halted = []
+    for number, wall_s in enumerate((10_000, 10_004, 7_410, 10_025)):
+        later = World(before=world, epoch=f"0000{number}", settings=world.settings)
+        later.clock.now_ns = wall_s * SECOND
+        flag = note_start(later.setup, later.memory)
+        later.journal.write(Batch(flags=(flag,)))
+        halted.append(later.breaker.state() is BreakerState.HALTED)
+    assert halted == [False, False, True, True]
 
 
 @given(
