@@ -1,8 +1,12 @@
 """The proof, run and told: `python -m tests.trust` writes `docs/TRUST.md`.
 
 `--tier full` runs the whole of it (hours on two cores), `quick` a few minutes' worth; `--only WORD`
-the parts whose command has the word; `--jobs J` for the processes of each part; `--json` prints
-the outcome as one line. Exit code 1 when a part does not hold.
+the part of that name, or those whose name has the word; `--jobs J` for the processes of each part; `--json` prints
+the outcome as one line. Exit code 1 when a part that was run does not hold.
+
+What each part told stands in `trust.json` beside the page. With `--only` the others keep what they
+told last, with the commit of then, so that hours can be spread over several sittings; the page says
+which parts were run on other code than the newest.
 """
 
 from __future__ import annotations
@@ -14,19 +18,22 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import arbit
 from arbit.config import Settings
-from tests.trust.page import Ran, page
+from tests.trust.page import Ran, keep, page, recalled
 from tests.trust.parts import PARTS, Part
 
 ROOT = Path(__file__).parents[2]
 LONGEST_S = 6 * 3_600
+CODE = tuple(f"HEAD:{name}" for name in ("arbit", "migrations", "tests", "requirements-dev.lock"))
+WRITTEN = {"docs/TRUST.md", "docs/trust.json"}
 
 
-def run(part: Part, tier: str, jobs: int) -> Ran:
+def run(part: Part, tier: str, jobs: int, of: Mapping[str, str]) -> Ran:
     """Run one part as a process of its own, and read the last line of what it says."""
     asked = (part.full if tier == "full" else part.quick).format(jobs=jobs)
     command = f"python -m {part.module} {asked}"
@@ -43,9 +50,8 @@ def run(part: Part, tier: str, jobs: int) -> Ran:
     lines = ran.stdout.strip().splitlines()
     for line in lines[:-1]:
         print(line, file=sys.stderr)
-    return Ran(
-        part, command, time.monotonic() - began_s, ran.returncode, _last(lines), tier == "full"
-    )
+    seconds = round(time.monotonic() - began_s, 1)
+    return Ran(part, command, seconds, ran.returncode, _last(lines), tier == "full", of)
 
 
 def _last(lines: list[str]) -> dict[str, Any]:
@@ -60,8 +66,9 @@ def facts(tier: str) -> dict[str, str]:
     """What was run, and on what."""
     defaults = Settings().model_dump_json().encode()
     return {
-        "commit": _git("rev-parse", "HEAD") + (" and changes" if _git("status", "-s") else ""),
+        "commit": _git("rev-parse", "HEAD") + (" and changes" if _changed() else ""),
         "date of the commit": _git("show", "-s", "--format=%cI", "HEAD"),
+        "code": hashlib.sha256(_git("rev-parse", *CODE).encode()).hexdigest()[:16],
         "version": arbit.__version__,
         "configuration (defaults), SHA-256": hashlib.sha256(defaults).hexdigest()[:16],
         "Python": platform.python_version(),
@@ -69,9 +76,14 @@ def facts(tier: str) -> dict[str, str]:
     }
 
 
+def _changed() -> bool:
+    """Whether anything differs from the commit, but for what this command writes itself."""
+    return any(line[3:] not in WRITTEN for line in _git("status", "--porcelain").splitlines())
+
+
 def _git(*words: str) -> str:
     ran = subprocess.run(["git", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    return ran.stdout.strip()
+    return ran.stdout.rstrip()
 
 
 def main() -> int:
@@ -83,15 +95,25 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "TRUST.md")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    of = facts(asked.tier)
-    ran = [run(part, asked.tier, asked.jobs) for part in PARTS if asked.only in part.module]
-    asked.out.write_text(page(of, ran), encoding="utf-8")
-    failed = [one.part.module for one in ran if not one.holds]
+    of, kept = facts(asked.tier), asked.out.with_name("trust.json")
+    wanted = [part for part in PARTS if part.module == asked.only]
+    wanted = wanted or [part for part in PARTS if asked.only in part.module]
+    if not asked.only:
+        keep(kept, [])
+    failed = []
+    for part in wanted:
+        one = run(part, asked.tier, asked.jobs, of)
+        failed += [part.module] if not one.holds else []
+        told = {each.part.module: each for each in recalled(kept)}  # another may run beside this
+        told[part.module] = one
+        ran = [told[each.module] for each in PARTS if each.module in told]
+        keep(kept, ran)  # hours may be cut short: what is done is done
+        asked.out.write_text(page(ran), encoding="utf-8")
     if asked.json:
-        print(json.dumps({"parts": len(ran), "failed": failed, **of}))
+        print(json.dumps({"parts": len(wanted), "failed": failed, **of}))
     else:
-        print(f"{len(ran) - len(failed)} of {len(ran)} parts hold; written to {asked.out}")
-    return 1 if failed or not ran else 0
+        print(f"{len(wanted) - len(failed)} of {len(wanted)} parts hold; written to {asked.out}")
+    return 1 if failed or not wanted else 0
 
 
 if __name__ == "__main__":

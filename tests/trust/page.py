@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.trust.parts import Part
+from tests.trust.parts import PARTS, Part
 
 FAULTS = Path(__file__).parents[1] / "faults.toml"
 
@@ -23,6 +24,7 @@ class Ran:
     code: int
     told: Mapping[str, Any] = field(default_factory=dict)
     whole: bool = False  # the full tier: the figures that it must reach are asked for
+    of: Mapping[str, str] = field(default_factory=dict)  # the commit, and what else it was run on
 
     @property
     def short(self) -> list[str]:
@@ -37,27 +39,56 @@ class Ran:
         return self.code == 0 and bool(self.told) and nothing and not self.short
 
 
-def page(of: Mapping[str, str], ran: Sequence[Ran]) -> str:
+def keep(file: Path, ran: Sequence[Ran]) -> None:
+    """What each part told, for the next page."""
+    rows = [{**asdict(one), "part": one.part.module} for one in ran]
+    file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def recalled(file: Path) -> list[Ran]:
+    """What was kept of parts that are still there."""
+    rows = json.loads(file.read_text("utf-8")) if file.exists() else []
+    parts = {part.module: part for part in PARTS}
+    return [Ran(**{**row, "part": parts[row["part"]]}) for row in rows if row["part"] in parts]
+
+
+def page(ran: Sequence[Ran]) -> str:
     """`docs/TRUST.md`."""
     held = sum(one.holds for one in ran)
+    of = max((one.of for one in ran), key=lambda of: of.get("date of the commit", ""), default={})
+    old = [one for one in ran if one.of.get("code") != of.get("code")]
     lines = [
         "# Trust report",
         "",
         "Written by `python -m tests.trust`; nothing here is typed by hand. Run it yourself.",
         "",
         *(f"- {name}: {value}" for name, value in of.items()),
-        f"- parts that hold: {held} of {len(ran)}",
+        f"- parts that hold: {held} of {len(PARTS)}",
+        f"- parts that were run on other code than this: {_names(old)}",
+        f"- parts that were not run: {_names_of_missing(ran)}",
         "",
-        "| part | command | seconds | holds |",
-        "|---|---|---|---|",
+        "| part | command | commit | seconds | holds |",
+        "|---|---|---|---|---|",
     ]
     for one in ran:
         holds = "yes" if one.holds else "NO"
-        lines.append(f"| {one.part.name} | `{one.command}` | {one.seconds:.0f} | {holds} |")
+        commit = one.of.get("commit", "")[:8]
+        lines.append(
+            f"| {one.part.name} | `{one.command}` | {commit} | {one.seconds:.0f} | {holds} |"
+        )
     for one in ran:
         lines += ["", f"## {one.part.name}", "", *_figures(one)]
     lines += ["", "## Known gaps", "", *_gaps()]
     return "\n".join(lines) + "\n"
+
+
+def _names(ran: Sequence[Ran]) -> str:
+    return ", ".join(one.part.module for one in ran) or "none"
+
+
+def _names_of_missing(ran: Sequence[Ran]) -> str:
+    there = {one.part.module for one in ran}
+    return ", ".join(part.module for part in PARTS if part.module not in there) or "none"
 
 
 def _figures(one: Ran) -> Iterator[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.trust.__main__ import _last
-from tests.trust.page import Ran, page
+from tests.trust.page import Ran, keep, page, recalled
 from tests.trust.parts import PARTS
 
 PART = PARTS[0]
@@ -16,10 +17,10 @@ TOLD = {"seeds": 1234, "violating_seeds": 0, "faults_by_phase": {"late": {"idle"
 
 
 def test_a_part_that_ended_well_holds_and_its_figures_are_shown() -> None:
-    ran = Ran(PART, "python -m it", 7.4, 0, TOLD)
-    said = page({"commit": "abc"}, [ran])
+    ran = Ran(PART, "python -m it", 7.4, 0, TOLD, of={"commit": "abc"})
+    said = page([ran])
     assert ran.holds
-    assert "| `python -m it` | 7 | yes |" in said
+    assert "| `python -m it` | abc | 7 | yes |" in said
     assert "- seeds: 1,234" in said
     assert "| late | 3 | 2 |" in said
     assert "- commit: abc" in said
@@ -33,7 +34,7 @@ def test_a_part_that_failed_or_said_nothing_or_found_something_does_not_hold(
 ) -> None:
     ran = Ran(PART, "python -m it", 1.0, code, told)
     assert not ran.holds
-    assert "| NO |" in page({}, [ran])
+    assert "| NO |" in page([ran])
 
 
 def test_the_full_tier_must_reach_its_figures() -> None:
@@ -41,12 +42,26 @@ def test_the_full_tier_must_reach_its_figures() -> None:
     assert Ran(PART, "python -m it", 1.0, 0, told, whole=True).holds
     few = Ran(PART, "python -m it", 1.0, 0, {**told, "kills": 4_999}, whole=True)
     assert not few.holds
-    assert "fewer than asked for: kills" in page({}, [few])
+    assert "fewer than asked for: kills" in page([few])
     assert Ran(PART, "python -m it", 1.0, 0, {**told, "kills": 4_999}).holds
 
 
+def test_what_was_run_on_other_code_is_kept_and_told_as_such(tmp_path: Path) -> None:
+    old = {"commit": "aaa", "code": "1", "date of the commit": "2026-01-01"}
+    new = {"commit": "bbb", "code": "2", "date of the commit": "2026-01-02"}
+    ran = [Ran(PART, "python -m it", 7.4, 0, TOLD, of=old), Ran(PARTS[1], "p", 1.0, 0, {}, of=new)]
+    assert recalled(tmp_path / "trust.json") == []
+    keep(tmp_path / "trust.json", ran)
+    assert recalled(tmp_path / "trust.json") == ran
+    said = page(ran)
+    assert "- commit: bbb" in said
+    assert f"- parts that were run on other code than this: {PART.module}\n" in said
+    assert f"- parts that hold: 1 of {len(PARTS)}" in said
+    assert f"- parts that were not run: {PARTS[2].module}, " in said
+
+
 def test_the_gaps_are_those_of_the_fault_table() -> None:
-    gaps = page({}, []).split("## Known gaps")[1]
+    gaps = page([]).split("## Known gaps")[1]
     assert "- MD20: " in gaps
 
 
