@@ -1,8 +1,8 @@
 """The proof, run and told: `python -m tests.trust` writes `docs/TRUST.md`.
 
 `--tier full` runs the whole of it (hours on two cores), `quick` a few minutes' worth; `--only WORD`
-the part of that name, or those whose name has the word; `--jobs J` for the processes of each part; `--json` prints
-the outcome as one line. Exit code 1 when a part that was run does not hold.
+the part of that name, or those whose name has the word; `--jobs J` for the processes of each part;
+`--json` prints the outcome as one line. Exit code 1 when a part that was run does not hold.
 
 What each part told stands in `trust.json` beside the page. With `--only` the others keep what they
 told last, with the commit of then, so that hours can be spread over several sittings; the page says
