@@ -23,6 +23,7 @@ AGREES_S = 600.0  # as HALT_S: a busy account has many pages
 TRIES = 6
 LEAST_USD = 30
 AT_THE_LIMIT = {"asset_cap", "funds"}  # what is HELD fills a cap, until a person takes it home
+LOSS = "daily_loss"
 
 
 def state_of(trader: Trader) -> BreakerState:
@@ -76,9 +77,7 @@ class Finale:
             if await world.until(functools.partial(self._more_than, before), 1.5):
                 break
         else:
-            full = self._refused() - refused
-            held = self._world.result.cycles["held"] > 0  # it fills caps, and sizes find no room
-            if self._has_money() and (set(full) - self._limits() or not (full or held)):
+            if not self._excused(set(self._refused() - refused)):
                 world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
         await world.until(self._settled, AGREES_S)
 
@@ -122,10 +121,18 @@ class Finale:
     def _refused(self) -> Counter[str]:
         return Counter(self._trader.engine.refusals if self._trader is not None else {})
 
-    def _limits(self) -> set[str]:
-        """What may stand in the way for good; a fee in the wrong asset's name is a loss at once."""
+    def _excused(self, refused: set[str]) -> bool:
+        """Whether what stood in the way of every try is there to stay.
+
+        A day's loss that is reached forbids all that comes: asked after everything that passes by
+        itself (a comparison of the books, room at the venue), it was reached when that had passed.
+        A fee in the wrong asset's name is a loss at once.
+        """
         spent = self._third_fees() or self._world.watch.restraint.spent
-        return AT_THE_LIMIT | ({"daily_loss"} if spent else set())
+        if not self._has_money() or (LOSS in refused and spent):
+            return True
+        held = self._world.result.cycles["held"] > 0  # it fills caps, and sizes find no room
+        return held if not refused else not refused - AT_THE_LIMIT
 
     def _has_money(self) -> bool:
         """Whether there is enough for the smallest cycle, of any asset that a triangle starts in.

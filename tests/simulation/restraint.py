@@ -77,6 +77,7 @@ class Heard:
     def __init__(self, process: Process, per_s: float) -> None:
         self.process = process
         self.rate = Rate(per_s)
+        self.written = Rate(per_s)  # what is used up: an order waits, or does not leave at all
         self.until_ns = 0  # nothing may leave before
         self.why = ""
         self.at_fault = ""  # the words after which a person has to look
@@ -101,6 +102,7 @@ class Restraint:
         self._starts: list[int] = []  # wall times of starts without a clean end
         self._begun: set[str] = set()
         self._over: set[str] = set()
+        self._ordered: set[str] = set()
         self._lost: dict[int, tuple[Decimal, Decimal]] = {}  # by day: at least, and at most
         self.locked_out = False
 
@@ -123,7 +125,7 @@ class Restraint:
         """Whether the order rate lets a cycle begin."""
         if self._now is None:
             return True
-        rate = self._now.rate
+        rate = self._now.written
         return rate.left(self._world.loop.now_ns) >= min(CYCLE_ORDERS + 0.5, rate.most - 0.001)
 
     @property
@@ -186,6 +188,10 @@ class Restraint:
         for flag in batch.flags:
             if flag.name == "starts":
                 self._started(bool(flag.value))
+        for order in batch.orders:
+            if order.intent.client_id not in self._ordered:  # about to leave
+                self._ordered.add(order.intent.client_id)
+                self._of(self._world.process).written.take(self._world.loop.now_ns)
         for record in batch.cycles:
             if record.ended_ns:
                 self._ended(record.cycle_id)
