@@ -99,8 +99,10 @@ class PlannedRecord:
 class CycleRecord:
     """One cycle as it is kept. `resumes` is the state that RESOLVING returns to, if it is that.
 
-    `profit` is in the start asset, `profit_ref` in the reference currency (None when our own books
-    could not price it). `detail` says in words how it ended; `prices` are the unwind's four.
+    `profit` is in the start asset, `profit_ref` in the reference currency. That is None when
+    something left that our own books could not price and the rest earned: nobody knows whether it
+    is a profit. Where the rest lost too, it is the least that was lost. `detail` says in words how
+    it ended; `prices` are the unwind's four.
     """
 
     cycle_id: str

@@ -106,17 +106,19 @@ class Settling:
             self.incident(work.pad, "held", f"{record.path}: {left} left behind")
         return replace(cycle, record=record)
 
-    def _in_reference(self, moved: Mapping[str, Decimal]) -> Decimal:
+    def _in_reference(self, moved: Mapping[str, Decimal]) -> Decimal | None:
         """All that the cycle moved, at what our own books say now.
 
-        What nobody prices counts for nothing where it came in; where it left, see `unpriced_loss`.
+        What nobody prices counts for nothing where it came in. Where it left, what the rest earned
+        may be no profit at all (None), and what the rest lost is the least: see `unpriced_loss`.
         """
-        value = ZERO
+        value, untold = ZERO, False
         for asset, amount in moved.items():
-            price = self._setup.in_reference(asset) if amount else None
+            price = self._setup.in_reference(asset) if amount else ZERO
             if price is not None:
                 value = EXACT.add(value, EXACT.multiply(amount, price))
-        return value
+            untold = untold or (price is None and amount < 0)
+        return None if untold and value >= 0 else value
 
     def unpriced_loss(self, cycle: Cycle) -> str:
         """What the cycle has lost of assets that nobody prices, in words: no limit can count it."""

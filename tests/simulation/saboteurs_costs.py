@@ -92,16 +92,25 @@ def incidents_counted_twice(sets: Sets) -> None:
     sets(Settling, "incident", incident)
 
 
+def _told_as(sets: Sets, other: Callable[[Decimal], Decimal]) -> None:
+    """Where there is a figure, it is another one."""
+    real = Settling._in_reference
+
+    def in_reference(self, moved):
+        value = real(self, moved)
+        return None if value is None else other(value)
+
+    sets(Settling, "_in_reference", in_reference)
+
+
 @bug("what a cycle earned in the reference asset is a figure of its own")
 def profit_ref_off(sets: Sets) -> None:
-    real = Settling._in_reference
-    sets(Settling, "_in_reference", lambda self, moved: abs(real(self, moved)) * 3 + 1)
+    _told_as(sets, lambda value: abs(value) * 3 + 1)
 
 
 @bug("what a cycle lost counts as earned")
 def profit_ref_unsigned(sets: Sets) -> None:
-    real = Settling._in_reference
-    sets(Settling, "_in_reference", lambda self, moved: abs(real(self, moved)))
+    _told_as(sets, abs)
 
 
 @bug("what a cycle earned is counted without the price of its asset")

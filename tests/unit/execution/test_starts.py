@@ -206,6 +206,8 @@ async def test_a_loss_that_nobody_can_price_lets_nothing_new_begin() -> None:
     async with world.running():
         await world.trade()
         assert only_cycle(world).profit > 0, "as far as anybody can say"
+        assert only_cycle(world).profit_ref is None, "nobody can say whether it is one"
+        assert not world.journal.recall().profit_ref_by_day
         assert world.breaker.state() is BreakerState.REDUCING
         assert world.breaker.reason is Reason.UNPRICED
         assert "-0.0001 KFEE" in world.breaker.detail
@@ -291,3 +293,17 @@ def unknown_of(world: World) -> str:
     """The only order that is unknown."""
     (client_id,) = world.gate.unknown
     return client_id
+
+
+async def test_what_came_in_is_no_profit_where_nobody_prices_what_was_paid() -> None:
+    world = World(Script(), REJECT, settings=usual_settings(unwind_budget_bps=D(0)))
+    async with world.running():
+        assert take(world) is None
+        world.sights.prices = {"BTC": D(100)}
+        world.sights.books["ETH/BTC"] = NO_ETH
+        await over(world)
+    assert world.end == "held"
+    assert only_cycle(world).profit < 0
+    assert only_cycle(world).profit_ref is None
+    assert not world.journal.recall().profit_ref_by_day
+    assert [one.kind for one in world.journal.incidents if one.kind == "unpriced"]
