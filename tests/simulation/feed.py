@@ -165,6 +165,11 @@ class SimFeed:
         held = [(k * s.sign, q) for s in (book.bids, book.asks) for k, q in _rows(s)]
         return held == [(price, qty) for price, qty, _ in (*bids, *asks)]
 
+    def has_middle(self, symbol: str) -> bool:
+        """Whether the book held has two sides that do not cross."""
+        bids, asks = (_rows(side) for side in (self._books[symbol].bids, self._books[symbol].asks))
+        return bool(bids and asks) and -bids[0][0] < asks[0][0]
+
     def states(self) -> Mapping[str, str]:
         return {"ws0": "open"}
 

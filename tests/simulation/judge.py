@@ -154,7 +154,9 @@ def _results(world: World, database: checker.Database) -> None:
     """What cycles cost and earned, and what is told of it."""
     for said in worth.too_dear(world, database):
         world.watch.say(7, said)
-    for said in worth.misreported(database):
+    for said in worth.misreported(
+        database, worth.unpriced(world.watch.reader), world.watch.blind.of
+    ):
         world.watch.say(12, said)
     miscounted = worth.miscounted(world)
     if miscounted:

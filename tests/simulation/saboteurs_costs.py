@@ -116,3 +116,23 @@ def profit_ref_unsigned(sets: Sets) -> None:
 @bug("what a cycle earned is counted without the price of its asset")
 def profit_ref_unpriced(sets: Sets) -> None:
     sets(Settling, "_in_reference", lambda self, moved: sum(moved.values(), Decimal(0)))
+
+
+@bug("what a cycle lost is not counted at all")
+def profit_ref_of_losses_untold(sets: Sets) -> None:
+    real = Settling._in_reference
+
+    def in_reference(self, moved):
+        value = real(self, moved)
+        return None if value is None or value < 0 else value
+
+    sets(Settling, "_in_reference", in_reference)
+
+
+@bug("what came in is a profit though nobody can price what was paid for it")
+def profit_ref_in_part(sets: Sets) -> None:
+    def in_reference(self, moved):
+        prices = {asset: self._setup.in_reference(asset) for asset in moved}
+        return sum((moved[one] * much for one, much in prices.items() if much), Decimal(0))
+
+    sets(Settling, "_in_reference", in_reference)

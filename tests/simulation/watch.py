@@ -19,6 +19,7 @@ from arbit.app.store import DATABASE
 from arbit.domain.records import Batch
 from arbit.sandbox.orders import Accepted, Happened, Traded
 from arbit.venues.kraken.parse import Instrument
+from tests.simulation.blind import Blind
 from tests.simulation.limits import at_limits, worse_than_planned
 from tests.simulation.loop import Process
 from tests.simulation.market import USD
@@ -65,6 +66,7 @@ class Watch:
         self.got: dict[str, Decimal] = defaultdict(Decimal)  # by client id: net proceeds
         self._checked_lives: set[int] = set()
         self.restraint = Restraint(world, self)
+        self.blind = Blind(world)
         self.reader = sqlite3.connect(folder / DATABASE, isolation_level=None)
         self.reader.row_factory = sqlite3.Row
 

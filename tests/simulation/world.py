@@ -336,6 +336,7 @@ class World:
     def _heard(self, event: Event) -> None:
         self.canaries.heard(event)
         self.watch.restraint.heard(event)
+        self.watch.blind.heard(event)
         if isinstance(event, CycleEnded):
             self.result.cycles[event.end] += 1
         elif isinstance(event, BreakerChanged):
