@@ -10,6 +10,7 @@ when a book stops being believed. Whether they may be used is another question, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 
 from arbit.domain.book import BookView, Disbelief, OrderBook, Source
 
@@ -163,6 +164,16 @@ class BookCache:
             )
             self._views[i] = view
         return view
+
+    def last_middle(self, symbol: str) -> Decimal | None:
+        """The middle of the tops last verified, however old; None when none ever were.
+
+        To twelve digits: to value what is over, and never to decide or to size anything. Unlike the
+        book itself it stays right when what came after could not be verified.
+        """
+        i = self._index[symbol]
+        sold, bought = self.rates[2 * i], self.rates[2 * i + 1]
+        return Decimal(f"{(sold + 1 / bought) / 2:.12g}") if sold and bought else None
 
     def fresh(self, symbol: str, now_ns: int, max_age_ns: int) -> BookView | None:
         """The book, if it may be believed at `now_ns`; otherwise None."""

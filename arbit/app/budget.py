@@ -58,6 +58,19 @@ class Budget:
                 return 1 / middle if inverted else middle
         return None
 
+    def last_price(self, asset: str) -> Decimal | None:
+        """The same from the tops last verified, believable now or not: for what is over already.
+
+        None when none was since the start, or no market joins the two.
+        """
+        if asset == self._scan.reference_currency:
+            return Decimal(1)
+        for symbol, inverted in self._prices.get(asset, ()):
+            middle = self._cache.last_middle(symbol)
+            if middle is not None:
+                return 1 / middle if inverted else middle
+        return None
+
 
 def _pricing(
     cache: BookCache, markets: Mapping[str, Market], reference: str

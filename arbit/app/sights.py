@@ -12,12 +12,11 @@ MS = 1_000_000
 
 
 class DeskSights:
-    """`risk.checks.Sights` over a desk. Prices last known are kept for what has ended since."""
+    """`risk.checks.Sights` over a desk."""
 
     def __init__(self, desk: Desk, integrity: Integrity) -> None:
         self._desk = desk
         self._max_age_ns = desk.setup.venue.max_book_age_ms * MS
-        self._last_price: dict[str, Decimal] = {}
         self.integrity = integrity
 
     def view(self, symbol: str, now_ns: int) -> BookView | None:
@@ -41,11 +40,12 @@ class DeskSights:
     def in_reference(self, asset: str, now_ns: int) -> Decimal | None:
         """Reference units for one unit of the asset, from own believable books."""
         del now_ns  # the desk's own clock
-        price = self._desk.budget.price(asset)
-        if price is not None:
-            self._last_price[asset] = price
-        return price
+        return self._desk.budget.price(asset)
 
     def last_price(self, asset: str) -> Decimal | None:
-        """The same, or what it was when it was last known: for what is over already."""
-        return self.in_reference(asset, 0) or self._last_price.get(asset)
+        """The same, or what it was when it was last known: for what is over already.
+
+        Whether anybody asked for it then or not: what is held is priced by nobody while it waits.
+        """
+        budget = self._desk.budget
+        return budget.price(asset) or budget.last_price(asset)

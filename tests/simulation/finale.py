@@ -23,7 +23,7 @@ AGREES_S = 600.0  # as HALT_S: a busy account has many pages
 TRIES = 6
 LEAST_USD = 30
 AT_THE_LIMIT = {"asset_cap", "funds"}  # what is HELD fills a cap, until a person takes it home
-LOSS = "daily_loss"
+LOSS, UNPRICED = "daily_loss", "unpriced"
 
 
 def state_of(trader: Trader) -> BreakerState:
@@ -32,6 +32,16 @@ def state_of(trader: Trader) -> BreakerState:
         return trader.breaker.state()
     except SimCrash:
         return BreakerState.HALTED
+
+
+def _at_a_limit(refused: set[str]) -> bool:
+    """Whether limits alone stopped a try.
+
+    A quiet book outside the triangle may be too old to price a cap by, until it is compared again:
+    the cap has to be what stopped the same try then.
+    """
+    beside = refused - AT_THE_LIMIT
+    return not beside or (beside == {UNPRICED} and beside != refused)
 
 
 class Finale:
@@ -67,17 +77,19 @@ class Finale:
             await asyncio.sleep(STEP_S)
             ready.step()
         ready.over()
-        refused = self._refused()
+        stops: list[set[str]] = []  # why nothing was attempted, try by try
         for _ in range(TRIES):
             await world.until(self._up, 60.0)
+            refused = self._refused()
             before = len(world.watch.accepted)  # on a dead socket orders leave, and never arrive
             plant = world.venue.planter.pick(world.loop.now_ns, 1_200_000_000, (45.0, 60.0))
             world.shift(plant.symbol, plant.shift_bps)
             world.venue.at(plant.until_ns, world.shift, plant.symbol, 0.0)
             if await world.until(functools.partial(self._more_than, before), 1.5):
                 break
+            stops.append(set(self._refused() - refused))
         else:
-            if not self._excused(set(self._refused() - refused)):
+            if not self._excused(stops):
                 world.watch.say(18, f"nothing is attempted after faults stopped: {self.why()}")
         await world.until(self._settled, AGREES_S)
 
@@ -121,18 +133,19 @@ class Finale:
     def _refused(self) -> Counter[str]:
         return Counter(self._trader.engine.refusals if self._trader is not None else {})
 
-    def _excused(self, refused: set[str]) -> bool:
+    def _excused(self, stops: list[set[str]]) -> bool:
         """Whether what stood in the way of every try is there to stay.
 
         A day's loss that is reached forbids all that comes: asked after everything that passes by
         itself (a comparison of the books, room at the venue), it was reached when that had passed.
         A fee in the wrong asset's name is a loss at once.
         """
+        refused = set().union(*stops)
         spent = self._third_fees() or self._world.watch.restraint.spent
         if not self._has_money() or (LOSS in refused and spent):
             return True
         held = self._world.result.cycles["held"] > 0  # it fills caps, and sizes find no room
-        return held if not refused else not refused - AT_THE_LIMIT
+        return all(map(_at_a_limit, stops)) if refused else held
 
     def _has_money(self) -> bool:
         """Whether there is enough for the smallest cycle, of any asset that a triangle starts in.

@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from arbit.app.sights import DeskSights
 from arbit.domain.market import Market
 from arbit.domain.triangle import Side
 from arbit.execution import unwind
@@ -136,3 +137,21 @@ def profit_ref_in_part(sets: Sets) -> None:
         return sum((moved[one] * much for one, much in prices.items() if much), Decimal(0))
 
     sets(Settling, "_in_reference", in_reference)
+
+
+@bug("a price is known from then on only if somebody asked for it while its book was believed")
+def last_price_as_asked(sets: Sets) -> None:
+    asked: dict[tuple[int, str], Decimal] = {}
+
+    def in_reference(self, asset, now_ns):
+        del now_ns
+        price = self._desk.budget.price(asset)
+        if price is not None:
+            asked[id(self), asset] = price
+        return price
+
+    def last_price(self, asset):
+        return self.in_reference(asset, 0) or asked.get((id(self), asset))
+
+    sets(DeskSights, "in_reference", in_reference)
+    sets(DeskSights, "last_price", last_price)

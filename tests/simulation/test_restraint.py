@@ -53,8 +53,8 @@ def test_an_order_uses_up_the_rate_when_it_is_written_whether_it_leaves_or_not()
         world.watch.close()
 
 
-def excuse(*refused: str, spent: bool = False, held: int = 0) -> bool:
-    """Whether nothing need be attempted after these refusals, and no others."""
+def excuse(*stops: str, spent: bool = False, held: int = 0) -> bool:
+    """Whether nothing need be attempted after these refusals, those of a try in a word."""
     world = SimpleNamespace(
         life=None,
         struck=lambda *_names: False,
@@ -62,21 +62,28 @@ def excuse(*refused: str, spent: bool = False, held: int = 0) -> bool:
         result=SimpleNamespace(cycles=Counter(held=held)),
     )
     finale: Any = Finale(world)  # type: ignore[arg-type]  # as much of a world as is asked
-    return bool(finale._excused(set(refused)))
+    return bool(finale._excused([set(one.split()) for one in stops]))
 
 
 def test_a_days_loss_excuses_what_follows_when_it_is_one_by_our_own_count() -> None:
-    assert excuse("daily_loss", spent=True)
-    assert excuse("daily_loss", "audit", "gateway_not_ready", spent=True)
-    assert not excuse("daily_loss")
+    assert excuse("daily_loss", "daily_loss", spent=True)
+    assert excuse("audit", "gateway_not_ready daily_loss", spent=True)
+    assert not excuse("daily_loss", "daily_loss")
     assert not excuse("audit", "gateway_not_ready", spent=True), "it was never asked for"
 
 
 def test_what_passes_by_itself_is_no_excuse_beside_a_full_cap() -> None:
-    assert excuse("asset_cap", "funds")
-    assert not excuse("asset_cap", "cooldown")
-    assert not excuse()
-    assert excuse(held=1)
+    assert excuse("asset_cap", "", "funds asset_cap")
+    assert not excuse("asset_cap", "asset_cap cooldown")
+    assert not excuse("", "")
+    assert excuse("", "", held=1)
+
+
+def test_a_cap_that_has_no_price_for_a_moment_is_full_in_the_same_try() -> None:
+    assert excuse("asset_cap", "unpriced asset_cap")
+    assert not excuse("asset_cap", "unpriced")
+    assert not excuse("asset_cap", "unpriced asset_cap cooldown")
+    assert not excuse("unpriced", held=1)
 
 
 def test_seeds_without_faults_and_seeds_that_halt_draw_no_limits() -> None:

@@ -75,3 +75,31 @@ def test_without_a_believable_price_the_cap_cannot_be_kept_so_there_is_no_budget
     assert priced.budget("EUR") is None
     assert priced.budget("USD") == 1_000  # needs no price
     assert priced.budget.unpriced == set()
+
+
+def test_a_price_is_known_from_what_was_last_verified_although_nobody_asked_then() -> None:
+    priced = Priced()
+    priced.now_ns += 4 * SECOND
+    priced.cache.disbelieve("BTC/USD", Disbelief.CHECKSUM)
+    assert priced.budget.price("BTC") is None
+    assert priced.budget.price("EUR") is None
+    assert priced.budget.last_price("BTC") == 50_000
+    assert priced.budget.last_price("EUR") == 1 / D("0.8")
+    assert priced.budget.last_price("USD") == 1
+
+
+def test_a_book_that_was_never_verified_and_an_asset_without_a_market_have_no_last_price() -> None:
+    priced = Priced()
+    priced.cache.watch(["JPY/USD"], START)
+    assert priced.cache.last_middle("JPY/USD") is None
+    assert priced.budget.last_price("JPY") is None
+    assert priced.budget.last_price("ETH") is None
+
+
+def test_what_makes_no_sense_moves_no_last_price() -> None:
+    priced = Priced()
+    for bid, ask in (("50005", "50015"), ("0", "0")):
+        made = book("BTC/USD", [(bid, "1")], [(ask, "1")])
+        priced.cache.put(made, seen_ns=START, confirmed_ns=START, source=Source.WS)
+    assert priced.budget.price("BTC") is None
+    assert priced.budget.last_price("BTC") == 50_010
