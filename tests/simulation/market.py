@@ -10,7 +10,6 @@ import random
 from dataclasses import dataclass
 from decimal import Decimal
 
-from arbit.sandbox.book import ASK, BID
 from arbit.sandbox.instruments import MAJORS, Digits, instrument
 from arbit.sandbox.market import Market, Pair
 from arbit.sandbox.profiles import Band, Listing, MakerSpec, Profile, Weather
@@ -78,10 +77,9 @@ class Planter:
             self._market._record(pair, maker.requote(pair.book, fair, self._rng))
 
     def refill(self) -> None:
-        """Makers come back where trading has left nothing on a side: nobody can price the pair."""
-        for symbol, pair in self._market.pairs.items():
-            if not (pair.book.top(BID, 1) and pair.book.top(ASK, 1)):
-                self.shift(symbol, 0.0)
+        """Makers come back where trading has taken what stood nearest: an edge is one at depth."""
+        for symbol in self._market.pairs:
+            self.shift(symbol, 0.0)
 
     def _fair(self, pair: Pair) -> float:
         return self._market._fair_units(pair)
