@@ -25,6 +25,7 @@ SYMBOLS = (
 )
 # What each asset is worth where nothing is shifted.
 USD = {"USD": Decimal(1), "EUR": Decimal("1.0842"), "BTC": Decimal(63_501), "ETH": Decimal(3_374)}
+LITTLE_USD = 100  # a cycle of that much is worth beginning
 NEVER_HZ = 1e-9
 BPS = 1e-4
 
@@ -78,10 +79,15 @@ class Planter:
             self._market._record(pair, maker.requote(pair.book, fair, self._rng))
 
     def refill(self) -> None:
-        """Makers come back where trading has left nothing on a side: nobody can price the pair."""
+        """Makers come back where trading has left next to nothing on a side: none would trade."""
         for symbol, pair in self._market.pairs.items():
-            if not (pair.book.top(BID, 1) and pair.book.top(ASK, 1)):
+            if min(self._left_usd(pair, side) for side in (BID, ASK)) < LITTLE_USD:
                 self.shift(symbol, 0.0)
+
+    def _left_usd(self, pair: Pair, side: int) -> Decimal:
+        """What the best levels of a side are worth."""
+        qty = sum(much for _, much in pair.book.top(side, 5))
+        return Decimal(qty).scaleb(-pair.instrument.qty_precision) * USD[pair.instrument.base.code]
 
     def _fair(self, pair: Pair) -> float:
         return self._market._fair_units(pair)
