@@ -199,15 +199,7 @@ class Finale:
                     world.operator.resume(Resume.ACCEPT_BALANCES)
                     return
                 world.watch.say(2, f"{trader.breaker.reason}: {trader.breaker.detail}")
-            self._pay_debts()
             world.operator.resume()
-
-    def _pay_debts(self) -> None:
-        """A fee in a third asset takes what is not there: a person brings it before they resume."""
-        venue = self._world.venue
-        for asset, total in list(venue.account.balances.items()):
-            if total < 0 and self._third_fees():
-                venue.flow(asset, -total)
 
     def _third_fees(self) -> bool:
         """Whether fees were paid in a third asset, which the venue's REST rows do not tell."""

@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from decimal import Decimal
 
+from arbit.sandbox.book import ASK, BID
 from arbit.sandbox.instruments import MAJORS, Digits, instrument
 from arbit.sandbox.market import Market, Pair
 from arbit.sandbox.profiles import Band, Listing, MakerSpec, Profile, Weather
@@ -24,6 +25,7 @@ SYMBOLS = (
 )
 # What each asset is worth where nothing is shifted.
 USD = {"USD": Decimal(1), "EUR": Decimal("1.0842"), "BTC": Decimal(63_501), "ETH": Decimal(3_374)}
+LITTLE_USD = 100  # a cycle of that much is worth beginning
 NEVER_HZ = 1e-9
 BPS = 1e-4
 
@@ -77,9 +79,15 @@ class Planter:
             self._market._record(pair, maker.requote(pair.book, fair, self._rng))
 
     def refill(self) -> None:
-        """Makers come back where trading has taken what stood nearest: an edge is one at depth."""
-        for symbol in self._market.pairs:
-            self.shift(symbol, 0.0)
+        """Makers come back where trading has left next to nothing on a side: none would trade."""
+        for symbol, pair in self._market.pairs.items():
+            if min(self._left_usd(pair, side) for side in (BID, ASK)) < LITTLE_USD:
+                self.shift(symbol, 0.0)
+
+    def _left_usd(self, pair: Pair, side: int) -> Decimal:
+        """What the best levels of a side are worth."""
+        qty = sum(much for _, much in pair.book.top(side, 5))
+        return Decimal(qty).scaleb(-pair.instrument.qty_precision) * USD[pair.instrument.base.code]
 
     def _fair(self, pair: Pair) -> float:
         return self._market._fair_units(pair)

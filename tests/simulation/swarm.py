@@ -14,8 +14,10 @@ from typing import Any
 from arbit.sandbox.matching import Hooks
 from arbit.sandbox.order_kinds import ODD_SHAPES
 from arbit.sandbox.orders import VenueOrder
+from tests.simulation.market import USD
 
 MS = 1_000_000
+MOST_FEE_USD = Decimal(10)  # no cycle's orders are worth more than some thousand
 STEP = Decimal("0.00000001")  # of a quantity, in every market of the simulation
 DEFINITE = (
     *("EOrder:Insufficient funds", "EOrder:Order minimum not met", "EService:Deadline elapsed"),
@@ -123,10 +125,11 @@ class Swarm:
 
 
 class SwarmHooks(Hooks):
-    """Matching, bent by chance."""
+    """Matching, bent by chance. `free` is what an account has of an asset, beside its orders."""
 
-    def __init__(self, swarm: Swarm) -> None:
+    def __init__(self, swarm: Swarm, free: Callable[[str, str], Decimal]) -> None:
         self._swarm = swarm
+        self._free = free
 
     def accept_delay_ns(self, order: VenueOrder) -> int:
         if order.client_id and self._swarm.strikes("match_delay"):
@@ -146,6 +149,10 @@ class SwarmHooks(Hooks):
         return Decimal(0)
 
     def fee_asset(self, order: VenueOrder) -> str:
+        """One that there is enough of: no spot venue lets an account owe it a fee."""
         if order.client_id and self._swarm.strikes("fee_third"):
-            return self._swarm.rng.choice(("USD", "EUR", "BTC", "ETH"))
+            assets = [
+                one for one in USD if self._free(order.account, one) * USD[one] > MOST_FEE_USD
+            ]
+            return self._swarm.rng.choice(assets) if assets else ""
         return ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from arbit.sandbox.book import ASK, BID
 from tests.simulation.plan import TIMED_FAULTS, plan_of
 from tests.simulation.rest import PrivateDoor
 from tests.simulation.runner import run_seeds, workshop
@@ -105,3 +106,33 @@ def test_a_lost_answer_is_lost_each_time_it_is_counted(world: World) -> None:
     assert resets == struck["rest_reset"]
     unheard = 200 - len(asked)
     assert 0.3 < unheard / (struck["rest_lost"] + resets) < 0.7
+
+
+def test_a_fee_is_taken_in_an_asset_that_there_is_enough_of(world: World) -> None:
+    world.swarm.rates = {"fee_third": 1.0}
+    order: Any = SimpleNamespace(client_id="ab1", account="main")  # as much of one as is asked
+    hooks = world.venue.exchange.hooks
+    account, taken = world.venue.account, set()
+    for asset in account.balances:
+        account.balances[asset] = account.balances[asset] * (asset in {"EUR", "BTC"})
+    for _ in range(50):
+        taken.add(hooks.fee_asset(order))
+    assert taken == {"EUR", "BTC"}
+    account.balances.clear()
+    assert hooks.fee_asset(order) == ""
+
+
+def test_makers_come_back_where_crumbs_are_all_that_is_left(world: World) -> None:
+    market, planter = world.venue.market, world.venue.planter
+    book = market.pairs["EUR/USD"].book
+    planter.refill()
+    before = book.top(ASK, 5)
+    planter.refill()
+    assert book.top(ASK, 5) == before, "there is enough"
+    for price, qty in before[:-1]:
+        book.submit("taker", BID, price, qty, rests=False)
+    (price, qty), *more = book.top(ASK, 5)
+    book.submit("taker", BID, price, qty - 1, rests=False)
+    assert not more
+    planter.refill()
+    assert len(book.top(ASK, 5)) > 1

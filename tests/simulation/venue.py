@@ -48,7 +48,9 @@ class SimVenue:
             balances={asset: Decimal(much) for asset, much in plan.balances.items()},
             start_ns=WALL_START_NS + loop.now_ns,
         )
-        self.exchange.hooks = SwarmHooks(swarm)
+        self.exchange.hooks = SwarmHooks(
+            swarm, lambda name, asset: self.exchange.books.account(name).available(asset)
+        )
         self.exchange.keys = {name: _trusting(key) for name, key in self.exchange.keys.items()}
         self.planter = markets.Planter(self.market, random.Random(f"plants {plan.seed}"))
         wall: Any = self.clock
