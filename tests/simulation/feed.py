@@ -107,6 +107,7 @@ class SimFeed:
         self.proved_ns: dict[str, int] = {}
         self.made_ns: dict[str, int] = {}  # when the venue had it so, truly
         self.believed: dict[str, bool] = {}
+        self.priced: set[str] = set()  # whose book has had two sides since the start
         self.online: dict[str, bool] = {}
         self.told: dict[str, Instrument] = {}
         self.told_before: dict[str, tuple[Instrument, int]] = {}  # and until when
@@ -165,11 +166,6 @@ class SimFeed:
         held = [(k * s.sign, q) for s in (book.bids, book.asks) for k, q in _rows(s)]
         return held == [(price, qty) for price, qty, _ in (*bids, *asks)]
 
-    def has_middle(self, symbol: str) -> bool:
-        """Whether the book held has two sides that do not cross."""
-        bids, asks = (_rows(side) for side in (self._books[symbol].bids, self._books[symbol].asks))
-        return bool(bids and asks) and -bids[0][0] < asks[0][0]
-
     def states(self) -> Mapping[str, str]:
         return {"ws0": "open"}
 
@@ -199,6 +195,8 @@ class SimFeed:
             book.replace(bids, asks)
             self.proved_ns[symbol], self.believed[symbol] = now_ns, True
             self.made_ns[symbol] = made_ns
+            if bids and asks and bids[0][0] < asks[0][0]:
+                self.priced.add(symbol)
             self._sink.put(book, seen_ns=now_ns, confirmed_ns=now_ns, source=Source.WS)
         self.on_drained()
 

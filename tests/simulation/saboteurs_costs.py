@@ -130,15 +130,6 @@ def profit_ref_of_losses_untold(sets: Sets) -> None:
     sets(Settling, "_in_reference", in_reference)
 
 
-@bug("what came in is a profit though nobody can price what was paid for it")
-def profit_ref_in_part(sets: Sets) -> None:
-    def in_reference(self, moved):
-        prices = {asset: self._setup.in_reference(asset) for asset in moved}
-        return sum((moved[one] * much for one, much in prices.items() if much), Decimal(0))
-
-    sets(Settling, "_in_reference", in_reference)
-
-
 @bug("a price is known from then on only if somebody asked for it while its book was believed")
 def last_price_as_asked(sets: Sets) -> None:
     asked: dict[tuple[int, str], Decimal] = {}

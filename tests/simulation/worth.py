@@ -60,7 +60,7 @@ def misreported(
     """Cycles whose result in the reference asset is not what their fills are worth.
 
     `lost` has the assets that a cycle is said to have lost and nobody could price, `blind` those
-    that no book priced when it ended.
+    that no book had priced when it ended.
     """
     cycle_of = {client_id: row["cycle_id"] for client_id, row in database.orders.items()}
     moved: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
