@@ -102,8 +102,12 @@ def _excused(world: World, exchange: checker.Exchange, said: str) -> bool:
     lost = world.mishaps.upheavals.not_ours
     names = {*lost, *(one for one in world.mishaps.upheavals.lost_cycles)}
     for trade_id, fill in exchange.fills.items():
-        if fill["fee_asset"] not in fill["symbol"].split("/") or fill["cl_ord_id"] in lost:
+        third = fill["fee_asset"] not in fill["symbol"].split("/")
+        if third or fill["cl_ord_id"] in lost:
             names.add(trade_id)
+        if third and world.plan.fatal:  # halted for good: there is nobody to accept it
+            assets = (fill["fee_asset"], *fill["symbol"].split("/"))
+            names.update(f"balance of {asset}:" for asset in assets)
     return any(name in said for name in names)
 
 
