@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.kill import Resume
+from tests.simulation.judge import UNKEPT
 from tests.simulation.loop import SimCrash
 from tests.simulation.market import USD
 from tests.simulation.ready import STEP_S, Ready
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 HALT_S = 600.0  # audits come once a minute, and page through every trade of two minutes
 AGREES_S = 600.0  # as HALT_S: a busy account has many pages
 TRIES = 6
+AHEAD_US = 5_000_000  # less than that a start is patient enough for
 LEAST_USD = 30
 AT_THE_LIMIT = {"asset_cap", "funds"}  # what is HELD fills a cap, until a person takes it home
 LOSS, UNPRICED = "daily_loss", "unpriced"
@@ -112,10 +114,14 @@ class Finale:
         await world.until(self._agrees, AGREES_S)
 
     def _mend_nonces(self) -> None:
-        """A backup forgot nonces from when the clock was ahead: it takes a new key to be heard."""
+        """Nonces of a clock that was ahead, which nobody remembers, take a new key to be heard.
+
+        A backup forgot them, or the journal could not keep them.
+        """
         venue, world = self._world.venue, self._world
+        forgot = world.mishaps.upheavals.restored or world.struck(*UNKEPT)
         ahead_us = venue.last_nonce - world.clock.wall_ns() // 1_000
-        if world.mishaps.upheavals.restored and ahead_us > HALT_S * 1e6:
+        if forgot and world.mishaps.jumps and ahead_us > AHEAD_US:
             venue.last_nonce = 0
             for key in venue.exchange.keys.values():
                 key.last_nonce = 0
@@ -196,6 +202,7 @@ class Finale:
         """Start what is down; resume what waits for a person, or rests for long."""
         world = self._world
         if not world.process.alive:
+            self._mend_nonces()
             world.boot()
         trader = self._trader
         if trader is not None and trader.breaker.reason is Reason.CRASHES:
