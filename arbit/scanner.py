@@ -120,7 +120,7 @@ class Scanner:
     ) -> None:
         self._cache = cache
         self.freshness = freshness
-        self._kept = kept
+        self._kept = list(kept)
         self.directed = [way for t in triangles for way in (t, t.reversed())]
         self.open = bytearray(len(self.directed))
         self.best = [float("-inf")] * len(self.directed)
@@ -131,6 +131,10 @@ class Scanner:
         for t, triangle in enumerate(triangles):
             for symbol in triangle.symbols:
                 self._by_symbol[cache.index(symbol)].append(t)
+
+    def reckon(self, kept: Sequence[float | None]) -> None:
+        """From now on this is left of each triangle after its fees, as at the start."""
+        self._kept[:] = kept
 
     def scan(self, touched: Sequence[int], now_ns: int) -> list[Sighting]:
         """Evaluate every triangle of the touched symbols at `now_ns` (monotonic)."""

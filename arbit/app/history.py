@@ -12,6 +12,7 @@ from arbit.app.watchlist import Watchlist
 from arbit.config import Settings
 from arbit.domain.events import CycleEnded, Event, IncidentSeen, OrderEnded
 from arbit.domain.order import OrderState
+from arbit.execution.fee_watch import FEES_KIND
 from arbit.persistence.locks import lock_of
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import open_sink
@@ -67,7 +68,10 @@ def watch(recorder: Recorder, watchlist: Watchlist) -> None:
 
 
 class Snapshots:
-    """Inventory snapshots: on their cadence, after each cycle, and after each partial fill."""
+    """Inventory snapshots: on their cadence, after each cycle, and after each partial fill.
+
+    And hurdles once more when fees are others.
+    """
 
     def __init__(self, recorder: Recorder, trader: Trader, clock: Clock) -> None:
         self._recorder = recorder
@@ -81,6 +85,8 @@ class Snapshots:
             self.take("cycle")
         elif isinstance(event, OrderEnded) and event.state == OrderState.PARTIAL.value:
             self.take("partial")
+        elif isinstance(event, IncidentSeen) and event.kind == FEES_KIND:
+            watch(self._recorder, self._trader.setup.desk.setup.watch)
 
     async def run(self) -> None:
         """One when recovery is over, one a minute, and one at the end."""

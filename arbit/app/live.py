@@ -185,7 +185,6 @@ class LiveRun:
                 journal=journal,
                 gateway=side.gateway,
                 reader=side.reader,
-                fees=watch.rates,
                 clock=self._clock,
                 publish=publish,
                 epoch=run_epoch(),

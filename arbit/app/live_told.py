@@ -11,7 +11,7 @@ from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 from arbit.config import Settings
 from arbit.domain.account import AccountId
-from arbit.domain.fees import hurdle_bps
+from arbit.domain.fees import demanded
 from arbit.domain.money import plain
 from arbit.domain.records import Book, Memory
 from arbit.ledger import Ledger
@@ -83,19 +83,10 @@ def preamble_of(
     """Limits, fees, and the gap that they demand."""
     risk, scan = settings.risk, settings.scan
     ref = scan.reference_currency
-    rates = sorted({fee.bps for fee in run.desk.setup.watch.fees.values()})
     fees = {
         symbol: f"{plain(fee.bps.normalize())} bps ({fee.source.value})"
         for symbol, fee in run.desk.setup.watch.fees.items()
     }
-    sentence = "no fee is known: nothing can be traded"
-    if rates:
-        worst = rates[-1] / 10_000
-        hurdle = hurdle_bps([worst] * 3, scan.min_edge_bps)
-        sentence = (
-            f"at your fees (up to {plain(rates[-1].normalize())} bps a leg) a gap of "
-            f"{hurdle:.1f} bps is needed before a cycle earns anything"
-        )
     limits = {
         "policy": risk.policy.value,
         "per cycle": f"{plain(scan.max_notional_per_cycle)} {ref}",
@@ -113,7 +104,7 @@ def preamble_of(
         synthetic=run.market == "synthetic",
         limits=limits,
         fees=fees,
-        sentence=sentence,
+        sentence=demanded(run.desk.setup.watch.rates.values(), scan.min_edge_bps),
         warnings=warnings,
     )
 

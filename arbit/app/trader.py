@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +16,8 @@ from arbit.domain.account import AccountEvent, AccountId
 from arbit.domain.book import Integrity
 from arbit.domain.cycle import CycleState
 from arbit.domain.errors import VenueError
+from arbit.domain.fees import demanded
+from arbit.domain.money import BPS
 from arbit.domain.plan import Plan
 from arbit.domain.readings import TradingReading
 from arbit.domain.records import Batch, Book, Flag, JournalFailed
@@ -23,6 +25,8 @@ from arbit.domain.refusal import Refused
 from arbit.execution.audit import Auditor
 from arbit.execution.counting import HEARD
 from arbit.execution.engine import Engine
+from arbit.execution.fee_table import FeeTable
+from arbit.execution.fee_watch import FeeWatch
 from arbit.execution.ids import Ids
 from arbit.execution.opening import OPENED
 from arbit.execution.recovery import note_clean_end, recover
@@ -36,14 +40,15 @@ from arbit.risk.kill import KillSwitch, Orders, Resume
 
 OPERATOR_S = 0.25  # how often an operator's files are looked at
 STEP_S = 0.05
+BUILDING_NS = 5_000_000_000  # the fees of a start were told no longer ago than that
 LAST_LOOKS_S = (0.0, 6.0)  # waits before each look at the end: the venue's lists lag
 
 
 @dataclass(frozen=True, slots=True)
 class TraderSetup:
-    """What one account is traded with. `fees` are taker fees as fractions by symbol.
+    """What one account is traded with. `venue_clock` is the venue's wall time; None for ours.
 
-    `venue_clock` is the venue's wall time; None for ours.
+    The fees of its desk are the account's own, or what paper takes, and were learnt just now.
     """
 
     settings: Settings
@@ -53,7 +58,6 @@ class TraderSetup:
     journal: Journal
     gateway: OrderGateway
     reader: AccountReader
-    fees: Mapping[str, Decimal]
     clock: Clock
     publish: Listener
     epoch: str
@@ -97,6 +101,14 @@ class Trader:
         self.engine.closed = True  # until everything in flight is found out
         self.auditor = Auditor(engine_setup, self.engine, setup.reader, self._opened_ns())
         self.gate.unaudited = self.auditor.overdue
+        self.fee_watch = FeeWatch(
+            engine_setup,
+            self.engine,
+            setup.reader,
+            setup.desk.setup.watch.symbols,
+            settings.scan.min_edge_bps,
+        )
+        self.gate.fees_doubted = engine_setup.fees.doubt
         self.breaker.persist = self.engine.keeper.note
         self.breaker.restore(self.memory.flags.get(FLAG))  # before anything can trip or resume it
         self.started = False
@@ -117,7 +129,7 @@ class Trader:
             journal=setup.journal,
             gateway=setup.gateway,
             markets=setup.desk.setup.markets,
-            fees=setup.fees,
+            fees=self._fees(),
             view=self.sights.view,
             in_reference=self.sights.last_price,
             clock=setup.clock,
@@ -125,6 +137,21 @@ class Trader:
             publish=setup.publish,
             venue_clock=setup.venue_clock,
         )
+
+    def _fees(self) -> FeeTable:
+        """The fees of the desk as they are now; the desk follows what becomes of them."""
+        desk, clock = self.setup.desk, self.setup.venue_clock
+        venue = desk.setup.venue
+
+        def stated(symbol: str) -> Decimal | None:
+            bps = venue.fee_override_bps(symbol)
+            return None if bps is None else bps / BPS
+
+        now_ns = self.setup.clock.wall_ns() if clock is None else clock()
+        known_ns = 0 if now_ns is None else now_ns - BUILDING_NS
+        fees = FeeTable(desk.setup.watch.fees, stated=stated, known_ns=known_ns)
+        fees.changed = desk.reckon
+        return fees
 
     def _opened_ns(self) -> int:
         flag = self.memory.flags.get(OPENED)
@@ -152,6 +179,7 @@ class Trader:
             group.create_task(self.engine.run(), name="engine")
             group.create_task(self._go_on(), name="recovery")
             group.create_task(self._heed_operator(), name="operator")
+            group.create_task(self.fee_watch.run(), name="fees")
 
     async def _go_on(self) -> None:
         """Recover, then trade; from then on audit."""
@@ -283,6 +311,13 @@ class Trader:
             breaker=self.breaker.state().value,
             killed=self.kill.on(),
         )
+
+    @property
+    def fee_words(self) -> str:
+        """What the fees ask of a gap now, or why they are doubtful."""
+        scan, watch = self.setup.settings.scan, self.setup.desk.setup.watch
+        doubt = self.engine.setup.fees.doubt()
+        return doubt or demanded(watch.rates.values(), scan.min_edge_bps)
 
     def balances(self) -> dict[str, Decimal]:
         """What the ledger says is owned, by asset."""

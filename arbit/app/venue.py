@@ -100,6 +100,12 @@ class Desk:
         if known is not None:
             self.setup.markets[pair.symbol] = _merged(known, pair)
 
+    def reckon(self, fees: Mapping[str, Fee]) -> None:
+        """These taker fees are paid from now on: edges, hurdles and sizes follow at once."""
+        watch = self.setup.watch
+        watch.reckon(fees, self.setup.scan.min_edge_bps)
+        self.scanner.reckon([watch.kept(triangle) for triangle in watch.triangles])
+
     def report(
         self, market: str, counts: FeedCounts, seconds: float, notes: Sequence[str]
     ) -> Report:

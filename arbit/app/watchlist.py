@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from arbit.config import VenueSettings
@@ -18,17 +18,33 @@ from arbit.scanner import discover, why_not_tradable
 
 @dataclass(frozen=True, slots=True)
 class Watchlist:
-    """Symbols and triangles of one venue. `fees` lacks a symbol whose fee nobody states."""
+    """Symbols and triangles of one venue. `fees` lacks a symbol whose fee nobody states.
+
+    `rates` are the fees as fractions by symbol. All of it is kept current by `reckon`.
+    """
 
     symbols: Sequence[str]
     triangles: Sequence[Triangle]
-    listed: Sequence[Listed]
-    fees: Mapping[str, Fee]
+    listed: list[Listed]
+    fees: dict[str, Fee]
+    rates: dict[str, Decimal] = field(init=False)
 
-    @property
-    def rates(self) -> dict[str, Decimal]:
-        """Fees as fractions by symbol."""
-        return {symbol: fee.rate for symbol, fee in self.fees.items()}
+    def __post_init__(self) -> None:
+        rates = {symbol: fee.rate for symbol, fee in self.fees.items()}
+        object.__setattr__(self, "rates", rates)
+
+    def reckon(self, fees: Mapping[str, Fee], min_edge_bps: Decimal) -> None:
+        """These fees are paid from now on, for whoever holds this list."""
+        self.fees.update(fees)
+        self.rates.update({symbol: fee.rate for symbol, fee in fees.items()})
+        for n, listed in enumerate(self.listed):
+            hurdle = self.hurdle(listed.triangle, min_edge_bps)
+            self.listed[n] = replace(listed, hurdle_bps=hurdle)
+
+    def hurdle(self, triangle: Triangle, min_edge_bps: Decimal) -> float | None:
+        """The gross edge in bps that a triangle must exceed; None when a fee is unknown."""
+        rates = self.rates_of(triangle)
+        return None if rates is None else float(hurdle_bps(rates, min_edge_bps))
 
     def kept(self, triangle: Triangle) -> float | None:
         """prod(1 - fee) of a triangle; None when one of its fees is unknown."""
@@ -61,7 +77,7 @@ def watchlist(
             f"watched, expected at most {venue.max_symbols}; name fewer symbols or raise it"
         )
     fees = {s: fee for s in symbols if (fee := _fee(venue, markets[s], account))}
-    bare = Watchlist(symbols, triangles, (), fees)
+    bare = Watchlist(symbols, triangles, [], fees)
     listed = [_listed(bare, triangle, markets, min_edge_bps) for triangle in triangles]
     return Watchlist(symbols, triangles, listed, fees)
 
@@ -124,6 +140,5 @@ def _fee(venue: VenueSettings, market: Market, account: Mapping[str, Decimal] | 
 def _listed(
     watch: Watchlist, triangle: Triangle, markets: Mapping[str, Market], min_edge_bps: Decimal
 ) -> Listed:
-    rates = watch.rates_of(triangle)
-    hurdle = None if rates is None else float(hurdle_bps(rates, min_edge_bps))
+    hurdle = watch.hurdle(triangle, min_edge_bps)
     return Listed(triangle, hurdle, why_not_tradable(triangle, markets))

@@ -105,6 +105,7 @@ def progress(run: VenueRun, trader: Trader) -> dict[str, str]:
     return {
         "state": trader.breaker.state().value if trader.started else "recovering",
         "best gross edge": f"{best * 1e4:.2f} bps" if best > float("-inf") else "none yet",
+        "fees": trader.fee_words,
         "cycles": words(engine.ends) or "none",
         "open": str(engine.open_cycles),
         **({"HELD": "; ".join(held[-SHOWN_HELD:])} if held else {}),

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from arbit.domain.money import BPS, EXACT, ONE
+from arbit.domain.money import BPS, EXACT, ONE, plain
+
+HUNDREDTH = Decimal("0.01")
 
 
 class FeeSource(enum.StrEnum):
-    """Where a fee was taken from, in the order of authority that `fitness` uses."""
+    """Where a fee was taken from, in the order of authority that `fitness` uses.
+
+    `REALISED` is what fills paid, where that is more than anybody states.
+    """
 
     OVERRIDE = "override"
     ACCOUNT = "account"
     LADDER = "published ladder"
     ASSUMED = "assumed"
+    REALISED = "realised"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,22 @@ def hurdle_bps(fees: Sequence[Decimal], min_edge_bps: Decimal = Decimal(0)) -> D
     """
     wanted = ONE + min_edge_bps / BPS
     return (EXACT.divide(wanted, kept(fees)) - ONE) * BPS
+
+
+def demanded(rates: Iterable[Decimal], min_edge_bps: Decimal) -> str:
+    """What the dearest of these fees (fractions) asks of a gap, in words."""
+    worst = max(rates, default=None)
+    if worst is None:
+        return "no fee is known: nothing can be traded"
+    return (
+        f"at your fees (up to {bps_words(worst)} bps a leg) a gap of "
+        f"{hurdle_bps([worst] * 3, min_edge_bps):.1f} bps is needed before a cycle earns anything"
+    )
+
+
+def bps_words(rate: Decimal) -> str:
+    """A fraction in basis points, to the hundredth where it is not whole."""
+    return plain((rate * BPS).quantize(HUNDREDTH).normalize())
 
 
 def break_even_fee_bps(gross_edge_bps: float) -> float:

@@ -34,6 +34,7 @@ class RefusalCode(enum.StrEnum):
     DAILY_LOSS = "daily_loss"
     UNRESOLVED = "unresolved"  # an order touching these assets is UNKNOWN
     AUDIT = "audit"  # the books have not been compared with the venue's for too long
+    FEES = "fees"  # a fill was dearer than the venue said, and it was not asked yet
     JOURNAL = "journal"
     CLOCK = "clock"  # the offset to the venue's clock is not known well enough for a deadline
     ENVELOPE = "envelope"  # an order outside what was approved

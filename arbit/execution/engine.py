@@ -53,6 +53,7 @@ class Engine:
                 venue=setup.venue,
                 ledger=setup.ledger,
                 markets=setup.markets,
+                fees=setup.fees,
                 in_reference=setup.in_reference,
                 wall_ns=setup.clock.wall_ns,
                 publish=setup.publish,

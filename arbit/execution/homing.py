@@ -47,7 +47,7 @@ class Homing:
         around = unwind.Surroundings(
             lambda symbol: setup.view(symbol, now_ns),
             setup.markets,
-            setup.fees,
+            setup.fees.rates,
             lambda leg, qty, limit: setup.gate.has_room(leg, qty, limit, cycle_id, now_ns),
         )
         prospect = unwind.look(work.cycle, work.budget, around)

@@ -78,12 +78,13 @@ class Sender:
         unwinding = purpose is Purpose.UNWIND
         attempt = work.cycle.unwinds + 1 if unwinding else 1
         client_id = self._setup.ids.order(work.cycle.cycle_id, draft.index, attempt)
+        known = self._setup.fees.rates.get(draft.leg.symbol, draft.fee_rate)
         intent = OrderIntent(
             client_id=client_id,
             leg=draft.leg,
             qty=draft.qty,
             limit_price=draft.limit_price,
-            fee_rate=draft.fee_rate,
+            fee_rate=max(draft.fee_rate, known),  # its cycle may be older than a dearer fee
             deadline_ns=deadline_ns,
         )
         record = OrderRecord(

@@ -11,14 +11,14 @@ from arbit.domain.events import IncidentSeen
 from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.order import Trade
+from arbit.domain.realised import realised
 from arbit.domain.records import Incident, OrderRecord
 from arbit.domain.triangle import Side
 from arbit.execution.cycle import Cycle, WorkingOrder
+from arbit.execution.fee_table import FeeTable
 from arbit.execution.works import Pad, Work
 from arbit.ledger import Ledger, result, trade_postings
 from arbit.ports import Listener
-
-FEE_TOLERANCE = Decimal("1.01")  # a fee may be rounded up by the venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class SettlingSetup:
     venue: str
     ledger: Ledger
     markets: Mapping[str, Market]
+    fees: FeeTable
     in_reference: Callable[[str], Decimal | None]
     wall_ns: Callable[[], int]
     publish: Listener
@@ -49,19 +50,27 @@ class Settling:
         postings = trade_postings(trade, base, quote)
         self._setup.ledger.apply(postings, cycle_id)
         pad.book(trade, postings)
-        self._check_fee(pad, order.record, trade)
+        self._check_fee(pad, order.record, trade, (base, quote))
 
-    def _check_fee(self, pad: Pad, record: OrderRecord, trade: Trade) -> None:
-        """What the venue took is booked as it says; a surprise is told."""
-        leg = record.intent.leg
+    def _check_fee(
+        self, pad: Pad, record: OrderRecord, trade: Trade, assets: tuple[str, str]
+    ) -> None:
+        """What the venue took is booked as it says; a surprise is told, and the table hears it.
+
+        A fee in another asset than agreed, or so much that it is no rate, is a surprise each time.
+        """
+        intent = record.intent
+        took = realised(trade, *assets, self._setup.in_reference)
         gross = trade.qty if trade.side is Side.BUY else trade.cost
-        most = EXACT.multiply(EXACT.multiply(gross, record.intent.fee_rate), FEE_TOLERANCE)
         for asset, amount in trade.fees:
-            exponent = amount.as_tuple().exponent  # the venue rounds to the digits that it states
-            unit = Decimal(1).scaleb(exponent) if isinstance(exponent, int) else ZERO
-            if asset != leg.receive or amount > EXACT.add(most, unit):
+            if asset != intent.leg.receive or (took is None and amount):
+                most = EXACT.multiply(gross, intent.fee_rate)
                 said = f"fee of {plain(amount)} {asset}, expected at most {plain(most)} "
-                self.incident(pad, "fee", said + leg.receive, record)
+                self.incident(pad, "fee", said + intent.leg.receive, record)
+        if took is not None:
+            fees, symbol = self._setup.fees, trade.symbol
+            if said := fees.heard(symbol, took, intent.fee_rate, trade.at_ns):
+                self.incident(pad, "fee", said, record)
 
     def incident(self, pad: Pad, kind: str, detail: str, record: OrderRecord | None = None) -> None:
         """Something an operator should know of."""

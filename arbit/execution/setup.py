@@ -14,6 +14,7 @@ from arbit.domain.book import BookView
 from arbit.domain.cycle import Policy
 from arbit.domain.errors import BrokenRule
 from arbit.domain.market import Market
+from arbit.execution.fee_table import FeeTable
 from arbit.execution.ids import Ids
 from arbit.ledger import Ledger
 from arbit.ports import Clock, Journal, Listener, OrderGateway
@@ -41,7 +42,7 @@ class EngineSetup:
     journal: Journal
     gateway: OrderGateway
     markets: Mapping[str, Market]
-    fees: Mapping[str, Decimal]
+    fees: FeeTable
     view: Callable[[str, int], BookView | None]
     in_reference: Callable[[str], Decimal | None]
     clock: Clock

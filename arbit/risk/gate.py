@@ -74,6 +74,7 @@ class Gate:
         self._open: dict[str, _Slot] = {}  # by cycle id
         self._unknown: dict[str, frozenset[str]] = {}
         self.unaudited: Callable[[], str] = str  # why the books must be compared first, if so
+        self.fees_doubted: Callable[[], str] = str  # why the venue's fees must be asked for first
 
     # --- a cycle ---------------------------------------------------------------------------------
 
@@ -244,11 +245,13 @@ class Gate:
         return None
 
     def _waits(self) -> Refused | None:
-        """What only new cycles wait for: the operator, and the comparison of the books."""
+        """What only new cycles wait for: the operator, books compared, and fees that are known."""
         if self._setup.orders.paused():
             return Refused(RefusalCode.VENUE_PAUSED, {"venue": self._setup.venue.name})
-        why = self.unaudited()
-        return Refused(RefusalCode.AUDIT, {"why": why}) if why else None
+        if why := self.unaudited():
+            return Refused(RefusalCode.AUDIT, {"why": why})
+        why = self.fees_doubted()
+        return Refused(RefusalCode.FEES, {"why": why}) if why else None
 
     def _may_begin(self, plan: Plan, now_ns: int) -> Refused | None:
         """What forbids any new cycle, or one of this triangle."""

@@ -25,6 +25,7 @@ from arbit.config import RiskSettings, ScanSettings, Settings, VenueSettings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.book import BookView, Integrity, Level, Source
 from arbit.domain.events import Event
+from arbit.domain.fees import Fee, FeeSource
 from arbit.domain.market import Market, MarketStatus
 from arbit.domain.money import ceil_to, floor_to
 from arbit.domain.plan import Plan, PlannedLeg
@@ -32,6 +33,7 @@ from arbit.domain.refusal import Refused
 from arbit.domain.triangle import Leg, Side, Triangle, triangle_of
 from arbit.execution.audit import Auditor
 from arbit.execution.engine import Engine
+from arbit.execution.fee_table import FeeTable
 from arbit.execution.ids import Ids
 from arbit.execution.recovery import recover
 from arbit.execution.setup import EngineSetup
@@ -197,7 +199,7 @@ class Daemon:
             journal=rig.journal,
             gateway=side.gateway,
             markets=self.sights.markets,
-            fees=dict.fromkeys(self.sights.markets, FEE),
+            fees=FeeTable(dict.fromkeys(self.sights.markets, Fee(FEE, FeeSource.ACCOUNT))),
             view=self.sights.view,
             in_reference=lambda asset: self.sights.in_reference(asset, 0),
             clock=clock,

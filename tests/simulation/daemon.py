@@ -185,7 +185,6 @@ class Life(LiveRun):
                 journal=journal,
                 gateway=self.real.gateway,
                 reader=self.real.reader,
-                fees=watchlist.rates,
                 clock=clock,
                 publish=publish,
                 epoch=self._epoch,

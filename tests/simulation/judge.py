@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 RATE_WORDS = ("Rate limit", "Too many", "Orders limit")
 SHORT = ("withdrawal", "overfill", "fee_third", "fee_change")  # money goes by itself
 UNKEPT = ("journal_full", "journal_locked", "unwritten_kill")
-DEARER = Decimal("1.02")
 FEWEST = 3  # of opportunities in a seed without faults
 DUST_USD = Decimal(6)  # minima are about four dollars, and prices move a little
 
@@ -112,11 +111,10 @@ def _excused(world: World, exchange: checker.Exchange, said: str) -> bool:
 
 
 def _surprises(world: World, exchange: checker.Exchange, database: checker.Database) -> None:
-    """More filled than ordered, or a dearer fee than expected: booked as it is, and told."""
-    sql = "SELECT client_id FROM incidents WHERE kind IN (?, 'late_fill', 'foreign')"
+    """More filled than ordered: booked as it is, and told. Of dearer fees see `fees`."""
+    sql = "SELECT client_id FROM incidents WHERE kind IN ('overfill', 'late_fill', 'foreign')"
     reader, filled = world.watch.reader, defaultdict[str, Decimal](Decimal)
-    over = {row[0] for row in reader.execute(sql, ("overfill",))}
-    dear = {row[0] for row in reader.execute(sql, ("fee",))}
+    over = {row[0] for row in reader.execute(sql)}
     for trade_id, fill in exchange.fills.items():
         row = database.orders.get(fill["cl_ord_id"])
         if row is None or trade_id not in database.fills:
@@ -124,13 +122,6 @@ def _surprises(world: World, exchange: checker.Exchange, database: checker.Datab
         filled[fill["cl_ord_id"]] += Decimal(fill["qty"])
         if filled[fill["cl_ord_id"]] > Decimal(row["qty"]) and fill["cl_ord_id"] not in over:
             world.watch.say(16, f"{fill['cl_ord_id']}: more filled than ordered, and not told")
-        gross = Decimal(fill["qty"] if fill["side"] == "buy" else fill["cost"])
-        most = gross * Decimal(row["fee_rate"]) * DEARER
-        unit = Decimal(1).scaleb(int(Decimal(fill["fee"]).as_tuple().exponent))
-        third = fill["fee_asset"] not in fill["symbol"].split("/")
-        surprises = Decimal(fill["fee"]) > most + unit * 2 and not third
-        if surprises and fill["cl_ord_id"] not in dear:
-            world.watch.say(16, f"{trade_id}: a fee of {fill['fee']}, and it was not told")
 
 
 def _funded(world: World) -> None:

@@ -285,6 +285,7 @@ class Restraint:
 
     def _answer(self, process: Process, name: str, asked_ns: int, told: Any) -> None:
         """An answer over REST arrives."""
+        self._watch.fees.answered(process, name, asked_ns, told)
         heard = self._of(process)
         errors = told.get("error") if isinstance(told, dict) else None
         if name == CAUGHT_UP and errors == [] and asked_ns >= heard.hole_ns:

@@ -20,6 +20,7 @@ from arbit.domain.records import Batch
 from arbit.sandbox.orders import Accepted, Happened, Traded
 from arbit.venues.kraken.parse import Instrument
 from tests.simulation.blind import Blind
+from tests.simulation.fees import Fees
 from tests.simulation.limits import at_limits, worse_than_planned
 from tests.simulation.loop import Process
 from tests.simulation.market import USD
@@ -67,6 +68,7 @@ class Watch:
         self._checked_lives: set[int] = set()
         self.restraint = Restraint(world, self)
         self.blind = Blind(world)
+        self.fees = Fees(world, self)
         self.reader = sqlite3.connect(folder / DATABASE, isolation_level=None)
         self.reader.row_factory = sqlite3.Row
 
@@ -100,6 +102,7 @@ class Watch:
     def committed(self, batch: Batch) -> None:
         """What was written just now."""
         self.restraint.committed(batch)
+        self.fees.committed(batch)
         for record in batch.orders:
             client_id, state = record.intent.client_id, record.state.value
             before = self.states.get(client_id, "")
@@ -129,8 +132,9 @@ class Watch:
             self.say(3, f"{client_id} leaves, and no committed row knows it")
             return
         self._written(order, row)
-        self._switches(client_id, row)
+        self._switches(process, row)
         self.restraint.leaves(process, row)
+        self.fees.leaves(process, row)
         self._books(client_id, row["symbol"])
         self._sizes(order, row)
         self._planned(order, row)
@@ -153,13 +157,15 @@ class Watch:
         if row["deadline_ns"] <= self._world.venue.clock.wall_ns():
             self.say(6, f"{order['client_id']} leaves with a deadline that has passed")
 
-    def _switches(self, client_id: str, row: sqlite3.Row) -> None:
+    def _switches(self, process: Process, row: sqlite3.Row) -> None:
+        client_id = row["client_id"]
         if (self._folder / "KILL").exists():
             self.say(10, f"{client_id} leaves while the kill switch is on")
         parallel = self._world.settings.risk.policy.value == "parallel"
         together = parallel and row["transport"] == "rest"  # it began when all three were written
         if row["purpose"] == "leg" and row["leg_index"] == 1 and not together:
             self._begins(client_id)
+            self.fees.begins(process, client_id)
             self._skew(client_id, row["cycle_id"])
         state = self._world.halts.in_force()
         if state == "halted" or (state == "reducing" and row["purpose"] == "leg"):
@@ -294,6 +300,7 @@ class Watch:
 
     def _traded(self, what: Traded) -> None:
         trade, client_id = what.trade, what.order.client_id
+        self.fees.traded(trade, client_id)
         base, quote = trade.symbol.split("/")
         sign = 1 if trade.side == "buy" else -1
         moves = {base: trade.qty * sign, quote: -trade.cost * sign}

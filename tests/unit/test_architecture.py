@@ -22,7 +22,7 @@ MAX_FILE_LINES = 400
 ASYNC_ROOMS = ("app/", "clock.py", "ports.py", "telemetry/", "tape/", "venues/", "persistence/")
 # Of execution what performs; what decides there (steps, unwind, cycle, settling) never waits.
 ASYNC_EXECUTION = (
-    *("asking.py", "audit.py", "counting.py", "engine.py", "homing.py"),
+    *("asking.py", "audit.py", "counting.py", "engine.py", "fee_watch.py", "homing.py"),
     *("opening.py", "recovery.py", "sending.py", "setup.py"),
 )
 ASYNC_SANDBOX = (

@@ -16,6 +16,7 @@ from arbit.config import Settings
 from arbit.domain.book import BookView, Integrity, Source
 from arbit.domain.errors import UserError, VenueUnreachable
 from arbit.domain.events import Event, FeedCounts, VenueFailed
+from arbit.domain.fees import Fee, FeeSource
 from tests.unit.fitness.scene import SYMBOLS, book, markets_of
 
 D = Decimal
@@ -86,6 +87,26 @@ def run_of(
 ) -> VenueRun:
     setup = RunSetup("synthetic", companion=companion)
     return VenueRun(desk_of(heard), Feed(act), SystemClock(seed=1), setup)
+
+
+def test_another_fee_counts_at_once_in_edges_hurdles_and_sizes() -> None:
+    desk = desk_of([])
+    watch, lane = desk.setup.watch, desk.lane
+    show(desk, 1)
+
+    def kept() -> float:
+        seen = desk.scanner.edge_now(0, 1)
+        assert seen.net is not None
+        return (1 + seen.net) / (1 + seen.edge)
+
+    assert kept() == pytest.approx(0.999**3)
+    assert watch.listed[0].hurdle_bps == pytest.approx(30.06, abs=0.01)
+    desk.reckon({symbol: Fee(D("0.004"), FeeSource.ACCOUNT) for symbol in SYMBOLS[:2]})
+    desk.reckon({SYMBOLS[2]: Fee(D("0.005"), FeeSource.REALISED)})
+    assert kept() == pytest.approx(0.996**2 * 0.995)
+    assert watch.listed[0].hurdle_bps == pytest.approx(131.1, abs=0.1)
+    assert lane._setup.fees == dict(zip(SYMBOLS, map(D, ("0.004", "0.004", "0.005")), strict=True))
+    assert "taker fee 50 bps (realised) on 1 markets" in desk._assumptions()
 
 
 async def test_a_feed_that_breaks_ends_its_run_which_says_so_in_the_report() -> None:

@@ -26,6 +26,7 @@ from arbit.domain.account import (
 )
 from arbit.domain.cycle import Policy
 from arbit.domain.events import Event
+from arbit.domain.fees import Fee, FeeSource
 from arbit.domain.money import ONE, ZERO
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade, end_of
 from arbit.domain.plan import Plan, SizeLimits
@@ -33,6 +34,7 @@ from arbit.domain.records import Batch
 from arbit.domain.triangle import Side
 from arbit.execution.audit import Auditor
 from arbit.execution.engine import Engine
+from arbit.execution.fee_table import FeeTable
 from arbit.execution.ids import Ids
 from arbit.execution.recovery import recover
 from arbit.execution.setup import EngineSetup
@@ -50,6 +52,7 @@ from tests.unit.venues.virtual import VirtualClock, settle
 
 D = Decimal
 FEE = D("0.001")
+SMALL = D("0.0001")  # of an asset that is not the order's own
 FEES = dict.fromkeys(MARKETS, FEE)
 # Each world has a folder in it; they go when the tests are over, for some outlive their world.
 FOLDERS = Path(tempfile.mkdtemp(prefix="arbit-worlds-"))
@@ -63,7 +66,7 @@ class Script:
 
     `fraction` of the quantity fills, in `pieces` trades. `shape`: ok, reject, lost_before (never
     accepted, no reply), lost_after (accepted, no reply). `asks` is how many questions are answered
-    UNKNOWN before the truth is told. `fee_asset` and `over` bend the fill.
+    UNKNOWN before the truth is told. `fee_asset` with its `fee`, and `over`, bend the fill.
     """
 
     fraction: Decimal = ONE
@@ -71,6 +74,7 @@ class Script:
     pieces: int = 1
     asks: int = 0
     fee_asset: str = ""
+    fee: Decimal = SMALL
     over: Decimal = ZERO
     reason: str = "EOrder:Insufficient funds"
     remedy: Remedy = Remedy.NONE
@@ -173,7 +177,7 @@ class ScriptedVenue:
         fee = gross * FEE
         fee_asset = leg.receive
         if script.fee_asset:
-            fee_asset, fee = script.fee_asset, D("0.0001")
+            fee_asset, fee = script.fee_asset, script.fee
         trade = Trade(
             trade_id=trade_id,
             order_id=f"O-{intent.client_id}",
@@ -302,7 +306,7 @@ class World:
             journal=self.journal,
             gateway=self.venue,
             markets=self.sights.markets,
-            fees=self.fees,
+            fees=FeeTable({s: Fee(rate, FeeSource.ACCOUNT) for s, rate in self.fees.items()}),
             view=self.sights.view,
             in_reference=lambda asset: self.sights.in_reference(asset, 0),
             clock=self.clock,
@@ -312,6 +316,7 @@ class World:
         self.engine = Engine(self.setup)
         self.auditor = Auditor(self.setup, self.engine, self.venue)
         self.gate.unaudited = self.auditor.overdue
+        self.gate.fees_doubted = self.setup.fees.doubt
 
     def _gate(self) -> Gate:
         return Gate(

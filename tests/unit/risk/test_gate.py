@@ -107,6 +107,7 @@ REFUSALS: dict[RefusalCode, tuple[Change, Settings | None]] = {
     RefusalCode.UNRESOLVED: (lambda w: w.gate.unresolved("x", frozenset({"BTC"})), None),
     RefusalCode.RATE_BUDGET: (lambda w: None, limits(order_rate_per_s=0.01)),
     RefusalCode.COLLAR: (lambda w: None, limits(collar_bps=D(1))),
+    RefusalCode.FEES: (lambda w: setattr(w.gate, "fees_doubted", lambda: "dearer"), None),
     RefusalCode.AUDIT: (lambda w: setattr(w.auditor, "accept_balances", True), None),
 }
 

@@ -104,7 +104,7 @@ def test_room_is_looked_for_inside_the_cycles_own_claim() -> None:
 def test_a_gate_that_nobody_audits_waits_for_nobody() -> None:
     world = World()
     gate = Gate(world.gate._setup)
-    assert gate.unaudited() == ""
+    assert gate.unaudited() == gate.fees_doubted() == ""
     assert isinstance(gate.review(world.plan(), "c1", world.clock.now_ns), Approved)
     gate.finished(record(world.plan()), went_wrong=False, now_ns=world.clock.now_ns)
 

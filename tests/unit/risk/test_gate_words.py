@@ -100,6 +100,8 @@ def test_while_probing_both_kinds_of_order_may_leave() -> None:
 
 def test_what_only_new_cycles_wait_for_is_told() -> None:
     world = World()
+    world.gate.fees_doubted = lambda: "dearer than they should be"
+    assert told(review(world)) == ("fees", {"why": "dearer than they should be"})
     world.gate.unaudited = lambda: "nobody has looked"
     assert told(review(world)) == ("audit", {"why": "nobody has looked"})
     (world.data_dir / "pause.sandbox").touch()
