@@ -36,10 +36,10 @@ def realised(
 ) -> Realised | None:
     """The fees of a trade together, each as a share of what it was taken of.
 
-    `price` is a common price of one unit of an asset. None where nobody can say: no fee is stated,
-    nobody prices the asset that it was taken in, or it is so much that it is no fee's rate.
+    `price` is a common price of one unit of an asset. None where nobody can say: nobody prices the
+    asset that a fee was taken in, or it is so much that it is no fee's rate. Without any it is 0.
     """
-    if not trade.fees or trade.qty <= 0 or trade.cost <= 0:
+    if trade.qty <= 0 or trade.cost <= 0:
         return None
     rate, slack = ZERO, TOLERANCE
     for asset, amount in trade.fees:

@@ -96,6 +96,7 @@ class Exchange:
         self.keys: dict[str, ApiKey] = made_up_keys()
         self.refusals: Counter[str] = Counter()  # the venue's words, how often
         self.fees = rules.Fees(taker_fee_bps)
+        self.stated_fees: rules.Fees | None = None  # what accounts are told, where that lags
         self._engine = Counters(self.tier.engine_max, self.tier.engine_per_s)
         self._due: list[tuple[int, int, VenueOrder]] = []
         seed = self._replay()

@@ -8,6 +8,7 @@ written from then on, until an answer explains it or a later fill was taken less
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from decimal import Decimal, InvalidOperation
@@ -35,7 +36,7 @@ class Heard:
     def __init__(self, process: Process) -> None:
         self.process = process
         self.said: Decimal | None = None  # the venue's answer: it has one rate for all markets
-        self.asked_ns = 0
+        self.asked_ns = self.said_ns = 0
         self.doubts = ""  # the fill that was dearer than it
         self.dear: dict[str, tuple[Decimal, int]] = {}  # what a market took, at which commit
 
@@ -49,7 +50,7 @@ class Fees:
         self._now: Heard | None = None
         self._trades: dict[str, Trade] = {}
         self._commits = 0
-        self._written: dict[str, int] = {}  # at which commit an order was
+        self._written: dict[str, tuple[int, int]] = {}  # at which commit an order was, and when
         self._told = 0  # at which commit an operator was told of fees last
         self.beyond: dict[str, Decimal] = defaultdict(Decimal)
         self.doubted = 0  # how often the daemon heard of a fee that the venue had not told
@@ -75,6 +76,7 @@ class Fees:
             return
         heard = self._of(process)
         heard.said, heard.asked_ns, heard.doubts = rate, asked_ns, ""
+        heard.said_ns = self._world.loop.now_ns
         for symbol, (dear, _) in list(heard.dear.items()):
             if rate >= dear - NOTHING:
                 del heard.dear[symbol]
@@ -84,8 +86,9 @@ class Fees:
     def committed(self, batch: Batch) -> None:
         """What was written just now."""
         self._commits += 1
+        written = (self._commits, self._world.loop.now_ns)
         for record in batch.orders:
-            self._written.setdefault(record.intent.client_id, self._commits)
+            self._written.setdefault(record.intent.client_id, written)
         if any(one.kind in TELLS for one in batch.incidents):
             self._told = self._commits
         for one in batch.trades:
@@ -96,7 +99,7 @@ class Fees:
     def _booked(self, trade: Trade, client_id: str) -> None:
         row, (rate, slack) = self._row(client_id), taken(trade)
         surprises = row is not None and rate > Decimal(row["fee_rate"]) + slack
-        if surprises and self._told < self._written.get(client_id, 0):
+        if surprises and self._told < self._written.get(client_id, (0, 0))[0]:
             self._watch.say(16, f"{trade.trade_id}: a fee of {trade.fee}, and it was not told")
         heard = self._of(self._world.process)
         symbol, old_ns = trade.symbol, WALL_START_NS + heard.asked_ns
@@ -111,19 +114,30 @@ class Fees:
 
     # --- an order leaves -------------------------------------------------------------------------
 
-    def begins(self, process: Process, client_id: str) -> None:
-        """A cycle begins with this order."""
-        heard = self._of(process)
+    def begins(self, process: Process, row: sqlite3.Row) -> None:
+        """A cycle begins with this order; `row` is what is written of it."""
+        heard, client_id = self._of(process), row["client_id"]
         if heard.doubts:
             self._watch.say(8, f"{client_id} begins a cycle, and {heard.doubts}: nobody asked why")
+        sql = "SELECT plan FROM cycles WHERE cycle_id=?"
+        cycle = self._watch.reader.execute(sql, (row["cycle_id"],)).fetchone()
+        for symbol, *_, fee_rate in json.loads(cycle["plan"]) if cycle is not None else ():
+            self._reckons(heard, client_id, symbol, Decimal(fee_rate))
 
     def leaves(self, process: Process, row: sqlite3.Row) -> None:
         """An order is about to leave; `row` is what is written of it."""
-        client_id, heard = row["client_id"], self._of(process)
-        dear, since = heard.dear.get(row["symbol"], (Decimal(0), 0))
-        if Decimal(row["fee_rate"]) < dear - NOTHING and self._written[client_id] > since:
-            said = f"{Decimal(row['fee_rate']) * 10_000:.2f} bps, {dear * 10_000:.2f} were taken"
-            self._watch.say(7, f"{client_id} reckons with a fee of {said}")
+        heard, client_id = self._of(process), row["client_id"]
+        self._reckons(heard, client_id, row["symbol"], Decimal(row["fee_rate"]))
+
+    def _reckons(self, heard: Heard, client_id: str, symbol: str, rate: Decimal) -> None:
+        """No less than the venue said, or a fill was taken, before this was written."""
+        commit, at_ns = self._written[client_id]
+        dear, since = heard.dear.get(symbol, (Decimal(0), commit))
+        said = heard.said if heard.said is not None and heard.said_ns < at_ns else Decimal(0)
+        least = max(dear if since < commit else Decimal(0), said)
+        if rate < least - NOTHING:
+            told = f"{rate * 10_000:.2f} bps of {symbol}, and has heard of {least * 10_000:.2f}"
+            self._watch.say(7, f"{client_id} reckons with {told}")
 
     def _row(self, client_id: str) -> sqlite3.Row | None:
         sql = "SELECT fee_rate FROM orders WHERE client_id=?"

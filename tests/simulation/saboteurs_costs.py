@@ -10,13 +10,18 @@ from decimal import Decimal
 from typing import Any
 
 from arbit.app.sights import DeskSights
+from arbit.app.venue import Desk
 from arbit.domain.market import Market
+from arbit.domain.refusal import RefusalCode
 from arbit.domain.triangle import Side
 from arbit.execution import unwind
 from arbit.execution.engine import Engine
+from arbit.execution.fee_table import FeeTable
+from arbit.execution.fee_watch import FeeWatch
 from arbit.execution.sending import Sender
 from arbit.execution.settling import Settling
 from arbit.risk import checks
+from arbit.risk.gate import Gate
 from tests.patches import Sets
 from tests.simulation.saboteurs import bug
 
@@ -80,6 +85,43 @@ def planned_at_a_loss(sets: Sets) -> None:
         return real(self, replace(plan, legs=tuple(legs)), now_ns)
 
     sets(Engine, "take", take)
+
+
+@bug("a dearer fee is doubted, and the venue is never asked")
+def fees_never_reread(sets: Sets) -> None:
+    sets(FeeWatch, "_due", lambda self, now_ns: False)
+
+
+@bug("cycles begin while the venue's fees are doubtful")
+def doubtful_fees_traded_on(sets: Sets) -> None:
+    real = Gate._waits
+
+    def waits(self):
+        refused = real(self)
+        return None if refused is not None and refused.code is RefusalCode.FEES else refused
+
+    sets(Gate, "_waits", waits)
+
+
+@bug("the venue's answer of other fees stays unknown to the desk")
+def fees_not_passed_on(sets: Sets) -> None:
+    sets(Desk, "reckon", lambda self, fees: None)
+
+
+@bug("what fills took is forgotten as soon as the venue says less")
+def realised_fees_disbelieved(sets: Sets) -> None:
+    real = FeeTable._fee
+
+    def fee(self, symbol):
+        self._taken.clear()
+        return real(self, symbol)
+
+    sets(FeeTable, "_fee", fee)
+
+
+@bug("ways home are priced with the fees of before")
+def ways_home_at_old_fees(sets: Sets) -> None:
+    sets(FeeTable, "_raise", lambda self: None)
 
 
 @bug("the counter of incidents counts each twice")

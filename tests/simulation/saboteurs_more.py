@@ -180,7 +180,7 @@ def key_in_the_reason(sets: Sets) -> None:
 
 @bug("a dearer fee than was reckoned with is not told")
 def fee_untold(sets: Sets) -> None:
-    sets(Settling, "_check_fee", lambda self, pad, record, trade: None)
+    sets(Settling, "_check_fee", lambda self, *_: None)
 
 
 @bug("more filled than ordered is not told")

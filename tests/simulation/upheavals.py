@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from arbit.app.store import DATABASE
 from arbit.domain.errors import UserError
 from arbit.sandbox.orders import OrderRequest, Refused
+from arbit.sandbox.rules import Fees
 from tests.simulation.clock import epoch_of
 from tests.simulation.daemon import Life
 from tests.simulation.loop import SECOND_NS, Process
@@ -34,6 +35,7 @@ class Upheavals:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rng = random.Random(f"upheavals {world.plan.seed}")
+        self._lags = random.Random(f"lags {world.plan.seed}")
         self.foreign_orders = self.twins = 0
         self.restored = False
         self.lost_ids: set[str] = set()  # orders that the restored backup does not know
@@ -74,6 +76,7 @@ class Upheavals:
     def mend(self) -> None:
         """The rules are what they were."""
         self._world.venue.exchange.fees.flat_bps = self._fee_bps
+        self._fees_stated()
         self._world.venue.rest_down_ns = 0
         for symbol, listed in self._grids.items():
             self._world.venue.market.pairs[symbol].instrument = listed
@@ -85,9 +88,17 @@ class Upheavals:
     # --- rules -----------------------------------------------------------------------------------
 
     def _fee_change(self) -> bool:
-        fees = self._world.venue.exchange.fees
-        before, fees.flat_bps = fees.flat_bps, Decimal(self._rng.choice((0, 4, 9)))
+        """Fills are taken another fee from now on; accounts may be told of it later."""
+        exchange, lag_s = self._world.venue.exchange, self._lags.choice((0.0, 0.0, 1.5, 6.0))
+        fees, before = exchange.fees, exchange.fees.flat_bps
+        fees.flat_bps = Decimal(self._rng.choice((0, 4, 9)))
+        if lag_s:
+            exchange.stated_fees = exchange.stated_fees or Fees(before)
+            self._later(lag_s, self._fees_stated)
         return fees.flat_bps != before
+
+    def _fees_stated(self) -> None:
+        self._world.venue.exchange.stated_fees = None
 
     def _grid_change(self) -> bool:
         """One market's increments and minima are others from now on."""

@@ -165,7 +165,7 @@ class Watch:
         together = parallel and row["transport"] == "rest"  # it began when all three were written
         if row["purpose"] == "leg" and row["leg_index"] == 1 and not together:
             self._begins(client_id)
-            self.fees.begins(process, client_id)
+            self.fees.begins(process, row)
             self._skew(client_id, row["cycle_id"])
         state = self._world.halts.in_force()
         if state == "halted" or (state == "reducing" and row["purpose"] == "leg"):

@@ -208,7 +208,8 @@ class ReadCalls:
         return reply
 
     def _fee(self, pair: Pair, volume: Decimal, *, maker: bool) -> dict[str, object]:
-        step: FeeStep = self._exchange.fees.step(pair.instrument, volume, maker=maker)
+        fees = self._exchange.stated_fees or self._exchange.fees
+        step: FeeStep = fees.step(pair.instrument, volume, maker=maker)
         return {
             "fee": f"{money(step.fee, 4):f}",
             "minfee": f"{money(step.least, 4):f}",

@@ -46,13 +46,16 @@ def test_a_fee_in_a_third_asset_counts_at_its_worth_and_a_little_less_surely() -
 @pytest.mark.parametrize(
     ("fees", "why"),
     [
-        ((), "none is stated"),
         ((("DOGE", "1"),), "nobody prices it"),
         ((("BTC", "0.06"),), "more than a tenth of the trade is no rate"),
     ],
 )
 def test_where_nobody_can_say_there_is_no_rate(fees: tuple[tuple[str, str], ...], why: str) -> None:
     assert rate_of(*fees) is None, why
+
+
+def test_a_fill_without_a_fee_took_nothing() -> None:
+    assert rate_of() == Realised(D(0))
 
 
 def test_a_trade_of_nothing_has_no_rate() -> None:
