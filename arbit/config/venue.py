@@ -81,7 +81,8 @@ class VenueSettings(BaseModel):
         None,
         "taker fee of every market, over what the venue publishes",
         unit="bps",
-        why="unset: the account's fee, else the venue's published ladder; never a guess",
+        why="unset: the account's fee, else the venue's published ladder; never a guess. What "
+        "fills of `live` take is believed where it is more",
     )
     taker_fee_bps_by_symbol: BpsBySymbol = setting(
         {},

@@ -22,9 +22,14 @@ class Realised:
     rate: Decimal
     slack: Decimal = TOLERANCE
 
+    @property
+    def surely(self) -> Decimal:
+        """What it is at least."""
+        return EXACT.subtract(self.rate, self.slack)
+
     def dearer(self, rate: Decimal) -> bool:
         """Whether it is surely more than this."""
-        return self.rate > EXACT.add(rate, self.slack)
+        return self.surely > rate
 
     def cheaper(self, rate: Decimal) -> bool:
         """Whether it is surely less than this."""

@@ -71,7 +71,7 @@ class FeeTable:
         if fee is not None and counts and took.dearer(fee.rate):
             news = not self._doubts
             before = self._doubts.get(symbol)
-            if before is None or took.rate > before.rate:
+            if before is None or took.surely > before.surely:
                 self._doubts[symbol] = took
                 self._raise()
             self._told[symbol] = took.rate

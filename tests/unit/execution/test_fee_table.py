@@ -83,6 +83,14 @@ def test_while_in_doubt_the_dearest_fill_counts() -> None:
     assert table.for_ways_home == dict.fromkeys(SYMBOLS, D(12))
 
 
+def test_a_small_fill_that_was_rounded_is_no_better_witness_than_a_large_one() -> None:
+    table = Table()
+    table.heard("BTC/USD", "9")
+    table.fees.heard("BTC/USD", Realised(bps("12"), bps("6")), bps("4"), 1)
+    table.answered("4")
+    assert table.reckoned["BTC/USD"] == 9
+
+
 def test_an_answer_that_explains_it_holds_everywhere_and_ends_the_doubt() -> None:
     table = Table()
     table.heard("BTC/USD", "9")
