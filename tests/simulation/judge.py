@@ -134,6 +134,7 @@ def _funded(world: World) -> None:
 
 def _leftovers(world: World, database: checker.Database) -> None:
     """A cycle that is said to be home has left nothing behind that could be traded."""
+    most = DUST_USD * (2 if world.struck("grid_change") else 1)  # which doubles some minima
     for cycle_id, row in database.cycles.items():
         if row["state"] not in {"done", "unwound", "flat"}:
             continue
@@ -141,7 +142,7 @@ def _leftovers(world: World, database: checker.Database) -> None:
         start, inside = row["start_asset"], {asset for leg in legs for asset in leg[2:4]}
         for asset, amount in world.watch.moved[f"ab{cycle_id}"].items():
             worth = abs(amount) * USD.get(asset, Decimal(0))
-            if asset != start and asset in inside and worth > DUST_USD:
+            if asset != start and asset in inside and worth > most:
                 world.watch.say(12, f"cycle {cycle_id}: {row['state']}, with {amount} {asset}")
 
 
