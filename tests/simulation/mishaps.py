@@ -45,7 +45,7 @@ class Mishaps:
             "deposit": lambda: self.flow(1),
             "withdrawal": lambda: self.flow(-1),
             "clock_jump": self._clock_jump,
-            "stall": self._stall,
+            "stall": lambda: self._aimed("stall", self._stall),
             "journal_locked": self._journal_locked,
             "journal_full": self._journal_full,
             "token_expired": self._token_expired,
@@ -106,9 +106,7 @@ class Mishaps:
         ends_ns = self._world.loop.now_ns + SECOND_NS
 
         def look() -> None:
-            trader = self._world.life.trader if self._world.life is not None else None
-            works = list(trader.engine.works.values()) if trader is not None else []
-            next_legs = [s for work in works for s in _next_legs(work.cycle)]
+            next_legs = self._wanted()
             if next_legs or self._world.loop.now_ns > ends_ns:
                 if action(next_legs[0] if next_legs else self._symbol()):
                     self._world.swarm.note(name)
@@ -117,6 +115,12 @@ class Mishaps:
 
         look()
         return False
+
+    def _wanted(self) -> list[str]:
+        """The markets that open cycles are about to send to."""
+        trader = self._world.life.trader if self._world.life is not None else None
+        works = list(trader.engine.works.values()) if trader is not None else []
+        return [symbol for work in works for symbol in _next_legs(work.cycle)]
 
     def _held_lines(self) -> list[Line]:
         """The private sockets that somebody alive still holds."""
@@ -204,12 +208,21 @@ class Mishaps:
         self._world.clock.skew_ns += int(self._rng.choice(JUMPS_S) * SECOND_NS)
         return True
 
-    def _stall(self) -> bool:
+    def _stall(self, symbol: str) -> bool:
+        """The process stands still. Where a cycle is about to send to it, the market moves meanwhile.
+
+        After 3.4 s books are too old, and sockets are not given up yet.
+        """
         process, loop = self._world.process, self._world.loop
         if process.frozen or not process.alive:
             return False
+        wanted = symbol in self._wanted()
         loop.freeze(process)
-        self._later(self._rng.choice((0.1, 0.7, 4.0)), lambda: loop.thaw(process))
+        lasts_s = self._rng.choice((0.7, 3.4, 3.4, 4.0) if wanted else (0.1, 0.7, 4.0))
+        if wanted:
+            self._world.shift(symbol, self._rng.choice((-80.0, 80.0)))
+            self._later(lasts_s / 2, lambda: self._world.shift(symbol, 0.0))
+        self._later(lasts_s, lambda: loop.thaw(process))
         return True
 
     def _journal_locked(self) -> bool:
