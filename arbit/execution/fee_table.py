@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from arbit.domain.fees import Fee, FeeSource, bps_words
 from arbit.domain.money import EXACT, ZERO
-from arbit.domain.realised import Realised
+from arbit.domain.realised import MOST, Realised
 
 NAMED = 3  # markets that are named where many changed
 
@@ -97,6 +97,7 @@ class FeeTable:
         rises = [
             EXACT.subtract(took.rate, self._said.get(symbol, self.fees[symbol].rate))
             for symbol, took in self._doubts.items()
+            if took.rate < MOST  # so much is no tier: it says nothing of other markets
         ]
         rise = max(rises, default=ZERO)
         for symbol, fee in self.fees.items():

@@ -76,6 +76,15 @@ def test_a_dearer_fee_is_doubted_told_once_and_reckoned_with_on_the_way_home() -
     assert [table.heard("BTC/USD", "9"), table.heard("ETH/USD", "9")] == ["", ""]
 
 
+def test_a_fee_that_is_no_tier_is_reckoned_with_on_its_own_market_alone() -> None:
+    table = Table()
+    assert table.heard("BTC/USD", "1000")
+    assert table.for_ways_home == {"BTC/USD": 1000, "ETH/BTC": 4, "ETH/USD": 4}
+    assert table.fees.doubt()
+    table.answered("4")
+    assert table.reckoned == {"BTC/USD": 1000, "ETH/BTC": 4, "ETH/USD": 4}
+
+
 def test_while_in_doubt_the_dearest_fill_counts() -> None:
     table = Table()
     for amount in ("9", "12", "10"):
