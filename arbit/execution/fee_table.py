@@ -64,10 +64,11 @@ class FeeTable:
     def heard(self, symbol: str, took: Realised, reckoned: Decimal, at_ns: int) -> str:
         """A fill of ours was taken this, at the venue's time. What to tell of it; empty: nothing.
 
-        `reckoned` is what its own order reckoned with. A dearer fee is told when it is news.
+        `reckoned` is what its own order reckoned with. A dearer fee is told when it is news. A time
+        of 0 is none: nobody can say that such a fill is old.
         """
         fee = self.fees.get(symbol)
-        counts = fee is not None and at_ns >= self._known_ns
+        counts = fee is not None and (at_ns <= 0 or at_ns >= self._known_ns)
         if fee is not None and counts and took.dearer(fee.rate):
             news = not self._doubts
             before = self._doubts.get(symbol)

@@ -22,6 +22,7 @@ from arbit.domain.account import Balance, ClockOffset, Counts, Flow, KeyFacts, V
 from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
+from arbit.domain.realised import MOST
 from arbit.domain.triangle import Side
 from arbit.ports import Known, nothing_known
 from arbit.venues.ccxt.kraken_rest import parse_listing, result_of, v2_asset
@@ -136,7 +137,7 @@ class KrakenReads:
             for name, entry in _object(result.get("fees"), "TradeVolume").items():
                 percent = amount_of(_object(entry, "TradeVolume").get("fee"), "fee")
                 rate = EXACT.divide(percent, PERCENT)
-                if not 0 <= rate < 1:
+                if not 0 <= rate <= MOST:  # reckoned with, it would hold every way home
                     raise FrameError(f"TradeVolume: a fee of {percent} %")
                 found[self.names.symbol(name)] = rate
         return found

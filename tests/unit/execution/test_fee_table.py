@@ -197,6 +197,12 @@ def test_an_old_fill_says_nothing_against_an_answer_that_is_younger() -> None:
     assert table.fees.doubt()
 
 
+def test_a_fill_whose_time_nobody_told_is_not_taken_for_an_old_one() -> None:
+    table = Table(known_ns=1_000)
+    assert table.heard("BTC/USD", "9", at_ns=0)
+    assert table.fees.doubt()
+
+
 def test_a_market_without_a_fee_is_told_of_and_changes_nothing() -> None:
     table = Table()
     assert "ADA/USD took a fee of 9 bps, 4 were expected" in table.heard("ADA/USD", "9")

@@ -87,7 +87,12 @@ async def test_fees_come_as_fractions_by_symbol_and_unlisted_markets_are_left_ou
     account.say(TradeVolume={"fees": {"XXBTZUSD": {"fee": "0.2600"}}})
     assert await account.reads.fees(["BTC/USD", "NO/SUCH"]) == {"BTC/USD": Decimal("0.0026")}
     assert await account.reads.fees(["NO/SUCH"]) == {}
-    account.say(TradeVolume={"fees": {"XXBTZUSD": {"fee": "100"}}})
+
+
+@pytest.mark.parametrize("percent", ["100", "26", "10.01", "-0.01", "NaN", "1e9"])
+async def test_a_fee_that_is_none_is_no_answer(percent: str) -> None:
+    account = Account()
+    account.say(TradeVolume={"fees": {"XXBTZUSD": {"fee": percent}}})
     with pytest.raises(FrameError):
         await account.reads.fees(["BTC/USD"])
 
