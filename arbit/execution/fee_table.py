@@ -127,7 +127,7 @@ class FeeTable:
                 del self._taken[symbol]
         before = dict(self.fees)
         fresh = {symbol: self._fee(symbol) for symbol in {**before, **self._said}}
-        changed = {symbol: fee for symbol, fee in fresh.items() if fee != before.get(symbol)}
+        changed = {s: fee for s, fee in fresh.items() if _is_news(fee, before.get(s))}
         self.fees.update(changed)
         self._told.update({symbol: fee.rate for symbol, fee in changed.items()})
         self._raise()
@@ -166,6 +166,12 @@ class FeeTable:
                 told += f", more than the {bps_words(stated)} bps that are set"
             moves.setdefault(told, []).append(symbol)
         return "; ".join(f"{_names(symbols)} {told}" for told, symbols in moves.items())
+
+
+def _is_news(fee: Fee, before: Fee | None) -> bool:
+    """The same fee from another source is none (paper's answer is our own list), but for fills."""
+    taken = before is not None and FeeSource.REALISED in {fee.source, before.source}
+    return before is None or fee.rate != before.rate or (taken and fee != before)
 
 
 def _surprise(symbol: str, took: Realised, reckoned: Decimal) -> str:

@@ -181,6 +181,17 @@ def test_a_market_that_the_answer_leaves_out_stays_as_it_was() -> None:
     assert table.reckoned == {"BTC/USD": 7, "ETH/BTC": 4, "ETH/USD": 4}
 
 
+def test_an_answer_that_repeats_what_is_reckoned_with_does_not_change_who_said_so() -> None:
+    """Paper answers with the list that it was given: a published fee is no account's by that."""
+    fees = {
+        "BTC/USD": Fee(bps("40"), FeeSource.LADDER),
+        "ETH/USD": Fee(bps("6"), FeeSource.OVERRIDE),
+    }
+    table = FeeTable(fees, stated={"ETH/USD": bps("6")}.get)
+    assert table.answered({symbol: fee.rate for symbol, fee in fees.items()}, {}, 0) == ""
+    assert table.fees == fees
+
+
 def test_a_market_whose_fee_was_not_known_is_known_by_an_answer() -> None:
     table = Table()
     said = table.answered("4", XRP_USD="5")
