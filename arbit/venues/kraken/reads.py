@@ -139,7 +139,9 @@ class KrakenReads:
                 rate = EXACT.divide(percent, PERCENT)
                 if not 0 <= rate <= MOST:  # reckoned with, it would hold every way home
                     raise FrameError(f"TradeVolume: a fee of {percent} %")
-                found[self.names.symbol(name)] = rate
+                symbol = self.names.symbol(name)
+                if symbol in asked:  # by two of its names: the dearer one counts
+                    found[symbol] = max(rate, found.get(symbol, rate))
         return found
 
     async def open_orders(self) -> Sequence[VenueOrder]:

@@ -89,6 +89,13 @@ async def test_fees_come_as_fractions_by_symbol_and_unlisted_markets_are_left_ou
     assert await account.reads.fees(["NO/SUCH"]) == {}
 
 
+async def test_of_a_fee_told_twice_the_dearer_counts_and_what_was_not_asked_is_left_out() -> None:
+    account = Account()
+    told = {"XXBTZUSD": {"fee": "0.40"}, "XBTUSD": {"fee": "0.10"}, "XETHXXBT": {"fee": "0.40"}}
+    account.say(TradeVolume={"fees": told})
+    assert await account.reads.fees(["BTC/USD"]) == {"BTC/USD": Decimal("0.0040")}
+
+
 @pytest.mark.parametrize("percent", ["100", "26", "10.01", "-0.01", "NaN", "1e9"])
 async def test_a_fee_that_is_none_is_no_answer(percent: str) -> None:
     account = Account()
