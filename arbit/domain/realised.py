@@ -11,7 +11,8 @@ from arbit.domain.order import Trade
 
 TOLERANCE = Decimal("0.00001")  # 0.1 bp of the trade: less is no change of a fee
 PRICE_OFF = Decimal("0.02")  # of a fee in a third asset: our books price it about so well
-MOST = Decimal("0.1")  # of the trade, as settings have it: what is more is a mistake and no rate
+MOST = Decimal("0.1")  # of the trade, as settings have it: what is more is reckoned as this
+COARSEST = -2  # no asset is kept to less than hundredths: `1` or `1E+9` only lacks its zeros
 STEP = Decimal("0.00000001")  # rates are kept to a ten-thousandth of a basis point
 
 
@@ -41,8 +42,9 @@ def realised(
 ) -> Realised | None:
     """The fees of a trade together, each as a share of what it was taken of.
 
-    `price` is a common price of one unit of an asset. None where nobody can say: nobody prices the
-    asset that a fee was taken in, or it is so much that it is no fee's rate. Without any it is 0.
+    `price` is a common price of one unit of an asset. None where nobody can say, as nobody prices
+    the asset that a fee was taken in. Without any fee it is 0, and never more than `MOST`: so much
+    is a mistake, but no cycle survives it, and it must stop them like any dearer fee.
     """
     if trade.qty <= 0 or trade.cost <= 0:
         return None
@@ -54,10 +56,14 @@ def realised(
         share, exponent = EXACT.divide(amount, gross), amount.as_tuple().exponent
         rate = EXACT.add(rate, share)
         if isinstance(exponent, int):  # the venue rounds to the digits that it states
-            slack = EXACT.add(slack, EXACT.divide(Decimal(1).scaleb(exponent), gross))
+            unit = Decimal(1).scaleb(min(exponent, COARSEST))
+            slack = EXACT.add(slack, EXACT.divide(unit, gross))
         if asset not in (base, quote):
             slack = EXACT.add(slack, EXACT.multiply(share, PRICE_OFF))
-    return None if rate > MOST else Realised(ceil_to(rate, STEP), slack)
+    if rate > MOST:
+        surely = min(EXACT.subtract(rate, slack), MOST)
+        return Realised(MOST, EXACT.subtract(MOST, surely))
+    return Realised(ceil_to(rate, STEP), slack)
 
 
 def _gross(

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from arbit.domain.fees import Fee, FeeSource, bps_words
 from arbit.domain.money import EXACT, ZERO
-from arbit.domain.realised import Realised
+from arbit.domain.realised import MOST, Realised
 
 NAMED = 3  # markets that are named where many changed
 
@@ -64,10 +64,11 @@ class FeeTable:
     def heard(self, symbol: str, took: Realised, reckoned: Decimal, at_ns: int) -> str:
         """A fill of ours was taken this, at the venue's time. What to tell of it; empty: nothing.
 
-        `reckoned` is what its own order reckoned with. A dearer fee is told when it is news.
+        `reckoned` is what its own order reckoned with. A dearer fee is told when it is news. A time
+        of 0 is none: nobody can say that such a fill is old.
         """
         fee = self.fees.get(symbol)
-        counts = fee is not None and at_ns >= self._known_ns
+        counts = fee is not None and (at_ns <= 0 or at_ns >= self._known_ns)
         if fee is not None and counts and took.dearer(fee.rate):
             news = not self._doubts
             before = self._doubts.get(symbol)
@@ -97,6 +98,7 @@ class FeeTable:
         rises = [
             EXACT.subtract(took.rate, self._said.get(symbol, self.fees[symbol].rate))
             for symbol, took in self._doubts.items()
+            if took.rate < MOST  # so much is no tier: it says nothing of other markets
         ]
         rise = max(rises, default=ZERO)
         for symbol, fee in self.fees.items():
@@ -125,7 +127,7 @@ class FeeTable:
                 del self._taken[symbol]
         before = dict(self.fees)
         fresh = {symbol: self._fee(symbol) for symbol in {**before, **self._said}}
-        changed = {symbol: fee for symbol, fee in fresh.items() if fee != before.get(symbol)}
+        changed = {s: fee for s, fee in fresh.items() if _is_news(fee, before.get(s))}
         self.fees.update(changed)
         self._told.update({symbol: fee.rate for symbol, fee in changed.items()})
         self._raise()
@@ -164,6 +166,12 @@ class FeeTable:
                 told += f", more than the {bps_words(stated)} bps that are set"
             moves.setdefault(told, []).append(symbol)
         return "; ".join(f"{_names(symbols)} {told}" for told, symbols in moves.items())
+
+
+def _is_news(fee: Fee, before: Fee | None) -> bool:
+    """The same fee from another source is none (paper's answer is our own list), but for fills."""
+    taken = before is not None and FeeSource.REALISED in {fee.source, before.source}
+    return before is None or fee.rate != before.rate or (taken and fee != before)
 
 
 def _surprise(symbol: str, took: Realised, reckoned: Decimal) -> str:

@@ -11,7 +11,7 @@ from arbit.domain.events import IncidentSeen
 from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.order import Trade
-from arbit.domain.realised import realised
+from arbit.domain.realised import MOST, realised
 from arbit.domain.records import Incident, OrderRecord
 from arbit.domain.triangle import Side
 from arbit.execution.cycle import Cycle, WorkingOrder
@@ -61,9 +61,10 @@ class Settling:
         """
         intent = record.intent
         took = realised(trade, *assets, self._setup.in_reference)
+        absurd = took is None or took.surely >= MOST
         gross = trade.qty if trade.side is Side.BUY else trade.cost
         for asset, amount in trade.fees:
-            if asset != intent.leg.receive or (took is None and amount):
+            if asset != intent.leg.receive or (absurd and amount):
                 most = EXACT.multiply(gross, intent.fee_rate)
                 said = f"fee of {plain(amount)} {asset}, expected at most {plain(most)} "
                 self.incident(pad, "fee", said + intent.leg.receive, record)

@@ -19,9 +19,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from arbit.domain.account import Balance, ClockOffset, Counts, Flow, KeyFacts, VenueOrder
-from arbit.domain.errors import FrameError, VenueUnreachable
+from arbit.domain.errors import FrameError, VenueRefused, VenueUnreachable
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
+from arbit.domain.realised import MOST
 from arbit.domain.triangle import Side
 from arbit.ports import Known, nothing_known
 from arbit.venues.ccxt.kraken_rest import parse_listing, result_of, v2_asset
@@ -38,6 +39,8 @@ MOST_MAGNITUDE = 40  # powers of ten: no time and no amount is further from one
 MOST_NS = 2**62  # the year 2116: beyond that it is no time of a trade
 MICRO_NS = 1_000  # REST rounds times to these
 MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
+UNKNOWN_PAIR = "EQuery:Unknown asset pair"
+MANY_PARTS = 30  # questions for the fees of one page, when some of its markets are gone
 PERCENT = Decimal(100)
 EACH_FILL = {"consolidate_taker": "false"}  # not the sum of a taker order's fills as one trade
 
@@ -127,19 +130,42 @@ class KrakenReads:
         """The account's own taker fee of each market, as a fraction; percent on the wire."""
         await self.learn()
         found: dict[str, Decimal] = {}
-        for start in range(0, len(symbols), PAGE):
-            asked = [s for s in symbols[start : start + PAGE] if s in self.names.pairs]
-            if not asked:
-                continue
-            names = ",".join(self.names.pairs[symbol] for symbol in asked)
-            result = _object(await self.rest.ask("TradeVolume", {"pair": names}), "TradeVolume")
-            for name, entry in _object(result.get("fees"), "TradeVolume").items():
+        listed = [symbol for symbol in symbols if symbol in self.names.pairs]
+        for start in range(0, len(listed), PAGE):
+            asked = listed[start : start + PAGE]
+            for name, entry in (await self._fee_rows(asked)).items():
                 percent = amount_of(_object(entry, "TradeVolume").get("fee"), "fee")
                 rate = EXACT.divide(percent, PERCENT)
-                if not 0 <= rate < 1:
+                if not 0 <= rate <= MOST:  # reckoned with, it would hold every way home
                     raise FrameError(f"TradeVolume: a fee of {percent} %")
-                found[self.names.symbol(name)] = rate
+                symbol = self.names.symbol(name)
+                if symbol in asked:  # by two of its names: the dearer one counts
+                    found[symbol] = max(rate, found.get(symbol, rate))
+        if listed and not found:
+            raise FrameError("TradeVolume: no fee of any market")
         return found
+
+    async def _fee_rows(self, asked: Sequence[str]) -> dict[str, Any]:
+        """What TradeVolume says of these markets, without those that the venue no longer knows.
+
+        It refuses the whole question for one of them: which one it is, ever smaller parts tell.
+        """
+        rows: dict[str, Any] = {}
+        parts, questions = [list(asked)], 0
+        while parts:
+            part = parts.pop()
+            names = ",".join(self.names.pairs[symbol] for symbol in part)
+            questions += 1
+            try:
+                result = _object(await self.rest.ask("TradeVolume", {"pair": names}), "TradeVolume")
+            except VenueRefused as refused:
+                if UNKNOWN_PAIR not in refused.text or questions >= MANY_PARTS:
+                    raise
+                half = len(part) // 2
+                parts += [some for some in (part[:half], part[half:]) if half]
+                continue
+            rows |= _object(result.get("fees"), "TradeVolume")
+        return rows
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Every open order of the account, ours or not."""

@@ -43,15 +43,31 @@ def test_a_fee_in_a_third_asset_counts_at_its_worth_and_a_little_less_surely() -
     assert found.dearer(D("0.00096"))
 
 
-@pytest.mark.parametrize(
-    ("fees", "why"),
-    [
-        ((("DOGE", "1"),), "nobody prices it"),
-        ((("BTC", "0.06"),), "more than a tenth of the trade is no rate"),
-    ],
-)
-def test_where_nobody_can_say_there_is_no_rate(fees: tuple[tuple[str, str], ...], why: str) -> None:
-    assert rate_of(*fees) is None, why
+def test_where_nobody_prices_what_was_taken_there_is_no_rate() -> None:
+    assert rate_of(("DOGE", "1")) is None
+
+
+@pytest.mark.parametrize("amount", ["0.0601", "0.5", "1", "1E+9"])
+def test_what_is_more_than_a_tenth_counts_as_a_tenth_and_is_surely_dearer(amount: str) -> None:
+    """A mistake, or worse: but it was taken, and must not count for less than a small surprise."""
+    took = rate_of(("BTC", amount))
+    assert took is not None
+    assert took.rate == D("0.1")
+    assert took.dearer(D("0.0999"))
+    assert not took.dearer(D("0.1")), "what is reckoned so is no news any more"
+
+
+def test_a_whole_number_is_not_rounded_to_whole_numbers() -> None:
+    took = rate_of(("USD", "100"))  # 40 bps: JSON's numbers have lost their zeros
+    assert took is not None
+    assert took.dearer(D("0.0039"))
+    assert rate_of(("USD", "1E+2")) == took
+
+
+def test_a_tenth_that_is_mere_rounding_is_no_surprise() -> None:
+    took = rate_of(("USD", "0.01"), qty="0.000001", cost="0.05")  # a fifth, to the cent
+    assert took == Realised(D("0.1"), D("0.10001"))
+    assert not took.dearer(D(0))
 
 
 def test_a_fill_without_a_fee_took_nothing() -> None:

@@ -76,6 +76,15 @@ def test_a_dearer_fee_is_doubted_told_once_and_reckoned_with_on_the_way_home() -
     assert [table.heard("BTC/USD", "9"), table.heard("ETH/USD", "9")] == ["", ""]
 
 
+def test_a_fee_that_is_no_tier_is_reckoned_with_on_its_own_market_alone() -> None:
+    table = Table()
+    assert table.heard("BTC/USD", "1000")
+    assert table.for_ways_home == {"BTC/USD": 1000, "ETH/BTC": 4, "ETH/USD": 4}
+    assert table.fees.doubt()
+    table.answered("4")
+    assert table.reckoned == {"BTC/USD": 1000, "ETH/BTC": 4, "ETH/USD": 4}
+
+
 def test_while_in_doubt_the_dearest_fill_counts() -> None:
     table = Table()
     for amount in ("9", "12", "10"):
@@ -172,6 +181,17 @@ def test_a_market_that_the_answer_leaves_out_stays_as_it_was() -> None:
     assert table.reckoned == {"BTC/USD": 7, "ETH/BTC": 4, "ETH/USD": 4}
 
 
+def test_an_answer_that_repeats_what_is_reckoned_with_does_not_change_who_said_so() -> None:
+    """Paper answers with the list that it was given: a published fee is no account's by that."""
+    fees = {
+        "BTC/USD": Fee(bps("40"), FeeSource.LADDER),
+        "ETH/USD": Fee(bps("6"), FeeSource.OVERRIDE),
+    }
+    table = FeeTable(fees, stated={"ETH/USD": bps("6")}.get)
+    assert table.answered({symbol: fee.rate for symbol, fee in fees.items()}, {}, 0) == ""
+    assert table.fees == fees
+
+
 def test_a_market_whose_fee_was_not_known_is_known_by_an_answer() -> None:
     table = Table()
     said = table.answered("4", XRP_USD="5")
@@ -185,6 +205,12 @@ def test_an_old_fill_says_nothing_against_an_answer_that_is_younger() -> None:
     assert table.heard("BTC/USD", "9", at_ns=999) == "", "told once"
     assert table.fees.doubt() == ""
     assert table.heard("BTC/USD", "9", at_ns=1_000)
+    assert table.fees.doubt()
+
+
+def test_a_fill_whose_time_nobody_told_is_not_taken_for_an_old_one() -> None:
+    table = Table(known_ns=1_000)
+    assert table.heard("BTC/USD", "9", at_ns=0)
     assert table.fees.doubt()
 
 

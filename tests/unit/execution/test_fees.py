@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from arbit.domain.refusal import RefusalCode, Refused
 from tests.unit.execution.world import FEE, FEES, Script, World
 
 D = Decimal
@@ -72,3 +73,19 @@ async def test_a_fee_in_a_third_asset_is_compared_by_what_it_is_worth(
 
     assert dict(world.venue.trades[1].fees) == {"USD": D("0.03")}
     assert list(world.setup.fees.doubts) == doubted
+
+
+async def test_a_fee_too_high_to_be_a_rate_stops_what_is_new_like_any_dearer_one() -> None:
+    """Twelve percent of a leg: told each time, and no second cycle pays it as well."""
+    world = reckoning(FEE, Script(fee_asset="BTC", fee=D("0.18000000")))
+    async with world.running():
+        await world.trade()
+        first, *_ = world.venue.trades
+        assert D(dict(first.fees)["BTC"]) / first.qty > D("0.1")
+        refused = world.engine.take(world.plan(), world.clock.now_ns)
+
+    assert isinstance(refused, Refused)
+    assert refused.code is RefusalCode.FEES, refused
+    told = [one.detail for one in world.journal.incidents if one.kind == "fee"]
+    assert "fee of 0.18000000 BTC, expected at most" in told[0]
+    assert "took a fee of 1000 bps, 10 were expected" in told[1]

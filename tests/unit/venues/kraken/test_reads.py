@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from arbit.domain.account import Counts, Flow
-from arbit.domain.errors import FrameError
+from arbit.domain.errors import FrameError, VenueRefused
 from arbit.domain.triangle import Side
 from tests.unit.venues.kraken.books_of_account import Account
 
@@ -87,7 +87,41 @@ async def test_fees_come_as_fractions_by_symbol_and_unlisted_markets_are_left_ou
     account.say(TradeVolume={"fees": {"XXBTZUSD": {"fee": "0.2600"}}})
     assert await account.reads.fees(["BTC/USD", "NO/SUCH"]) == {"BTC/USD": Decimal("0.0026")}
     assert await account.reads.fees(["NO/SUCH"]) == {}
-    account.say(TradeVolume={"fees": {"XXBTZUSD": {"fee": "100"}}})
+
+
+async def test_a_market_that_the_venue_took_off_its_list_does_not_hide_the_fees_of_others() -> None:
+    """It refuses the whole question for one name, and a doubt of the others would never end."""
+    gone, asked = {"XETHXXBT"}, list[str]()
+
+    def answer(params: Any) -> Any:
+        names = params["pair"].split(",")
+        asked.append(params["pair"])
+        if gone & set(names):
+            raise VenueRefused("EQuery:Unknown asset pair")
+        return {"fees": {name: {"fee": "0.2600"} for name in names}}
+
+    account = Account()
+    account.say(TradeVolume=answer)
+    symbols = ["BTC/USD", "ETH/BTC"]
+    assert await account.reads.fees(symbols) == {"BTC/USD": Decimal("0.0026")}
+    assert asked == ["XXBTZUSD,XETHXXBT", "XETHXXBT", "XXBTZUSD"]
+
+    gone.add("XXBTZUSD")
+    with pytest.raises(FrameError):
+        await account.reads.fees(symbols)
+
+
+async def test_of_a_fee_told_twice_the_dearer_counts_and_what_was_not_asked_is_left_out() -> None:
+    account = Account()
+    told = {"XXBTZUSD": {"fee": "0.40"}, "XBTUSD": {"fee": "0.10"}, "XETHXXBT": {"fee": "0.40"}}
+    account.say(TradeVolume={"fees": told})
+    assert await account.reads.fees(["BTC/USD"]) == {"BTC/USD": Decimal("0.0040")}
+
+
+@pytest.mark.parametrize("percent", ["100", "26", "10.01", "-0.01", "NaN", "1e9"])
+async def test_a_fee_that_is_none_is_no_answer(percent: str) -> None:
+    account = Account()
+    account.say(TradeVolume={"fees": {"XXBTZUSD": {"fee": percent}}})
     with pytest.raises(FrameError):
         await account.reads.fees(["BTC/USD"])
 
