@@ -128,6 +128,16 @@ class BookCache:
             self._views[i] = None
             self._touch(i)
 
+    def none_younger(self, than_ns: int) -> None:
+        """What was stamped later is as old as this: it may have waited to be read since then."""
+        for i, confirmed_ns in enumerate(self.confirmed_ns):
+            if confirmed_ns > than_ns:
+                self.confirmed_ns[i] = than_ns
+                self.seen_ns[i] = min(self.seen_ns[i], than_ns)
+                self.depth_ns[i] = min(self.depth_ns[i], than_ns)
+                self._views[i] = None
+                self._touch(i)
+
     def set_status(self, symbol: str, reason: Disbelief | None) -> None:
         """MARKET_STATUS or VENUE_STATUS while the market does not trade, None when it does."""
         i = self._index[symbol]

@@ -140,7 +140,11 @@ class Mishaps:
         return bool(struck)
 
     def _feed_mute(self) -> bool:
-        symbol, feed = self._symbol(), self._world.venue.feed
+        return self._mute(self._symbol(), self._rng.choice((0.3, 2.0, 5.0)))
+
+    def _mute(self, symbol: str, seconds: float) -> bool:
+        """Nothing is heard of this market for a while."""
+        feed = self._world.venue.feed
         struck = self._world.process.alive and symbol not in feed.muted
         feed.muted.add(symbol)
 
@@ -148,7 +152,7 @@ class Mishaps:
             feed.muted.discard(symbol)
             feed.changed([symbol])
 
-        self._later(self._rng.choice((0.3, 2.0, 5.0)), back)
+        self._later(seconds, back)
         return struck
 
     def _feed_doubt(self, symbol: str) -> bool:
@@ -209,9 +213,10 @@ class Mishaps:
         return True
 
     def _stall(self, symbol: str) -> bool:
-        """The process stands still. Where a cycle is about to send to it, the market moves meanwhile.
+        """The process stands still. A market that a cycle is about to send to moves meanwhile.
 
-        After 3.4 s books are too old, and sockets are not given up yet.
+        There and back, and half the time it is quiet from then on. After 3.4 s books are too old,
+        and sockets are not given up yet.
         """
         process, loop = self._world.process, self._world.loop
         if process.frozen or not process.alive:
@@ -219,9 +224,16 @@ class Mishaps:
         wanted = symbol in self._wanted()
         loop.freeze(process)
         lasts_s = self._rng.choice((0.7, 3.4, 3.4, 4.0) if wanted else (0.1, 0.7, 4.0))
+        quiet = self._rng.random() < 0.5
+
+        def back() -> None:
+            if quiet:
+                self._mute(symbol, 5.0)
+            self._world.shift(symbol, 0.0)
+
         if wanted:
             self._world.shift(symbol, self._rng.choice((-80.0, 80.0)))
-            self._later(lasts_s / 2, lambda: self._world.shift(symbol, 0.0))
+            self._later(lasts_s / 2, back)
         self._later(lasts_s, lambda: loop.thaw(process))
         return True
 

@@ -14,6 +14,7 @@ from arbit.app import live, private, trader
 from arbit.app.budget import Budget
 from arbit.app.sights import DeskSights
 from arbit.app.standstill import Standstill
+from arbit.books import BookCache
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, Purpose
 from arbit.execution import audit, recovery, settling, steps, unwind
@@ -338,6 +339,11 @@ def stall_not_noticed_by_the_gate(sets: Sets) -> None:
         return self._desk.cache.fresh(symbol, now_ns, self._max_age_ns)
 
     sets(DeskSights, "view", view)
+
+
+@bug("found once: what waited during a standstill is as young as the time it was read at")
+def stamped_as_read(sets: Sets) -> None:
+    sets(BookCache, "none_younger", lambda self, than_ns: None)
 
 
 @bug("the request counter is not kept")

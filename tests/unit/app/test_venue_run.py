@@ -177,6 +177,25 @@ async def test_after_the_loop_stood_still_nothing_is_looked_at_for_a_moment() ->
     assert len(turned) == 2
 
 
+async def test_what_was_read_after_the_loop_stood_still_is_as_old_as_the_beat_before() -> None:
+    run = run_of([])
+    cache, began_ns = run.desk.cache, SystemClock().monotonic_ns()
+    awake_ns = began_ns + 4 * STALL_NS
+    symbol = cache.symbols[0]
+    run.desk.standstill.begin(began_ns)
+    cache.confirm(symbol, awake_ns)  # read before the first beat
+    run._turn(lambda _now_ns: None, awake_ns + 1)
+    cache.confirm(symbol, awake_ns + 2)  # and after it
+    over_ns = awake_ns + 1 + STALL_NS // 2
+    assert run.desk.standstill.blind(over_ns)  # until the beat that ends it
+    run._turn(lambda _now_ns: None, over_ns)
+    assert not run.desk.standstill.blind(over_ns)
+    assert run.desk.cache.confirmed_ns[0] == began_ns
+    cache.confirm(symbol, over_ns)
+    run._turn(lambda _now_ns: None, over_ns + 1)
+    assert cache.confirmed_ns[0] == over_ns
+
+
 async def test_whoever_acts_before_the_next_turn_knows_that_the_loop_stood_still() -> None:
     run = run_of([])
     run.desk.standstill.begin(1)
