@@ -200,7 +200,8 @@ def _more(plan: Plan, rng: random.Random) -> None:
     if plan.benign:
         return
     if poor:  # what a cycle spends of it is what it was brought, to the last digit
-        plan.balances = {**plan.balances, "ETH": "0"}
+        for asset in rng.choice((("ETH",), ("EUR",), ("ETH", "EUR"))):
+            plan.balances[asset] = "0"
     plan.max_skew_ms = rng.choice((3_000, 3_000, 700))
     plan.twice = rng.random() < 0.15
     if rng.random() < 0.35:

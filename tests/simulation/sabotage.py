@@ -71,7 +71,7 @@ def seeds_having(faults: Sequence[str], start: int, count: int) -> list[int]:
     for seed in range(start, start + count):
         plan = plan_of(seed)
         has = {*plan.rates, *(name for _, name in plan.timed), plan.transport, plan.tier}
-        has |= {"poor"} if plan.balances["ETH"] == "0" else set()
+        has |= {"poor"} if "0" in plan.balances.values() else set()
         has |= {"benign"} if plan.benign else set()
         if has >= set(faults):
             found.append(seed)
