@@ -128,13 +128,14 @@ class BookCache:
             self._views[i] = None
             self._touch(i)
 
-    def none_younger(self, than_ns: int) -> None:
-        """What was stamped later is as old as this: it may have waited to be read since then."""
+    def doubt(self, since_ns: int, stale_ns: int) -> None:
+        """What was stamped since then may have waited to be read, nobody knows for how long.
+
+        It counts as old as `stale_ns` until it is proved anew.
+        """
         for i, confirmed_ns in enumerate(self.confirmed_ns):
-            if confirmed_ns > than_ns:
-                self.confirmed_ns[i] = than_ns
-                self.seen_ns[i] = min(self.seen_ns[i], than_ns)
-                self.depth_ns[i] = min(self.depth_ns[i], than_ns)
+            if confirmed_ns > since_ns:
+                self.confirmed_ns[i] = self.seen_ns[i] = self.depth_ns[i] = stale_ns
                 self._views[i] = None
                 self._touch(i)
 

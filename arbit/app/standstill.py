@@ -1,8 +1,8 @@
 """Notices that the loop has just stood still: a stopped process, a long call, a sleeping machine.
 
 What waited meanwhile is older than the time it is stamped with on arrival. So for a moment after a
-standstill nothing is believed, until what waited has been read; and what was read by then counts as
-no younger than the last beat before it.
+standstill nothing is believed, until what waited has been read; and what was read by then is not
+believed before it is proved anew.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BLIND_NS = 250 * MS  # after that nothing is looked at until what waited has bee
 class Standstill:
     """One loop's beat, in monotonic time. Before `begin` nothing is known to stand still.
 
-    `over` is told when one is: nothing stamped since that time is younger than that.
+    `over` is told when one is: nobody knows how old that is which was stamped since that time.
     """
 
     def __init__(self, over: Callable[[int], None] = lambda _since_ns: None) -> None:

@@ -71,7 +71,9 @@ class Desk:
             self.scanner, float(setup.scan.min_edge_bps / BPS), self._episode_ended
         )
         self.exchange = self._exchange(max_age_ns) if setup.simulate else None
-        self.standstill = Standstill(self.cache.none_younger)
+        self.standstill = Standstill(
+            lambda since_ns: self.cache.doubt(since_ns, since_ns - max_age_ns)
+        )
         self.funds: Callable[[str], Decimal] | None = None  # what is free, when trading for real
         self.budget = Budget(
             setup.scan, self.cache, setup.markets, setup.clock_ns, max_age_ns, self._free

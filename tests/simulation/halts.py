@@ -32,6 +32,7 @@ class Halts:
         self._said = ""  # what it said last
         self._moved = ""  # the same, but not of how it was restored: that is not written anew
         self._just_kept = ""  # by the very last commit, when nothing was said since
+        self._trips = 0  # in a row, as they were kept last
 
     def told(self, process: Process, event: Event) -> None:
         """The breaker tells, in the turn in which it moves."""
@@ -44,8 +45,13 @@ class Halts:
 
     def committed(self, batch: Batch) -> None:
         """Something was written just now."""
-        kept = [flag for flag in batch.flags if flag.name == FLAG]
-        self._just_kept = json.loads(kept[-1].value)["state"] if kept else ""
+        kept = [json.loads(flag.value) for flag in batch.flags if flag.name == FLAG]
+        self._just_kept = kept[-1]["state"] if kept else ""
+        for word in kept:  # what waited to be written is written in the order in which it came
+            trips = word["trips"] if word["state"] != MILD_FIRST[0] else 0
+            if 0 < trips < self._trips:
+                self._world.watch.say(9, f"the breaker's trip {trips} is kept after a later one")
+            self._trips = trips
 
     def in_force(self) -> str:
         """How far trading is stopped: by what the breaker keeps, or says, whichever is more."""
@@ -56,6 +62,7 @@ class Halts:
         moved, between = self._moved, life.process.killed_at == "commit-after"
         just_kept = self._just_kept
         self._said = self._moved = self._just_kept = ""
+        self._trips = 0
         if not moved or life.trader is None or life.process.killed_at == END:
             return
         kept = self._kept()

@@ -70,7 +70,7 @@ class Mishaps:
         world = self._world
         self.upheavals.mend()
         world.failing.unlock()
-        world.failing.full = False
+        world.failing.full, world.failing.at_word = False, None
         if world.process.frozen:
             world.loop.thaw(world.process)
         world.venue.feed.muted.clear()
@@ -243,14 +243,27 @@ class Mishaps:
         return struck
 
     def _journal_full(self) -> bool:
+        """The disk is full for a while; most often just when the breaker has a word."""
         failing = self._world.failing
-        struck, failing.full = not failing.full, True
+        seconds = self._rng.choice((0.1, 0.5, 2.0))
+
+        def fill() -> bool:
+            failing.at_word = None
+            struck, failing.full = not failing.full, True
+            self._later(seconds, room)
+            return struck
 
         def room() -> None:
             failing.full = False
 
-        self._later(self._rng.choice((0.1, 0.5, 2.0)), room)
-        return struck
+        def fill_at_word() -> None:
+            if self._world.swarm.on and fill():
+                self._world.swarm.note("journal_full")
+
+        if self._rng.random() < 2 / 3:
+            failing.at_word = fill_at_word
+            return False
+        return fill()
 
     def _market_gap(self) -> bool:
         symbol = self._symbol()

@@ -343,7 +343,7 @@ def stall_not_noticed_by_the_gate(sets: Sets) -> None:
 
 @bug("found once: what waited during a standstill is as young as the time it was read at")
 def stamped_as_read(sets: Sets) -> None:
-    sets(BookCache, "none_younger", lambda self, than_ns: None)
+    sets(BookCache, "doubt", lambda self, since_ns, stale_ns: None)
 
 
 @bug("the request counter is not kept")

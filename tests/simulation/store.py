@@ -20,6 +20,7 @@ from arbit.domain.records import Batch, JournalBusy, JournalFailed, Memory
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
 from arbit.persistence.migrate import upgrade
+from arbit.risk.breaker import FLAG
 from tests.simulation.loop import Process, SimCrash
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  files in memory, where the system has them
@@ -58,6 +59,9 @@ class Failing:
         self._path = path
         self._other: sqlite3.Connection | None = None
         self.full = False
+        self.at_word: Callable[[], None] | None = (
+            None  # asked for when the breaker's next one comes
+        )
         self.fail_at = 0  # the write of this number fails, and no other
         self.kind = "full"  # in this way: full, or locked
         self.writes = 0
@@ -113,6 +117,8 @@ class SimJournal:
 
     def write(self, batch: Batch) -> None:
         self._process.point("commit-before")
+        if self._failing.at_word and any(flag.name == FLAG for flag in batch.flags):
+            self._failing.at_word()
         if why := self._failing.why():
             raise JournalBusy(why) if "locked" in why else JournalFailed(why)
         self.real.write(batch)

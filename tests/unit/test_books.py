@@ -212,22 +212,22 @@ def test_the_source_of_each_book_is_remembered() -> None:
     assert view.source is Source.REST
 
 
-def test_what_waited_to_be_read_is_no_younger_than_the_last_beat_before() -> None:
+def test_what_waited_to_be_read_is_stale_until_it_is_proved_anew() -> None:
     cache = watched("BTC/USD", "ETH/USD")
     put(cache, good(), START)
     put(cache, good("ETH/USD"), START + AGE)
     cache.confirm("ETH/USD", START + AGE + MS, depth=True)
     assert cache.last_known("ETH/USD") is not None
     cache.take_touched()
-    cache.none_younger(START + 5 * MS)
+    cache.doubt(START + 5 * MS, START + 5 * MS - AGE)
 
-    assert cache.confirmed_ns == [START, START + 5 * MS]
-    late_ns = START + 6 * MS + AGE
-    assert cache.why_not("ETH/USD", late_ns, AGE) is Disbelief.STALE
-    assert not cache.deep("ETH/USD", late_ns, AGE)
+    now_ns = START + 6 * MS
+    assert cache.why_not("BTC/USD", now_ns, AGE) is None  # proved before: as old as it was
+    assert cache.why_not("ETH/USD", now_ns, AGE) is Disbelief.STALE
+    assert not cache.deep("ETH/USD", now_ns, AGE)
     view = cache.last_known("ETH/USD")
     assert view is not None
-    assert (view.seen_ns, view.confirmed_ns) == (START + 5 * MS, START + 5 * MS)
-    assert list(cache.take_touched()) == [1]  # looked at again; the other one is as it was
-    cache.confirm("ETH/USD", late_ns)
-    assert cache.why_not("ETH/USD", late_ns, AGE) is None
+    assert view.seen_ns == view.confirmed_ns == START + 5 * MS - AGE
+    assert list(cache.take_touched()) == [1]
+    cache.confirm("ETH/USD", now_ns)
+    assert cache.why_not("ETH/USD", now_ns, AGE) is None
