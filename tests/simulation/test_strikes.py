@@ -47,6 +47,7 @@ def test_what_finds_nobody_to_strike_is_not_counted(world: World, name: str) -> 
 
 @pytest.mark.parametrize("name", ["journal_full", "journal_locked", "operator_kill"])
 def test_what_is_so_already_is_not_counted_again(world: World, name: str) -> None:
+    world.mishaps._rng.random = lambda: 1.0  # type: ignore[method-assign]  # at once
     assert [happen(world, name), happen(world, name)] == [1, 0]
     world.failing.unlock()
 
@@ -79,8 +80,8 @@ def test_reports_are_only_turned_round_where_two_wait() -> None:
         stream.flush = flushes  # type: ignore[method-assign]  # to look on
         world.swarm.active = asks  # type: ignore[method-assign]  # as above
 
-    (result,) = run_seeds([3], tend=tend)
-    assert result.violations == []
+    for result in run_seeds([3, 4, 7], tend=tend):
+        assert result.violations == []
     assert len(asked) > 50
     assert min(several for _, several in asked) >= 2
 

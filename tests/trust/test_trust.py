@@ -62,7 +62,7 @@ def test_what_was_run_on_other_code_is_kept_and_told_as_such(tmp_path: Path) -> 
 
 def test_the_gaps_are_those_of_the_fault_table() -> None:
     gaps = page([]).split("## Known gaps")[1]
-    assert "- MD20: " in gaps
+    assert "- MD4: " in gaps
 
 
 def test_the_last_line_is_read_or_nothing_is() -> None:
