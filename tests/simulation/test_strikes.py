@@ -47,7 +47,7 @@ def test_what_finds_nobody_to_strike_is_not_counted(world: World, name: str) -> 
 
 @pytest.mark.parametrize("name", ["journal_full", "journal_locked", "operator_kill"])
 def test_what_is_so_already_is_not_counted_again(world: World, name: str) -> None:
-    world.mishaps._rng.random = lambda: 1.0  # type: ignore[method-assign]  # at once
+    world.mishaps._rng.random = lambda: 1.0  # type: ignore[method-assign]  # strikes at once
     assert [happen(world, name), happen(world, name)] == [1, 0]
     world.failing.unlock()
 

@@ -14,6 +14,7 @@ from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.events import IncidentSeen
 from arbit.domain.money import BPS
 from arbit.domain.refusal import RefusalCode, Refused
+from arbit.execution import fee_watch
 from arbit.execution.fee_watch import CHEAPER_NS, DAY_NS, FeeWatch
 from tests.unit.execution.world import FEE, FEES, Script, ScriptedVenue, World
 from tests.unit.venues.virtual import settle
@@ -171,25 +172,33 @@ async def test_a_cheaper_fee_is_asked_about_without_a_stop_and_seldom() -> None:
     assert world.told("fee") == []
 
 
+@pytest.fixture
+def rare_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day has a third of a million looks, and nothing happens at most of them."""
+    monkeypatch.setattr(fee_watch, "LOOK_S", 10.0)
+
+
+@pytest.mark.usefixtures("rare_looks")
 async def test_fees_are_read_once_a_day_whatever_happens() -> None:
     world = Watched(reckoned=FEE, says=FEE)
     async with world.watching():
         await world.clock.advance(DAY_NS / SECOND - 1)
         assert world.asked == []
-        await world.clock.advance(2)
+        await world.clock.advance(20)
         assert len(world.asked) == 1
         assert world.told("fees") == [], "nothing is new"
         world.says(FEE * 2)
-        await world.clock.advance(DAY_NS / SECOND + 1)
+        await world.clock.advance(DAY_NS / SECOND + 20)
     assert len(world.asked) == 2
     assert world.reckoned == {FEE * 2}
     assert len(world.told("fees")) == 1
 
 
+@pytest.mark.usefixtures("rare_looks")
 async def test_a_user_keeps_what_he_set_unless_fills_take_more() -> None:
     world = Watched(reckoned=FEE, says=FEE / 2)
     world.setup.fees._stated = dict.fromkeys(FEES, FEE * 3).get
     async with world.watching():
-        await world.clock.advance(DAY_NS / SECOND + 1)
+        await world.clock.advance(DAY_NS / SECOND + 20)
     assert world.reckoned == {FEE * 3}
     assert max(world.reckoned) * BPS == 30
