@@ -16,6 +16,8 @@ from tests.integration.live_desk import Daemon, Exchange, arbit, rows, until
 
 LATE_MS = 3_000
 WHILE_S = 1.5
+# Each order held in vain is a failure: enough of them would stop what the test waits for.
+PATIENT = {"ARBIT_RISK__BREAKER_FAILURES": "1000"}
 
 
 @pytest.fixture
@@ -34,7 +36,8 @@ def second_leg_out(exchange: Exchange) -> str:
 def test_open_cycles_are_held_and_listed_and_only_an_operators_word_goes_on(
     exchange: Exchange, tmp_path: Path
 ) -> None:
-    with Daemon(tmp_path, "sandbox", **exchange.addresses("sandbox")) as daemon:
+    settings = exchange.addresses("sandbox") | PATIENT
+    with Daemon(tmp_path, "sandbox", **settings) as daemon:
         daemon.wait_for("cycle_ended")
         order = second_leg_out(exchange)
         assert f"told process {daemon.pid} " in arbit(tmp_path, "kill").stdout
