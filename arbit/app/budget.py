@@ -49,24 +49,23 @@ class Budget:
 
     def price(self, asset: str) -> Decimal | None:
         """Reference units for one unit of `asset`, or None when no believable book says."""
-        if asset == self._scan.reference_currency:
-            return Decimal(1)
-        for symbol, inverted in self._prices.get(asset, ()):
-            view = self._cache.fresh(symbol, self._clock_ns(), self._max_age_ns)
-            middle = _middle(view)
-            if middle is not None:
-                return 1 / middle if inverted else middle
-        return None
+        return self._valued(asset, self._believed)
 
     def last_price(self, asset: str) -> Decimal | None:
         """The same from the tops last verified, believable now or not: for what is over already.
 
         None when none was since the start, or no market joins the two.
         """
+        return self._valued(asset, self._cache.last_middle)
+
+    def _believed(self, symbol: str) -> Decimal | None:
+        return _middle(self._cache.fresh(symbol, self._clock_ns(), self._max_age_ns))
+
+    def _valued(self, asset: str, middle_of: Callable[[str], Decimal | None]) -> Decimal | None:
         if asset == self._scan.reference_currency:
             return Decimal(1)
         for symbol, inverted in self._prices.get(asset, ()):
-            middle = self._cache.last_middle(symbol)
+            middle = middle_of(symbol)
             if middle is not None:
                 return 1 / middle if inverted else middle
         return None

@@ -101,8 +101,7 @@ class Finale:
 
         def halted() -> bool:
             if not world.process.alive:
-                self._mend_nonces()
-                world.boot()
+                self._boot()
             trader = self._trader
             return trader is not None and trader.started and trader.halted
 
@@ -113,10 +112,10 @@ class Finale:
             world.watch.say(2, f"no halt {HALT_S:.0f} s after {world.plan.timed}")
         await world.until(self._agrees, AGREES_S)
 
-    def _mend_nonces(self) -> None:
-        """Nonces of a clock that was ahead, which nobody remembers, take a new key to be heard.
+    def _boot(self) -> None:
+        """A person starts what is down, with a new key where the old one's nonces are forgotten.
 
-        A backup forgot them, or the journal could not keep them.
+        They are of a clock that was ahead: a backup lacks them, or the journal could not keep them.
         """
         venue, world = self._world.venue, self._world
         forgot = world.mishaps.upheavals.restored or world.struck(*UNKEPT)
@@ -125,6 +124,7 @@ class Finale:
             venue.last_nonce = 0
             for key in venue.exchange.keys.values():
                 key.last_nonce = 0
+        world.boot()
 
     async def must_end(self) -> None:
         """SIGTERM: open cycles end, and it goes in order."""
@@ -202,8 +202,7 @@ class Finale:
         """Start what is down; resume what waits for a person, or rests for long."""
         world = self._world
         if not world.process.alive:
-            self._mend_nonces()
-            world.boot()
+            self._boot()
         trader = self._trader
         if trader is not None and trader.breaker.reason is Reason.CRASHES:
             world.operator.resume()  # a start waits long for what a halt does not let go home

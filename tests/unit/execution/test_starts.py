@@ -214,14 +214,20 @@ async def test_a_loss_that_nobody_can_price_lets_nothing_new_begin() -> None:
         assert refusal(world) == "breaker"
 
 
-async def test_what_nobody_prices_and_came_in_stops_nothing() -> None:
+async def held_with(prices: dict[str, Decimal]) -> World:
+    """A cycle whose second leg is refused, and no way home; these are all the prices there are."""
     world = World(Script(), REJECT, settings=usual_settings(unwind_budget_bps=D(0)))
     async with world.running():
         assert take(world) is None
-        world.sights.prices = {"USD": D(1)}
+        world.sights.prices = prices
         world.sights.books["ETH/BTC"] = NO_ETH
         await over(world)
     assert world.end == "held"
+    return world
+
+
+async def test_what_nobody_prices_and_came_in_stops_nothing() -> None:
+    world = await held_with({"USD": D(1)})
     assert world.breaker.reason is Reason.HELD
     spent = world.venue.sent[0].most_spent
     assert only_cycle(world).profit_ref == -spent, "what was paid counts, what it bought does not"
@@ -296,13 +302,7 @@ def unknown_of(world: World) -> str:
 
 
 async def test_what_came_in_is_no_profit_where_nobody_prices_what_was_paid() -> None:
-    world = World(Script(), REJECT, settings=usual_settings(unwind_budget_bps=D(0)))
-    async with world.running():
-        assert take(world) is None
-        world.sights.prices = {"BTC": D(100)}
-        world.sights.books["ETH/BTC"] = NO_ETH
-        await over(world)
-    assert world.end == "held"
+    world = await held_with({"BTC": D(100)})
     assert only_cycle(world).profit < 0
     assert only_cycle(world).profit_ref is None
     assert not world.journal.recall().profit_ref_by_day
