@@ -12,7 +12,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arbit.domain.records import Batch
 from arbit.sandbox.orders import Trade
@@ -30,6 +30,14 @@ NOTHING = Decimal("0.00001")  # a tenth of a basis point of what was traded
 PERCENT = 100
 
 
+class Taken(NamedTuple):
+    """A fee that was taken: at least and at most so much, heard of with that commit."""
+
+    least: Decimal
+    most: Decimal
+    commit: int
+
+
 class Heard:
     """What one process knows: nothing of it is known to the next one."""
 
@@ -38,7 +46,7 @@ class Heard:
         self.said: Decimal | None = None  # the venue's answer: it has one rate for all markets
         self.asked_ns = self.said_ns = 0
         self.doubts = ""  # the fill that was dearer than it
-        self.dear: dict[str, tuple[Decimal, int]] = {}  # what a market took, at which commit
+        self.dear: dict[str, Taken] = {}  # what a market took that the venue had not told
 
 
 class Fees:
@@ -77,8 +85,8 @@ class Fees:
         heard = self._of(process)
         heard.said, heard.asked_ns, heard.doubts = rate, asked_ns, ""
         heard.said_ns = self._world.loop.now_ns
-        for symbol, (dear, _) in list(heard.dear.items()):
-            if rate >= dear - NOTHING:
+        for symbol, dear in list(heard.dear.items()):
+            if rate >= dear.least - NOTHING:
                 del heard.dear[symbol]
 
     # --- what the daemon heard -------------------------------------------------------------------
@@ -105,12 +113,12 @@ class Fees:
         symbol, old_ns = trade.symbol, WALL_START_NS + heard.asked_ns
         if heard.said is None or trade.at_ns <= old_ns:
             return
-        dear = heard.dear.get(symbol, (heard.said, 0))[0]
-        if rate > heard.said + slack and not heard.doubts and rate > dear + slack:
+        dear = heard.dear.get(symbol, Taken(heard.said, heard.said, 0))
+        if rate - slack > max(heard.said, dear.most) and not heard.doubts:
             heard.doubts = f"{trade.trade_id} took {rate * 10_000:.2f} bps"
             self.doubted += 1
-        if rate > dear + slack or (symbol in heard.dear and rate < dear - slack):
-            heard.dear[symbol] = (rate - slack, self._commits)
+        if rate - slack > dear.most or (symbol in heard.dear and rate + slack < dear.least):
+            heard.dear[symbol] = Taken(rate - slack, rate + slack, self._commits)
 
     # --- an order leaves -------------------------------------------------------------------------
 
@@ -132,9 +140,9 @@ class Fees:
     def _reckons(self, heard: Heard, client_id: str, symbol: str, rate: Decimal) -> None:
         """No less than the venue said, or a fill was taken, before this was written."""
         commit, at_ns = self._written[client_id]
-        dear, since = heard.dear.get(symbol, (Decimal(0), commit))
+        dear = heard.dear.get(symbol)
         said = heard.said if heard.said is not None and heard.said_ns < at_ns else Decimal(0)
-        least = max(dear if since < commit else Decimal(0), said)
+        least = max(dear.least if dear is not None and dear.commit < commit else Decimal(0), said)
         if rate < least - NOTHING:
             told = f"{rate * 10_000:.2f} bps of {symbol}, and has heard of {least * 10_000:.2f}"
             self._watch.say(7, f"{client_id} reckons with {told}")

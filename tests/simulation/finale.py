@@ -26,6 +26,8 @@ AHEAD_US = 5_000_000  # less than that a start is patient enough for
 LEAST_USD = 30
 AT_THE_LIMIT = {"asset_cap", "funds"}  # what is HELD fills a cap, until a person takes it home
 LOSS, UNPRICED = "daily_loss", "unpriced"
+# A start that begins halted waits long for what a halt does not let go home.
+LONG_STARTS = {Reason.CRASHES, Reason.UNRESOLVED}
 
 
 def state_of(trader: Trader) -> BreakerState:
@@ -204,8 +206,8 @@ class Finale:
         if not world.process.alive:
             self._boot()
         trader = self._trader
-        if trader is not None and trader.breaker.reason is Reason.CRASHES:
-            world.operator.resume()  # a start waits long for what a halt does not let go home
+        if trader is not None and trader.breaker.reason in LONG_STARTS:
+            world.operator.resume()
         if trader is None or not trader.started:
             return
         stopped = state_of(trader) in {BreakerState.HALTED, BreakerState.REDUCING}
