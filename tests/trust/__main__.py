@@ -17,6 +17,7 @@ import json
 import platform
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,19 +40,21 @@ def run(part: Part, tier: str, jobs: int, of: Mapping[str, str]) -> Ran:
     command = f"python -m {part.module} {asked}"
     print(f"{command} ...", file=sys.stderr, flush=True)
     began_s = time.monotonic()
-    ran = subprocess.run(
-        [sys.executable, "-m", part.module, *asked.split(), "--json"],
+    lines: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", part.module, *asked.split(), "--json"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=LONGEST_S,
-        check=False,
-    )
-    lines = ran.stdout.strip().splitlines()
-    for line in lines[:-1]:
-        print(line, file=sys.stderr)
+    ) as ran:
+        ends = threading.Timer(LONGEST_S, ran.kill)
+        ends.start()
+        for line in ran.stdout or ():  # told as it comes: a part may take an hour
+            lines = [*lines[-1:], line.rstrip()]
+            print(lines[-1], file=sys.stderr, flush=True)
+        ends.cancel()
     seconds = round(time.monotonic() - began_s, 1)
-    return Ran(part, command, seconds, ran.returncode, _last(lines), tier == "full", of)
+    return Ran(part, command, seconds, ran.wait(), _last(lines), tier == "full", of)
 
 
 def _last(lines: list[str]) -> dict[str, Any]:
