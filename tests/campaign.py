@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+OVER = ""  # a worker says nothing more; no line is empty
 MOST_TOLD = 5  # findings of one seed
 
 
@@ -24,10 +27,18 @@ class Tally(Protocol):
 def gathered(
     commands: Iterable[Sequence[str]], *, ends_well: Collection[int] = (0,)
 ) -> Iterator[dict[str, Any]]:
-    """The JSON lines of these `python -m` commands, all run at once, one process after the other.
+    """The JSON lines of these `python -m` commands, all run at once, as they come.
 
-    SystemExit when one ends otherwise than well.
+    A thread for each takes its lines off its hands: a pipe holds a minute's worth of them, and a
+    worker whose pipe is full stands still. SystemExit when one ends otherwise than well.
     """
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen(worker: subprocess.Popen[str]) -> None:
+        for line in worker.stdout or ():
+            lines.put(line)
+        lines.put(OVER)
+
     with contextlib.ExitStack() as stack:
         workers = [
             stack.enter_context(
@@ -35,9 +46,10 @@ def gathered(
             )
             for one in commands
         ]
-        for worker in workers:  # whoever is ahead waits in its pipe: order is by worker
-            for line in worker.stdout or ():
-                yield json.loads(line)
+        for worker in workers:
+            threading.Thread(target=listen, args=(worker,), daemon=True).start()
+        for _ in workers:
+            yield from map(json.loads, iter(lines.get, OVER))
         for worker in workers:
             if worker.wait() not in ends_well:
                 raise SystemExit(f"a worker ended with {worker.returncode}")

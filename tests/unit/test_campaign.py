@@ -41,13 +41,41 @@ def test_the_last_seed_may_be_the_first() -> None:
     assert {share[-1] for share in _shares("m", asked(jobs=2, backwards=True))} == {"--backwards"}
 
 
-def test_lines_come_process_by_process(tmp_path: Path) -> None:
+def test_the_lines_of_every_process_come(tmp_path: Path) -> None:
     commands = []
     for seed in (3, 1, 2):
         file = tmp_path / f"{seed}.json"
         file.write_text(f'{{"seed": {seed}}}')
         commands.append(["json.tool", "--compact", str(file)])
-    assert [told["seed"] for told in gathered(commands)] == [3, 1, 2]
+    assert sorted(told["seed"] for told in gathered(commands)) == [1, 2, 3]
+
+
+WAITS = """
+import json, pathlib, sys, time
+over = pathlib.Path(__file__).with_name("over")
+for _ in range(1_000):
+    if over.exists():
+        break
+    time.sleep(0.01)
+print(json.dumps({"waited_for_the_other": over.exists()}))
+"""
+TELLS = """
+import json, pathlib
+for number in range(2_000):
+    print(json.dumps({"number": number, "more": "x" * 500}), flush=True)
+pathlib.Path(__file__).with_name("over").touch()
+"""
+
+
+def test_a_process_that_has_much_to_tell_does_not_wait_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "first_waits.py").write_text(WAITS)
+    (tmp_path / "second_tells.py").write_text(TELLS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    told = list(gathered([["first_waits"], ["second_tells"]]))
+    assert {"waited_for_the_other": True} in told
+    assert [one["number"] for one in told if "number" in one] == list(range(2_000))
 
 
 def test_a_process_that_ends_badly_ends_the_campaign() -> None:
