@@ -178,7 +178,11 @@ class Finale:
 
     def _up(self) -> bool:
         self._supervise(30.0)
-        return self.trading() and self._world.watch.restraint.room
+        return self.trading() and self._world.watch.restraint.room and not self._asks_for_fees()
+
+    def _asks_for_fees(self) -> bool:
+        """Whether what a fill was taken has yet to be explained: that waits for room, too."""
+        return self._trader is not None and bool(self._trader.engine.setup.fees.doubt())
 
     def _more_than(self, accepted: int) -> bool:
         return len(self._world.watch.accepted) > accepted
