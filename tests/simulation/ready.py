@@ -9,21 +9,26 @@ rest (`own_s`) is the daemon's own. `OWN_S` bounds it and `READY_S` all of it in
 ten seconds of its own are enough for most seeds is demanded of many together (`figures.slow`).
 
 Those that take longer: a breaker that rests, with which an operator helps after ten seconds
-(`Finale`), a way home that the market makes long, and books that differ, which wait for the next
-comparison (`DOUBTED_S`).
+(`Finale`), a way home that the market makes long, books that differ, which wait for the next
+comparison (`DOUBTED_S`), and a cycle whose money has left the account: its orders home are refused,
+each later than the one before, until it is held (`PENNILESS_S`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arbit.domain.records import Purpose
+
 if TYPE_CHECKING:
+    from arbit.app.trader import Trader
     from tests.simulation.daemon import Life
     from tests.simulation.world import World
 
 READY_S = 240.0
 OWN_S = 30.0
 DOUBTED_S = 70.0  # more, where books differ: they are compared again a minute later
+PENNILESS_S = 60.0  # more, where an order home was refused for lack of money
 STEP_S = 0.25
 NEVER_S = -1.0  # nobody waited for it: the seed's end is a halt
 COUNTER_FULL = "the request counter has no room"
@@ -38,6 +43,7 @@ class Ready:
         self._began_ns = world.loop.now_ns
         self._waited_s = 0.0
         self._doubted = False  # whether the books were seen to differ
+        self._penniless = False  # whether what a cycle has in hand was seen to be gone
 
     @property
     def all_s(self) -> float:
@@ -55,13 +61,15 @@ class Ready:
         if life is not None and self._world.process.alive and waits_for_the_venue(life):
             self._waited_s += STEP_S
         trader = life.trader if life is not None else None
-        self._doubted = self._doubted or (trader is not None and bool(trader.auditor._doubted))
+        if trader is not None:
+            self._doubted = self._doubted or bool(trader.auditor._doubted)
+            self._penniless = self._penniless or lacks_money(trader)
 
     def late(self) -> str:
         """Why it takes too long, in words; empty while it does not."""
         if self.all_s > READY_S + self._world.watch.restraint.waits_s():
             return f"not ready {READY_S:.0f} s after faults stopped"
-        most_s = OWN_S + DOUBTED_S * self._doubted
+        most_s = OWN_S + DOUBTED_S * self._doubted + PENNILESS_S * self._penniless
         if self.own_s > most_s:
             return f"not ready after {most_s:.0f} s in which the venue's limits let it ask"
         return ""
@@ -69,6 +77,18 @@ class Ready:
     def over(self) -> None:
         """It is ready, or will not be."""
         self._world.result.ready_s, self._world.result.own_s = self.all_s, self.own_s
+
+
+def lacks_money(trader: Trader) -> bool:
+    """Whether the venue refused an order home of an open cycle since the account lacks the money.
+
+    That a cycle has it in hand is true all the same: it was withdrawn, or a fill took too much.
+    """
+    return any(
+        one.record.purpose is Purpose.UNWIND and "Insufficient funds" in one.record.reason
+        for work in trader.engine.works.values()
+        for one in work.cycle.orders
+    )
 
 
 def waits_for_the_venue(life: Life) -> bool:
