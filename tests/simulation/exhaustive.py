@@ -3,9 +3,9 @@
 `python -m tests.simulation.exhaustive` takes twenty-one short scenarios. Each runs once untouched,
 to count; then once for every seam of its first life (each side of a commit and of a send), killed
 there (`--seams`, and what is done when nothing else is asked for). `--resumes` kills at every
-resume as well, `--pairs` at every pair of seams (the second one in the life that recovers) for the
-first five, cut to one cycle, `--fail` lets every fault strike at each of its chances, and every
-write fail in each way, once each. `--scenario NAME` takes one, `--every N` each N-th point alone,
+resume, `--pairs` at every pair of seams (the second one in the life that recovers) for the first
+five, cut to one cycle, `--fail` lets every fault strike at each of its chances, and every write
+fail in each way, once each. `--scenario NAME` takes one, `--every N` each N-th point alone,
 `--jobs J` shares the scenarios among processes, `--json` prints one line at the end and nothing
 else. Exit code 1 with findings.
 """
@@ -120,20 +120,19 @@ def _changes(world: World) -> str:
     return str(script or (world.failing.fail_at, world.failing.kind))
 
 
-def kills(tally: Tally, scenario: Scenario, *, resumes: bool, pairs: bool, every: int = 1) -> None:
-    """Killed at every seam (or each `every`-th); then at every resume and pair of seams."""
+def kills(tally: Tally, scenario: Scenario, *, seams: bool, resumes: bool, every: int = 1) -> None:
+    """Killed at every seam, and at every resume (or at each `every`-th)."""
     whole = tally.run(scenario, "untouched", lambda world: None)
     first = whole.processes[0]
-    for point in range(1, first.points + 1, every):
+    for point in range(1, first.points + 1, every) if seams else ():
         tally.run(scenario, "seam", _killing({1: (point, 0)}))
-    if pairs:
-        kill_twice(tally, replace(scenario, cycles=1, seconds=0.4), every=every)
     for tick in range(1, first.ticks + 1, every) if resumes else ():
         tally.run(scenario, "resume", _killing({1: (0, tick)}))
 
 
 def kill_twice(tally: Tally, scenario: Scenario, *, every: int = 1) -> None:
-    """Killed at every seam, and then at every seam of the life that recovers."""
+    """Cut to one cycle: killed at every seam, and then at every seam of the life that recovers."""
+    scenario = replace(scenario, cycles=1, seconds=0.4)
     whole = tally.run(scenario, "untouched", lambda world: None)
     for point in range(1, whole.processes[0].points + 1, every):
         once = tally.run(scenario, "seam", _killing({1: (point, 0)}))
@@ -186,9 +185,11 @@ def examine(number: int, asked: argparse.Namespace, tell: Callable[[str], None])
     scenario, began_s = SCENARIOS[number], time.monotonic()
     with workshop() as disk:
         tally = Tally(disk, tell)
-        if asked.seams or asked.resumes or asked.pairs or not asked.fail:
-            pairs = asked.pairs and number < PAIRED
-            kills(tally, scenario, resumes=asked.resumes, pairs=pairs, every=asked.every)
+        seams = asked.seams or not (asked.resumes or asked.pairs or asked.fail)
+        if seams or asked.resumes:
+            kills(tally, scenario, seams=seams, resumes=asked.resumes, every=asked.every)
+        if asked.pairs and number < PAIRED:
+            kill_twice(tally, scenario, every=asked.every)
         if asked.fail:
             failures(tally, scenario, every=asked.every)
     seconds = round(time.monotonic() - began_s, 1)

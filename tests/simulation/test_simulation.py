@@ -157,7 +157,7 @@ def test_a_daemon_that_is_killed_again_and_again_stays_halted_until_a_person_res
 def test_a_kill_at_each_third_seam_of_a_clean_run_loses_nothing() -> None:
     with workshop() as disk:
         tally = Tally(disk)
-        kills(tally, SCENARIOS[0], resumes=False, pairs=False, every=3)
+        kills(tally, SCENARIOS[0], seams=True, resumes=False, every=3)
     assert tally.findings == []
     assert tally.kills >= 20
 

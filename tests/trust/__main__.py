@@ -1,8 +1,9 @@
 """The proof, run and told: `python -m tests.trust` writes `docs/TRUST.md`.
 
 `--tier full` runs the whole of it (hours on two cores), `quick` a few minutes' worth; `--only WORD`
-the part of that name, or those whose name has the word; `--jobs J` for the processes of each part;
-`--json` prints the outcome as one line. Exit code 1 when a part that was run does not hold.
+the part of that name or module, or those that have the word in either; `--jobs J` for the processes
+of each part; `--json` prints the outcome as one line. Exit code 1 when a part that was run does not
+hold.
 
 What each part told stands in `trust.json` beside the page. With `--only` the others keep what they
 told last, with the commit of then, so that hours can be spread over several sittings; the page says
@@ -99,17 +100,17 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     of, kept = facts(asked.tier), asked.out.with_name("trust.json")
-    wanted = [part for part in PARTS if part.module == asked.only]
-    wanted = wanted or [part for part in PARTS if asked.only in part.module]
+    wanted = [part for part in PARTS if asked.only in {part.word, part.module}]
+    wanted = wanted or [part for part in PARTS if asked.only in f"{part.module} {part.word}"]
     if not asked.only:
         keep(kept, [])
     failed = []
     for part in wanted:
         one = run(part, asked.tier, asked.jobs, of)
-        failed += [part.module] if not one.holds else []
-        told = {each.part.module: each for each in recalled(kept)}  # another may run beside this
-        told[part.module] = one
-        ran = [told[each.module] for each in PARTS if each.module in told]
+        failed += [part.word] if not one.holds else []
+        told = {each.part.word: each for each in recalled(kept)}  # another may run beside this
+        told[part.word] = one
+        ran = [told[each.word] for each in PARTS if each.word in told]
         keep(kept, ran)  # hours may be cut short: what is done is done
         asked.out.write_text(page(ran), encoding="utf-8")
     if asked.json:

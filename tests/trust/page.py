@@ -41,14 +41,14 @@ class Ran:
 
 def keep(file: Path, ran: Sequence[Ran]) -> None:
     """What each part told, for the next page."""
-    rows = [{**asdict(one), "part": one.part.module} for one in ran]
+    rows = [{**asdict(one), "part": one.part.word} for one in ran]
     file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def recalled(file: Path) -> list[Ran]:
     """What was kept of parts that are still there."""
     rows = json.loads(file.read_text("utf-8")) if file.exists() else []
-    parts = {part.module: part for part in PARTS}
+    parts = {part.word: part for part in PARTS}
     return [Ran(**{**row, "part": parts[row["part"]]}) for row in rows if row["part"] in parts]
 
 
@@ -83,12 +83,12 @@ def page(ran: Sequence[Ran]) -> str:
 
 
 def _names(ran: Sequence[Ran]) -> str:
-    return ", ".join(one.part.module for one in ran) or "none"
+    return ", ".join(one.part.word for one in ran) or "none"
 
 
 def _names_of_missing(ran: Sequence[Ran]) -> str:
-    there = {one.part.module for one in ran}
-    return ", ".join(part.module for part in PARTS if part.module not in there) or "none"
+    there = {one.part.word for one in ran}
+    return ", ".join(part.word for part in PARTS if part.word not in there) or "none"
 
 
 def _figures(one: Ran) -> Iterator[str]:

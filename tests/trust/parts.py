@@ -23,6 +23,11 @@ class Part:
     zero: tuple[str, ...]
     least: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def word(self) -> str:
+        """What it is called by: its name up to the colon."""
+        return self.name.partition(":")[0]
+
 
 PARTS = (
     Part(
@@ -47,13 +52,22 @@ PARTS = (
         {"saboteurs": 40},
     ),
     Part(
-        "Exhaustive kills, and failures at every call",
+        "Exhaustive: killed at every seam and pair of them, every call failed once",
         "tests.simulation.exhaustive",
         "--seams --most 2 --jobs {jobs}",
-        "--seams --resumes --pairs --fail --jobs {jobs}",
+        "--seams --pairs --fail --jobs {jobs}",
         ("scenarios", "runs", "points", "kills", "pairs", "failures", "findings"),
         ("findings",),
         {"scenarios": 20, "pairs": 1, "failures": 1},
+    ),
+    Part(
+        "Resumes: killed wherever it goes on",
+        "tests.simulation.exhaustive",
+        "--resumes --most 1 --every 10 --jobs {jobs}",
+        "--resumes --jobs {jobs}",
+        ("scenarios", "runs", "points", "kills", "findings"),
+        ("findings",),
+        {"scenarios": 20, "points": 20_000},
     ),
     Part(
         "Determinism: two processes, two dates, two folders, one trace",
@@ -77,7 +91,7 @@ PARTS = (
         {"seeds": 1_000},
     ),
     Part(
-        "Saboteurs of the wire: planted bugs that the wire simulation must catch",
+        "Wire saboteurs: planted bugs that the wire simulation must catch",
         "tests.wiresim.saboteurs",
         "--seeds 60 --only exponents --only truncated_is_refusal",
         "--seeds 300",

@@ -55,9 +55,9 @@ def test_what_was_run_on_other_code_is_kept_and_told_as_such(tmp_path: Path) -> 
     assert recalled(tmp_path / "trust.json") == ran
     said = page(ran)
     assert "- commit: bbb" in said
-    assert f"- parts that were run on other code than this: {PART.module}\n" in said
+    assert f"- parts that were run on other code than this: {PART.word}\n" in said
     assert f"- parts that hold: 1 of {len(PARTS)}" in said
-    assert f"- parts that were not run: {PARTS[2].module}, " in said
+    assert f"- parts that were not run: {PARTS[2].word}, " in said
 
 
 def test_the_gaps_are_those_of_the_fault_table() -> None:
