@@ -192,18 +192,16 @@ class Trader:
         await self.auditor.run()
 
     async def _books_believed(self) -> None:
-        """A way home needs books: wait until some are believed, but not for ever."""
-        if not any(not cycle.ended_ns for cycle in self.memory.cycles):
+        """Wait until books of the way home, and of what it is worth, are believed; not for ever."""
+        legs = [one.leg for cycle in self.memory.cycles if not cycle.ended_ns for one in cycle.plan]
+        if not legs:
             return
-        symbols = {
-            one.leg.symbol
-            for cycle in self.memory.cycles
-            if not cycle.ended_ns
-            for one in cycle.plan
-        }
+        symbols = {leg.symbol for leg in legs}
+        assets = {asset for leg in legs for asset in (leg.spend, leg.receive)}
         for _ in range(int(10 / STEP_S)):
             now_ns = self.setup.clock.monotonic_ns()
-            if all(self.sights.view(symbol, now_ns) is not None for symbol in symbols):
+            seen = all(self.sights.view(symbol, now_ns) is not None for symbol in symbols)
+            if seen and all(self.sights.last_price(asset) is not None for asset in assets):
                 return
             await self.setup.clock.sleep(STEP_S)
 

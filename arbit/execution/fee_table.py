@@ -2,8 +2,9 @@
 
 A fill that was dearer makes the venue's fees doubtful: nothing new begins until the venue was
 asked. Meanwhile ways home are priced with what was taken, and every other market as much dearer:
-a fee tier is the account's. Then the venue's answer holds, but never below what was taken. What a
-user has set is kept where it is more than both.
+a fee tier is the account's. Then the venue's answer holds, but never below what was taken, until a
+week has passed in which nothing was taken any more but the venue still says otherwise. What a user
+has set is kept where it is more than both.
 
 Synchronous: fills and answers come in, rates and words go out. Rates are fractions by symbol.
 """
@@ -18,6 +19,7 @@ from arbit.domain.money import EXACT, ZERO
 from arbit.domain.realised import MOST, Realised
 
 NAMED = 3  # markets that are named where many changed
+LASTS_NS = 7 * 86_400 * 1_000_000_000  # what was taken, against answers that say less
 
 
 class FeeTable:
@@ -47,6 +49,7 @@ class FeeTable:
         self._told: dict[str, Decimal] = {}  # what an operator knows of already
         self._doubts: dict[str, Realised] = {}  # what was taken, and is to be explained
         self._taken: dict[str, Realised] = {}  # what was, and the venue's answer did not explain
+        self._taken_ns: dict[str, int] = {}  # when it was seen last, by the venue's clock
 
     def doubt(self) -> str:
         """Why nothing new may begin, in words; empty while the fees are as they should be."""
@@ -79,14 +82,16 @@ class FeeTable:
             said = _surprise(symbol, took, fee.rate)
             return said + "; nothing new begins until the venue is asked" if news else ""
         if counts:
-            self._note_cheaper(symbol, took)
+            self._note_cheaper(symbol, took, at_ns)
         if not took.dearer(max(reckoned, self._told.get(symbol, ZERO))):
             return ""
         self._told[symbol] = took.rate  # of an order from before the fees were known as they are
         return _surprise(symbol, took, reckoned)
 
-    def _note_cheaper(self, symbol: str, took: Realised) -> None:
+    def _note_cheaper(self, symbol: str, took: Realised, at_ns: int) -> None:
         said, taken = self._said.get(symbol), self._taken.get(symbol)
+        if taken is not None:
+            self._taken_ns[symbol] = max(self._taken_ns[symbol], at_ns)
         if taken is not None and took.cheaper(taken.rate):
             self._taken[symbol] = taken = took  # the newest fill is the best witness
             self.cheaper = True
@@ -121,10 +126,12 @@ class FeeTable:
             explained = not took.dearer(self._said.get(symbol, ZERO))
             if explained or asked.get(symbol) is took:
                 del self._doubts[symbol]
-                self._taken[symbol] = took
+                self._taken[symbol], self._taken_ns[symbol] = took, known_ns
         for symbol, took in list(self._taken.items()):
-            if not took.dearer(self._said.get(symbol, ZERO)):
-                del self._taken[symbol]
+            since_ns = self._taken_ns[symbol] = self._taken_ns[symbol] or known_ns
+            lapsed = 0 < since_ns < known_ns - LASTS_NS
+            if lapsed or not took.dearer(self._said.get(symbol, ZERO)):
+                del self._taken[symbol], self._taken_ns[symbol]
         before = dict(self.fees)
         fresh = {symbol: self._fee(symbol) for symbol in {**before, **self._said}}
         changed = {s: fee for s, fee in fresh.items() if _is_news(fee, before.get(s))}

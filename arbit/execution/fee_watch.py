@@ -22,6 +22,7 @@ LONGEST_NS = 60_000 * MS  # between two that failed, at most
 CHEAPER_NS = 600_000 * MS  # between two because a fill was cheaper: that costs nothing but a chance
 DAY_NS = 86_400_000 * MS  # tiers follow the volume of thirty days
 FEES_KIND = "fees"  # the incident that tells of others
+UNTOLD = 3  # questions in vain, and an operator hears of it
 UNSURE_NS = 2_000 * MS  # the venue's clock is known better than this
 
 
@@ -65,10 +66,12 @@ class FeeWatch:
         self.questions += 1
         try:
             answer = await self._reader.fees(self._symbols)
-        except VenueError:
+        except VenueError as error:
             pause_ns = min(APART_NS << self._failures, LONGEST_NS)
             self._failures = min(self._failures + 1, 10)
             self._next_ns = self._setup.now_ns + pause_ns
+            if self._failures == UNTOLD:
+                self._tell_untold(error)
             return
         now_ns, self._failures = self._setup.now_ns, 0
         self._next_ns, self._day_ns = now_ns + APART_NS, now_ns + DAY_NS
@@ -79,9 +82,16 @@ class FeeWatch:
         if changes:
             self._tell(changes)
 
+    def _tell_untold(self, error: VenueError) -> None:
+        stops = "; nothing new begins until it does" if self._setup.fees.doubt() else ""
+        self._incident(f"the venue does not say its fees: {error}{stops}")
+
     def _tell(self, changes: str) -> None:
         rates = (fee.rate for fee in self._setup.fees.fees.values())
+        hurdles = demanded(rates, self._min_edge_bps)
+        self._incident(f"the venue was asked for its fees: {changes}; {hurdles}")
+
+    def _incident(self, said: str) -> None:
         pad = Pad()
-        said = f"the venue was asked for its fees: {changes}; {demanded(rates, self._min_edge_bps)}"
         self._engine.settling.incident(pad, FEES_KIND, said)
         self._engine.keeper.write(pad)

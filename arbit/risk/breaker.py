@@ -217,6 +217,9 @@ class Breaker:
             now_ns = self._clock.wall_ns()  # a clock set back begins no rest anew
             self._rested_at_ns = min(self._rested_at_ns or now_ns, now_ns)
             self._state = _S.REDUCING
+        elif self._rested_at_ns:  # nor does one last longer than any may: its clock was ahead
+            longest_ns = max(LONGEST_REST_S, self._settings.breaker_pause_s) * SECOND_NS
+            self._rested_at_ns = min(self._rested_at_ns, self._clock.wall_ns() + longest_ns)
         if self._state is not _S.ACTIVE:
             self._tell()
 

@@ -15,17 +15,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from arbit.domain.account import Balance, ClockOffset, Counts, Flow, KeyFacts, VenueOrder
-from arbit.domain.errors import FrameError, VenueRefused, VenueUnreachable
+from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
-from arbit.domain.realised import MOST
-from arbit.domain.triangle import Side
 from arbit.ports import Known, nothing_known
 from arbit.venues.ccxt.kraken_rest import parse_listing, result_of, v2_asset
+from arbit.venues.kraken.account_fees import AccountFees
+from arbit.venues.kraken.answers import amount_of, object_of, positive, side_of, text_of, time_ns
 from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.keyfacts import key_facts
 from arbit.venues.kraken.rest import PrivateRest
@@ -35,13 +35,8 @@ PAGE = 50
 MAX_PAGES = 200
 MAX_UNLISTED = 100
 LOOK_BACK_NS = SECOND_NS  # the venue leaves out what happened at the very start of a window
-MOST_MAGNITUDE = 40  # powers of ten: no time and no amount is further from one
-MOST_NS = 2**62  # the year 2116: beyond that it is no time of a trade
 MICRO_NS = 1_000  # REST rounds times to these
 MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
-UNKNOWN_PAIR = "EQuery:Unknown asset pair"
-MANY_PARTS = 30  # questions for the fees of one page, when some of its markets are gone
-PERCENT = Decimal(100)
 EACH_FILL = {"consolidate_taker": "false"}  # not the sum of a taker order's fills as one trade
 
 
@@ -99,6 +94,7 @@ class KrakenReads:
         self.offsets = offsets
         self._public = public  # an `ask(method)` of the public REST client
         self._learning = asyncio.Lock()
+        self._fees = AccountFees(rest, self.names)
 
     async def learn(self) -> None:
         """Ask for the venue's names, once."""
@@ -111,10 +107,10 @@ class KrakenReads:
     async def balances(self) -> Mapping[str, Balance]:
         """Every asset with a balance, and what open orders hold of it."""
         await self.learn()
-        result = _object(await self.rest.ask("BalanceEx"), "BalanceEx")
+        result = object_of(await self.rest.ask("BalanceEx"), "BalanceEx")
         found: dict[str, Balance] = {}
         for code, entry in result.items():
-            told = _object(entry, "BalanceEx")
+            told = object_of(entry, "BalanceEx")
             total = amount_of(told.get("balance"), "balance")
             held = amount_of(told.get("hold_trade", "0"), "hold_trade")
             asset = self.names.asset(code)
@@ -127,60 +123,24 @@ class KrakenReads:
         return found
 
     async def fees(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
-        """The account's own taker fee of each market, as a fraction; percent on the wire."""
+        """The account's own taker fee of each market, as a fraction."""
         await self.learn()
-        found: dict[str, Decimal] = {}
-        listed = [symbol for symbol in symbols if symbol in self.names.pairs]
-        for start in range(0, len(listed), PAGE):
-            asked = listed[start : start + PAGE]
-            for name, entry in (await self._fee_rows(asked)).items():
-                percent = amount_of(_object(entry, "TradeVolume").get("fee"), "fee")
-                rate = EXACT.divide(percent, PERCENT)
-                if not 0 <= rate <= MOST:  # reckoned with, it would hold every way home
-                    raise FrameError(f"TradeVolume: a fee of {percent} %")
-                symbol = self.names.symbol(name)
-                if symbol in asked:  # by two of its names: the dearer one counts
-                    found[symbol] = max(rate, found.get(symbol, rate))
-        if listed and not found:
-            raise FrameError("TradeVolume: no fee of any market")
-        return found
-
-    async def _fee_rows(self, asked: Sequence[str]) -> dict[str, Any]:
-        """What TradeVolume says of these markets, without those that the venue no longer knows.
-
-        It refuses the whole question for one of them: which one it is, ever smaller parts tell.
-        """
-        rows: dict[str, Any] = {}
-        parts, questions = [list(asked)], 0
-        while parts:
-            part = parts.pop()
-            names = ",".join(self.names.pairs[symbol] for symbol in part)
-            questions += 1
-            try:
-                result = _object(await self.rest.ask("TradeVolume", {"pair": names}), "TradeVolume")
-            except VenueRefused as refused:
-                if UNKNOWN_PAIR not in refused.text or questions >= MANY_PARTS:
-                    raise
-                half = len(part) // 2
-                parts += [some for some in (part[:half], part[half:]) if half]
-                continue
-            rows |= _object(result.get("fees"), "TradeVolume")
-        return rows
+        return await self._fees.of(symbols)
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Every open order of the account, ours or not."""
         await self.learn()
-        result = _object(await self.rest.ask("OpenOrders", reserved=True), "OpenOrders")
-        orders = _object(result.get("open"), "OpenOrders")
+        result = object_of(await self.rest.ask("OpenOrders", reserved=True), "OpenOrders")
+        orders = object_of(result.get("open"), "OpenOrders")
         return [self.order_of(order_id, entry) for order_id, entry in orders.items()]
 
     def order_of(self, order_id: str, entry: Any) -> VenueOrder:
         """An order of OpenOrders, ClosedOrders or QueryOrders."""
-        told = _object(entry, "an order")
+        told = object_of(entry, "an order")
         return VenueOrder(
             order_id=order_id,
             client_id=str(told.get("cl_ord_id") or ""),
-            symbol=self._shown(_object(told.get("descr"), "an order").get("pair")),
+            symbol=self._shown(object_of(told.get("descr"), "an order").get("pair")),
             open=text_of(told, "status") in {"open", "pending"},
             filled_qty=amount_of(told.get("vol_exec"), "vol_exec"),
             at_ns=time_ns(told.get("opentm", 0)),
@@ -212,7 +172,9 @@ class KrakenReads:
         for start in range(0, len(trade_ids), MANY_IDS):
             asked = trade_ids[start : start + MANY_IDS]
             params = {"txid": ",".join(asked)}
-            rows = _object(await self.rest.ask("QueryTrades", params, reserved=True), "QueryTrades")
+            rows = object_of(
+                await self.rest.ask("QueryTrades", params, reserved=True), "QueryTrades"
+            )
             if set(rows) != set(asked):
                 raise FrameError("QueryTrades: other trades than those asked for")
             trades += [self.trade_of(trade_id, row, order) for trade_id, row in rows.items()]
@@ -222,8 +184,8 @@ class KrakenReads:
         wanted, found = sorted(set(order_ids)), dict[str, dict[str, Any]]()
         for start in range(0, len(wanted), MANY_IDS):
             params = {"txid": ",".join(wanted[start : start + MANY_IDS]), **EACH_FILL}
-            rows = _object(await self.rest.ask("QueryOrders", params), "QueryOrders")
-            found |= {one: _object(row, "QueryOrders") for one, row in rows.items()}
+            rows = object_of(await self.rest.ask("QueryOrders", params), "QueryOrders")
+            found |= {one: object_of(row, "QueryOrders") for one, row in rows.items()}
         return found
 
     async def _pages(
@@ -236,9 +198,9 @@ class KrakenReads:
         read, promised = 0, 0  # new rows come in before the first: later ones only move away
         for _ in range(MAX_PAGES):
             page = {**(asked or {}), "start": start, "ofs": str(read)}
-            result = _object(await self.rest.ask(name, page), name)
-            fresh = _object(result.get(key), name)
-            rows |= {one: _object(row, name) for one, row in fresh.items()}
+            result = object_of(await self.rest.ask(name, page), name)
+            fresh = object_of(result.get(key), name)
+            rows |= {one: object_of(row, name) for one, row in fresh.items()}
             count = result.get("count")
             if type(count) is int:
                 promised = promised or count
@@ -256,7 +218,7 @@ class KrakenReads:
         either, a trade of ours is not believed: FrameError. Of anybody else's the fee is left out:
         what it moved is in the ledger's rows.
         """
-        told = _object(row, "a trade")
+        told = object_of(row, "a trade")
         symbol = self.names.symbol(told.get("pair"))
         base, _, quote = symbol.partition("/")
         fee = amount_of(told.get("fee"), "fee")
@@ -273,9 +235,9 @@ class KrakenReads:
             client_id=client_id,
             symbol=symbol,
             side=side_of(told.get("type")),
-            qty=_positive(told, "vol"),
-            price=_positive(told, "price"),
-            cost=_positive(told, "cost"),
+            qty=positive(told, "vol"),
+            price=positive(told, "price"),
+            cost=positive(told, "cost"),
             fees=((payers[0], fee),) if fee else (),
             at_ns=time_ns(told.get("time")),
         )
@@ -315,7 +277,7 @@ class KrakenReads:
         return Counts(trades, moved - by_trades)
 
     async def _count(self, name: str, asked: Mapping[str, str]) -> int:
-        count = _object(await self.rest.ask(name, asked), name).get("count")
+        count = object_of(await self.rest.ask(name, asked), name).get("count")
         if type(count) is not int or count < 0:
             raise FrameError(f"{name}: {count!r:.40} is no count")
         return count
@@ -339,61 +301,5 @@ class KrakenReads:
         return ClockOffset(offset_ns, uncertain_ns, clock.monotonic_ns())
 
 
-def amount_of(value: Any, what: str) -> Decimal:
-    """An exact amount: a string or a whole number on the wire. FrameError for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise FrameError(f"{what}: {value!r:.40} is no exact amount")
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        raise FrameError(f"{what}: {value!r:.40} is no amount") from None
-    if not amount.is_finite() or abs(amount.adjusted()) > MOST_MAGNITUDE:
-        raise FrameError(f"{what}: {value!r:.40} is no amount")
-    return amount
-
-
-def time_ns(value: Any) -> int:
-    """Unix seconds as nanoseconds. FrameError when it is no time."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise FrameError(f"{value!r:.40} is no time")
-    try:
-        seconds = Decimal(str(value))
-        # Not to be written out before that: a dozen characters can stand for a million digits.
-        found = int(seconds * SECOND_NS) if abs(seconds.adjusted()) < MOST_MAGNITUDE else -1
-    except (ArithmeticError, ValueError):
-        found = -1
-    if not 0 <= found < MOST_NS:
-        raise FrameError(f"{value!r:.40} is no time")
-    return found
-
-
 def _seconds(at_ns: int) -> str:
     return f"{Decimal(max(0, at_ns)) / SECOND_NS:.6f}"
-
-
-def side_of(word: Any) -> Side:
-    """`buy` or `sell`. FrameError otherwise."""
-    if not isinstance(word, str) or word not in {"buy", "sell"}:
-        raise FrameError(f"{word!r:.40} is no side")
-    return Side(word)
-
-
-def text_of(row: Mapping[str, Any], name: str) -> str:
-    """A word of a row, of which there must be one. FrameError otherwise."""
-    value = row.get(name)
-    if not isinstance(value, str) or not value:
-        raise FrameError(f"{name}: {value!r:.40} is not what it should be")
-    return value
-
-
-def _positive(row: Mapping[str, Any], name: str) -> Decimal:
-    amount = amount_of(row.get(name), name)
-    if amount <= 0:
-        raise FrameError(f"{name}: {amount} is not positive")
-    return amount
-
-
-def _object(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise FrameError(f"{what}: the answer is not what it should be")
-    return value

@@ -11,6 +11,7 @@ import pytest
 from arbit.app import trader as room
 from arbit.app.trader import Trader
 from arbit.domain.records import Memory
+from arbit.domain.triangle import Leg, Side
 from arbit.execution.recovery import STARTS
 from arbit.persistence.memory import MemoryJournal
 from tests.unit.venues.virtual import VirtualClock, settle
@@ -109,3 +110,34 @@ async def test_an_end_waits_for_what_the_last_trade_moved_to_be_told(
     await parts.clock.advance(0.1)
     assert await draining == ""
     assert looks[-1] is True
+
+
+async def test_a_start_waits_for_the_books_of_a_way_home_and_of_what_it_is_worth() -> None:
+    """What ends before anybody prices it counts as a loss that nobody can price."""
+    clock, believed, priced = VirtualClock(), set[str](), set[str]()
+    legs = [SimpleNamespace(leg=Leg("BTC/USDT", Side.BUY, "USDT", "BTC"))]
+    trader = object.__new__(Trader)
+    trader.__dict__.update(
+        memory=SimpleNamespace(cycles=[SimpleNamespace(ended_ns=0, plan=legs)]),
+        setup=SimpleNamespace(clock=clock),
+        sights=SimpleNamespace(
+            view=lambda symbol, _: symbol if symbol in believed else None,
+            last_price=lambda asset: 1 if asset in priced else None,
+        ),
+    )
+    waiting = asyncio.get_running_loop().create_task(trader._books_believed())
+    await clock.advance(1)
+    believed.add("BTC/USDT")
+    priced.add("BTC")
+    await clock.advance(1)
+    assert not waiting.done()
+    priced.add("USDT")
+    await clock.advance(1)
+    assert waiting.done()
+
+    priced.clear()
+    waiting = asyncio.get_running_loop().create_task(trader._books_believed())
+    await clock.advance(9)
+    assert not waiting.done()
+    await clock.advance(2)
+    assert waiting.done(), "but not for ever"

@@ -137,6 +137,45 @@ def test_an_unexplained_fee_stays_until_the_venue_says_so_or_a_fill_is_cheaper()
     assert table.reckoned["BTC/USD"] == 5
 
 
+DAY_NS = 86_400 * 1_000_000_000
+
+
+def test_what_was_taken_once_lapses_when_the_venue_has_said_otherwise_for_a_week() -> None:
+    """At the dearer fee no fill may come that could show it gone."""
+    table = Table()
+    table.heard("BTC/USD", "9")
+    table.answered("4", DAY_NS)
+    for day in range(2, 9):
+        table.answered("4", day * DAY_NS)
+        assert table.reckoned["BTC/USD"] == 9, day
+    assert table.answered("4", 8 * DAY_NS + 1) == "BTC/USD from 9 bps to 4 bps"
+    assert table.reckoned["BTC/USD"] == 4
+    table.heard("BTC/USD", "9", at_ns=9 * DAY_NS)
+    assert table.fees.doubt(), "the next such fill stops at once"
+
+
+def test_what_is_taken_again_and_again_does_not_lapse() -> None:
+    table = Table()
+    table.heard("BTC/USD", "9")
+    for day in range(30):
+        table.answered("4", day * DAY_NS)
+        table.heard("BTC/USD", "9", at_ns=day * DAY_NS + 1)
+        assert table.fees.doubt() == ""
+        assert table.reckoned["BTC/USD"] == 9
+
+
+def test_what_was_taken_stays_while_nobody_knows_the_venues_time() -> None:
+    table = Table()
+    table.heard("BTC/USD", "9")
+    for _ in range(30):
+        table.answered("4")
+    assert table.reckoned["BTC/USD"] == 9
+    table.answered("4", 30 * DAY_NS)
+    assert table.reckoned["BTC/USD"] == 9, "it may have been seen a moment ago"
+    table.answered("4", 38 * DAY_NS)
+    assert table.reckoned["BTC/USD"] == 4
+
+
 def test_a_doubt_that_came_while_the_venue_was_asked_waits_for_the_next_answer() -> None:
     table = Table()
     table.heard("BTC/USD", "9")

@@ -213,6 +213,18 @@ def test_a_note_that_cannot_be_read_halts_until_an_operator_looks(note: str) -> 
     assert desk.breaker.state() is BreakerState.HALTED
 
 
+def test_a_rest_lasts_no_longer_than_any_may_though_its_clock_was_ahead() -> None:
+    desk = Desk(breaker_failures=1, breaker_pause_s=100)
+    desk.pass_s(86_400)
+    desk.breaker.note_failure("unknown", desk.clock.now_ns)
+    desk.pass_s(-86_400)
+    again = desk.restarted()
+    desk.pass_s(3_599)
+    assert again.state() is BreakerState.REDUCING
+    desk.pass_s(1)
+    assert again.state() is BreakerState.PROBING
+
+
 def test_an_illegal_pair_raises_and_changes_nothing() -> None:
     with pytest.raises(IllegalTransition, match="rested cannot happen in active"):
         BREAKER_TABLE.after(BreakerState.ACTIVE, BreakerHappening.RESTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from arbit.domain.account import Counts, Flow
 from arbit.domain.errors import FrameError, VenueRefused
 from arbit.domain.triangle import Side
+from arbit.venues.kraken.account_fees import MANY_PARTS
 from tests.unit.venues.kraken.books_of_account import Account
 
 SECOND = 1_000_000_000
@@ -106,9 +108,43 @@ async def test_a_market_that_the_venue_took_off_its_list_does_not_hide_the_fees_
     assert await account.reads.fees(symbols) == {"BTC/USD": Decimal("0.0026")}
     assert asked == ["XXBTZUSD,XETHXXBT", "XETHXXBT", "XXBTZUSD"]
 
+    assert await account.reads.fees(symbols) == {"BTC/USD": Decimal("0.0026")}
+    assert asked[3:] == ["XXBTZUSD"], "what is gone is not looked for again"
+
     gone.add("XXBTZUSD")
-    with pytest.raises(FrameError):
-        await account.reads.fees(symbols)
+    for _ in range(2):
+        with pytest.raises(FrameError):
+            await account.reads.fees(symbols)
+    assert asked[4:] == ["XXBTZUSD"]
+
+
+async def test_many_markets_that_are_gone_are_found_out_over_several_questions() -> None:
+    account, asked = Account(), list[str]()
+    await account.reads.learn()
+    symbols = [f"C{number}/USD" for number in range(50)]
+    for known in (account.reads.names.pairs, account.reads.names.symbols):
+        known.update({symbol: symbol for symbol in symbols})
+    gone = set(symbols[::5])
+
+    def answer(params: Any) -> Any:
+        names = params["pair"].split(",")
+        asked.append(params["pair"])
+        if gone & set(names):
+            raise VenueRefused("EQuery:Unknown asset pair")
+        return {"fees": {name: {"fee": "0.2600"} for name in names}}
+
+    account.say(TradeVolume=answer)
+    for _ in range(5):
+        with contextlib.suppress(VenueRefused):
+            assert set(await account.reads.fees(symbols)) == set(symbols) - gone
+            break
+        assert len(asked) <= MANY_PARTS + 6, "and the halves that were put off until then"
+        asked.clear()
+    else:
+        pytest.fail("no answer after 150 questions")
+    asked.clear()
+    assert set(await account.reads.fees(symbols)) == set(symbols) - gone
+    assert len(asked) == 1
 
 
 async def test_of_a_fee_told_twice_the_dearer_counts_and_what_was_not_asked_is_left_out() -> None:

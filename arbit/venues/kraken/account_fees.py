@@ -1,0 +1,80 @@
+"""The account's own taker fees, by TradeVolume, a page of markets at a time.
+
+TradeVolume refuses a whole question for one market that it no longer knows. Which one it is, ever
+smaller parts tell; it is not asked about again, so that the next question is a short one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from arbit.domain.errors import FrameError, VenueRefused
+from arbit.domain.money import EXACT
+from arbit.domain.realised import MOST
+from arbit.venues.kraken.answers import amount_of, object_of
+from arbit.venues.kraken.rest import PrivateRest
+
+if TYPE_CHECKING:
+    from arbit.venues.kraken.reads import Names
+
+PAGE = 50
+UNKNOWN_PAIR = "EQuery:Unknown asset pair"
+MANY_PARTS = 30  # questions for the fees of one page, when some of its markets are gone
+PERCENT = Decimal(100)
+
+
+class AccountFees:
+    """Asks for them. `gone` are markets that the venue was heard to know no more, by symbol."""
+
+    def __init__(self, rest: PrivateRest, names: Names) -> None:
+        self._rest = rest
+        self._names = names
+        self.gone: set[str] = set()
+
+    async def of(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
+        """The fee of each market that is there, as a fraction; percent on the wire.
+
+        FrameError when an answer makes no sense, VenueError when there is none. What was found to
+        be gone until then stays known.
+        """
+        found: dict[str, Decimal] = {}
+        pairs = self._names.pairs
+        listed = [one for one in symbols if one in pairs and one not in self.gone]
+        for start in range(0, len(listed), PAGE):
+            asked = listed[start : start + PAGE]
+            for name, entry in (await self._rows(asked)).items():
+                percent = amount_of(object_of(entry, "TradeVolume").get("fee"), "fee")
+                rate = EXACT.divide(percent, PERCENT)
+                if not 0 <= rate <= MOST:  # reckoned with, it would hold every way home
+                    raise FrameError(f"TradeVolume: a fee of {percent} %")
+                symbol = self._names.symbol(name)
+                if symbol in asked:  # by two of its names: the dearer one counts
+                    found[symbol] = max(rate, found.get(symbol, rate))
+        if not found and any(symbol in pairs for symbol in symbols):
+            raise FrameError("TradeVolume: no fee of any market")
+        return found
+
+    async def _rows(self, asked: Sequence[str]) -> dict[str, Any]:
+        """What TradeVolume says of these markets, without those that it no longer knows."""
+        rows: dict[str, Any] = {}
+        parts, questions = [list(asked)], 0
+        while parts:
+            part = parts.pop()
+            names = ",".join(self._names.pairs[symbol] for symbol in part)
+            questions += 1
+            try:
+                told = await self._rest.ask("TradeVolume", {"pair": names})
+            except VenueRefused as refused:
+                if UNKNOWN_PAIR not in refused.text:
+                    raise
+                half = len(part) // 2
+                if not half:
+                    self.gone.update(part)
+                if questions >= MANY_PARTS:
+                    raise
+                parts += [some for some in (part[:half], part[half:]) if half]
+                continue
+            rows |= object_of(object_of(told, "TradeVolume").get("fees"), "TradeVolume")
+        return rows
