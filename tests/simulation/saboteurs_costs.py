@@ -184,7 +184,7 @@ def last_price_as_asked(sets: Sets) -> None:
         return price
 
     def last_price(self, asset):
-        return self.in_reference(asset, 0) or asked.get((id(self), asset))
+        return self._desk.budget.price(asset) or asked.get((id(self), asset))
 
     sets(DeskSights, "in_reference", in_reference)
     sets(DeskSights, "last_price", last_price)
