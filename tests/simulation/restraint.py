@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from arbit.domain.events import BreakerChanged, Event, OrderEnded
 from arbit.domain.records import Batch
 from arbit.sandbox.book import ASK, BID
+from tests.simulation.judge import UNKEPT
 from tests.simulation.loop import SECOND_NS, Process
 from tests.simulation.market import USD
 from tests.simulation.strains import LOCKOUT_S
@@ -36,6 +37,7 @@ PAUSES_S: Mapping[str, float] = {
     "EAPI:Invalid nonce": 1.0,
     "EGeneral:Temporary lockout": 900.0,
 }
+COUNTER_FULL = "EAPI:Rate limit exceeded"
 LOCKOUT = "EGeneral:Temporary lockout"
 AT_FAULT = ("EAPI:Invalid key", "EGeneral:Permission denied")  # a person has to look
 CRASH_WINDOW_S = 600
@@ -290,8 +292,19 @@ class Restraint:
         errors = told.get("error") if isinstance(told, dict) else None
         if name == CAUGHT_UP and errors == [] and asked_ns >= heard.hole_ns:
             heard.hole_ns = 0
+        if name != "AddOrder" and errors == [COUNTER_FULL]:  # orders hear it by chance as well
+            self._overran(name)
         if name == "AddOrder" and isinstance(errors, list) and len(errors) == 1:
             self._said(process, str(errors[0]))
+
+    def _overran(self, name: str) -> None:
+        """More was asked than the venue lets us, though what is kept of that outlives a process.
+
+        Unless it could not be kept, or was of a clock that has been set since.
+        """
+        mishaps = self._world.mishaps
+        if not (mishaps.jumps or mishaps.upheavals.restored or self._world.struck(*UNKEPT)):
+            self._watch.say(7, f"{name}: the venue's counter was full, and it was asked")
 
     def _said(self, process: Process, words: str) -> None:
         """The venue has refused an order with these words."""
