@@ -83,6 +83,10 @@ class MarketFeed(Protocol):
         """Take an independent look at these symbols now (a candidate's legs), within limits."""
         ...
 
+    def doubt_since(self, since_ns: int) -> None:
+        """What came since then may have waited to be read: it is to be looked at."""
+        ...
+
     def states(self) -> Mapping[str, str]:
         """Each connection's state in a word, for the screen."""
         ...

@@ -21,10 +21,14 @@ class Standstill:
     """
 
     def __init__(self, over: Callable[[int], None] = lambda _since_ns: None) -> None:
-        self._over = over
+        self._over = [over]
         self._beat_ns = 0
         self._since_ns = 0  # the last beat before the one that is not over yet
         self._blind_until_ns = 0
+
+    def tell(self, over: Callable[[int], None]) -> None:
+        """Another one who is told when it is over."""
+        self._over.append(over)
 
     def begin(self, now_ns: int) -> None:
         """From now on the loop beats."""
@@ -39,7 +43,8 @@ class Standstill:
         if now_ns < self._blind_until_ns:
             return False
         if self._since_ns:
-            self._over(self._since_ns)
+            for over in self._over:
+                over(self._since_ns)
             self._since_ns = 0
         return True
 

@@ -275,6 +275,7 @@ class VenueRun:
         self._awake_until_ns = 0
         self._awake = False
         desk.lane.on_candidate = self._candidate
+        desk.standstill.tell(feed.doubt_since)
 
     def drained(self) -> None:
         """Everything that had arrived is in the books: take a turn."""

@@ -113,6 +113,12 @@ class QuietBooks:
         """Pass on."""
         self._sink.set_status(symbol, reason)
 
+    def doubt_since(self, since_ns: int) -> None:
+        """What was proved since then counts as too old: the next look comes at once."""
+        for held in self._held.values():
+            if held.confirmed_ns > since_ns:
+                held.confirmed_ns = held.depth_ns = since_ns - 2 * self._half_age_ns
+
     def due(self, now_ns: int) -> bool:
         """True when some streamed book has not proved itself for half of its allowed age.
 

@@ -166,6 +166,9 @@ class SimFeed:
         held = [(k * s.sign, q) for s in (book.bids, book.asks) for k, q in _rows(s)]
         return held == [(price, qty) for price, qty, _ in (*bids, *asks)]
 
+    def doubt_since(self, since_ns: int) -> None:
+        """Nothing is asked for here: every book is told anew before it grows old."""
+
     def states(self) -> Mapping[str, str]:
         return {"ws0": "open"}
 

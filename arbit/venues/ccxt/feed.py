@@ -128,6 +128,10 @@ class CcxtFeed:
         """Compare these symbols' tops with their own REST depths now, within the rate limit."""
         await self._confirmer.confirm(symbols)
 
+    def doubt_since(self, since_ns: int) -> None:
+        """Have what came since then looked at."""
+        self._quiet.doubt_since(since_ns)
+
     def states(self) -> Mapping[str, str]:
         """The connection's state in a word, with how many of its books are live."""
         return {"ws0": f"{self._state} {self.beliefs.live}/{self.beliefs.watched}"}

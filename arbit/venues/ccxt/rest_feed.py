@@ -111,6 +111,10 @@ class RestFeed:
             if symbol in self._turns and self._polled_ns.get(symbol, 0) < limit_ns:
                 self._wanted[symbol] = None
 
+    def doubt_since(self, since_ns: int) -> None:
+        """Have what came since then looked at."""
+        self._quiet.doubt_since(since_ns)
+
     def states(self) -> Mapping[str, str]:
         """Whether the venue answers, with how many books are live."""
         word = "failing" if self._failures else "polling" if self._online else "not online"

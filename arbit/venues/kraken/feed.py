@@ -80,7 +80,7 @@ class KrakenFeed:
         self.on_drained: Callable[[], None] = lambda: None
         self._publish = publish
         self._max_age_ns = setup.max_book_age_ms * MS
-        quiet = QuietBooks(
+        self._quiet = quiet = QuietBooks(
             sink, max_age_ns=self._max_age_ns, counts=self.counts, diverged=self.diverged
         )
         self._tap = StreamTap(quiet)
@@ -168,6 +168,10 @@ class KrakenFeed:
     def _recovered(self, symbol: str) -> None:
         if self._fallback is not None:
             self._fallback.back(symbol)
+
+    def doubt_since(self, since_ns: int) -> None:
+        """Have what came since then looked at."""
+        self._quiet.doubt_since(since_ns)
 
     def states(self) -> Mapping[str, str]:
         """Each socket's state in a word, with how many of its books are live."""

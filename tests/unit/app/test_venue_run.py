@@ -30,6 +30,7 @@ class Feed:
     def __init__(self, act: Callable[[], Awaitable[None]]) -> None:
         self.counts = FeedCounts()
         self._act = act
+        self.doubted: list[int] = []
 
     async def run(self, symbols: Sequence[str]) -> None:
         await self._act()
@@ -37,6 +38,9 @@ class Feed:
 
     async def confirm(self, symbols: Sequence[str]) -> None:
         """Nobody to ask."""
+
+    def doubt_since(self, since_ns: int) -> None:
+        self.doubted.append(since_ns)
 
     def states(self) -> Mapping[str, str]:
         return {}
@@ -192,6 +196,8 @@ async def test_what_was_read_after_the_loop_stood_still_is_stale_until_it_is_pro
     assert not run.desk.standstill.blind(over_ns)
     max_age_ns = run.desk.setup.venue.max_book_age_ms * 1_000_000
     assert run.desk.cache.confirmed_ns[0] == began_ns - max_age_ns
+    assert isinstance(run.feed, Feed)
+    assert run.feed.doubted == [began_ns], "so that it has them looked at"
     cache.confirm(symbol, over_ns)
     run._turn(lambda _now_ns: None, over_ns + 1)
     assert cache.confirmed_ns[0] == over_ns
