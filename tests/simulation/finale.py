@@ -119,14 +119,18 @@ class Finale:
 
         They are of a clock that was ahead: a backup lacks them, or the journal could not keep them.
         """
+        if self._world.mishaps.jumps:
+            self._new_key()
+        self._world.boot()
+
+    def _new_key(self) -> None:
         venue, world = self._world.venue, self._world
         forgot = world.mishaps.upheavals.restored or world.struck(*UNKEPT)
         ahead_us = venue.last_nonce - world.clock.wall_ns() // 1_000
-        if forgot and world.mishaps.jumps and ahead_us > AHEAD_US:
+        if forgot and ahead_us > AHEAD_US:
             venue.last_nonce = 0
             for key in venue.exchange.keys.values():
                 key.last_nonce = 0
-        world.boot()
 
     async def must_end(self) -> None:
         """SIGTERM: open cycles end, and it goes in order."""

@@ -66,7 +66,7 @@ class Mishaps:
     """What the finale asks of the other simulation's mishaps: none of these happen here."""
 
     drifts: dict[str, Decimal] = {}  # noqa: RUF012  nobody writes to it
-    foreign = 0
+    foreign = jumps = 0
 
 
 class WireWorld:
