@@ -12,6 +12,7 @@ Synchronous: fills and answers come in, rates and words go out. Rates are fracti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arbit.domain.fees import Fee, FeeSource, bps_words
@@ -20,6 +21,14 @@ from arbit.domain.realised import MOST, Realised
 
 NAMED = 3  # markets that are named where many changed
 LASTS_NS = 7 * 86_400 * 1_000_000_000  # what was taken, against answers that say less
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A fee that fills took and the venue's answer did not explain; `seen_ns` is its clock's."""
+
+    fee: Realised
+    seen_ns: int  # 0 while nobody knows
 
 
 class FeeTable:
@@ -48,8 +57,7 @@ class FeeTable:
         }
         self._told: dict[str, Decimal] = {}  # what an operator knows of already
         self._doubts: dict[str, Realised] = {}  # what was taken, and is to be explained
-        self._taken: dict[str, Realised] = {}  # what was, and the venue's answer did not explain
-        self._taken_ns: dict[str, int] = {}  # when it was seen last, by the venue's clock
+        self._taken: dict[str, _Taken] = {}  # what was, and the venue's answer did not explain
 
     def doubt(self) -> str:
         """Why nothing new may begin, in words; empty while the fees are as they should be."""
@@ -91,11 +99,11 @@ class FeeTable:
     def _note_cheaper(self, symbol: str, took: Realised, at_ns: int) -> None:
         said, taken = self._said.get(symbol), self._taken.get(symbol)
         if taken is not None:
-            self._taken_ns[symbol] = max(self._taken_ns[symbol], at_ns)
-        if taken is not None and took.cheaper(taken.rate):
-            self._taken[symbol] = taken = took  # the newest fill is the best witness
-            self.cheaper = True
-        if said is not None and took.cheaper(max(said, taken.rate if taken else ZERO)):
+            cheaper = took.cheaper(taken.fee.rate)  # the newest fill is the best witness
+            fee, seen_ns = (took if cheaper else taken.fee), max(taken.seen_ns, at_ns)
+            self._taken[symbol] = taken = _Taken(fee, seen_ns)
+            self.cheaper = self.cheaper or cheaper
+        if said is not None and took.cheaper(max(said, taken.fee.rate if taken else ZERO)):
             self.cheaper = True
 
     def _raise(self) -> None:
@@ -126,12 +134,14 @@ class FeeTable:
             explained = not took.dearer(self._said.get(symbol, ZERO))
             if explained or asked.get(symbol) is took:
                 del self._doubts[symbol]
-                self._taken[symbol], self._taken_ns[symbol] = took, known_ns
-        for symbol, took in list(self._taken.items()):
-            since_ns = self._taken_ns[symbol] = self._taken_ns[symbol] or known_ns
-            lapsed = 0 < since_ns < known_ns - LASTS_NS
-            if lapsed or not took.dearer(self._said.get(symbol, ZERO)):
-                del self._taken[symbol], self._taken_ns[symbol]
+                self._taken[symbol] = _Taken(took, known_ns)
+        for symbol, taken in list(self._taken.items()):
+            seen_ns = taken.seen_ns or known_ns
+            lapsed = 0 < seen_ns < known_ns - LASTS_NS
+            if lapsed or not taken.fee.dearer(self._said.get(symbol, ZERO)):
+                del self._taken[symbol]
+            else:
+                self._taken[symbol] = replace(taken, seen_ns=seen_ns)
         before = dict(self.fees)
         fresh = {symbol: self._fee(symbol) for symbol in {**before, **self._said}}
         changed = {s: fee for s, fee in fresh.items() if _is_news(fee, before.get(s))}
@@ -147,7 +157,7 @@ class FeeTable:
         stated, said, taken = self._stated(symbol), self._said.get(symbol), self._taken.get(symbol)
         found = []
         if taken is not None:
-            found.append(Fee(taken.rate, FeeSource.REALISED))
+            found.append(Fee(taken.fee.rate, FeeSource.REALISED))
         if said is not None:
             found.append(Fee(said, FeeSource.ACCOUNT))
         if stated is not None:

@@ -51,7 +51,7 @@ def run(part: Part, tier: str, jobs: int, of: Mapping[str, str]) -> Ran:
         ends = threading.Timer(LONGEST_S, ran.kill)
         ends.start()
         for line in ran.stdout or ():  # told as it comes: a part may take an hour
-            lines = [*lines[-1:], line.rstrip()]
+            lines = [line.rstrip()]
             print(lines[-1], file=sys.stderr, flush=True)
         ends.cancel()
     seconds = round(time.monotonic() - began_s, 1)

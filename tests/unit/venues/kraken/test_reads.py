@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -91,9 +92,8 @@ async def test_fees_come_as_fractions_by_symbol_and_unlisted_markets_are_left_ou
     assert await account.reads.fees(["NO/SUCH"]) == {}
 
 
-async def test_a_market_that_the_venue_took_off_its_list_does_not_hide_the_fees_of_others() -> None:
-    """It refuses the whole question for one name, and a doubt of the others would never end."""
-    gone, asked = {"XETHXXBT"}, list[str]()
+def volume_without(gone: set[str], asked: list[str]) -> Callable[[Any], Any]:
+    """TradeVolume of a venue that knows all markets but these, and what it was asked."""
 
     def answer(params: Any) -> Any:
         names = params["pair"].split(",")
@@ -102,8 +102,14 @@ async def test_a_market_that_the_venue_took_off_its_list_does_not_hide_the_fees_
             raise VenueRefused("EQuery:Unknown asset pair")
         return {"fees": {name: {"fee": "0.2600"} for name in names}}
 
+    return answer
+
+
+async def test_a_market_that_the_venue_took_off_its_list_does_not_hide_the_fees_of_others() -> None:
+    """It refuses the whole question for one name, and a doubt of the others would never end."""
+    gone, asked = {"XETHXXBT"}, list[str]()
     account = Account()
-    account.say(TradeVolume=answer)
+    account.say(TradeVolume=volume_without(gone, asked))
     symbols = ["BTC/USD", "ETH/BTC"]
     assert await account.reads.fees(symbols) == {"BTC/USD": Decimal("0.0026")}
     assert asked == ["XXBTZUSD,XETHXXBT", "XETHXXBT", "XXBTZUSD"]
@@ -126,14 +132,7 @@ async def test_many_markets_that_are_gone_are_found_out_over_several_questions()
         known.update({symbol: symbol for symbol in symbols})
     gone = set(symbols[::5])
 
-    def answer(params: Any) -> Any:
-        names = params["pair"].split(",")
-        asked.append(params["pair"])
-        if gone & set(names):
-            raise VenueRefused("EQuery:Unknown asset pair")
-        return {"fees": {name: {"fee": "0.2600"} for name in names}}
-
-    account.say(TradeVolume=answer)
+    account.say(TradeVolume=volume_without(gone, asked))
     for _ in range(5):
         with contextlib.suppress(VenueRefused):
             assert set(await account.reads.fees(symbols)) == set(symbols) - gone
