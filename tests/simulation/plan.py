@@ -132,6 +132,7 @@ def plan_of(seed: int) -> Plan:
     plan.plant_ms = 8 * (plan.latency_ms + plan.jitter_ms) + 40
     if benign:  # one after the other, each long enough for three legs
         plan.plant_ms = max(400, 2 * (14 * (plan.latency_ms + plan.jitter_ms) + 60))
+        plan.seconds *= 2.4
     plan.plants_every_ms = 150 if benign else plan.plant_ms * rng.choice((1.0, 2.0))
     _settings(plan, rng)
     if not benign:

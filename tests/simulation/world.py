@@ -46,6 +46,9 @@ LONGEST_S = 90.0  # of faults: however few cycles there were
 MOST_S = 1_200.0  # of virtual time; whoever is not through by then hangs
 MOST_HANDLES = 1_500_000
 MOST_LIVES = 40
+# Without faults the market is calm now and then: books are compared while nothing moves, and where
+# there is no such second in half a minute the daemon makes one, which would cost an opportunity.
+CALM_EVERY_S, CALM_S = 20.0, 3.0
 SELDOM = 255  # so many handles between two looks at whether it hangs
 PHASES = ("idle", "leg_1", "leg_2", "leg_3", "legs", "unwinding", "recovery", "shutdown")
 
@@ -293,7 +296,8 @@ class World:
         bps = (38.0, 60.0) if plan.benign else (32.0, 70.0)
         plant = planter.pick(self.loop.now_ns, int(plan.plant_ms * share * 1e6), bps)
         if plan.benign:
-            if plant.until_ns > ends_ns or (self.plants and self._still_there()) or self._no_room():
+            late = plant.until_ns > ends_ns or self._elapsed_s() % CALM_EVERY_S < CALM_S
+            if late or (self.plants and self._still_there()) or self._no_room():
                 return
             planter.refill()
             self.plants.append(plant)
