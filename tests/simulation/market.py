@@ -25,7 +25,7 @@ SYMBOLS = (
 )
 # What each asset is worth where nothing is shifted.
 USD = {"USD": Decimal(1), "EUR": Decimal("1.0842"), "BTC": Decimal(63_501), "ETH": Decimal(3_374)}
-LITTLE_USD = 100  # a cycle of that much is worth beginning
+ENOUGH_USD = 2_500  # for two cycles of the largest size, and a little more
 NEVER_HZ = 1e-9
 BPS = 1e-4
 
@@ -63,6 +63,7 @@ class Planter:
     def __init__(self, market: Market, rng: random.Random) -> None:
         self._market = market
         self._rng = rng
+        self._shifts: dict[str, float] = {}
 
     def pick(self, now_ns: int, lasts_ns: int, bps: tuple[float, float]) -> Plant:
         """Some pair, some way."""
@@ -73,16 +74,22 @@ class Planter:
 
     def shift(self, symbol: str, bps: float) -> None:
         """The makers of this pair see the fair price so far off."""
+        self._shifts[symbol] = bps
         pair = self._market.pairs[symbol]
         fair = self._fair(pair) * (1.0 + bps * BPS)
         for maker in pair.makers:
             self._market._record(pair, maker.requote(pair.book, fair, self._rng))
 
-    def refill(self) -> None:
-        """Makers come back where trading has left next to nothing on a side: none would trade."""
-        for symbol, pair in self._market.pairs.items():
-            if min(self._left_usd(pair, side) for side in (BID, ASK)) < LITTLE_USD:
-                self.shift(symbol, 0.0)
+    def refill(self) -> bool:
+        """Makers come back where trading has left little on a side, at the price that they see."""
+        pairs = self._market.pairs.items()
+        empty = [symbol for symbol, pair in pairs if self._least_usd(pair) < ENOUGH_USD]
+        for symbol in empty:
+            self.shift(symbol, self._shifts.get(symbol, 0.0))
+        return bool(empty)
+
+    def _least_usd(self, pair: Pair) -> Decimal:
+        return min(self._left_usd(pair, side) for side in (BID, ASK))
 
     def _left_usd(self, pair: Pair, side: int) -> Decimal:
         """What the best levels of a side are worth."""

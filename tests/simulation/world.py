@@ -296,10 +296,11 @@ class World:
         bps = (38.0, 60.0) if plan.benign else (32.0, 70.0)
         plant = planter.pick(self.loop.now_ns, int(plan.plant_ms * share * 1e6), bps)
         if plan.benign:
+            if planter.refill():
+                self.venue.moved()
             late = plant.until_ns > ends_ns or self._elapsed_s() % CALM_EVERY_S < CALM_S
             if late or (self.plants and self._still_there()) or self._no_room():
                 return
-            planter.refill()
             self.plants.append(plant)
         self.shift(plant.symbol, plant.shift_bps)
         self.venue.at(plant.until_ns, self.shift, plant.symbol, 0.0)
