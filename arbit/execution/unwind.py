@@ -21,6 +21,7 @@ from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to, plain
 from arbit.domain.triangle import Leg, Side
 from arbit.execution.cycle import Cycle, affordable
 from arbit.execution.depth import reach, untaken, walked
+from arbit.execution.minima import too_small
 
 SLACK = Decimal("0.0025")  # how far beyond the last level needed an order home may trade
 MAX_ROUTES = 64  # assets outside the triangle that are tried as a detour
@@ -148,15 +149,24 @@ class _Paths:
         return closed or self._around.view(symbol) is None
 
     def is_dust(self, asset: str, amount: Decimal) -> bool:
-        """Too little to be traded on either market of the triangle; a book not seen is no excuse.
-
-        Without a price the venue's minimum quantity decides where it can, and nothing else is
-        called dust.
-        """
+        """Too little for any way home within the triangle; a book not seen is no excuse."""
         if amount == 0 or asset not in self._home:  # no market joins it to the start asset
             return True
-        ways = (self._home, self._complete, self._reverse) if amount > 0 else (self._buy,)
-        return all(self._too_small(way[asset], abs(amount), owed=amount < 0) for way in ways)
+        if amount < 0:
+            return self._too_small(self._buy[asset], abs(amount), owed=True)
+        ways = (self._home, self._complete, self._reverse)
+        return not any(self._leads_home(way[asset], amount) for way in ways)
+
+    def _leads_home(self, leg: Leg, amount: Decimal) -> bool:
+        """Whether so much can be traded there, and what it brings from there straight home."""
+        if self._too_small(leg, amount, owed=False):
+            return False
+        view = self._around.view(leg.symbol)
+        if leg.receive == self.start or view is None or not (levels := view.facing(leg.side)):
+            return True
+        turn = EXACT.multiply if leg.side is Side.SELL else EXACT.divide
+        brings = turn(amount, levels[0].price)
+        return not self._too_small(self._home[leg.receive], brings, owed=False)
 
     def is_debt(self, asset: str, amount: Decimal) -> bool:
         """Whether it is owed and has a price: it costs that, however little it is."""
@@ -164,20 +174,8 @@ class _Paths:
 
     def _too_small(self, leg: Leg, amount: Decimal, *, owed: bool) -> bool:
         market = self._around.markets.get(leg.symbol)
-        if market is None:
-            return False
-        in_base = (leg.side is Side.SELL) is not owed
         view = self._around.view(leg.symbol)
-        levels = view.facing(leg.side) if view is not None else ()
-        if not levels and not in_base:
-            return market.cost_min is not None and amount < market.cost_min
-        qty = amount if in_base else EXACT.divide(amount, levels[0].price)
-        if market.qty_increment is not None:  # only whole lots can be ordered
-            qty = floor_to(qty, market.qty_increment)
-        few = qty <= 0 or (market.qty_min is not None and qty < market.qty_min)
-        if few or not levels or market.cost_min is None:
-            return few
-        return EXACT.multiply(qty, levels[0].price) < market.cost_min
+        return market is not None and too_small(leg, amount, market, view, owed=owed)
 
     def way(self, name: str, loose: Mapping[str, Decimal]) -> Way | None:
         """All the way home by completing or reversing; None where one is shut.

@@ -79,6 +79,18 @@ def test_no_way_leads_into_what_nobody_would_take_any_more() -> None:
     assert prospect.prices[COMPLETE] == "none"
 
 
+def test_what_one_market_takes_and_the_next_does_not_is_dust_too() -> None:
+    """0.0102 BTC: too little for BTC/USD, and of the ETH that it buys ETH/USD would take none."""
+    seen = scene(("0.0102", "0", "0"), {})
+    straight = {"BTC/USD": replace(seen.markets["BTC/USD"], qty_min=D("0.02"))}
+    beyond = {"ETH/USD": replace(seen.markets["ETH/USD"], qty_min=D("0.6"))}
+    one_way = look(replace(seen, markets={**seen.markets, **straight}))
+    assert one_way.chosen is not None
+    assert one_way.chosen.name == COMPLETE
+    none = look(replace(seen, markets={**seen.markets, **straight, **beyond}))
+    assert none.home
+
+
 def test_a_detour_that_has_begun_goes_on_while_another_is_still_to_come() -> None:
     """Straight home costs half for both: each goes through SOL, one after the other."""
     half = {
