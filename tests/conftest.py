@@ -4,8 +4,6 @@ A campaign lives whole daemons thousands of times; being traced for coverage mak
 slow, and what it reaches is covered by the tests of the rooms themselves.
 """
 
-import os
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,6 @@ settings.load_profile("arbit")
 
 HERE = Path(__file__).parent
 CAMPAIGNS = tuple(HERE / name for name in ("simulation", "wiresim", "fuzz"))
-TRACED_CHILDREN = "COVERAGE_PROCESS_CONFIG"  # by which coverage's own patch has children traced
 # Files are shared out in this order: whoever is through early takes small ones from the end, and no
 # process is left alone with a long one. The rest comes between.
 FIRST, LAST = (*CAMPAIGNS, HERE / "property"), HERE / "unit"
@@ -38,14 +35,3 @@ def _turn(item: pytest.Item) -> int:
     if any(item.path.is_relative_to(folder) for folder in FIRST):
         return 0
     return 2 if item.path.is_relative_to(LAST) else 1
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Nor are processes traced that a campaign's test begins."""
-    kept = os.environ.pop(TRACED_CHILDREN, None) if _of_a_campaign(item) else None
-    try:
-        return (yield)
-    finally:
-        if kept is not None:
-            os.environ[TRACED_CHILDREN] = kept
