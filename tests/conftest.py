@@ -4,6 +4,9 @@ A campaign lives whole daemons thousands of times; being traced for coverage mak
 slow, and what it reaches is covered by the tests of the rooms themselves.
 """
 
+import os
+import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -14,24 +17,44 @@ settings.load_profile("arbit")
 
 HERE = Path(__file__).parent
 CAMPAIGNS = tuple(HERE / name for name in ("simulation", "wiresim", "fuzz"))
+TRACED_CHILDREN = "COVERAGE_PROCESS_CONFIG"  # by which coverage's own patch has children traced
 # Files are shared out in this order: whoever is through early takes small ones from the end, and no
 # process is left alone with a long one. The rest comes between.
 FIRST, LAST = (*CAMPAIGNS, HERE / "property"), HERE / "unit"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the campaigns' own tests untraced, and have files of long tests begun first."""
-    for item in items:
-        if _of_a_campaign(item):
-            item.add_marker(pytest.mark.no_cover)
+    """Have files of long tests begun first."""
     items.sort(key=_turn)
-
-
-def _of_a_campaign(item: pytest.Item) -> bool:
-    return any(item.path.is_relative_to(campaign) for campaign in CAMPAIGNS)
 
 
 def _turn(item: pytest.Item) -> int:
     if any(item.path.is_relative_to(folder) for folder in FIRST):
         return 0
     return 2 if item.path.is_relative_to(LAST) else 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Leave untraced what costs much and shows little.
+
+    The plugin's own mark for it does nothing in a test process that another one began: there is a
+    second tracer beneath the one that it takes away.
+    """
+    campaign = any(item.path.is_relative_to(folder) for folder in CAMPAIGNS)
+    tracer = sys.gettrace() if campaign else None
+    kept = None if _traces_children(item) else os.environ.pop(TRACED_CHILDREN, None)
+    if tracer is not None:
+        sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        if tracer is not None:
+            sys.settrace(tracer)
+        if kept is not None:
+            os.environ[TRACED_CHILDREN] = kept
+
+
+def _traces_children(item: pytest.Item) -> bool:
+    """Whether it is only in a process of its own that what is tested runs: a command of ours."""
+    return item.path.stem.endswith("_cli")
