@@ -20,6 +20,7 @@ import pytest
 
 from arbit.cli import main
 from tests.checker import compare
+from tests.integration.live_desk import rows
 
 QUICK = ("--venue", "sandbox", "--profile", "volatile", "--fee-bps", "1")
 
@@ -248,6 +249,9 @@ def test_kill_stops_a_running_daemon_and_unkill_lets_it_go_on(
     time.sleep(1.5)
     assert log.read_text().count('"method":"add_order"') == sent
     assert arbit(tmp_path, "unkill").returncode == 0
+    if rows(files(tmp_path)[1], "SELECT 1 FROM cycles WHERE state='held'"):
+        # What was in the air when the switch fell is held, and an unkill alone does not go on.
+        assert arbit(tmp_path, "resume", "sandbox").returncode == 0
     deadline = time.monotonic() + 60
     while log.read_text().count('"method":"add_order"') == sent:
         assert time.monotonic() < deadline, "it never traded again"

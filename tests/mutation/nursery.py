@@ -61,6 +61,7 @@ class Nursery:
 
     def prepare(self) -> float:
         """Import what may be shared; the processor seconds the tests take on the original."""
+        os.environ.pop("PYTEST_ADDOPTS", None)  # a caller's: coverage would erase its data
         settings.register_profile(
             PROFILE,
             derandomize=True,
