@@ -16,11 +16,11 @@ settings.register_profile("arbit", derandomize=True, deadline=None, database=Non
 settings.load_profile("arbit")
 
 HERE = Path(__file__).parent
-CAMPAIGNS = tuple(HERE / name for name in ("simulation", "wiresim", "fuzz"))
+CAMPAIGNS = tuple(HERE / name for name in ("simulation", "wiresim", "fuzz", "property"))
 TRACED_CHILDREN = "COVERAGE_PROCESS_CONFIG"  # by which coverage's own patch has children traced
 # Files are shared out in this order: whoever is through early takes small ones from the end, and no
 # process is left alone with a long one. The rest comes between.
-FIRST, LAST = (*CAMPAIGNS, HERE / "property"), HERE / "unit"
+FIRST, LAST = CAMPAIGNS, HERE / "unit"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
