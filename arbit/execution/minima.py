@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from arbit.domain.book import BookView
 from arbit.domain.market import Market
-from arbit.domain.money import EXACT, floor_to
+from arbit.domain.money import EXACT, ZERO, floor_to
 from arbit.domain.triangle import Leg, Side
 
 
@@ -29,3 +31,76 @@ def too_small(
     if few or not levels or market.cost_min is None:
         return few
     return EXACT.multiply(qty, levels[0].price) < market.cost_min
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Where each asset of a cycle may go: straight home, on, or back; and where it is bought."""
+
+    home: Mapping[str, Leg]
+    complete: Mapping[str, Leg]
+    reverse: Mapping[str, Leg]
+    buy: Mapping[str, Leg]
+
+
+@dataclass(frozen=True, slots=True)
+class Dust:
+    """What of a cycle's assets is too little for any way home; a book not seen is no excuse."""
+
+    start: str
+    legs: Legs
+    view: Callable[[str], BookView | None]
+    markets: Mapping[str, Market]
+
+    def rid_of(self, owed: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """Without what is dust.
+
+        What is kept only because it joins something is kept together with that.
+        """
+        kept = {asset for asset, amount in owed.items() if not self.has(asset, amount, owed)}
+        for asset in tuple(kept):
+            if self.has(asset, owed[asset], {}):
+                legs = (self.legs.complete[asset], self.legs.reverse[asset])
+                kept |= {leg.receive for leg in legs if owed.get(leg.receive, ZERO) > 0}
+        return {asset: amount for asset, amount in owed.items() if asset in kept}
+
+    def has(self, asset: str, amount: Decimal, beside: Mapping[str, Decimal]) -> bool:
+        """Whether so much of it is dust, with what is in hand and owed of the others beside it."""
+        legs = self.legs
+        if amount == 0 or asset not in legs.home:  # no market joins it to the start asset
+            return True
+        if amount < 0:
+            return self._too_small(legs.buy[asset], abs(amount), owed=True)
+        ways = (legs.home[asset], legs.complete[asset], legs.reverse[asset])
+        return not any(self._leads_home(leg, amount, beside) for leg in ways)
+
+    def _leads_home(self, leg: Leg, amount: Decimal, beside: Mapping[str, Decimal]) -> bool:
+        """Whether it can be traded, and what it brings goes straight home or pays what is owed."""
+        if self._too_small(leg, amount, owed=False):
+            return False
+        there = leg.receive
+        if there == self.start:
+            return True
+        brings = self._brings(leg, amount)
+        if brings is None:
+            return True
+        beside_it = beside.get(there, ZERO)
+        total = EXACT.add(brings, beside_it)
+        if beside_it < 0:
+            debt = EXACT.minus(beside_it)
+            if total <= 0 or not self._too_small(self.legs.buy[there], debt, owed=True):
+                return True
+        return not self._too_small(self.legs.home[there], total, owed=False)
+
+    def _brings(self, leg: Leg, amount: Decimal) -> Decimal | None:
+        """What an order for it would bring at the best price; None where nobody can say."""
+        market, view = self.markets.get(leg.symbol), self.view(leg.symbol)
+        levels = view.facing(leg.side) if view is not None else ()
+        if market is None or not levels:
+            return None
+        turn = EXACT.multiply if leg.side is Side.SELL else EXACT.divide
+        return turn(amount, levels[0].price)
+
+    def _too_small(self, leg: Leg, amount: Decimal, *, owed: bool) -> bool:
+        market, view = self.markets.get(leg.symbol), self.view(leg.symbol)
+        return market is not None and too_small(leg, amount, market, view, owed=owed)

@@ -21,7 +21,7 @@ from arbit.domain.money import EXACT, ONE, ZERO, ceil_to, floor_to, plain
 from arbit.domain.triangle import Leg, Side
 from arbit.execution.cycle import Cycle, affordable
 from arbit.execution.depth import reach, untaken, walked
-from arbit.execution.minima import too_small
+from arbit.execution.minima import Dust, Legs
 
 SLACK = Decimal("0.0025")  # how far beyond the last level needed an order home may trade
 MAX_ROUTES = 64  # assets outside the triangle that are tried as a detour
@@ -89,7 +89,7 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
         if asset != start
     }
     paths = _Paths(cycle, around)
-    loose = {asset: amount for asset, amount in owed.items() if not paths.is_dust(asset, amount)}
+    loose = paths.dust.rid_of(owed)
     if not loose:
         return Prospect({}, None, home=True, blind=False)
     loose |= {asset: amount for asset, amount in owed.items() if paths.is_debt(asset, amount)}
@@ -141,6 +141,8 @@ class _Paths:
             if leg is not None:
                 self._complete[asset] = self._reverse[asset] = self._home[asset] = leg
                 self._buy[asset] = leg.reversed()
+        legs = Legs(self._home, self._complete, self._reverse, self._buy)
+        self.dust = Dust(self.start, legs, around.view, around.markets)
 
     def is_shut(self, symbol: str) -> bool:
         """Whether nothing can be traded on this market now; a moment later perhaps."""
@@ -148,34 +150,9 @@ class _Paths:
         closed = market is None or market.why_not_tradable() is not None
         return closed or self._around.view(symbol) is None
 
-    def is_dust(self, asset: str, amount: Decimal) -> bool:
-        """Too little for any way home within the triangle; a book not seen is no excuse."""
-        if amount == 0 or asset not in self._home:  # no market joins it to the start asset
-            return True
-        if amount < 0:
-            return self._too_small(self._buy[asset], abs(amount), owed=True)
-        ways = (self._home, self._complete, self._reverse)
-        return not any(self._leads_home(way[asset], amount) for way in ways)
-
-    def _leads_home(self, leg: Leg, amount: Decimal) -> bool:
-        """Whether so much can be traded there, and what it brings from there straight home."""
-        if self._too_small(leg, amount, owed=False):
-            return False
-        view = self._around.view(leg.symbol)
-        if leg.receive == self.start or view is None or not (levels := view.facing(leg.side)):
-            return True
-        turn = EXACT.multiply if leg.side is Side.SELL else EXACT.divide
-        brings = turn(amount, levels[0].price)
-        return not self._too_small(self._home[leg.receive], brings, owed=False)
-
     def is_debt(self, asset: str, amount: Decimal) -> bool:
         """Whether it is owed and has a price: it costs that, however little it is."""
         return amount < 0 and self.worth({asset: amount}) is not None
-
-    def _too_small(self, leg: Leg, amount: Decimal, *, owed: bool) -> bool:
-        market = self._around.markets.get(leg.symbol)
-        view = self._around.view(leg.symbol)
-        return market is not None and too_small(leg, amount, market, view, owed=owed)
 
     def way(self, name: str, loose: Mapping[str, Decimal]) -> Way | None:
         """All the way home by completing or reversing; None where one is shut.
@@ -195,7 +172,9 @@ class _Paths:
         orders: list[HomeOrder] = []
         for asset in (*self.others, *inside):
             amount = holdings.get(asset, ZERO)
-            if amount <= 0 or (orders and self.is_dust(asset, amount)):
+            if amount <= 0:
+                continue
+            if orders and self.dust.has(asset, amount, holdings):
                 continue
             step = self._step(legs[asset], asset, amount)
             if step is None or (not step and amount > loose.get(asset, ZERO)):
@@ -272,7 +251,7 @@ class _Paths:
             owed = EXACT.minus(holdings.get(asset, ZERO))
             if owed <= 0:
                 continue
-            if self.is_dust(asset, EXACT.minus(owed)):
+            if self.dust.has(asset, EXACT.minus(owed), {}):
                 left = holdings.get(self.start, ZERO)
                 holdings[self.start] = EXACT.subtract(left, self.worth({asset: owed}) or ZERO)
                 continue

@@ -17,12 +17,13 @@ from arbit.app.standstill import Standstill
 from arbit.books import BookCache
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, Purpose
-from arbit.execution import audit, recovery, settling, steps, unwind
+from arbit.execution import audit, recovery, settling, steps
 from arbit.execution import cycle as cycles
 from arbit.execution import engine as engines
 from arbit.execution.engine import Engine
 from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
+from arbit.execution.minima import Dust
 from arbit.execution.setup import EngineSetup
 from arbit.execution.works import Work
 from arbit.ledger import Ledger
@@ -128,7 +129,7 @@ def results_left_open(sets: Sets) -> None:
 @bug("what is left over counts as dust")
 def everything_is_dust(sets: Sets) -> None:
     sets(steps, "_leftover", lambda cycle, index, markets: False)
-    sets(unwind._Paths, "is_dust", lambda self, asset, amount: True)
+    sets(Dust, "has", lambda self, asset, amount, beside: True)
 
 
 @bug("what could not be written is forgotten")

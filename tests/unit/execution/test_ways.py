@@ -179,3 +179,53 @@ def test_what_was_owed_before_and_is_too_small_costs_too() -> None:
     prospect = look(few)
     assert D(prospect.prices[REVERSE]) == D("99.5")
     assert prospect.loss == 0
+
+
+def least(seen: Scene, **qty_min: str) -> Scene:
+    """The same where markets (BTC_USD) take so many base units at least."""
+    few = {
+        symbol: replace(one, qty_min=D(qty_min.get(symbol.replace("/", "_"), one.qty_min or 0)))
+        for symbol, one in seen.markets.items()
+    }
+    return replace(seen, markets=few)
+
+
+def legs_of(prospect: unwind.Prospect) -> list[str]:
+    return [str(one.leg) for one in prospect.chosen.orders] if prospect.chosen else []
+
+
+def test_what_comes_home_together_with_what_is_in_hand_is_no_dust() -> None:
+    """0.01 BTC beside 9.9 ETH: too little for BTC/USD, but what they buy is sold with the rest."""
+    prospect = look(least(scene(("1", "9.9", "0"), {}), BTC_USD="0.02", ETH_USD="0.6"))
+    assert legs_of(prospect) == ["buy ETH/BTC", "sell ETH/USD"]
+    assert prospect.loss == 0
+
+
+def test_two_amounts_that_are_dust_each_come_home_together() -> None:
+    """0.05 BTC and 0.5 ETH, which are 1 ETH together: as much as ETH/USD takes."""
+    seen = least(scene(("0.1", "0.5", "0"), {}), BTC_USD="0.2", ETH_USD="0.9")
+    prospect = look(seen)
+    assert legs_of(prospect) == ["buy ETH/BTC", "sell ETH/USD"]
+    assert D(prospect.prices[COMPLETE]) == 10
+    fewer = look(least(seen, BTC_USD="0.2", ETH_USD="1.1"))
+    assert fewer.home
+
+
+def test_what_pays_a_debt_is_no_dust() -> None:
+    """0.01 BTC, and 2.1 ETH are owed: what BTC/USD does not take buys 0.1 of them."""
+    seen = scene(("1", "9.9", "12"), {}, policy=Policy.PARALLEL)
+    prospect = look(least(seen, BTC_USD="0.02", ETH_USD="0.6"))
+    assert legs_of(prospect) == ["buy ETH/BTC", "buy ETH/USD"]
+    assert prospect.loss == 0
+
+
+def test_what_pays_all_it_can_of_a_debt_that_nobody_sells_is_no_dust() -> None:
+    seen = scene(("1", "9.9", "10"), {}, policy=Policy.PARALLEL)
+    prospect = look(least(seen, BTC_USD="0.02", ETH_USD="0.6"))
+    assert legs_of(prospect) == ["buy ETH/BTC"]
+    assert prospect.loss == 0
+
+
+def test_what_would_pay_next_to_nothing_and_leave_dust_is_dust() -> None:
+    seen = scene(("1", "9.9", "9.901"), {}, policy=Policy.PARALLEL)
+    assert look(least(seen, BTC_USD="0.02", ETH_USD="0.6")).home
