@@ -45,12 +45,16 @@ class Legs:
 
 @dataclass(frozen=True, slots=True)
 class Dust:
-    """What of a cycle's assets is too little for any way home; a book not seen is no excuse."""
+    """What of a cycle's assets is too little for any way home; a book not seen is no excuse.
+
+    `detour` says whether so much of an asset has a way home through one outside the triangle.
+    """
 
     start: str
     legs: Legs
     view: Callable[[str], BookView | None]
     markets: Mapping[str, Market]
+    detour: Callable[[str, Decimal], bool]
 
     def rid_of(self, owed: Mapping[str, Decimal]) -> dict[str, Decimal]:
         """Without what is dust.
@@ -72,12 +76,13 @@ class Dust:
         if amount < 0:
             return self._too_small(legs.buy[asset], abs(amount), owed=True)
         ways = (legs.home[asset], legs.complete[asset], legs.reverse[asset])
-        return not any(self._leads_home(leg, amount, beside) for leg in ways)
+        open_to = [leg for leg in ways if not self._too_small(leg, amount, owed=False)]
+        if any(self._leads_home(leg, amount, beside) for leg in open_to):
+            return False
+        return not (open_to and self.detour(asset, amount))
 
     def _leads_home(self, leg: Leg, amount: Decimal, beside: Mapping[str, Decimal]) -> bool:
-        """Whether it can be traded, and what it brings goes straight home or pays what is owed."""
-        if self._too_small(leg, amount, owed=False):
-            return False
+        """Whether what so much brings there goes straight home, or pays what is owed."""
         there = leg.receive
         if there == self.start:
             return True

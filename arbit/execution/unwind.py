@@ -142,7 +142,7 @@ class _Paths:
                 self._complete[asset] = self._reverse[asset] = self._home[asset] = leg
                 self._buy[asset] = leg.reversed()
         legs = Legs(self._home, self._complete, self._reverse, self._buy)
-        self.dust = Dust(self.start, legs, around.view, around.markets)
+        self.dust = Dust(self.start, legs, around.view, around.markets, self._has_detour)
 
     def is_shut(self, symbol: str) -> bool:
         """Whether nothing can be traded on this market now; a moment later perhaps."""
@@ -210,6 +210,9 @@ class _Paths:
             return None
         order = self._spend_all(leg, amount) or self._spend_all(self._home[asset], amount)
         return () if order is None else (order,)
+
+    def _has_detour(self, asset: str, amount: Decimal) -> bool:
+        return self._best_detour(asset, amount) is not None
 
     def _best_detour(self, asset: str, amount: Decimal) -> tuple[HomeOrder, HomeOrder] | None:
         best: tuple[HomeOrder, HomeOrder] | None = None

@@ -229,3 +229,10 @@ def test_what_pays_all_it_can_of_a_debt_that_nobody_sells_is_no_dust() -> None:
 def test_what_would_pay_next_to_nothing_and_leave_dust_is_dust() -> None:
     seen = scene(("1", "9.9", "9.901"), {}, policy=Policy.PARALLEL)
     assert look(least(seen, BTC_USD="0.02", ETH_USD="0.6")).home
+
+
+def test_what_has_a_detour_home_is_no_dust() -> None:
+    """0.0102 BTC and no way home within the triangle, but SOL/BTC and SOL/USD take so little."""
+    seen = scene(("0.0102", "0", "0"), SOL_BOOKS)
+    prospect = look(least(seen, BTC_USD="0.02", ETH_USD="0.6"))
+    assert legs_of(prospect) == ["buy SOL/BTC", "sell SOL/USD"]
