@@ -174,10 +174,11 @@ class _Paths:
             amount = holdings.get(asset, ZERO)
             if amount <= 0:
                 continue
-            if orders and self.dust.has(asset, amount, holdings):
-                continue
-            step = self._step(legs[asset], asset, amount)
-            if step is None or (not step and amount > loose.get(asset, ZERO)):
+            had = loose.get(asset, ZERO)
+            dust = bool(orders) and self.dust.has(asset, amount, holdings)
+            step = () if dust else self._step(legs[asset], asset, amount)
+            paid = dust and had < 0  # what is left once a debt is paid may be little
+            if step is None or (not step and amount > had and not paid):
                 return None  # shut, or a way into what nobody would take any more
             for order in step:
                 self._move(holdings, order)

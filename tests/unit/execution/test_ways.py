@@ -236,3 +236,15 @@ def test_what_has_a_detour_home_is_no_dust() -> None:
     seen = scene(("0.0102", "0", "0"), SOL_BOOKS)
     prospect = look(least(seen, BTC_USD="0.02", ETH_USD="0.6"))
     assert legs_of(prospect) == ["buy SOL/BTC", "sell SOL/USD"]
+
+
+def test_nothing_is_turned_into_dust_while_the_straight_way_home_is_shut() -> None:
+    """0.0205 BTC, as little as BTC/USD takes: it is waited for, and no ETH bought that are dust."""
+    seen = least(scene(("0.0205", "0", "0"), {}, budget="5"), BTC_USD="0.0205", ETH_USD="0.6")
+    books = {name: one for name, one in seen.books.items() if name != "BTC/USD"}
+    shut = replace(seen, books=books, fees=dict.fromkeys(seen.fees, D("0.0026")))
+    prospect = look(shut)
+    assert prospect.chosen is None
+    assert prospect.blind
+    again = look(replace(shut, books=seen.books))
+    assert legs_of(again) == ["sell BTC/USD"]
