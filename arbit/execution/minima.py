@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from arbit.domain.book import BookView
 from arbit.domain.market import Market
-from arbit.domain.money import EXACT, ZERO, floor_to
+from arbit.domain.money import EXACT, ONE, ZERO, floor_to
 from arbit.domain.triangle import Leg, Side
+from arbit.execution.cycle import affordable
 
 
 def too_small(
@@ -54,6 +55,7 @@ class Dust:
     legs: Legs
     view: Callable[[str], BookView | None]
     markets: Mapping[str, Market]
+    fees: Mapping[str, Decimal]
     detour: Callable[[str, Decimal], bool]
 
     def rid_of(self, owed: Mapping[str, Decimal]) -> dict[str, Decimal]:
@@ -103,8 +105,11 @@ class Dust:
         levels = view.facing(leg.side) if view is not None else ()
         if market is None or not levels:
             return None
-        turn = EXACT.multiply if leg.side is Side.SELL else EXACT.divide
-        return turn(amount, levels[0].price)
+        qty = affordable(leg, amount, levels[0].price, market)
+        if qty is None:
+            return None
+        gross = EXACT.multiply(qty, levels[0].price) if leg.side is Side.SELL else qty
+        return EXACT.multiply(gross, EXACT.subtract(ONE, self.fees.get(leg.symbol, ZERO)))
 
     def _too_small(self, leg: Leg, amount: Decimal, *, owed: bool) -> bool:
         market, view = self.markets.get(leg.symbol), self.view(leg.symbol)

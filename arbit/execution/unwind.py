@@ -142,7 +142,8 @@ class _Paths:
                 self._complete[asset] = self._reverse[asset] = self._home[asset] = leg
                 self._buy[asset] = leg.reversed()
         legs = Legs(self._home, self._complete, self._reverse, self._buy)
-        self.dust = Dust(self.start, legs, around.view, around.markets, self._has_detour)
+        facts = (around.view, around.markets, around.fees)
+        self.dust = Dust(self.start, legs, *facts, self._has_detour)
 
     def is_shut(self, symbol: str) -> bool:
         """Whether nothing can be traded on this market now; a moment later perhaps."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from arbit.domain.book import BookView
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.records import CycleRecord, PlannedRecord
@@ -248,3 +250,12 @@ def test_nothing_is_turned_into_dust_while_the_straight_way_home_is_shut() -> No
     assert prospect.blind
     again = look(replace(shut, books=seen.books))
     assert legs_of(again) == ["sell BTC/USD"]
+
+
+@pytest.mark.parametrize(("fee", "dust"), [("0", False), ("0.0026", True)])
+def test_the_fee_decides_whether_what_is_brought_is_enough(fee: str, dust: bool) -> None:
+    """0.0102 BTC buy 0.10174563 ETH, which is just as much as ETH/USD takes."""
+    seen = least(scene(("0.0102", "0", "0"), {}), BTC_USD="0.02", ETH_USD="0.10174563")
+    prospect = look(replace(seen, fees=dict.fromkeys(seen.fees, D(fee))))
+    assert prospect.home is dust
+    assert legs_of(prospect) == ([] if dust else ["buy ETH/BTC", "sell ETH/USD"])
