@@ -52,7 +52,7 @@ class Homing:
         )
         prospect = unwind.look(work.cycle, work.budget, around)
         if prospect.home:
-            return steps.unwound(work.cycle, home=True, detail=work.cycle.record.detail)
+            return steps.unwound(work.cycle, home=True, detail=_with_dust(work.cycle))
         if prospect.chosen is None and prospect.blind and self._may_wait(work, now_ns):
             return None
         work.cycle = _with_prices(work.cycle, prospect.prices)
@@ -128,6 +128,12 @@ class Homing:
     def _hold(self, work: Work, why: str) -> steps.Step:
         self._setup.breaker.trip(Reason.HELD, f"{work.cycle.cycle_id}: {why}")
         return steps.unwound(work.cycle, home=False, detail=why)
+
+
+def _with_dust(cycle: Cycle) -> str:
+    """Why it came home, and what it leaves that nobody would take."""
+    left = cycle.left_behind()
+    return "; ".join(filter(None, (cycle.record.detail, left and f"left as dust: {left}")))
 
 
 def _with_prices(cycle: Cycle, prices: Mapping[str, str]) -> Cycle:

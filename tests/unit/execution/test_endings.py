@@ -11,6 +11,7 @@ import pytest
 
 from arbit.domain.account import TradeSeen
 from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.money import plain
 from arbit.domain.order import OrderState
 from arbit.execution.cycle import all_dust
 from arbit.risk.breaker import BreakerState, Reason
@@ -68,6 +69,22 @@ async def test_what_the_last_leg_leaves_is_dust_only_where_no_market_of_the_cycl
 
     assert world.end == end
     assert (left(world, "ETH") > D("0.2")) is (end == "done")
+    world.agrees()
+
+
+async def test_what_a_way_home_leaves_is_told_with_its_cycle() -> None:
+    world = World(Script(), Script(), Script(fraction=D("0.98")))
+    markets = world.sights.markets
+    markets["ETH/USD"] = replace(markets["ETH/USD"], qty_min=D("0.5"))
+    async with world.running():
+        assert take(world) is None
+        await over(world)
+
+    assert world.end == "unwound"
+    rest = {asset: left(world, asset) for asset in ("BTC", "ETH")}
+    assert any(rest.values())
+    said = ", ".join(f"{plain(amount)} {asset}" for asset, amount in rest.items() if amount)
+    assert only_cycle(world).detail == f"left as dust: {said}"
     world.agrees()
 
 
