@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,6 +25,9 @@ from arbit.config.text import (
 from arbit.config.venue import OrderTransport
 from arbit.domain.cycle import Policy
 from arbit.domain.errors import UserError
+
+_ADDRESSES = ("rest_url", "ws_url", "private_ws_url")
+_VENUES_OWN = ("alpaca.markets", "kraken.com")  # what is reached there may be real money
 
 
 def load_settings(
@@ -50,7 +54,7 @@ def load_settings(
     except ValidationError as error:
         problems += _complaints(error, gathered)
     else:
-        problems += _conflicts(settings, gathered)
+        problems += [*_conflicts(settings, gathered), *_misplaced(settings, gathered)]
     if problems:
         raise UserError("\n".join(dict.fromkeys(problems)))
     return settings
@@ -112,3 +116,32 @@ def _conflicts(settings: Settings, gathered: Gathered) -> list[str]:
         for name, venue in settings.venues.items()
         if settings.risk.policy is Policy.PARALLEL and venue.order_transport is OrderTransport.REST
     ]
+
+
+def _misplaced(settings: Settings, gathered: Gathered) -> list[str]:
+    """Addresses that would take orders without a word to money, or keys in the open."""
+    found = []
+    for name, venue in settings.venues.items():
+        for field in _ADDRESSES:
+            scheme, host = _reached(getattr(venue, field) or "")
+            if not any(f".{host}".endswith(f".{venues_own}") for venues_own in _VENUES_OWN):
+                continue
+            near = gathered.near(("venues", name, field))
+            said = near[1] if near is not None else key_of(("venues", name, field))
+            if name == "sandbox":
+                found.append(
+                    f"{said}: expected the address of an `arbit sandbox`: orders go there without "
+                    "--i-accept-real-orders"
+                )
+            elif scheme in ("http", "ws"):
+                found.append(f"{said}: expected {scheme}s://, or others read the key with us")
+    return found
+
+
+def _reached(url: str) -> tuple[str, str]:
+    """The scheme and the host of an address, a dot at its end left out."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address at all
+        return "", ""
+    return parts.scheme, (parts.hostname or "").rstrip(".")
