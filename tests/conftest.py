@@ -18,9 +18,9 @@ settings.load_profile("arbit")
 HERE = Path(__file__).parent
 CAMPAIGNS = tuple(HERE / name for name in ("simulation", "wiresim", "fuzz", "property"))
 TRACED_CHILDREN = "COVERAGE_PROCESS_CONFIG"  # by which coverage's own patch has children traced
-# Files are shared out in this order: whoever is through early takes small ones from the end, and no
+# Campaigns are shared out first: whoever is through early takes small files from the end, and no
 # process is left alone with a long one. The rest comes between.
-FIRST, LAST = CAMPAIGNS, HERE / "unit"
+LAST = HERE / "unit"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,9 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    if any(item.path.is_relative_to(folder) for folder in FIRST):
+    if _of_a_campaign(item):
         return 0
     return 2 if item.path.is_relative_to(LAST) else 1
+
+
+def _of_a_campaign(item: pytest.Item) -> bool:
+    return any(item.path.is_relative_to(campaign) for campaign in CAMPAIGNS)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,8 +45,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     The plugin's own mark for it does nothing in a test process that another one began: there is a
     second tracer beneath the one that it takes away.
     """
-    campaign = any(item.path.is_relative_to(folder) for folder in CAMPAIGNS)
-    tracer = sys.gettrace() if campaign else None
+    tracer = sys.gettrace() if _of_a_campaign(item) else None
     kept = None if _traces_children(item) else os.environ.pop(TRACED_CHILDREN, None)
     if tracer is not None:
         sys.settrace(None)

@@ -106,9 +106,7 @@ def _complaints(error: ValidationError, gathered: Gathered) -> list[str]:
 
 def _conflicts(settings: Settings, gathered: Gathered) -> list[str]:
     """What is good by itself and not together."""
-    path = ("risk", "policy")
-    near = gathered.near(path)
-    said = near[1] if near is not None else key_of(path)
+    said = _said(gathered, "risk", "policy")
     return [
         f"{said}: expected sequential with {key_of(('venues', name, 'order_transport'))}=rest, "
         "where a key's orders leave one after another: of three at once some would miss their "
@@ -126,8 +124,7 @@ def _misplaced(settings: Settings, gathered: Gathered) -> list[str]:
             scheme, host = _reached(getattr(venue, field) or "")
             if not any(f".{host}".endswith(f".{venues_own}") for venues_own in _VENUES_OWN):
                 continue
-            near = gathered.near(("venues", name, field))
-            said = near[1] if near is not None else key_of(("venues", name, field))
+            said = _said(gathered, "venues", name, field)
             if name == "sandbox":
                 found.append(
                     f"{said}: expected the address of an `arbit sandbox`: orders go there without "
@@ -136,6 +133,12 @@ def _misplaced(settings: Settings, gathered: Gathered) -> list[str]:
             elif scheme in ("http", "ws"):
                 found.append(f"{said}: expected {scheme}s://, or others read the key with us")
     return found
+
+
+def _said(gathered: Gathered, *path: str) -> str:
+    """A setting as the user said it or, where nobody did, its key."""
+    near = gathered.near(path)
+    return str(near[1]) if near is not None else key_of(path)
 
 
 def _reached(url: str) -> tuple[str, str]:

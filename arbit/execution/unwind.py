@@ -129,21 +129,21 @@ class _Paths:
         self._taken: dict[tuple[str, Side], Decimal] = {}  # by the orders of the way being priced
         self.start, self.first, self.second = cycle.assets
         one, two, three = (row.leg for row in cycle.record.plan)
-        self._complete = {self.first: two, self.second: three}
-        self._reverse = {self.second: two.reversed(), self.first: one.reversed()}
-        self._home = {self.first: one.reversed(), self.second: three}  # straight to the start asset
-        self._buy = {self.first: one, self.second: three.reversed()}
+        complete = {self.first: two, self.second: three}
+        reverse = {self.second: two.reversed(), self.first: one.reversed()}
+        home = {self.first: one.reversed(), self.second: three}  # straight to the start asset
+        buy = {self.first: one, self.second: three.reversed()}
         self.symbols = (one.symbol, two.symbol, three.symbol)
         inside = (self.start, self.first, self.second)
         self.others = tuple(asset for asset in cycle.moved() if asset not in inside)
         for asset in self.others:  # half-way through a detour, or a fee in a third asset
             leg = self._home_of(asset)
             if leg is not None:
-                self._complete[asset] = self._reverse[asset] = self._home[asset] = leg
-                self._buy[asset] = leg.reversed()
-        legs = Legs(self._home, self._complete, self._reverse, self._buy)
+                complete[asset] = reverse[asset] = home[asset] = leg
+                buy[asset] = leg.reversed()
+        self._legs = Legs(home=home, complete=complete, reverse=reverse, buy=buy)
         facts = (around.view, around.markets, around.fees)
-        self.dust = Dust(self.start, legs, *facts, self._has_detour)
+        self.dust = Dust(self.start, self._legs, *facts, self._has_detour)
 
     def is_shut(self, symbol: str) -> bool:
         """Whether nothing can be traded on this market now; a moment later perhaps."""
@@ -169,7 +169,7 @@ class _Paths:
     def _way(self, name: str, loose: Mapping[str, Decimal], inside: tuple[str, ...]) -> Way | None:
         self._taken.clear()
         holdings = dict(loose)
-        legs = self._complete if name == COMPLETE else self._reverse
+        legs = self._legs.complete if name == COMPLETE else self._legs.reverse
         orders: list[HomeOrder] = []
         for asset in (*self.others, *inside):
             amount = holdings.get(asset, ZERO)
@@ -198,7 +198,7 @@ class _Paths:
                 continue
             pair = self._best_detour(asset, amount)
             turns += pair is not None
-            step = pair or self._step(self._home[asset], asset, amount)
+            step = pair or self._step(self._legs.home[asset], asset, amount)
             if step is None:
                 return None
             for order in step:
@@ -210,7 +210,7 @@ class _Paths:
         """Spend it there; too little for that, straight home, or nowhere. None: it is shut."""
         if self._facts(leg) is None:
             return None
-        order = self._spend_all(leg, amount) or self._spend_all(self._home[asset], amount)
+        order = self._spend_all(leg, amount) or self._spend_all(self._legs.home[asset], amount)
         return () if order is None else (order,)
 
     def _has_detour(self, asset: str, amount: Decimal) -> bool:
@@ -260,7 +260,7 @@ class _Paths:
                 left = holdings.get(self.start, ZERO)
                 holdings[self.start] = EXACT.subtract(left, self.worth({asset: owed}) or ZERO)
                 continue
-            order = self._receive(self._buy[asset], owed)
+            order = self._receive(self._legs.buy[asset], owed)
             if order is None:
                 return None
             self._move(holdings, order)
@@ -271,7 +271,7 @@ class _Paths:
         """What is left over, at the middle of the books that join it to the start asset."""
         value = ZERO
         for asset, amount in loose.items():
-            leg = self._home.get(asset) or self._home_of(asset)
+            leg = self._legs.home.get(asset) or self._home_of(asset)
             if leg is None:
                 return None
             view = self._around.view(leg.symbol)
