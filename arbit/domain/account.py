@@ -13,6 +13,10 @@ from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
 
 
+# The kind of a flow that moves no balance: a fee that was taken with a trade and is stated later.
+FEE_POSTED = "fee"
+
+
 class Mode(enum.StrEnum):
     """What kind of money moves. Rows of one mode are never read by another."""
 
@@ -73,6 +77,10 @@ class Flow:
     when it came in; `at_ns` is the venue's wall time. `trade_id` names the trade that moved it, if
     one did: what it moved is booked from here when the trade is not ours, and what the venue
     rounded of it when it is. `digits` is how many decimals the venue's ledger keeps of the asset.
+
+    Of the kind `FEE_POSTED` it moved nothing: the venue took it with the trades, and states now
+    what it took (`amount`, negative, of the asset that paid). It stands for one trade or for
+    several; `symbol` names their market where the venue says so, and `at_ns` may be only the day's.
     """
 
     ref: str
@@ -82,6 +90,7 @@ class Flow:
     at_ns: int
     trade_id: str = ""
     digits: int | None = None
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,10 @@ class Trade:
     ours. `qty` is in base units, `price` in quote per base, `cost` in quote units as the venue
     booked it. `fees` are (asset, amount) as taken: none, one or several, in any asset.
     `at_ns` is the venue's wall time.
+
+    `fee_slack` is None where the fees are the venue's own statement. Else they are our reckoning
+    of one fee in one asset, which the venue took with the trade and posts later
+    (`account.FEE_POSTED`), and its own figure may differ from ours by at most so much, either way.
     """
 
     trade_id: str
@@ -184,6 +188,7 @@ class Trade:
     cost: Decimal
     fees: tuple[tuple[str, Decimal], ...]
     at_ns: int
+    fee_slack: Decimal | None = None
 
     def moves(self, base: str, quote: str) -> tuple[tuple[str, Decimal], ...]:
         """What it did to each asset, fees included: positive came in."""
