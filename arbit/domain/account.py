@@ -12,7 +12,6 @@ from arbit.domain.errors import VenueError
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
 
-
 # The kind of a flow that moves no balance: a fee that was taken with a trade and is stated later.
 FEE_POSTED = "fee"
 
