@@ -1,0 +1,1 @@
+"""Alpaca crypto, spoken natively: its market data, its orders and its account."""
