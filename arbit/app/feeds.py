@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from arbit.config import Feed, VenueSettings
+from arbit.config import SPEAKS_KRAKEN, Feed, VenueSettings
 from arbit.domain.market import Market
 from arbit.ports import BookSink, Clock, Listener, MarketCatalog, MarketFeed
 from arbit.venues.ccxt.catalog import catalog_for
@@ -20,7 +20,6 @@ from arbit.venues.kraken.parse import Instrument
 from arbit.venues.looks import LookingReader
 
 KRAKEN_WS_URL = "wss://ws.kraken.com/v2"
-SPEAKS_KRAKEN = frozenset({"kraken", "sandbox"})
 
 
 @dataclass(frozen=True, slots=True)

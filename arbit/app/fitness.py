@@ -10,13 +10,13 @@ from typing import Protocol
 
 from arbit.app.build import RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
-from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
+from arbit.app.feeds import rest_side
 from arbit.app.history import recording, watch
 from arbit.app.loop import run_on_best_loop
 from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
 from arbit.clock import SystemClock
-from arbit.config import Settings
+from arbit.config import SPEAKS_ALPACA, SPEAKS_KRAKEN, Settings
 from arbit.domain.errors import first_of
 from arbit.fitness.report import Report
 from arbit.ports import Clock, Listener
@@ -170,7 +170,7 @@ class FitnessRun:
 def check_names(settings: Settings) -> None:
     """UserError for a venue in the settings that is none: a slip there would change nothing."""
     for name in settings.venues:
-        if name not in SPEAKS_KRAKEN:
+        if name not in SPEAKS_KRAKEN | SPEAKS_ALPACA:
             exchange_class(name, streams=False)
 
 

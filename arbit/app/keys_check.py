@@ -13,13 +13,13 @@ from decimal import Decimal
 
 from arbit.app.build import listed, reach, watched
 from arbit.app.child import SandboxChild
-from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
+from arbit.app.feeds import rest_side
 from arbit.app.loop import run_on_best_loop
 from arbit.app.private import Around, Real, real_side, refusal
 from arbit.app.store import account_of, nonces_of
 from arbit.app.watchlist import Watchlist
 from arbit.clock import SystemClock
-from arbit.config import Settings, VenueSettings
+from arbit.config import SPEAKS_KRAKEN, Settings, VenueSettings
 from arbit.domain.account import AccountId, AccountUnfit
 from arbit.domain.errors import UserError, VenueError, VenueRefused
 from arbit.domain.fees import hurdle_bps

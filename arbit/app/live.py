@@ -14,7 +14,7 @@ from typing import Any
 
 from arbit.app.build import SANDBOX, Reached, RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
-from arbit.app.feeds import SPEAKS_KRAKEN, rest_side
+from arbit.app.feeds import rest_side
 from arbit.app.fitness import check_names
 from arbit.app.history import Snapshots, recording, watch
 from arbit.app.live_told import LiveReport, LiveScreen, preamble_of, report_before, report_of
@@ -25,7 +25,7 @@ from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
 from arbit.clock import SystemClock, run_epoch
-from arbit.config import Settings, VenueSettings
+from arbit.config import SPEAKS_KRAKEN, Settings, VenueSettings
 from arbit.domain.errors import BrokenRule, UserError, first_of
 from arbit.domain.events import IncidentSeen
 from arbit.domain.money import EXACT, ONE

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 
 from arbit.app.build import SANDBOX
-from arbit.config import Settings, VenueSettings
+from arbit.config import Settings, VenueSettings, venue_key
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError
 from arbit.domain.records import JournalFailed, RunEnd
@@ -26,9 +26,9 @@ def account_of(venue: VenueSettings, *, real: bool) -> AccountId:
     """Whose money it would be. UserError for a real one without a key."""
     if not real:
         return AccountId(venue.name, Mode.PAPER)
-    for name, value in (("KEY", venue.api_key), ("SECRET", venue.api_secret)):
+    for name, value in (("api_key", venue.api_key), ("api_secret", venue.api_secret)):
         if value is None:
-            key = f"ARBIT_VENUES__{venue.name.upper()}__API_{name}"
+            key = venue_key(venue.name, name)
             raise UserError(f"{key}: expected the API key's own, none is set")
     mode = Mode.SANDBOX if venue.name == SANDBOX else Mode.LIVE
     return AccountId.of_key(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from arbit.config import VenueSettings
+from arbit.config import VenueSettings, venue_key
 from arbit.domain.errors import UserError
 from arbit.domain.fees import Fee, FeeSource, hurdle_bps, kept
 from arbit.domain.market import Market, MarketStatus
@@ -73,7 +73,7 @@ def watchlist(
     symbols = symbols or list(dict.fromkeys(venue.symbols))
     if len(symbols) > venue.max_symbols:
         raise UserError(
-            f"ARBIT_VENUES__{venue.name.upper()}__MAX_SYMBOLS: {len(symbols)} markets would be "
+            f"{venue_key(venue.name, 'max_symbols')}: {len(symbols)} markets would be "
             f"watched, expected at most {venue.max_symbols}; name fewer symbols or raise it"
         )
     fees = {s: fee for s in symbols if (fee := _fee(venue, markets[s], account))}

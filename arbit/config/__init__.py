@@ -6,13 +6,32 @@ at once. Only the command line calls it; everybody else is handed a slice. The t
 `docs/configuration.md` and `.env.example` are generated from the fields.
 """
 
+from arbit.config.kinds import (
+    KEY_TO_READ,
+    SANDBOXES,
+    SPEAKS_ALPACA,
+    SPEAKS_KRAKEN,
+    AlpacaHost,
+    AlpacaLocation,
+    AlpacaPlan,
+    Feed,
+    OrderTransport,
+    RateTier,
+)
 from arbit.config.load import load_settings
 from arbit.config.risk import RiskSettings
 from arbit.config.settings import ScanSettings, Settings
-from arbit.config.text import Override
-from arbit.config.venue import Feed, OrderTransport, RateTier, VenueSettings
+from arbit.config.text import Override, venue_key
+from arbit.config.venue import VenueSettings
 
 __all__ = [
+    "KEY_TO_READ",
+    "SANDBOXES",
+    "SPEAKS_ALPACA",
+    "SPEAKS_KRAKEN",
+    "AlpacaHost",
+    "AlpacaLocation",
+    "AlpacaPlan",
     "Feed",
     "OrderTransport",
     "Override",
@@ -22,4 +41,5 @@ __all__ = [
     "Settings",
     "VenueSettings",
     "load_settings",
+    "venue_key",
 ]

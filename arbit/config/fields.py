@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from arbit.config.text import as_list, as_mapping, as_triangles
 
-VENUE_NAME = r"^[a-z][a-z0-9_]{1,31}$"
+VENUE_NAME = r"^(?:sandbox-alpaca|[a-z][a-z0-9_]{1,31})$"
 AMOUNTS = "a list such as USD=5,BTC=0.0001 (or a JSON object), each from 0 to 1e12"
 
 Symbol = Annotated[str, Field(pattern=r"^[^\s/,;:=]{1,16}/[^\s/,;:=]{1,16}$")]

@@ -11,6 +11,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from arbit.config.fields import expected, inner_model, is_setting
+from arbit.config.kinds import (
+    SANDBOXES,
+    SPEAKS_ALPACA,
+    SPEAKS_KRAKEN,
+    AlpacaHost,
+    AlpacaPlan,
+    OrderTransport,
+)
 from arbit.config.settings import Settings
 from arbit.config.text import (
     ANY_NAME,
@@ -21,13 +29,18 @@ from arbit.config.text import (
     gather,
     key_of,
     read_env_file,
+    venue_key,
 )
-from arbit.config.venue import OrderTransport
+from arbit.config.venue import ALPACA_ALONE, FREE_BOOKS, VenueSettings
 from arbit.domain.cycle import Policy
 from arbit.domain.errors import UserError
 
-_ADDRESSES = ("rest_url", "ws_url", "private_ws_url")
+_ADDRESSES = ("rest_url", "data_url", "ws_url", "private_ws_url")
 _VENUES_OWN = ("alpaca.markets", "kraken.com")  # what is reached there may be real money
+_ALPACA_HOSTS = {
+    "paper-api.alpaca.markets": AlpacaHost.PAPER,
+    "api.alpaca.markets": AlpacaHost.LIVE,
+}
 
 
 def load_settings(
@@ -107,13 +120,50 @@ def _complaints(error: ValidationError, gathered: Gathered) -> list[str]:
 def _conflicts(settings: Settings, gathered: Gathered) -> list[str]:
     """What is good by itself and not together."""
     said = _said(gathered, "risk", "policy")
-    return [
+    found = [
         f"{said}: expected sequential with {key_of(('venues', name, 'order_transport'))}=rest, "
         "where a key's orders leave one after another: of three at once some would miss their "
         "deadline"
         for name, venue in settings.venues.items()
-        if settings.risk.policy is Policy.PARALLEL and venue.order_transport is OrderTransport.REST
+        if settings.risk.policy is Policy.PARALLEL
+        and name not in SPEAKS_ALPACA
+        and venue.order_transport is OrderTransport.REST
     ]
+    for name, venue in settings.venues.items():
+        of_alpaca = name in SPEAKS_ALPACA
+        found += _at_alpaca(venue, gathered) if of_alpaca else _not_at_alpaca(venue, gathered)
+    return found
+
+
+def _not_at_alpaca(venue: VenueSettings, gathered: Gathered) -> list[str]:
+    return [
+        f"{_said(gathered, 'venues', venue.name, field)}: expected for "
+        f"{' and '.join(sorted(SPEAKS_ALPACA))} alone"
+        for field in sorted(ALPACA_ALONE & venue.model_fields_set)
+    ]
+
+
+def _at_alpaca(venue: VenueSettings, gathered: Gathered) -> list[str]:
+    name, found = venue.name, []
+    if venue.alpaca_plan is AlpacaPlan.FREE and venue.max_symbols > FREE_BOOKS:
+        found.append(
+            f"{_said(gathered, 'venues', name, 'max_symbols')}: expected at most {FREE_BOOKS}, the "
+            f"order books of Alpaca's free plan; with another plan set "
+            f"{venue_key(name, 'alpaca_plan')}=paid"
+        )
+    if venue.order_transport is OrderTransport.WS:
+        found.append(
+            f"{_said(gathered, 'venues', name, 'order_transport')}: expected rest: Alpaca takes "
+            "no orders over a WebSocket"
+        )
+    for field in ("rest_url", "private_ws_url"):
+        host = _ALPACA_HOSTS.get(_reached(getattr(venue, field) or "")[1])
+        if name not in SANDBOXES and host not in {None, venue.alpaca_host}:
+            found.append(
+                f"{_said(gathered, 'venues', name, field)}: expected an address of the "
+                f"{venue.alpaca_host} account, or {venue_key(name, 'alpaca_host')}={host}"
+            )
+    return found
 
 
 def _misplaced(settings: Settings, gathered: Gathered) -> list[str]:
@@ -125,10 +175,11 @@ def _misplaced(settings: Settings, gathered: Gathered) -> list[str]:
             if not any(f".{host}".endswith(f".{venues_own}") for venues_own in _VENUES_OWN):
                 continue
             said = _said(gathered, "venues", name, field)
-            if name == "sandbox":
+            if name in SANDBOXES:
+                face = "" if name in SPEAKS_KRAKEN else " --face alpaca"
                 found.append(
-                    f"{said}: expected the address of an `arbit sandbox`: orders go there without "
-                    "--i-accept-real-orders"
+                    f"{said}: expected the address of an `arbit sandbox{face}`: orders go there "
+                    "without --i-accept-real-orders"
                 )
             elif scheme in ("http", "ws"):
                 found.append(f"{said}: expected {scheme}s://, or others read the key with us")

@@ -14,7 +14,9 @@ from arbit.config.fields import expected, inner_model, is_setting
 from arbit.config.risk import RiskSettings
 from arbit.config.settings import ScanSettings, Settings
 from arbit.config.text import key_of
-from arbit.config.venue import VenueSettings
+from arbit.config.venue import ALPACA_ALONE, VenueSettings
+
+KEY = frozenset({"api_key", "api_secret"})  # needed there by every command
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +47,35 @@ def risk_rows() -> Iterator[Row]:
 
 def venue_rows() -> Iterator[Row]:
     """The settings of a venue, with the defaults that Kraken starts from."""
-    return _rows(VenueSettings, ("venues", "kraken"))
+    settings = Settings().venues["kraken"]
+    for info, name in _names(VenueSettings):
+        if name not in ALPACA_ALONE:
+            yield _row(("venues", "kraken", name), info, getattr(settings, name))
+
+
+def alpaca_rows() -> Iterator[Row]:
+    """What Alpaca alone has, needs, or starts from at another value."""
+    ours, others = Settings().venues["alpaca"], Settings().venues["kraken"]
+    for info, name in _names(VenueSettings):
+        value = getattr(ours, name)
+        if name in ALPACA_ALONE | KEY or value != getattr(others, name):
+            yield _row(("venues", "alpaca", name), info, value)
 
 
 def _rows(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Row]:
-    slice_of_kraken = Settings().venues["kraken"]
+    for info, name in _names(model):
+        yield _row((*above, name), info, info.get_default())
+
+
+def _names(model: type[BaseModel]) -> Iterator[tuple[FieldInfo, str]]:
     for name, info in model.model_fields.items():
         if is_setting(info) and inner_model(info)[0] is None:
-            default = info.get_default()
-            if model is VenueSettings:
-                default = getattr(slice_of_kraken, name)
-            key = key_of((*above, name))
-            what = info.description or ""
-            yield Row(key, _default(name, default), expected(info), what, _why(info))
+            yield info, name
+
+
+def _row(path: tuple[str, ...], info: FieldInfo, default: object) -> Row:
+    what = info.description or ""
+    return Row(key_of(path), _default(path[-1], default), expected(info), what, _why(info))
 
 
 def _why(info: FieldInfo) -> str:

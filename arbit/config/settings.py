@@ -205,6 +205,7 @@ class Settings(BaseSettings):
             return self.venues[name]
         if not re.fullmatch(VENUE_NAME, name):
             raise UserError(
-                f"venue {name!r}: expected kraken, sandbox or an exchange id of ccxt in lower case"
+                f"venue {name!r}: expected {', '.join(BUILT_IN)} or an exchange id of ccxt in "
+                "lower case"
             )
         return VenueSettings.model_validate(with_defaults(name, {}))

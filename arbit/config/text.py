@@ -23,7 +23,8 @@ ANY_NAME = "*"
 _SECRET = re.compile(r"SECRET|TOKEN|PASS|CREDENTIAL|KEY|WEBHOOK|HISTORY_URL")
 _ADDRESS = re.compile(r"URL|ADDRESS|HOST")
 _OURS_AT_LEAST = re.compile(r"\s*(?:export\s+)?(ARBIT_[A-Z0-9_]*)")
-_NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")
+_NAME = re.compile(r"sandbox-alpaca|[a-z][a-z0-9_]{1,31}")
+_SPELT = {"sandbox_alpaca": "sandbox-alpaca"}  # a key of the environment holds no hyphen
 _MAX_SHOWN = 80
 _MAX_FILE = 65_536
 _MAX_NAME = 400  # the file, the line and the key
@@ -96,8 +97,19 @@ class Gathered:
 
 
 def key_of(path: Iterable[str]) -> str:
-    """`ARBIT_VENUES__KRAKEN__FEED` for ("venues", "kraken", "feed")."""
-    return PREFIX + "__".join(part.upper() for part in path)
+    """`ARBIT_VENUES__KRAKEN__FEED` for ("venues", "kraken", "feed"); a hyphen is spelt as _."""
+    return PREFIX + "__".join(part.upper().replace("-", "_") for part in path)
+
+
+def venue_key(venue: str, setting: str) -> str:
+    """`ARBIT_VENUES__SANDBOX_ALPACA__FEED` for ("sandbox-alpaca", "feed")."""
+    return key_of(("venues", venue, setting))
+
+
+def _part(text: str) -> str:
+    """One part of a key as settings spell it."""
+    name = text.lower()
+    return _SPELT.get(name, name)
 
 
 def shown(key: str, value: object) -> str:
@@ -122,7 +134,7 @@ def gather(known: Known, pairs: Iterable[tuple[str, str, str]]) -> Gathered:
     gathered = Gathered()
     for label, key, text in pairs:
         if key.upper().startswith(PREFIX):
-            path = tuple(key[len(PREFIX) :].lower().split("__"))
+            path = tuple(map(_part, key[len(PREFIX) :].split("__")))
             _place(gathered, known, Said(label, text), path)
     return gathered
 
@@ -157,7 +169,7 @@ def _place_object(gathered: Gathered, known: Known, said: Said, path: tuple[str,
         )
         return
     for name, inner in value.items():
-        below = (*path, str(name).lower())
+        below = (*path, _part(str(name)))
         _place(gathered, known, Said(key_of(below), inner), below)
 
 

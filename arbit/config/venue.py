@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import enum
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -22,31 +21,17 @@ from arbit.config.fields import (
     setting,
     within,
 )
+from arbit.config.kinds import (
+    SPEAKS_ALPACA,
+    AlpacaHost,
+    AlpacaLocation,
+    AlpacaPlan,
+    Feed,
+    OrderTransport,
+    RateTier,
+)
 
 _DEPTHS = (10, 25, 100, 500, 1000)
-
-
-class Feed(enum.StrEnum):
-    """Where a venue's books come from."""
-
-    NATIVE = "native"
-    CCXT = "ccxt"
-    REST = "rest"
-
-
-class OrderTransport(enum.StrEnum):
-    """How orders reach a venue."""
-
-    WS = "ws"
-    REST = "rest"
-
-
-class RateTier(enum.StrEnum):
-    """What a venue allows an account of this rank."""
-
-    STARTER = "starter"
-    INTERMEDIATE = "intermediate"
-    PRO = "pro"
 
 
 class VenueSettings(BaseModel):
@@ -58,9 +43,9 @@ class VenueSettings(BaseModel):
     feed: Feed = setting(
         Feed.CCXT,
         "where books come from: our own feed, ccxt.pro, or REST polling",
-        why="native proves each book by checksum but knows only Kraken's protocol; "
-        "kraken and sandbox default to it, all others to ccxt",
-        expect="native (kraken and sandbox only), ccxt or rest",
+        why="native is ours and knows only the protocols of Kraken and of Alpaca; the four venues "
+        "built in default to it, all others to ccxt",
+        expect="native (kraken, alpaca and their sandboxes only), ccxt (not for alpaca) or rest",
     )
     ws_enabled: bool = setting(
         True, "false polls over REST whatever `feed` says", why="a network may block WebSockets"
@@ -76,6 +61,12 @@ class VenueSettings(BaseModel):
         "WebSocket address",
         why="unset means the venue's own address",
         expect="a ws:// or wss:// address",
+    )
+    data_url: str | None = setting(
+        None,
+        "base of the REST address of market data, where that is another than `rest_url`",
+        why="unset means the venue's own address; Alpaca alone has two",
+        expect="an http:// or https:// address",
     )
     taker_fee_bps: Bps | None = setting(
         None,
@@ -196,6 +187,22 @@ class VenueSettings(BaseModel):
         why="the lowest; a wrong guess upwards is a lockout",
     )
 
+    alpaca_host: AlpacaHost = setting(
+        AlpacaHost.PAPER,
+        "where orders go: Alpaca's paper account, or the one with money in it",
+        why="each has a key of its own; what is not said is not money",
+    )
+    alpaca_data_location: AlpacaLocation = setting(
+        AlpacaLocation.US,
+        "whose books are read: Alpaca's own (us), or Kraken's as Alpaca shows them",
+        why="orders execute on Alpaca's own; with another one real orders are refused",
+    )
+    alpaca_plan: AlpacaPlan = setting(
+        AlpacaPlan.FREE,
+        "market data plan of the account: free shows ten order books",
+        why="what everybody has; a wrong guess upwards is a refused subscription",
+    )
+
     @property
     def effective_feed(self) -> Feed:
         """The feed to construct: REST when WebSockets are switched off."""
@@ -207,9 +214,13 @@ class VenueSettings(BaseModel):
 
     @field_validator("feed")
     @classmethod
-    def _native_speaks_kraken(cls, feed: Feed, info: ValidationInfo) -> Feed:
-        if feed is Feed.NATIVE and info.data.get("name") not in BUILT_IN:
+    def _feed_is_there(cls, feed: Feed, info: ValidationInfo) -> Feed:
+        """Ours for the protocols we speak. What ccxt reads of Alpaca is a withdrawn version."""
+        name = info.data.get("name")
+        if feed is Feed.NATIVE and name not in BUILT_IN:
             raise ValueError("native")
+        if feed is Feed.CCXT and name in SPEAKS_ALPACA:
+            raise ValueError("ccxt")
         return feed
 
     @field_validator("book_depth")
@@ -228,31 +239,50 @@ class VenueSettings(BaseModel):
             raise ValueError("secret")
         return secret
 
-    @field_validator("rest_url", "ws_url", "private_ws_url")
+    @field_validator("rest_url", "data_url", "ws_url", "private_ws_url")
     @classmethod
     def _address(cls, url: str | None, info: ValidationInfo) -> str | None:
-        schemes = "http|https" if info.field_name == "rest_url" else "ws|wss"
+        schemes = "ws|wss" if (info.field_name or "").endswith("ws_url") else "http|https"
         if url is not None and not re.fullmatch(rf"({schemes})://[^\s/@]+(/\S*)?", url):
             raise ValueError("address")
         return url.rstrip("/") if url else url
 
 
-# The sandbox's own key: made up, public, and the same in every sandbox.
+# The sandboxes' own keys: made up, public, and the same in every sandbox.
 SANDBOX_KEY = "sandbox-trade-key"
 SANDBOX_SECRET = base64.b64encode(
     b"sandbox trade secret, made up and public, sixty-four bytes long!!"
 ).decode()
+SANDBOX_ALPACA_KEY = "SANDBOXALPACATRADEKEY"
+SANDBOX_ALPACA_SECRET = "sandbox-alpaca-secret-made-up-and-public"  # noqa: S105  made up, public
 
+ALPACA_ALONE = frozenset({"data_url", "alpaca_host", "alpaca_data_location", "alpaca_plan"})
+FREE_BOOKS = 10  # order books on Alpaca's free plan (docs.alpaca.markets, "Real-time Crypto Data")
+
+_ALPACA: Mapping[str, object] = {
+    "feed": Feed.NATIVE,
+    "max_symbols": FREE_BOOKS,
+    "order_transport": OrderTransport.REST,
+}
 # What a venue of this name starts from; every other name is an exchange id of ccxt.
 BUILT_IN: Mapping[str, Mapping[str, object]] = {
     "kraken": {"feed": Feed.NATIVE},
     "sandbox": {"feed": Feed.NATIVE, "api_key": SANDBOX_KEY, "api_secret": SANDBOX_SECRET},
+    "alpaca": _ALPACA,
+    "sandbox-alpaca": {
+        **_ALPACA,
+        "api_key": SANDBOX_ALPACA_KEY,
+        "api_secret": SANDBOX_ALPACA_SECRET,
+    },
 }
 _OVER_CCXT: Mapping[str, object] = {"max_book_age_ms": 5000, "max_symbols": 100}
+_PAID: Mapping[str, object] = {"max_symbols": 1000}
 
 
 def with_defaults(name: str, given: object) -> object:
     """What was given, over what a venue of this name starts from."""
     if isinstance(given, Mapping):
-        return {"name": name, **BUILT_IN.get(name, _OVER_CCXT), **given}
+        paid = name in SPEAKS_ALPACA and given.get("alpaca_plan") == AlpacaPlan.PAID
+        more = _PAID if paid else {}
+        return {"name": name, **BUILT_IN.get(name, _OVER_CCXT), **more, **given}
     return given

@@ -39,7 +39,9 @@ def test_a_venue_that_is_not_built_in_is_an_exchange_over_ccxt() -> None:
 
 
 def test_a_venue_name_that_cannot_be_one_is_refused() -> None:
-    with pytest.raises(UserError, match="'Kra ken': expected kraken, sandbox or"):
+    with pytest.raises(
+        UserError, match="'Kra ken': expected kraken, sandbox, alpaca, sandbox-alpaca or"
+    ):
         load_settings(None, {}).venue("Kra ken")
 
 
@@ -169,7 +171,8 @@ def test_every_problem_is_listed_at_once_with_key_value_and_what_was_expected(
     age = "ARBIT_VENUES__KRAKEN__MAX_BOOK_AGE_MS=5: expected a whole number from 100 to 60000 ms"
     assert age in found
     feed = (
-        "ARBIT_VENUES__MEXC__FEED=native: expected native (kraken and sandbox only), ccxt or rest"
+        "ARBIT_VENUES__MEXC__FEED=native: expected native (kraken, alpaca and "
+        "their sandboxes only), ccxt (not for alpaca) or rest"
     )
     assert feed in found
     assert "ARBIT_SCAN__LATENCY_MS=-1: expected a whole number from 0 to 60000 ms" in found
