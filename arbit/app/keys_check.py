@@ -29,7 +29,7 @@ from arbit.domain.order import OrderIntent, Remedy
 from arbit.domain.triangle import Leg
 from arbit.persistence.locks import AccountHeld
 from arbit.ports import Journal
-from arbit.venues.kraken.clockoffset import off_clock
+from arbit.venues.clockoffset import off_clock
 from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
 from arbit.venues.kraken.outcomes import judge
 from arbit.venues.kraken.rest import RATE_EXCEEDED

@@ -5,7 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import (
+    WSAutoPingStrategy,
+    WSError,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    ws_connect,
+)
 
 from arbit.domain.errors import VenueUnreachable
 
@@ -156,10 +164,15 @@ class _Socket:
 
 
 class PicowsDialer:
-    """Dials with picows. `max_bytes` bounds one message."""
+    """Dials with picows. `max_bytes` bounds one message.
 
-    def __init__(self, max_bytes: int = 8 * 1024 * 1024) -> None:
+    With `ping_ms` a socket is pinged that often, and is gone when no pong comes within as long:
+    for a venue that has no sign of life of its own. Pings of the venue's are always answered.
+    """
+
+    def __init__(self, max_bytes: int = 8 * 1024 * 1024, ping_ms: int = 0) -> None:
         self._max_bytes = max_bytes
+        self._ping_ms = ping_ms
 
     async def __call__(self, url: str, handler: FrameHandler) -> Connection:
         """Dial. VenueUnreachable when refused, timed out or answered with anything but 101."""
@@ -173,6 +186,10 @@ class PicowsDialer:
                     max_frame_size=self._max_bytes,
                     max_redirects=0,
                     disconnect_on_exception=True,
+                    enable_auto_ping=self._ping_ms > 0,
+                    auto_ping_idle_timeout=self._ping_ms / 1e3 or 10.0,
+                    auto_ping_reply_timeout=self._ping_ms / 1e3 or 10.0,
+                    auto_ping_strategy=WSAutoPingStrategy.PING_PERIODICALLY,
                 )
         except _NO_SOCKET as error:
             raise VenueUnreachable(f"{url}: {str(error) or type(error).__name__}") from None

@@ -26,8 +26,8 @@ from arbit.venues.ccxt.catalog import KrakenCatalog, catalog_for
 from arbit.venues.ccxt.client import RestClient, make_exchange
 from arbit.venues.ccxt.reader import KrakenReader, UnifiedReader
 from arbit.venues.ccxt.settings import CcxtSettings
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.kraken.budgets import EngineBudget, RequestBudget
-from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.nonce import Nonces
 from arbit.venues.kraken.private.parts import token_of
 from arbit.venues.kraken.private.token import TokenKeeper

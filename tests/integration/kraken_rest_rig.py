@@ -18,8 +18,8 @@ from arbit.sandbox.orders import VenueOrder
 from arbit.sandbox.server import SandboxOptions, SandboxServer
 from arbit.venues.ccxt.client import RestClient
 from arbit.venues.ccxt.settings import CcxtSettings
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.kraken.budgets import EngineBudget, Level, RequestBudget
-from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.nonce import Nonces
 from arbit.venues.kraken.outcomes import Verdict
 from arbit.venues.kraken.reads import KrakenReads

@@ -12,7 +12,7 @@ from arbit.domain.errors import UserError
 from arbit.domain.order import OrderState
 from arbit.domain.triangle import Side
 from arbit.sandbox.keys import OTHER_SECRET
-from arbit.venues.kraken.private.following import HEAR_MS
+from arbit.venues.following import HEAR_MS
 from tests.integration.kraken_gateway_rig import Options, gatewayed
 
 REST = Options(transport=OrderTransport.REST)

@@ -31,8 +31,8 @@ from arbit.persistence import rows
 from arbit.persistence.journal import SqliteJournal
 from arbit.risk import checks
 from arbit.risk.envelope import Allowance, Approved
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.kraken import budgets, reads
-from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.gateway import KrakenGateway
 from tests.patches import Sets
 from tests.simulation.saboteurs import bug

@@ -317,7 +317,7 @@ def cancelled_is_empty(sets: Sets) -> None:
 
 @bug("a stream that is lost is not told to the orders in flight")
 def loss_not_told(sets: Sets) -> None:
-    from arbit.venues.kraken.private.following import Following
+    from arbit.venues.following import Following
 
     sets(Following, "lost", lambda self, why: None)
     sets(Following, "within", lambda self, client_id, wait_ns: None)

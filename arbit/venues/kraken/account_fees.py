@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from arbit.domain.errors import FrameError, VenueRefused
 from arbit.domain.money import EXACT
 from arbit.domain.realised import MOST
-from arbit.venues.kraken.answers import amount_of, object_of
+from arbit.venues.answers import amount_of, object_of
 from arbit.venues.kraken.rest import PrivateRest
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from arbit.domain.errors import VenueError, VenueRefused
 from arbit.domain.events import VenueSaid
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
 from arbit.ports import AccountReader, AccountSink, Clock, Listener
+from arbit.venues.account_stream import Keeper, KeeperParts, KeeperSetup
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.dial import Dialer, PicowsDialer
+from arbit.venues.following import HEAR_MS, Following, not_sent
 from arbit.venues.kraken.budgets import EngineBudget, RequestBudget, cancel_cost
-from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.outcomes import Verdict, judge
-from arbit.venues.kraken.private.following import HEAR_MS, Following, not_sent
-from arbit.venues.kraken.private.keeper import Keeper, KeeperParts, KeeperSetup
 from arbit.venues.kraken.private.orders_book import OrdersBook
 from arbit.venues.kraken.private.session import PrivateSession, SessionParts
 from arbit.venues.kraken.private.token import Token, TokenKeeper
@@ -149,7 +149,6 @@ class KrakenGateway:
                 setup.ws_url, setup.watchdog_ms, setup.backoff_cap_ms, setup.connects_per_10min
             ),
             self.session,
-            self.tokens,
             self._book,
             KeeperParts(
                 clock,
@@ -158,6 +157,7 @@ class KrakenGateway:
                 sink,
                 self._away_ns,
                 rest.offsets.venue_ns,
+                self.tokens.fresh,
             ),
         )
 

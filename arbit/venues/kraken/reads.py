@@ -23,10 +23,10 @@ from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
 from arbit.ports import Known, nothing_known
+from arbit.venues.answers import amount_of, object_of, positive, side_of, text_of, time_ns
 from arbit.venues.ccxt.kraken_rest import parse_listing, result_of, v2_asset
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.kraken.account_fees import AccountFees
-from arbit.venues.kraken.answers import amount_of, object_of, positive, side_of, text_of, time_ns
-from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.keyfacts import key_facts
 from arbit.venues.kraken.rest import PrivateRest
 

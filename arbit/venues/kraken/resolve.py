@@ -15,8 +15,8 @@ from typing import Any
 from arbit.domain.errors import FrameError, VenueError, VenueRefused
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Trade, end_of, total
 from arbit.ports import Clock
-from arbit.venues.kraken.answers import amount_of, side_of, text_of
-from arbit.venues.kraken.clockoffset import OffsetTracker
+from arbit.venues.answers import amount_of, side_of, text_of
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.kraken.reads import EACH_FILL, KrakenReads
 
 APART_NS = 500_000_000

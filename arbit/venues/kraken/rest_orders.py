@@ -18,8 +18,8 @@ from arbit.domain.money import plain
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
 from arbit.domain.triangle import Side
 from arbit.ports import Clock
+from arbit.venues.following import HEAR_MS
 from arbit.venues.kraken.budgets import PAIR_RATE, EngineBudget
-from arbit.venues.kraken.private.following import HEAR_MS
 from arbit.venues.kraken.reads import KrakenReads
 from arbit.venues.kraken.resolve import Resolver
 from arbit.venues.kraken.rest import NotSent, PrivateRest, Said

@@ -17,8 +17,8 @@ from arbit.execution.audit import Auditor
 from arbit.execution.counting import COUNTED, EVERY_NS, HEARD, LAG_NS
 from arbit.risk.breaker import BreakerState, Reason
 from arbit.sandbox import limits
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.kraken.budgets import RequestBudget
-from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.reads import KrakenReads
 from tests.unit.execution.happenings import audit, balanced, by_hand, incidents, pass_time
 from tests.unit.execution.world import Script, ScriptedVenue, World, usual_settings

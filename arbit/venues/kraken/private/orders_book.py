@@ -17,29 +17,12 @@ from arbit.domain.account import ForeignOrder, TradeSeen, VenueOrder
 from arbit.domain.errors import BrokenRule
 from arbit.domain.order import OrderIntent, Outcome, Trade, end_of, total
 from arbit.domain.triangle import Side
+from arbit.venues.following import Doubted, Ended, News
 from arbit.venues.kraken.private.parse import ExecFill, Execution
 
 MAX_ORDERS = 2_000  # remembered; the oldest that nobody waits for goes first
 MAX_SENT = 200  # in flight at once; the sender asks for far fewer
 MAX_FILLS = 2_000  # of one order; more is no order of ours
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """An order of ours is over, and this is what became of it."""
-
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Doubted:
-    """What is told of an order of ours contradicts itself: only a query can tell."""
-
-    client_id: str
-    why: str
-
-
-News = TradeSeen | ForeignOrder | Ended | Doubted
 
 
 @dataclass(slots=True)

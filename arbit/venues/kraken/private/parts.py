@@ -10,9 +10,9 @@ from arbit.config import OrderTransport, VenueSettings
 from arbit.domain.errors import FrameError, UserError
 from arbit.ports import AccountSink, Clock, Listener
 from arbit.venues.ccxt.settings import CcxtSettings
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.dial import Dialer
 from arbit.venues.kraken.budgets import EngineBudget, LevelStore, RequestBudget
-from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.gateway import KrakenGateway, KrakenGatewaySetup, RestParts
 from arbit.venues.kraken.nonce import Nonces, NonceStore
 from arbit.venues.kraken.private.token import Token

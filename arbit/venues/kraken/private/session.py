@@ -18,7 +18,8 @@ from arbit.domain.errors import FrameError
 from arbit.domain.events import VenueSaid
 from arbit.domain.money import EXACT
 from arbit.ports import AccountSink, Listener
-from arbit.venues.kraken.private.following import Following
+from arbit.venues.account_stream import StreamCounts
+from arbit.venues.following import Following
 from arbit.venues.kraken.private.orders_book import OrdersBook
 from arbit.venues.kraken.private.parse import (
     BalanceRow,
@@ -33,22 +34,6 @@ from arbit.venues.kraken.private.sequence import Arrived, Sequences
 MS = 1_000_000
 MAX_GAPS = 3  # on one connection; then a new one, with new snapshots, is the better answer
 CHANNELS = ("executions", "balances")
-
-
-@dataclass(slots=True)
-class PrivateCounts:
-    """Running totals of one account's stream."""
-
-    frames: int = 0
-    bad_frames: int = 0
-    ignored: int = 0
-    gaps: int = 0
-    repeated: int = 0
-    refusals: int = 0
-    connects: int = 0
-    losses: int = 0
-    backfills: int = 0
-    backfilled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +54,7 @@ class SessionParts:
     pong: Callable[[int, int, int, int], None]
     refused: Callable[[str], None]
     rated: Callable[[str, float, int], None] = lambda _symbol, _level, _now_ns: None
-    counts: PrivateCounts = field(default_factory=PrivateCounts)
+    counts: StreamCounts = field(default_factory=StreamCounts)
 
 
 class PrivateSession:
@@ -150,6 +135,10 @@ class PrivateSession:
             self._last_id += 1
             self._ping = (self._last_id, now_ns, wall_ns)
             self._send(b'{"method":"ping","req_id":%d}' % self._last_id)
+
+    def silence_ns(self, now_ns: int) -> int:
+        """For how long nothing at all was heard; there is a heartbeat every second."""
+        return now_ns - self.heard_ns
 
     def lag_ns(self, now_ns: int) -> int:
         """For how long a ping has waited for its answer."""

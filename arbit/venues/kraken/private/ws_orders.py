@@ -16,9 +16,9 @@ from arbit.domain.money import plain
 from arbit.domain.order import OrderIntent, OrderState, Outcome
 from arbit.domain.triangle import Side
 from arbit.ports import Clock
+from arbit.venues.following import Following, not_sent
 from arbit.venues.kraken.budgets import PAIR_RATE
 from arbit.venues.kraken.outcomes import Verdict, judge
-from arbit.venues.kraken.private.following import Following, not_sent
 from arbit.venues.kraken.private.parse import Reply
 from arbit.venues.kraken.stamps import rfc3339
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from arbit.domain.errors import VenueError
 from arbit.venues.ccxt.client import Answer
-from arbit.venues.kraken.clockoffset import OffsetTracker
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.kraken.reads import KrakenReads
 from tests.unit.venues.virtual import VirtualClock
 

@@ -20,9 +20,9 @@ from arbit.domain.errors import VenueRefused, VenueUnreachable
 from arbit.domain.events import VenueSaid
 from arbit.domain.order import OrderState, Outcome, Trade
 from arbit.domain.triangle import Side
+from arbit.venues.account_stream import CATCH_UP_S
 from arbit.venues.kraken.budgets import TIERS
 from arbit.venues.kraken.outcomes import judge
-from arbit.venues.kraken.private.keeper import CATCH_UP_S
 from tests.unit.venues.kraken.private import words
 from tests.unit.venues.kraken.private.venue import WALL_NS, Line, Scene
 from tests.unit.venues.virtual import settle

@@ -9,7 +9,7 @@ from typing import Any
 
 from arbit.domain.account import AccountEvent
 from arbit.domain.events import Event
-from arbit.venues.kraken.private.following import Following
+from arbit.venues.following import Following
 from arbit.venues.kraken.private.orders_book import OrdersBook
 from arbit.venues.kraken.private.parse import Reply
 from arbit.venues.kraken.private.session import PrivateSession, SessionParts

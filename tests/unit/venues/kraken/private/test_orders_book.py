@@ -13,7 +13,8 @@ from arbit.domain.account import ForeignOrder, TradeSeen, VenueOrder
 from arbit.domain.errors import BrokenRule
 from arbit.domain.order import OrderState, Outcome, Trade
 from arbit.domain.triangle import Side
-from arbit.venues.kraken.private.orders_book import MAX_ORDERS, Doubted, Ended, News, OrdersBook
+from arbit.venues.following import Doubted, Ended, News
+from arbit.venues.kraken.private.orders_book import MAX_ORDERS, OrdersBook
 from arbit.venues.kraken.private.parse import Executions, parse
 from tests.unit.venues.kraken.private import words
 

@@ -23,9 +23,9 @@ from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.events import Event
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Trade
 from arbit.ports import Known, nothing_known
+from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.dial import FrameHandler
 from arbit.venues.kraken.budgets import EngineBudget, RequestBudget
-from arbit.venues.kraken.clockoffset import OffsetTracker
 from arbit.venues.kraken.gateway import KrakenGateway, KrakenGatewaySetup, RestParts
 from arbit.venues.kraken.private.token import Token
 from arbit.venues.kraken.stamps import rfc3339

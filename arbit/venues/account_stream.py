@@ -1,23 +1,22 @@
-"""Keeps the private socket open, and makes up for what was missed while it was not whole.
+"""Keeps an account's socket open, and makes up for what was missed while it was not whole.
 
-Three coroutines of one gateway: the socket's life, the questions after a loss, the token's renewal.
-None of them ends by itself.
+Two coroutines of one gateway: the socket's life, and the questions after a loss. Neither ends by
+itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from arbit.domain.account import ForeignOrder
+from arbit.domain.account import ForeignOrder, TradeSeen, VenueOrder
 from arbit.domain.errors import VenueError
+from arbit.domain.order import Trade
 from arbit.ports import AccountReader, AccountSink, Clock
 from arbit.venues.backoff import ConnectBudget, DialGate, backoff_ms
 from arbit.venues.dial import Connection, Dialer
-from arbit.venues.kraken.private.orders_book import OrdersBook
-from arbit.venues.kraken.private.session import PrivateSession
-from arbit.venues.kraken.private.token import TokenKeeper
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -29,6 +28,94 @@ PROVEN_NS = 5 * SECOND
 STEADY_NS = 10 * SECOND
 LOOK_BACK_NS = 120 * SECOND  # how far before the loss the questions begin: reads lag, clocks differ
 CATCH_UP_S = 600.0  # the longest that one round of questions may take: they wait for their budget
+
+
+@dataclass(slots=True)
+class StreamCounts:
+    """Running totals of one account's stream."""
+
+    frames: int = 0
+    bad_frames: int = 0
+    ignored: int = 0
+    gaps: int = 0
+    repeated: int = 0
+    refusals: int = 0
+    connects: int = 0
+    losses: int = 0
+    backfills: int = 0
+    backfilled: int = 0
+
+
+class AccountSession(Protocol):
+    """One venue's account stream as bookkeeping: it never waits and never reads a clock.
+
+    `why` says why the stream is not whole, empty when it is. `broken` is set when the socket had
+    better be replaced. `opened_ns` is when it opened (monotonic).
+    """
+
+    counts: StreamCounts
+    why: str
+    broken: str
+    opened_ns: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that happened on the account is known."""
+        ...
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether a socket is open and the venue accepted what was asked of it."""
+        ...
+
+    @property
+    def missed(self) -> int:
+        """The number of the last loss that has not been made up for; 0 when none."""
+        ...
+
+    def opened(self, send: Callable[[bytes], None], token: str, now_ns: int) -> None:
+        """A socket is open: ask for the account's events."""
+        ...
+
+    def lost(self, why: str) -> None:
+        """The socket is gone, or mute."""
+        ...
+
+    def caught_up(self, loss: int) -> None:
+        """What was missed up to this loss has been asked for, and told."""
+        ...
+
+    def ping(self, now_ns: int, wall_ns: int) -> None:
+        """Ask for a sign of life, where the venue answers such questions."""
+        ...
+
+    def silence_ns(self, now_ns: int) -> int:
+        """For how long the venue has said nothing though it should have."""
+        ...
+
+    def lag_ns(self, now_ns: int) -> int:
+        """For how long a ping has waited for its answer."""
+        ...
+
+    def frame(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
+        """One message. Never raises for anything the venue may send."""
+        ...
+
+
+class MissedBook(Protocol):
+    """What the stream has told of the account's orders."""
+
+    def told(self, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these trades the stream has told."""
+        ...
+
+    def asked(self, trades: Iterable[Trade]) -> Sequence[TradeSeen]:
+        """Of the trades that a question found, those that the stream has not told."""
+        ...
+
+    def is_foreign(self, order: VenueOrder) -> bool:
+        """Whether an order that a question found is not ours, and was not told of before."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +132,8 @@ class KeeperSetup:
 class KeeperParts:
     """What stands around the socket.
 
-    `wait_ns` is how long the venue has asked us to stay away, `venue_ns` its wall time, None while
-    it is not known.
+    `token` gives what the stream is opened with, VenueError without one. `wait_ns` is how long the
+    venue has asked us to stay away, `venue_ns` its wall time, None while it is not known.
     """
 
     clock: Clock
@@ -55,6 +142,7 @@ class KeeperParts:
     sink: AccountSink
     wait_ns: Callable[[int], int]
     venue_ns: Callable[[], int | None]
+    token: Callable[[], Awaitable[str]]
 
 
 class Keeper:
@@ -63,14 +151,12 @@ class Keeper:
     def __init__(
         self,
         setup: KeeperSetup,
-        session: PrivateSession,
-        tokens: TokenKeeper,
-        book: OrdersBook,
+        session: AccountSession,
+        book: MissedBook,
         parts: KeeperParts,
     ) -> None:
         self._setup = setup
         self._session = session
-        self._tokens = tokens
         self._book = book
         self._parts = parts
         self._clock = parts.clock
@@ -187,7 +273,7 @@ class Keeper:
         self._through = False
         self.state = "dialling"
         try:
-            token = await self._tokens.fresh()
+            token = await self._parts.token()
             connection = await self._parts.dial(self._setup.url, self)
         except VenueError as error:
             self._lost(str(error))
@@ -220,7 +306,7 @@ class Keeper:
     def _pulse(self, connection: Connection, now_ns: int) -> None:
         session, limit_ns = self._session, self._setup.watchdog_ms * MS
         open_ns = now_ns - session.opened_ns
-        silence_ns, lag_ns = now_ns - session.heard_ns, session.lag_ns(now_ns)
+        silence_ns, lag_ns = session.silence_ns(now_ns), session.lag_ns(now_ns)
         why = session.broken
         if silence_ns > limit_ns:
             why = f"nothing heard for {silence_ns // MS} ms"

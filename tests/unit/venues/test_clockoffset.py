@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arbit.domain.account import ClockOffset
-from arbit.venues.kraken.clockoffset import OffsetTracker, off_clock
+from arbit.venues.clockoffset import OffsetTracker, off_clock
 from tests.unit.venues.virtual import VirtualClock
 
 MS = 1_000_000

@@ -9,16 +9,55 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from arbit.domain.account import ForeignOrder, TradeSeen
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy
 from arbit.ports import AccountSink, Clock
-from arbit.venues.kraken.private.orders_book import Doubted, Ended, News, OrdersBook
 
 MAX_OUT = 100  # orders in flight at once
 # How long after its deadline an order's end, or the reply to it, is waited for before it is asked
 # for. The venue has ended it by then, and its word is on the way. The margin for lagging reads is
 # another matter, of the finding that it never was: it would only make every lost reply slower.
 HEAR_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An order of ours is over, and this is what became of it."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """What is told of an order of ours contradicts itself: only a query can tell."""
+
+    client_id: str
+    why: str
+
+
+News = TradeSeen | ForeignOrder | Ended | Doubted
+
+
+class FollowedBook(Protocol):
+    """A venue's orders, as its account's stream tells of them."""
+
+    def sent(self, intent: OrderIntent) -> None:
+        """This order is about to leave."""
+        ...
+
+    def accepted(self, client_id: str, order_id: str) -> Sequence[News]:
+        """The venue named the order."""
+        ...
+
+    def order_id_of(self, client_id: str) -> str:
+        """The venue's id of an order in flight; empty while the venue has not named it."""
+        ...
+
+    def forget(self, client_id: str) -> Sequence[News]:
+        """Nobody waits for this order any more."""
+        ...
 
 
 @dataclass(slots=True)
@@ -33,7 +72,7 @@ class _Out:
 class Following:
     """The orders in flight of one account. `sink` hears of trades and of foreign orders."""
 
-    def __init__(self, book: OrdersBook, clock: Clock, sink: AccountSink) -> None:
+    def __init__(self, book: FollowedBook, clock: Clock, sink: AccountSink) -> None:
         self._book = book
         self._clock = clock
         self._sink = sink

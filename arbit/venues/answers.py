@@ -1,4 +1,4 @@
-"""What answers of the REST API are made of: each read exactly, or not at all."""
+"""What answers of a venue's REST API are made of: each read exactly, or not at all."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ MOST_NS = 2**62  # the year 2116: beyond that it is no time of a trade
 
 
 def amount_of(value: Any, what: str) -> Decimal:
-    """An exact amount: a string or a whole number on the wire. FrameError for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    """An exact amount: a string or a whole number on the wire, or a number read as Decimal.
+
+    FrameError for anything else: a float has lost the digits already.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise FrameError(f"{what}: {value!r:.40} is no exact amount")
     try:
         amount = Decimal(value)
