@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 
 from arbit.app.child import SandboxChild
-from arbit.app.feeds import Addresses, FeedParts, RestSide, make_feed, proved_levels
+from arbit.app.feeds import (
+    Addresses,
+    FeedParts,
+    RestSide,
+    alpaca_addresses,
+    make_feed,
+    proved_levels,
+)
 from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.app.watchlist import Watchlist, watchlist
 from arbit.books import BookCache
-from arbit.config import Settings, VenueSettings
+from arbit.config import SANDBOXES, SPEAKS_ALPACA, Settings, VenueSettings, venue_key
 from arbit.domain.errors import UserError, VenueUnreachable
 from arbit.domain.market import Market
 from arbit.ports import Clock, Listener
@@ -20,6 +27,8 @@ from arbit.venues.kraken.feed import KrakenFeed
 
 SANDBOX = "sandbox"
 SYNTHETIC, LIVE = "synthetic", "live"
+KRAKEN_ADDRESSES = ("rest_url", "ws_url")
+ALPACA_ADDRESSES = ("rest_url", "data_url", "ws_url", "private_ws_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +42,32 @@ class Reached:
 async def reach(
     venue: VenueSettings, stack: AsyncExitStack, child: Callable[[], SandboxChild]
 ) -> Reached:
-    """The venue's addresses; the sandbox's own server is started when none is configured."""
-    if venue.name != SANDBOX:
-        return Reached(Addresses(venue.rest_url or "", venue.ws_url or ""))
-    if venue.rest_url and venue.ws_url:
-        return Reached(Addresses(venue.rest_url, venue.ws_url))
-    if venue.rest_url or venue.ws_url:  # half an address must never be completed by Kraken's
-        raise UserError(
-            "ARBIT_VENUES__SANDBOX__REST_URL and ARBIT_VENUES__SANDBOX__WS_URL: expected both "
-            "or neither (without them the sandbox starts its own server)"
-        )
-    server = child()
-    address = (await stack.enter_async_context(server)).address
-    return Reached(Addresses(address.rest_url, address.ws_url), server.ended)
+    """The venue's addresses; a sandbox's own server is started when none is configured.
+
+    UserError for a part of them: what is not set would be completed by another place's.
+    """
+    of_alpaca = venue.name in SPEAKS_ALPACA
+    if of_alpaca or venue.name in SANDBOXES:
+        wanted = ALPACA_ADDRESSES if of_alpaca else KRAKEN_ADDRESSES
+        missing = [field for field in wanted if not getattr(venue, field)]
+        if missing and len(missing) < len(wanted):
+            raise UserError(_half(venue.name, missing, wanted))
+        if missing and venue.name in SANDBOXES:
+            server = child().facing("alpaca") if of_alpaca else child()
+            at = (await stack.enter_async_context(server)).address
+            own = Addresses(at.rest_url, at.ws_url, at.data_url, at.private_ws_url)
+            return Reached(own, server.ended)
+    if of_alpaca:
+        return Reached(alpaca_addresses(venue))
+    return Reached(Addresses(venue.rest_url or "", venue.ws_url or ""))
+
+
+def _half(name: str, missing: Sequence[str], wanted: Sequence[str]) -> str:
+    *most, last = (venue_key(name, field) for field in wanted)
+    every = "both or neither" if len(wanted) == len(KRAKEN_ADDRESSES) else "all four or none"
+    own = "the sandbox starts its own server" if name in SANDBOXES else "Alpaca's own are used"
+    lacking = ", ".join(venue_key(name, field) for field in missing)
+    return f"{', '.join(most)} and {last}: expected {every} (without them {own}); unset: {lacking}"
 
 
 async def listed(venue: VenueSettings, rest: RestSide) -> dict[str, Market]:
@@ -113,7 +135,7 @@ def build_run(parts: RunParts) -> VenueRun:
             learn=desk.learn,
         )
     )
-    market = SYNTHETIC if venue.name == SANDBOX else LIVE
+    market = SYNTHETIC if venue.name in SANDBOXES else LIVE
     setup = RunSetup(market, parts.settings.linger_us * 1_000, parts.reached.companion)
     run = VenueRun(desk, feed, clock, setup)
     _take_turns(feed, desk.cache, run)

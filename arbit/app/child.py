@@ -24,6 +24,8 @@ class SandboxAddress:
 
     rest_url: str
     ws_url: str
+    data_url: str = ""  # of a face that has another for market data
+    private_ws_url: str = ""
 
 
 class SandboxChild:
@@ -51,6 +53,11 @@ class SandboxChild:
             self._arguments += ["--taker-fee-bps", plain(taker_fee_bps)]
         self._process: asyncio.subprocess.Process | None = None
         self.address = SandboxAddress("", "")
+
+    def facing(self, face: str) -> Self:
+        """This one, to speak as `kraken` or as `alpaca`. Said before it is entered."""
+        self._arguments += ["--face", face]
+        return self
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
@@ -95,7 +102,9 @@ class SandboxChild:
             why = f"the sandbox exchange did not start within {READY_TIMEOUT_S:.0f} s"
             raise UserError(why) from None
         ready = json.loads(line)
-        return SandboxAddress(ready["rest"], ready["ws"])
+        return SandboxAddress(
+            ready["rest"], ready["ws"], ready.get("data", ""), ready.get("private_ws", "")
+        )
 
     async def _stop(self) -> None:
         process, self._process = self._process, None

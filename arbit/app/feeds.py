@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from arbit.config import SPEAKS_KRAKEN, Feed, VenueSettings
+from arbit.config import SPEAKS_KRAKEN, AlpacaHost, Feed, VenueSettings
 from arbit.domain.market import Market
 from arbit.ports import BookSink, Clock, Listener, MarketCatalog, MarketFeed
 from arbit.venues.ccxt.catalog import catalog_for
@@ -28,13 +29,37 @@ class Addresses:
 
     rest_url: str = ""
     ws_url: str = ""
+    data_url: str = ""
+    private_ws_url: str = ""
+
+
+def alpaca_addresses(venue: VenueSettings) -> Addresses:
+    """Alpaca's own addresses, or those that were set. Source: docs.alpaca.markets."""
+    host = "api.alpaca.markets"
+    if venue.alpaca_host is AlpacaHost.PAPER:
+        host = f"paper-{host}"
+    books = f"wss://stream.data.alpaca.markets/v1beta3/crypto/{venue.alpaca_data_location}"
+    return Addresses(
+        rest_url=venue.rest_url or f"https://{host}",
+        ws_url=venue.ws_url or books,
+        data_url=venue.data_url or "https://data.alpaca.markets",
+        private_ws_url=venue.private_ws_url or f"wss://{host}/stream",
+    )
+
+
+class Closes(Protocol):
+    """Holds connections."""
+
+    async def close(self) -> None:
+        """Close them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class RestSide:
     """The questions one can ask a venue, and the client that must be closed at the end."""
 
-    client: RestClient
+    client: Closes
     catalog: MarketCatalog
     reader: LookingReader
     settings: CcxtSettings

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from arbit.app.build import SANDBOX
-from arbit.config import Settings, VenueSettings, venue_key
+from arbit.config import SANDBOXES, Settings, VenueSettings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError
 from arbit.domain.records import JournalFailed, RunEnd
@@ -26,14 +25,9 @@ def account_of(venue: VenueSettings, *, real: bool) -> AccountId:
     """Whose money it would be. UserError for a real one without a key."""
     if not real:
         return AccountId(venue.name, Mode.PAPER)
-    for name, value in (("api_key", venue.api_key), ("api_secret", venue.api_secret)):
-        if value is None:
-            key = venue_key(venue.name, name)
-            raise UserError(f"{key}: expected the API key's own, none is set")
-    mode = Mode.SANDBOX if venue.name == SANDBOX else Mode.LIVE
-    return AccountId.of_key(
-        venue.name, mode, venue.api_key.get_secret_value() if venue.api_key else ""
-    )
+    key, _ = venue.credentials()
+    mode = Mode.SANDBOX if venue.name in SANDBOXES else Mode.LIVE
+    return AccountId.of_key(venue.name, mode, key)
 
 
 def held_account(

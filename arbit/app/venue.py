@@ -131,17 +131,17 @@ class Desk:
 
     def _assumptions(self) -> list[str]:
         scan = self.setup.scan
-        said = [
+        return [
             *_fee_words(self.setup.watch.fees),
             f"latency {scan.latency_ms} ms for each leg, there and back",
+            *filter(None, [self.setup.watch.said]),
+            *_polling_words(self.setup),
+            *(
+                f"no cycle starts in {asset}: no market of this venue prices it in "
+                f"{scan.reference_currency} (ARBIT_SCAN__REFERENCE_CURRENCY)"
+                for asset in sorted(self.budget.unpriced)
+            ),
         ]
-        said += _polling_words(self.setup)
-        said += [
-            f"no cycle starts in {asset}: no market of this venue prices it in "
-            f"{scan.reference_currency} (ARBIT_SCAN__REFERENCE_CURRENCY)"
-            for asset in sorted(self.budget.unpriced)
-        ]
-        return said
 
     def _free(self, asset: str) -> Decimal:
         """What a cycle could start with: what paper has left, or would have without trading."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from arbit.config import VenueSettings, venue_key
+from arbit.config import SPEAKS_ALPACA, AlpacaPlan, VenueSettings, venue_key
 from arbit.domain.errors import UserError
 from arbit.domain.fees import Fee, FeeSource, hurdle_bps, kept
 from arbit.domain.market import Market, MarketStatus
@@ -20,13 +20,15 @@ from arbit.scanner import discover, why_not_tradable
 class Watchlist:
     """Symbols and triangles of one venue. `fees` lacks a symbol whose fee nobody states.
 
-    `rates` are the fees as fractions by symbol. All of it is kept current by `reckon`.
+    `rates` are the fees as fractions by symbol. All of it is kept current by `reckon`. `said` tells
+    what was chosen out of more than may be watched; empty when nothing was left out.
     """
 
     symbols: Sequence[str]
     triangles: Sequence[Triangle]
     listed: list[Listed]
     fees: dict[str, Fee]
+    said: str = ""
     rates: dict[str, Decimal] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,17 +71,58 @@ def watchlist(
     `account` are the account's own taker fees (fractions by symbol), when trading with one.
     """
     triangles = [_oriented(t, start_assets) for t in _triangles(venue, markets)]
+    said = ""
+    if venue.name in SPEAKS_ALPACA and not (venue.symbols or venue.triangles):
+        triangles, said = _fitting(venue, triangles, start_assets)
     symbols = sorted({symbol for triangle in triangles for symbol in triangle.symbols})
     symbols = symbols or list(dict.fromkeys(venue.symbols))
     if len(symbols) > venue.max_symbols:
-        raise UserError(
-            f"{venue_key(venue.name, 'max_symbols')}: {len(symbols)} markets would be "
-            f"watched, expected at most {venue.max_symbols}; name fewer symbols or raise it"
-        )
+        raise UserError(_too_many(venue, len(symbols)))
     fees = {s: fee for s in symbols if (fee := _fee(venue, markets[s], account))}
     bare = Watchlist(symbols, triangles, [], fees)
     listed = [_listed(bare, triangle, markets, min_edge_bps) for triangle in triangles]
-    return Watchlist(symbols, triangles, listed, fees)
+    return Watchlist(symbols, triangles, listed, fees, said)
+
+
+def _too_many(venue: VenueSettings, count: int) -> str:
+    said = (
+        f"{venue_key(venue.name, 'max_symbols')}: {count} markets would be watched, expected at "
+        f"most {venue.max_symbols}"
+    )
+    if venue.name in SPEAKS_ALPACA and venue.alpaca_plan is AlpacaPlan.FREE:
+        plan = venue_key(venue.name, "alpaca_plan")
+        return f"{said} on Alpaca's free plan; name fewer symbols, or with another set {plan}=paid"
+    return f"{said}; name fewer symbols or raise it"
+
+
+def _fitting(
+    venue: VenueSettings, triangles: list[Triangle], start_assets: Sequence[str]
+) -> tuple[list[Triangle], str]:
+    """As many of these as the plan's order books hold, and what to say of those left out.
+
+    Triangles of the assets that cycles may start in come first, in the order they are preferred:
+    these share their markets, so that ten books hold most triangles that way. Always the same ones.
+    """
+    rank = {asset: place for place, asset in enumerate(start_assets)}
+
+    def preferred(triangle: Triangle) -> tuple[list[int], Sequence[str]]:
+        places = sorted((rank.get(leg.spend, len(rank)) for leg in triangle.legs), reverse=True)
+        return places, triangle.symbols
+
+    found: set[str] = set()
+    for triangle in sorted(triangles, key=preferred):
+        more = found.union(triangle.symbols)
+        if len(more) <= venue.max_symbols:
+            found = more
+    chosen = [triangle for triangle in triangles if found.issuperset(triangle.symbols)]
+    if len(chosen) == len(triangles):
+        return triangles, ""
+    keys = f"{venue_key(venue.name, 'symbols')} and {venue_key(venue.name, 'alpaca_plan')}"
+    return chosen, (
+        f"{len(chosen)} of {len(triangles)} triangles are watched, all that {venue.max_symbols} "
+        f"order books hold ({', '.join(sorted(found))}): those of the start assets come first; "
+        f"{keys} change that"
+    )
 
 
 def _triangles(venue: VenueSettings, markets: Mapping[str, Market]) -> list[Triangle]:

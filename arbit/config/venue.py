@@ -30,6 +30,8 @@ from arbit.config.kinds import (
     OrderTransport,
     RateTier,
 )
+from arbit.config.text import venue_key
+from arbit.domain.errors import UserError
 
 _DEPTHS = (10, 25, 100, 500, 1000)
 
@@ -207,6 +209,16 @@ class VenueSettings(BaseModel):
     def effective_feed(self) -> Feed:
         """The feed to construct: REST when WebSockets are switched off."""
         return self.feed if self.ws_enabled else Feed.REST
+
+    def credentials(self) -> tuple[str, str]:
+        """The key and its secret. UserError names the first of them that is not set."""
+        found = []
+        for name, value in (("api_key", self.api_key), ("api_secret", self.api_secret)):
+            if value is None:
+                key = venue_key(self.name, name)
+                raise UserError(f"{key}: expected the API key's own, none is set")
+            found.append(value.get_secret_value())
+        return found[0], found[1]
 
     def fee_override_bps(self, symbol: str) -> Decimal | None:
         """The taker fee the user states for this market, in bps; None when none is stated."""

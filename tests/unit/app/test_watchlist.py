@@ -94,3 +94,42 @@ def test_more_markets_than_allowed_is_an_error_and_no_silent_cut() -> None:
     pairs = [f"{a}/{b}" for i, a in enumerate(assets) for b in assets[i + 1 :]]
     with pytest.raises(UserError, match=r"MAX_SYMBOLS: 6 markets would be watched, .* at most 3"):
         chosen(markets_of(*pairs), max_symbols=3)
+
+
+QUOTED = ("USD", "USDT", "USDC", "BTC")
+MANY = [
+    *(f"{base}/{quote}" for base in ("AAVE", "BCH", "ETH", "LTC", "UNI") for quote in QUOTED),
+    *("BTC/USD", "BTC/USDT", "BTC/USDC", "USDT/USD", "USDC/USD", "USDT/USDC"),
+]
+AT_START = ("USD", "USDT", "USDC", "EUR", "BTC", "ETH")
+
+
+def of_alpaca(**settings: Any) -> Watchlist:
+    given = {"name": "alpaca", "max_symbols": 10, **settings}
+    return watchlist(VenueSettings.model_validate(given), markets_of(*MANY), AT_START, D(0))
+
+
+def test_what_the_plan_holds_is_the_triangles_of_the_start_assets_and_is_said() -> None:
+    watch = of_alpaca()
+    held = {"USD", "USDT", "USDC", "BTC", "ETH"}
+    assert {asset for symbol in watch.symbols for asset in symbol.split("/")} == held
+    assert (len(watch.symbols), len(watch.triangles)) == (10, 10)
+    assert watch.said.startswith("10 of ")
+    for word in ("10 order books", "ARBIT_VENUES__ALPACA__SYMBOLS", "ALPACA_PLAN"):
+        assert word in watch.said
+    assert watch.symbols == of_alpaca().symbols
+
+
+def test_nothing_is_left_out_where_all_of_it_fits() -> None:
+    assert of_alpaca(alpaca_plan="paid", max_symbols=1000).said == ""
+    watch = of_alpaca(symbols=("BTC/USD", "ETH/BTC", "ETH/USD"))
+    assert (len(watch.triangles), watch.said) == (1, "")
+
+
+def test_more_symbols_than_the_plan_holds_is_one_line_that_names_both() -> None:
+    with pytest.raises(UserError) as caught:
+        of_alpaca(symbols=tuple(MANY))
+    said = str(caught.value)
+    assert said.startswith(f"ARBIT_VENUES__ALPACA__MAX_SYMBOLS: {len(MANY)} markets would be")
+    assert said.endswith("set ARBIT_VENUES__ALPACA__ALPACA_PLAN=paid")
+    assert "at most 10 on Alpaca's free plan" in said
