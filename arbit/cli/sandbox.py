@@ -14,6 +14,7 @@ from arbit.cli.numbers import whole
 Profile = Annotated[str, typer.Option(help="calm, volatile, thin or whole-venue.")]
 Seed = Annotated[str, typer.Option(help="Same seed, same market.")]
 Port = Annotated[str, typer.Option(help="0 takes a free port.")]
+Face = Annotated[str, typer.Option(help="Whose wire to speak: kraken or alpaca.")]
 Frozen = Annotated[bool, typer.Option("--frozen", help="Start with the market standing still.")]
 Json = Annotated[bool, typer.Option("--json", help="Nothing but one JSON line.")]
 
@@ -23,16 +24,18 @@ def sandbox(
     seed: Seed = "1",
     port: Port = "0",
     frozen: Frozen = False,
+    face: Face = "kraken",
     as_json: Json = False,
 ) -> None:
-    """Serve a synthetic exchange that speaks Kraken's REST and WebSocket v2 on 127.0.0.1.
+    """Serve a synthetic exchange on 127.0.0.1 that speaks Kraken's wire, or Alpaca's.
 
-    Point any Kraken client at it: nothing it shows is a real market.
+    Point any client of that venue at it: nothing it shows is a real market.
 
     Example: arbit sandbox --profile volatile --port 8770
     """
     seeded, where = whole("--seed", seed, 0, 2**63 - 1), whole("--port", port, 0, 65_535)
     arguments = ["--profile", profile, "--seed", f"{seeded}", "--port", f"{where}", "--json"]
+    arguments += ["--face", face]
     raise SystemExit(_serve([*arguments, *(["--frozen"] if frozen else [])], as_json))
 
 
@@ -59,6 +62,13 @@ def _announce(ready: dict[str, object], line: str, as_json: bool) -> None:
         sys.stdout.write(
             f"SYNTHETIC MARKET: nothing here is real (profile {ready['profile']}, "
             f"seed {ready['seed']}).\nREST      {ready['rest']}\nWebSocket {ready['ws']}\n"
-            "Stop with Ctrl-C.\n"
+            f"{_more(ready)}Stop with Ctrl-C.\n"
         )
     sys.stdout.flush()
+
+
+def _more(ready: dict[str, object]) -> str:
+    """The addresses that only Alpaca's face has."""
+    if "private_ws" not in ready:
+        return ""
+    return f"Data      {ready['data']}\nUpdates   {ready['private_ws']}\n"

@@ -17,10 +17,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
-from arbit.sandbox.journal import FILE_NAME
 from arbit.sandbox.kraken.words import compact
 from arbit.sandbox.profiles import PROFILE_NAMES
-from arbit.sandbox.server import SandboxOptions, SandboxServer
+from arbit.sandbox.server import FACES, SandboxOptions, SandboxServer
 
 MISTAKE = 2
 MAX_PACE = 20
@@ -78,6 +77,7 @@ def _balances(text: str) -> dict[str, Decimal]:
 def _parser() -> _Parser:
     parser = _Parser(prog="python -m arbit.sandbox", description="A synthetic exchange, loopback.")
     add = parser.add_argument
+    add("--face", choices=FACES, default="kraken", help="whose wire to speak")
     add("--profile", choices=PROFILE_NAMES, default="calm", help="the market to play")
     add("--seed", type=_whole, default=1, help="same seed, same market")
     add("--port", type=_port, default=0, help="0 takes a free one")
@@ -90,6 +90,10 @@ def _parser() -> _Parser:
     add("--taker-fee-bps", type=_amount, default=None, help="one taker fee for every pair")
     add("--tier", choices=("starter", "intermediate", "pro"), default="starter")
     add("--balances", type=_balances, default=None, help="e.g. USD=10000,BTC=0.1")
+    add("--fees-post-after-s", type=_whole, default=20, help="alpaca: when a fee is posted")
+    add("--requests-per-minute", type=_whole, default=200, help="alpaca: 0 means no limit")
+    add("--plan", choices=("free", "paid"), default="free", help="alpaca: of market data")
+    add("--text-updates", action="store_true", help="alpaca: trade updates as text frames")
     add("--ends-with-parent", action="store_true", help="end when standard input ends")
     add("--json", action="store_true", help="nothing but the ready line, also on stderr")
     return parser
@@ -136,16 +140,23 @@ async def _serve(options: argparse.Namespace) -> None:
         taker_fee_bps=options.taker_fee_bps,
         tier=options.tier,
         balances=options.balances,
+        fees_post_after_s=float(options.fees_post_after_s),
+        requests_per_minute=options.requests_per_minute,
+        plan=options.plan,
+        binary_updates=not options.text_updates,
     )
-    async with SandboxServer(options.profile, options.seed, options.port, limits) as sandbox:
+    server = SandboxServer(options.profile, options.seed, options.port, limits, options.face)
+    async with server as sandbox:
+        log = sandbox.exchange.log.path
         ready = {
-            "rest": sandbox.rest_url,
-            "ws": sandbox.ws_url,
+            **sandbox.addresses,
             "profile": options.profile,
             "seed": options.seed,
             "synthetic": True,
-            "log": None if options.state is None else str(options.state / FILE_NAME),
+            "log": None if log is None else str(log),
         }
+        if options.face != "kraken":
+            ready["face"] = options.face
         sys.stdout.write(compact(ready) + "\n")
         sys.stdout.flush()
         if not options.json:

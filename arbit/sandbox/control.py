@@ -7,7 +7,7 @@
     POST   /sandbox/thaw[?symbol=BTC/USD]      let it go on
     GET    /sandbox/state[?depth=10&symbol=]   the true top of every book, sockets, counters
 
-A mistake answers 400 with ``{"error": "one line"}``.
+``/control`` is another name for ``/sandbox``. A mistake answers 400 with ``{"error": "one line"}``.
 """
 
 import json
@@ -17,7 +17,7 @@ from aiohttp import web
 
 from arbit.sandbox.book import ASK, BID
 from arbit.sandbox.checksum import CHECKSUM_LEVELS, book_checksum
-from arbit.sandbox.faults import ANY, FAULT_KINDS, FaultError, Faults
+from arbit.sandbox.faults import ANY, FaultError, Faults
 from arbit.sandbox.market import Market, Pair
 
 MAX_DEPTH = 1000
@@ -35,12 +35,13 @@ class ControlFace:
 
     def add_routes(self, app: web.Application) -> None:
         """Mount the control paths."""
-        app.router.add_get("/sandbox/faults", self._list)
-        app.router.add_post("/sandbox/faults", self._set)
-        app.router.add_delete("/sandbox/faults", self._clear)
-        app.router.add_post("/sandbox/freeze", self._freeze)
-        app.router.add_post("/sandbox/thaw", self._thaw)
-        app.router.add_get("/sandbox/state", self._state)
+        for base in ("/sandbox", "/control"):
+            app.router.add_get(f"{base}/faults", self._list)
+            app.router.add_post(f"{base}/faults", self._set)
+            app.router.add_delete(f"{base}/faults", self._clear)
+            app.router.add_post(f"{base}/freeze", self._freeze)
+            app.router.add_post(f"{base}/thaw", self._thaw)
+            app.router.add_get(f"{base}/state", self._state)
 
     def state(self, depth: int, symbol: str | None = None) -> dict[str, object]:
         """The true top of each book as wire tokens, with the checksum of its top ten."""
@@ -60,7 +61,7 @@ class ControlFace:
     async def _list(self, _: web.Request) -> web.Response:
         kinds = [
             {"name": kind.name, "scope": kind.scope, "meaning": kind.meaning, "params": kind.params}
-            for kind in FAULT_KINDS.values()
+            for kind in self._faults.kinds.values()
         ]
         active = [fault.as_json() for fault in self._faults.active]
         return web.json_response({"kinds": kinds, "active": active})

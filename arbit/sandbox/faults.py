@@ -6,9 +6,10 @@ many uses) and stays until it is spent or cleared. Nothing here does IO: the wir
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from arbit.sandbox.alpaca.fault_kinds import ALPACA_KINDS, KRAKEN_ONLY
 from arbit.sandbox.instruments import PAIR_STATUSES, SYSTEM_STATUSES
 from arbit.sandbox.order_kinds import ORDER_KINDS
 from arbit.sandbox.poison import POISON_SHAPES
@@ -34,6 +35,7 @@ class FaultKind:
     params: dict[str, Param] = field(default_factory=dict)
     times: int | None = None  # count when none is given; None means until cleared
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    faces: tuple[str, ...] = ("kraken", "alpaca")  # where it can happen
 
 
 FAULT_KINDS: Final[dict[str, FaultKind]] = {
@@ -140,6 +142,14 @@ FAULT_KINDS: Final[dict[str, FaultKind]] = {
 
 
 FAULT_KINDS.update({row[0]: FaultKind(*row) for row in ORDER_KINDS})
+FAULT_KINDS.update({row[0]: FaultKind(*row, faces=("alpaca",)) for row in ALPACA_KINDS})
+for _name in KRAKEN_ONLY:
+    FAULT_KINDS[_name] = replace(FAULT_KINDS[_name], faces=("kraken",))
+
+
+def kinds_of(face: str) -> dict[str, FaultKind]:
+    """The kinds that a face knows, by name."""
+    return {name: kind for name, kind in FAULT_KINDS.items() if face in kind.faces}
 
 
 @dataclass(slots=True)
@@ -188,7 +198,8 @@ class Fault:
 class Faults:
     """The active faults, in the order they were set. ``version`` moves with every change."""
 
-    def __init__(self) -> None:
+    def __init__(self, face: str = "kraken") -> None:
+        self.kinds = kinds_of(face)
         self.active: list[Fault] = []
         self.version = 0
         self.on_change: Callable[[], None] = lambda: None
@@ -205,9 +216,9 @@ class Faults:
         **params: Param,
     ) -> int:
         """Switch a fault on and return its id; raises ``FaultError`` for a wrong word."""
-        kind = FAULT_KINDS.get(name)
+        kind = self.kinds.get(name)
         if kind is None:
-            raise FaultError(f"unknown fault {name!r}: expected one of {', '.join(FAULT_KINDS)}")
+            raise FaultError(f"unknown fault {name!r}: expected one of {', '.join(self.kinds)}")
         if len(self.active) >= MAX_ACTIVE:
             raise FaultError(f"too many active faults: at most {MAX_ACTIVE}")
         if symbol != ANY and not self.known_symbol(symbol):

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from arbit.sandbox.exchange import Exchange
 from arbit.sandbox.faults import ANY, Fault, Faults
-from arbit.sandbox.keys import MAIN, TRADE_KEY
+from arbit.sandbox.keys import MAIN
 from arbit.sandbox.kraken.private import Call, PrivateFace
 from arbit.sandbox.kraken.words import compact
 from arbit.sandbox.matching import Hooks
@@ -108,12 +108,12 @@ class FaultyGate:
             await asyncio.sleep(late.number("delay_ms") / 1000.0)
             if not late.params["reply"]:
                 self._face.answer(call, self._clock.wall_ns())
-                return await _silence(request)
+                return await silence(request)
             return None
         if hit("order_silent", "rest", call.name, symbol, "before") is not None:
-            return await _silence(request)
+            return await silence(request)
         if hit("order_reset", "rest", call.name, symbol, "before") is not None:
-            return _cut(request)
+            return cut(request)
         status = hit("order_status", "rest", call.name, symbol, "before")
         if status is not None:
             return web.Response(status=int(status.number("status")), text="no")
@@ -132,9 +132,9 @@ class FaultyGate:
         """What becomes of the reply."""
         hit, symbol = self._faults.hit, self._symbol(call)
         if hit("order_silent", "rest", call.name, symbol, "after") is not None:
-            return await _silence(request)
+            return await silence(request)
         if hit("order_reset", "rest", call.name, symbol, "after") is not None:
-            return _cut(request)
+            return cut(request)
         status = hit("order_status", "rest", call.name, symbol, "after")
         if status is not None:
             return web.Response(status=int(status.number("status")), text="no")
@@ -196,23 +196,18 @@ def odd_reply(shape: str, reply: Answer) -> Answer:
 
 
 class AtOnce:
-    """Faults that happen the moment they are set, or change what the REST face shows."""
+    """Faults that happen the moment they are set, or change what a face shows over REST."""
 
-    def __init__(
-        self, exchange: Exchange, face: PrivateFace, faults: Faults, clock: WallClock
-    ) -> None:
+    def __init__(self, exchange: Exchange, faults: Faults, clock: WallClock, key: str) -> None:
         self._exchange = exchange
-        self._face = face
+        self._key = key  # the trading key, which can be revoked
         self._faults = faults
         self._clock = clock
-        face.reads.visible = self.visible
-        face.reads.visible_trade = self.visible_trade
-        face.reads.visible_entry = self.visible_trade
 
     def apply(self) -> None:
         """Do what has been set and not yet done."""
         exchange = self._exchange
-        exchange.keys[TRADE_KEY].revoked = self._faults.find("key_revoked") is not None
+        exchange.keys[self._key].revoked = self._faults.find("key_revoked") is not None
         account, now_ns = exchange.books.account(MAIN), self._clock.wall_ns()
         for fault in list(self._faults.active):
             name = fault.kind.name
@@ -256,16 +251,17 @@ class AtOnce:
         return 0 if fault is None else int(fault.number("lag_ms") * MS)
 
 
-async def _silence(request: web.Request) -> web.StreamResponse:
+async def silence(request: web.Request) -> web.StreamResponse:
     """Never answer; the client goes away first."""
     for _ in range(int(SILENCE_S * 20)):
         await asyncio.sleep(0.05)
         if request.transport is None or request.transport.is_closing():
             break
-    return _cut(request)
+    return cut(request)
 
 
-def _cut(request: web.Request) -> web.StreamResponse:
+def cut(request: web.Request) -> web.StreamResponse:
+    """Cut TCP instead of answering."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=503)

@@ -96,7 +96,7 @@ CORE_PAIRS: Final[tuple[tuple[str, str, Digits, float], ...]] = (
 )
 
 
-def _crowd(width: float, size_usd: float, refresh_ms: float) -> tuple[MakerSpec, ...]:
+def crowd(width: float, size_usd: float, refresh_ms: float) -> tuple[MakerSpec, ...]:
     """One fast maker close in, two slow ones behind: 30 to 60 levels a side together."""
     return (
         MakerSpec(0.6 * width, 0.35 * width, 9, size_usd * 0.4, FAST, refresh_ms),
@@ -110,7 +110,7 @@ def _core(refresh_ms: float, taker_every_ms: float) -> tuple[Listing, ...]:
     return tuple(
         Listing(
             instrument(MAJORS[base], MAJORS[quote], digits, rest_status_listed=True),
-            _crowd(width, 6_000.0 / width, refresh_ms),
+            crowd(width, 6_000.0 / width, refresh_ms),
             taker_every_ms,
         )
         for base, quote, digits, width in CORE_PAIRS
@@ -191,7 +191,7 @@ def _whole_venue() -> tuple[Listing, ...]:
     def add(base: Asset, quote: Asset, digits: Digits, width: float) -> None:
         listed = rng.random() > 0.13
         pair = instrument(base, quote, digits, rest_status_listed=listed)
-        listings.append(Listing(pair, _crowd(width, 3_000.0, 420.0), 6_000.0))
+        listings.append(Listing(pair, crowd(width, 3_000.0, 420.0), 6_000.0))
 
     for base, quote, digits in MONEY_PAIRS:
         add(MAJORS[base], MAJORS[quote], digits, 0.6)

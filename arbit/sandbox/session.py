@@ -39,6 +39,7 @@ class Session:
         self.half_open = False
         self.delay_ns = 0
         self.closing = False
+        self.last_words: Frame | None = None  # what a client too slow to read is told, if anything
         self._socket = socket
         self._transport = transport
         self._limit = outbox_bytes
@@ -58,7 +59,7 @@ class Session:
         self._waiting_bytes += len(frame)
         if self._waiting_bytes > self._limit:
             self._stats.slow_clients_closed += 1
-            self.abort()
+            self._give_up()
         elif self.delay_ns or self._delayed:
             self._delayed.append((now_ns + self.delay_ns, frame))
         else:
@@ -96,6 +97,17 @@ class Session:
         self._outbox.clear()
         self._delayed.clear()
         self._transport.abort()
+
+    def _give_up(self) -> None:
+        """Drop what is waiting; say the last words and close, or cut TCP where there are none."""
+        if self.last_words is None:
+            self.abort()
+            return
+        self._outbox.clear()
+        self._delayed.clear()
+        self._waiting_bytes = len(self.last_words)
+        self._outbox.append(self.last_words)
+        self.close(WSCloseCode.POLICY_VIOLATION, "")
 
     async def pong(self, payload: bytes) -> None:
         """Answer a protocol ping, unless a fault keeps the socket silent."""

@@ -27,7 +27,8 @@ ASYNC_EXECUTION = (
 )
 ASYNC_SANDBOX = (
     *("__main__.py", "control.py", "server.py", "session.py"),
-    *("order_faults.py", "kraken/private.py"),
+    *("order_faults.py", "sockets.py", "kraken/face.py", "kraken/private.py"),
+    *("alpaca/face.py", "alpaca/gate.py"),
 )
 NOT_AT_TOP = {"fcntl", "uvloop"}  # fitness runs on Windows and macOS too
 
