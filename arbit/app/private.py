@@ -18,8 +18,8 @@ from arbit.domain.market import Market
 from arbit.domain.records import Batch, Book, Flag, JournalFailed
 from arbit.execution.ids import ours
 from arbit.ports import AccountSink, Clock, Journal, Listener
-from arbit.venues.kraken.budgets import Level
 from arbit.venues.clockoffset import off_clock
+from arbit.venues.kraken.budgets import Level
 from arbit.venues.kraken.gateway import KrakenGateway
 from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
 from arbit.venues.kraken.private.parts import (

@@ -36,11 +36,11 @@ class Budget:
         """Whether one more request fits; only a `reserved` one may use the last third."""
         return not self.wait_ns(now_ns, reserved=reserved)
 
-    def wait_ns(self, now_ns: int, *, reserved: bool = False) -> int:
-        """How long until one more fits; 0 when it does now."""
+    def wait_ns(self, now_ns: int, *, reserved: bool = False, cost: int = 1) -> int:
+        """How long until so many more fit; 0 when they do now."""
         self._forget(now_ns)
         most = self._most if reserved else self._open
-        over = len(self._sent) - most
+        over = min(len(self._sent), len(self._sent) + cost - most) - 1
         full_ns = self._sent[over] + MINUTE_NS - now_ns if over >= 0 else 0
         return max(0, full_ns, self._away_until_ns - now_ns)
 

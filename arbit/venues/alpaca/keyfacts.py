@@ -1,0 +1,44 @@
+"""Whether an account at Alpaca may be traded with, read from `GET /v2/account`.
+
+Alpaca tells nothing of a key's permissions: whoever holds it may do all that the account may. So
+every fact about the key stays None, which means that the venue did not say, and a note says it.
+Source: docs.alpaca.markets, "Account".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from arbit.domain.account import AccountUnfit, KeyFacts
+from arbit.domain.errors import FrameError
+
+ACTIVE = "ACTIVE"
+NOTE = "Alpaca does not tell what a key may do: whoever holds this one may do all the account may"
+FLAGS = (
+    ("trading_blocked", "the account is blocked from trading"),
+    ("account_blocked", "the account is blocked"),
+    ("trade_suspended_by_user", "trading is suspended in the account's own settings"),
+)
+
+
+def key_facts() -> KeyFacts:
+    """What Alpaca says of a key: nothing."""
+    return KeyFacts(None, None, None, None, None, None, None)
+
+
+def refuse_unfit(body: Any) -> None:
+    """AccountUnfit, in one line, for an account that cannot trade crypto; FrameError for no answer.
+
+    A field that is missing is no permission.
+    """
+    if not isinstance(body, Mapping):
+        raise FrameError("account: the answer is no object")
+    for name, what in (("status", "the account"), ("crypto_status", "crypto on this account")):
+        if body.get(name) != ACTIVE:
+            raise AccountUnfit(f"{what} is {body.get(name)!r:.40} ({name}), expected {ACTIVE}")
+    for name, why in FLAGS:
+        if body.get(name) is not False:
+            raise AccountUnfit(f"{why} ({name} is {body.get(name)!r:.40}, expected false)")
+    if body.get("currency") not in ("USD", None):
+        raise AccountUnfit(f"the account is kept in {body['currency']!r:.40}, expected USD")
