@@ -5,6 +5,9 @@ postings, which the journal keeps and a restart adds up again. *Passing* are hol
 its way may spend), claims (how far an open cycle may move an asset, both ways) and what each open
 cycle has moved so far; a restart rebuilds them from the orders and cycles that are not over.
 
+*Late fees* are what a venue took with a trade and has not stated yet (decision 0009): the wallet
+has our reckoning of it, and what the venue has may differ by the sum of their slacks.
+
 Postings are made by functions and applied by `Ledger.apply` once the journal has them.
 """
 
@@ -18,12 +21,13 @@ from arbit.domain.account import Flow
 from arbit.domain.errors import BrokenRule
 from arbit.domain.money import ZERO
 from arbit.domain.order import Trade
-from arbit.domain.records import Book, Posting
+from arbit.domain.records import Book, LateFee, Posting
 
 # Books are exact: a digit that did not fit is an error here, never a rounding.
 _BOOKS = Context(prec=400, traps=[Inexact])
 OPENING, FLOW, TRADE, FEE, RESULT = "opening", "flow", "trade", "fee", "result"
 ROUNDING = "rounding"
+LATE_FEE = "late_fee"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,16 @@ class Reach:
 class Ledger:
     """One account's money, as far as we know it. Synchronous; amounts in units of each asset."""
 
-    def __init__(self, sums: Mapping[tuple[Book, str], Decimal] | None = None) -> None:
+    def __init__(
+        self,
+        sums: Mapping[tuple[Book, str], Decimal] | None = None,
+        late_fees: Iterable[LateFee] = (),
+    ) -> None:
         self._sums = dict(sums or {})
+        self._late_fees: dict[str, LateFee] = {}
+        self._slacks: dict[str, Decimal] = {}
+        for fee in late_fees:
+            self.fee_waits(fee)
         self._holds: dict[str, dict[str, Decimal]] = {}
         self._claims: dict[str, dict[str, Reach]] = {}
         self._moved: dict[str, dict[str, Decimal]] = {}
@@ -69,9 +81,24 @@ class Ledger:
         return _sum(amounts.get(asset, ZERO) for amounts in self._holds.values())
 
     def free(self, asset: str) -> Decimal:
-        """What a new cycle may spend."""
+        """What a new cycle may spend: what is there however late fees turn out."""
         ours = _BOOKS.subtract(self.wallet(asset), self.held(asset))
-        return _BOOKS.subtract(ours, self._kept_back.get(asset, ZERO))
+        kept_back = _BOOKS.add(self._kept_back.get(asset, ZERO), self.slack(asset))
+        return _BOOKS.subtract(ours, kept_back)
+
+    @property
+    def late_fees(self) -> tuple[LateFee, ...]:
+        """The fees that wait to be stated, oldest first."""
+        return tuple(sorted(self._late_fees.values(), key=lambda one: (one.at_ns, one.trade_id)))
+
+    @property
+    def fees_waiting(self) -> int:
+        """How many they are."""
+        return len(self._late_fees)
+
+    def slack(self, asset: str) -> Decimal:
+        """By how much the venue's balance may differ for the fees that it has not stated yet."""
+        return self._slacks.get(asset, ZERO)
 
     def deviation(self, asset: str) -> Decimal:
         """How far trading has moved the asset, closed results of start assets apart."""
@@ -95,6 +122,8 @@ class Ledger:
     def worst(self, asset: str, extra: Reach | None = None) -> Reach:
         """The same, either way. Both may be on one side of zero."""
         settled, reach = self.deviation(asset), extra or Reach()
+        if slack := self.slack(asset):
+            reach = reach.plus(Reach(_BOOKS.minus(slack), slack))
         for cycle_id, claims in self._claims.items():
             moved = self._moved[cycle_id].get(asset, ZERO)
             claim = claims.get(asset, Reach())
@@ -129,6 +158,17 @@ class Ledger:
             if one.book is Book.WALLET and cycle_id in self._moved:
                 amounts = self._moved[cycle_id]
                 amounts[one.asset] = _BOOKS.add(amounts.get(one.asset, ZERO), one.amount)
+
+    def fee_waits(self, fee: LateFee) -> None:
+        """A trade's fee is reckoned, and waits for the venue's figure."""
+        self.fee_stated(fee.trade_id)
+        self._late_fees[fee.trade_id] = fee
+        self._slacks[fee.asset] = _BOOKS.add(self.slack(fee.asset), fee.slack)
+
+    def fee_stated(self, trade_id: str) -> None:
+        """The trade's fee waits no more."""
+        if (fee := self._late_fees.pop(trade_id, None)) is not None:
+            self._slacks[fee.asset] = _BOOKS.subtract(self.slack(fee.asset), fee.slack)
 
     def hold(self, ref: str, asset: str, amount: Decimal) -> None:
         """Keep so much of the asset for `ref`, instead of what was kept of it before."""
@@ -208,6 +248,11 @@ def result(cycle_id: str, asset: str, profit: Decimal, at_ns: int) -> tuple[Post
 def rounding(trade_id: str, asset: str, amount: Decimal, at_ns: int) -> tuple[Posting, ...]:
     """What the venue's ledger moved beyond what the trade states; no part of a cycle's result."""
     return _pair(trade_id, ROUNDING, (Book.WALLET, Book.CAPITAL), (asset, amount), at_ns)
+
+
+def late_fee(ref: str, asset: str, amount: Decimal, at_ns: int) -> tuple[Posting, ...]:
+    """What a posted fee (`ref`) took less (or more) than we had reckoned; of no cycle's result."""
+    return _pair(ref, LATE_FEE, (Book.WALLET, Book.CAPITAL), (asset, amount), at_ns)
 
 
 def _pair(

@@ -19,7 +19,7 @@ from arbit.domain.book import BookView, Disbelief, Integrity, Level, OrderBook, 
 from arbit.domain.events import Event, FeedCounts
 from arbit.domain.market import Market
 from arbit.domain.order import OrderIntent, Outcome, Trade
-from arbit.domain.records import Batch, Memory
+from arbit.domain.records import Batch, LateFee, Memory, PostedFee
 
 
 class Clock(Protocol):
@@ -189,14 +189,21 @@ class AccountReader(Protocol):
         ...
 
     async def flows_since(self, since_ns: int) -> Sequence[Flow]:
-        """Everything that moved a balance from `since_ns` on, oldest first.
+        """Everything that moved a balance from `since_ns` on, and every fee posted since.
 
-        What a trade moved names it: its own row says the same, and is booked instead if it is ours.
+        Oldest first. What a trade moved names it: its own row says the same, and is booked instead
+        if it is ours; where a trade's fee is reckoned (`Trade.fee_slack`), its rows reckon as it
+        does. A posted fee (`account.FEE_POSTED`) moved no balance: it says what trades before it
+        paid.
         """
         ...
 
     async def counts(self, after_ns: int, until_ns: int) -> Counts:
-        """How much happened after one venue wall time and until another, without listing it."""
+        """How much happened after one venue wall time and until another, without listing it.
+
+        Posted fees (`account.FEE_POSTED`) are no flows here: they move no balance, and their time
+        may be only a day's. Only what moved a balance without a trade counts as a flow.
+        """
         ...
 
     async def key(self) -> KeyFacts:
@@ -232,7 +239,11 @@ class Journal(Protocol):
         ...
 
     def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
-        """Which of these flows are kept already."""
+        """Which of these flows, posted fees among them, are kept already."""
+        ...
+
+    def stated_fees(self) -> tuple[Sequence[LateFee], Sequence[PostedFee]]:
+        """The newest late fees that were stated, and what was posted for them or fits nothing."""
         ...
 
     def counts(self, after_ns: int, until_ns: int) -> Counts:

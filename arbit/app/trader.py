@@ -72,7 +72,7 @@ class Trader:
         self.setup = setup
         settings, venue = setup.settings, setup.desk.setup.venue
         self.memory = setup.journal.recall()
-        self.ledger = Ledger(self.memory.sums)
+        self.ledger = Ledger(self.memory.sums, self.memory.late_fees)
         self.sights = DeskSights(setup.desk, setup.integrity)
         self.kill = KillSwitch(
             setup.data_dir, on=settings.risk.kill_switch, file=settings.risk.kill_switch_file

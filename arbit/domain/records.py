@@ -149,11 +149,50 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class LateFee:
+    """What a venue took of one trade and has not stated yet: `guess` of `asset`, as we reckoned it.
+
+    Its own figure may differ by `slack` either way; `gross` is what the fee was taken of. `ref` is
+    the posted fee that stated it, or the flow by which an operator accepted it; empty while it
+    waits. `at_ns` is the trade's.
+    """
+
+    trade_id: str
+    symbol: str
+    asset: str
+    guess: Decimal
+    slack: Decimal
+    gross: Decimal
+    at_ns: int
+    ref: str = ""
+
+
+class PostedState(enum.StrEnum):
+    """What became of a posted fee."""
+
+    WAITS = "waits"  # it fits no trade that waits for its fee; the next look may bring what it fits
+    TOLD = "told"  # the same, and it was told
+    FITS = "fits"  # it is booked
+
+
+@dataclass(frozen=True, slots=True)
+class PostedFee:
+    """A fee as the venue posted it (`account.FEE_POSTED`), under its own id. `fee` is positive."""
+
+    ref: str
+    symbol: str
+    asset: str
+    fee: Decimal
+    at_ns: int
+    state: PostedState = PostedState.WAITS
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One durable commit: all of it or nothing.
 
-    Cycles, orders and flags replace their own rows; trades, postings and incidents are only ever
-    added. A trade id that is kept already fails the batch.
+    Cycles, orders, flags and fees replace their own rows; trades, postings and incidents are only
+    ever added. A trade id that is kept already fails the batch.
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -162,6 +201,8 @@ class Batch:
     postings: tuple[Posting, ...] = ()
     incidents: tuple[Incident, ...] = ()
     flags: tuple[Flag, ...] = ()
+    late_fees: tuple[LateFee, ...] = ()
+    posted_fees: tuple[PostedFee, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +212,7 @@ class Memory:
     `cycles` are those not closed, and the HELD as rows alone; `orders` and `trades` are all of the
     former's, and every order not over. `sums` are the ledger's, by book and asset.
     `profit_ref_by_day` sums cycles by UTC day (`2026-11-24`). `last_sent` are the newest orders,
-    whatever became of them, as (symbol, wall time of sending).
+    whatever became of them, as (symbol, wall time of sending). `late_fees` are those that wait.
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -183,3 +224,4 @@ class Memory:
     last_trade_ns: int = 0
     last_flow_ns: int = 0
     last_sent: tuple[tuple[str, int], ...] = ()
+    late_fees: tuple[LateFee, ...] = ()

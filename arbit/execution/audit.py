@@ -12,7 +12,7 @@ could not be compared for too long begin no new cycle.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from arbit.domain.account import (
@@ -33,10 +33,12 @@ from arbit.execution.comparing import differences, owed
 from arbit.execution.counting import Counting
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
+from arbit.execution.late_fees import LateFees, waits
 from arbit.execution.opening import accepted, amounts, open_account, settled_balances
 from arbit.execution.overdue import why_overdue
 from arbit.execution.rounding import Roundings, bound
 from arbit.execution.setup import MS, EngineSetup
+from arbit.execution.strangers import Strangers
 from arbit.execution.works import Pad
 from arbit.ledger import flow
 from arbit.ports import AccountReader
@@ -69,7 +71,8 @@ class Auditor:
         self._counting = Counting(setup, engine.keeper, reader)
         self._unlisted = 0  # times that something asked for more than equal balances
         self._flows: dict[str, None] = {}
-        self._foreigners: dict[str, None] = {}  # trades, and orders like ours, that were told of
+        self._strangers = Strangers(setup, self._stop, self._tell)
+        self._late_fees = LateFees(setup)
         self._wanted_ns = self._looking_ns = 0  # since when looks are wanted
         self._off: dict[str, Decimal] = {}  # what the last look found, rounding too
         self._doubted = False  # it found more than rounding, and nobody knows yet why
@@ -98,7 +101,7 @@ class Auditor:
                 self._unlisted += self._begun
                 what = f"order {order.order_id} on {order.symbol}"
                 if not self._twin(what, order.client_id, order.at_ns):
-                    self._foreign(what)
+                    self._strangers.seen(what)
             case AccountStreamBack():
                 self._deaf = self._deaf or self.unlooked
                 self._hears = True
@@ -130,10 +133,8 @@ class Auditor:
         if not ours(client_id):
             return False
         opened = self._opened_ns > 0 or self._begun
-        if opened and at_ns > self._opened_ns and client_id not in self._foreigners:
-            self._told_of(client_id)
-            said = f"{what}: {client_id} was not sent from here, another daemon trades this account"
-            self._stop(Reason.FOREIGN, said)
+        if opened and at_ns > self._opened_ns:
+            self._strangers.twin(what, client_id)
         return True
 
     async def begin(
@@ -161,7 +162,7 @@ class Auditor:
             if not self._engine.open_cycles:
                 self.round_off()
             resumed = self._doubted and self._setup.breaker.state() is not BreakerState.HALTED
-            due = self._wanted or self.accept_balances or resumed
+            due = self._wanted or self.accept_balances or resumed or self._late_fees.due
             if (due or self._setup.now_ns - self._audited_ns > EVERY_NS) and self.quiet:
                 owed_ns = self._owed_ns
                 try:
@@ -178,6 +179,8 @@ class Auditor:
             return "the venue's balances are about to be accepted"
         if self._doubted:
             return "the venue's balances are not the ledger's: it is being found out why"
+        if too_many := self._late_fees.too_many():
+            return too_many
         now_ns = self._setup.now_ns
         return why_overdue(now_ns, self._agreed_ns, self._owed_ns, self._failure)
 
@@ -256,13 +259,13 @@ class Auditor:
             self._accept()
         elif drifted:
             said = f"the venue has more (or less) than the ledger: {amounts(drifted)}"
-            self._stop(Reason.DRIFT, said)
+            self._stop(Reason.DRIFT, said + self._late_fees.words(drifted))
         else:
             self._agreed(began_ns)
 
     async def _lists_wanted(self) -> bool:
         """List trades and flows where equal balances would not be enough; whether it was done."""
-        if self._unlisted or self.behind or self.accept_balances:
+        if self._unlisted or self.behind or self.accept_balances or self._late_fees.due:
             await self._missed(self._since_ns)
             return True
         if self._counting.due and not await self._counting.agrees():
@@ -296,6 +299,7 @@ class Auditor:
         wall_ns, venue_ns, pad = self._setup.clock.wall_ns(), self._setup.venue_ns, Pad()
         for one in accepted(self._off, wall_ns, venue_ns or wall_ns):
             self._book(pad, one)
+            self._late_fees.accepted(pad, one.asset, one.ref)
         said, self._off = f"booked on an operator's word: {amounts(self._off)}", {}
         self._engine.settling.incident(pad, "accepted", said)
         self._engine.keeper.write(pad)
@@ -307,7 +311,8 @@ class Auditor:
         began_ns, unlisted = self._setup.venue_ns, self._unlisted
         trades = await self._reader.trades_since(since_ns, journal.known_trades)
         foreign = {one.trade_id: one for one in trades if not self._is_ours(one)}
-        flows = await self._reader.flows_since(since_ns)
+        listed = await self._reader.flows_since(self._late_fees.since_ns(since_ns))
+        flows = self._late_fees.take(listed)
         fresh = [one for one in flows if one.ref not in self._flows]
         known = journal.known_flows([one.ref for one in fresh])
         pad, moved = Pad(), set[str]()
@@ -321,9 +326,12 @@ class Auditor:
                 self._book(pad, one)
                 moved.add(one.trade_id)
         bound(self._flows)
+        for trade_id in moved & foreign.keys():
+            waits(self._setup.ledger, pad, foreign[trade_id])
+        self._settle_fees(pad)
         if not pad.empty:
             self._engine.keeper.write(pad)
-        self._tell_foreign(foreign, moved, {one.trade_id for one in flows})
+        self._strangers.traded(foreign, moved, {one.trade_id for one in flows})
         self._unlisted -= unlisted
         self._counting.listed(since_ns, began_ns)
 
@@ -336,24 +344,16 @@ class Auditor:
         """Whether it is booked, or was before us; if it is one of ours that was missed, book it."""
         return trade.at_ns <= self._opened_ns or self._engine.late(trade)
 
-    def _tell_foreign(
-        self, foreign: Mapping[str, Trade], moved: Collection[str], listed: Collection[str]
-    ) -> None:
-        """Each is told once: not again after a restart, when its flows are booked already."""
-        for trade_id, trade in foreign.items():
-            told = not self._foreigners.keys().isdisjoint({trade_id, trade.client_id})
-            self._told_of(trade_id)
-            if told or (trade_id in listed and trade_id not in moved):
-                continue
-            if trade.client_id and ours(trade.client_id):
-                said = f"trade {trade_id} of our order {trade.client_id}, unknown here"
-                self._stop(Reason.FOREIGN, said)
-            else:
-                self._foreign(f"trade {trade_id} on {trade.symbol}")
-
-    def _told_of(self, which: str) -> None:
-        self._foreigners[which] = None
-        bound(self._foreigners)
+    def _settle_fees(self, pad: Pad) -> None:
+        """Book what was posted of fees, and tell what fits nothing."""
+        self._late_fees.settle(pad)
+        strange = self._late_fees.strange(pad, self._opened_ns)
+        if strange is not None and strange.ours:
+            self._stop(Reason.DRIFT, strange.said)
+        elif strange is not None:
+            self._tell("fee", strange.said)
+        if late := self._late_fees.overdue():
+            self._tell("fee", late)
 
     async def _drift(self) -> dict[str, Decimal] | None:
         """What the venue has beyond the ledger; None when something moved while it was asked."""
@@ -381,11 +381,6 @@ class Auditor:
         self._opened_ns = now_ns
         self._counting.opened(now_ns)
         self._agreed(now_ns)
-
-    def _foreign(self, what: str) -> None:
-        self._tell("foreign", what)
-        if self._setup.settings.halt_on_foreign_orders:
-            self._setup.breaker.trip(Reason.FOREIGN, f"somebody else trades here: {what}")
 
     def _stop(self, reason: Reason, said: str) -> None:
         """Stop, and tell it once for as long as it stays the same and nobody resumes."""

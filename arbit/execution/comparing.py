@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from arbit.domain.account import Balance
-from arbit.domain.money import ZERO, plain
+from arbit.domain.money import EXACT, ZERO, plain
 from arbit.ledger import Ledger
 
 
@@ -15,15 +15,20 @@ def differences(
 ) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
     """What the venue has beyond the ledger, by asset: all of it, and what is more than rounding.
 
-    What is only off in digits that the venue does not keep is rounding.
+    What is only off in digits that the venue does not keep is rounding. As much as fees may differ
+    by that the venue has not stated yet is no difference (decision 0009).
     """
     off: dict[str, Decimal] = {}
     found: dict[str, Decimal] = {}
     for asset in sorted({*ledger.assets, *balances}):
         balance = balances.get(asset, Balance(ZERO))
-        if by := ledger.drift(asset, balance.total):
+        by, slack = ledger.drift(asset, balance.total), ledger.slack(asset)
+        if abs(by) > slack:
             off[asset] = by
-            if not balance.agrees(ledger.wallet(asset)):
+            nearest = ledger.wallet(asset)
+            if slack:
+                nearest = EXACT.add(nearest, slack if by > 0 else EXACT.minus(slack))
+            if not balance.agrees(nearest):
                 found[asset] = by
     return off, found
 

@@ -137,12 +137,23 @@ class Cycle:
     def surely(self, asset: str, digits: int | None) -> Decimal:
         """The same, however the venue rounds: it keeps `digits` decimals, trades may state more.
 
-        An order for a unit more than there is would be refused for want of funds.
+        A fee that it has not stated yet may be more than we reckoned by its slack. An order for a
+        unit more than there is would be refused for want of funds.
         """
+        slack = total(self._slacks(asset))
         if digits is None:
-            return self.has(asset)
+            has = self.has(asset)
+            return EXACT.subtract(has, slack) if slack else has
         unit = Decimal(1).scaleb(-digits)
-        return total(floor_to(amount, unit) for one, amount in self._moves() if one == asset)
+        sure = total(floor_to(amount, unit) for one, amount in self._moves() if one == asset)
+        return floor_to(EXACT.subtract(sure, slack), unit) if slack else sure
+
+    def _slacks(self, asset: str) -> Iterator[Decimal]:
+        """By how much each fee of the asset may be more than its trade says."""
+        for order in self.orders:
+            for trade in order.trades:
+                if trade.fee_slack is not None and any(one == asset for one, _ in trade.fees):
+                    yield trade.fee_slack
 
     def _moves(self) -> Iterator[tuple[str, Decimal]]:
         """Each figure of each trade, by asset."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from arbit.domain.account import Balance, Flow
+from arbit.domain.account import FEE_POSTED, Balance, Flow
 from arbit.domain.errors import VenueUnreachable
 from arbit.domain.money import plain
 from arbit.domain.records import Flag
@@ -35,7 +35,7 @@ async def settled_balances(
         surely_ns = now_ns - UNSURE_NS
         balances = await reader.balances()
         flows = await reader.flows_since(surely_ns)
-        if all(one.at_ns <= surely_ns for one in flows):
+        if all(one.at_ns <= surely_ns or one.kind == FEE_POSTED for one in flows):
             return surely_ns, balances
         await setup.clock.sleep(UNSURE_NS / 1e9)
     raise VenueUnreachable("money moves all the time: the account cannot be opened")

@@ -16,6 +16,7 @@ from arbit.domain.records import Incident, OrderRecord
 from arbit.domain.triangle import Side
 from arbit.execution.cycle import Cycle, WorkingOrder
 from arbit.execution.fee_table import FeeTable
+from arbit.execution.late_fees import waits
 from arbit.execution.works import Pad, Work
 from arbit.ledger import Ledger, result, trade_postings
 from arbit.ports import Listener
@@ -50,6 +51,7 @@ class Settling:
         postings = trade_postings(trade, base, quote)
         self._setup.ledger.apply(postings, cycle_id)
         pad.book(trade, postings)
+        waits(self._setup.ledger, pad, trade)
         self._check_fee(pad, order.record, trade, (base, quote))
 
     def _check_fee(
@@ -58,7 +60,10 @@ class Settling:
         """What the venue took is booked as it says; a surprise is told, and the table hears it.
 
         A fee in another asset than agreed, or so much that it is no rate, is a surprise each time.
+        Our own reckoning of a fee says nothing of the venue's rate.
         """
+        if trade.fee_slack is not None:
+            return
         intent = record.intent
         took = realised(trade, *assets, self._setup.in_reference)
         absurd = took is None or took.surely >= MOST

@@ -30,6 +30,7 @@ class EngineSetup:
     """What the engine is given. `view` is a symbol's believable book at a monotonic time.
 
     `venue_clock` is the venue's wall time, None while it is not known; None for ours (paper).
+    `fees_posted_every_ns` is how often it is asked for fees that it states later, while any wait.
     """
 
     account: AccountId
@@ -49,6 +50,7 @@ class EngineSetup:
     ids: Ids
     publish: Listener
     venue_clock: Callable[[], int | None] | None = None
+    fees_posted_every_ns: int = 600_000 * MS
 
     @property
     def now_ns(self) -> int:

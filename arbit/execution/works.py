@@ -8,7 +8,16 @@ from decimal import Decimal
 
 from arbit.domain.money import ZERO
 from arbit.domain.order import Trade
-from arbit.domain.records import Batch, CycleRecord, Flag, Incident, OrderRecord, Posting
+from arbit.domain.records import (
+    Batch,
+    CycleRecord,
+    Flag,
+    Incident,
+    LateFee,
+    OrderRecord,
+    PostedFee,
+    Posting,
+)
 from arbit.execution.cycle import Cycle
 from arbit.risk.envelope import Approved
 
@@ -23,6 +32,8 @@ class Pad:
     postings: list[Posting] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     flags: dict[str, Flag] = field(default_factory=dict)
+    late_fees: dict[str, LateFee] = field(default_factory=dict)
+    posted_fees: dict[str, PostedFee] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -34,6 +45,8 @@ class Pad:
             or self.postings
             or self.incidents
             or self.flags
+            or self.late_fees
+            or self.posted_fees
         )
 
     def order(self, record: OrderRecord) -> None:
@@ -59,11 +72,13 @@ class Pad:
             postings=tuple(self.postings),
             incidents=tuple(self.incidents),
             flags=tuple(self.flags.values()),
+            late_fees=tuple(self.late_fees.values()),
+            posted_fees=tuple(self.posted_fees.values()),
         )
 
     def clear(self) -> None:
         """All of it is written."""
-        for notes in (self.cycles, self.orders, self.flags):
+        for notes in (self.cycles, self.orders, self.flags, self.late_fees, self.posted_fees):
             notes.clear()
         for lines in (self.trades, self.postings, self.incidents):
             lines.clear()

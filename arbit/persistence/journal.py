@@ -32,19 +32,22 @@ from arbit.domain.records import (
     Flag,
     JournalBusy,
     JournalFailed,
+    LateFee,
     Memory,
+    PostedFee,
     RunEnd,
 )
 from arbit.persistence import rows, tables
 from arbit.persistence.types import money_of
+from arbit.persistence.words import DAMAGED, in_words
 
 BUSY_MS = 5
 MAX_HELD = 1_000  # held cycles that a start is told of
+MAX_STATED = 500  # fees that were stated last: what is posted now may fit them better
 MAX_LAST_SENT = 1_000  # newest orders: more than the venue's counters remember
 LATE_NS = 600 * 10**9  # what is kept so long after it happened may not be counted
 _OVER = tuple(state.value for state in OrderState if state.over)
 MAX_SUMMED = 200_000  # cycles summed by day at a start; more than a day can hold
-DAMAGED = "see docs/persistence.md, 'When the file is damaged'"
 
 Answer = TypeVar("Answer")
 
@@ -83,6 +86,8 @@ class SqliteJournal:
         self._cycle = _upsert(tables.cycles)
         self._order = _upsert(tables.orders)
         self._flag = _upsert(tables.flags)
+        self._late_fee = _upsert(tables.fee_pending)
+        self._posted_fee = _upsert(tables.fee_posted)
         self._trade = _insert(tables.fills)
         self._posting = _insert(tables.ledger, skip=("n",))
         self._incident = _insert(tables.incidents, skip=("n",))
@@ -127,6 +132,8 @@ class SqliteJournal:
             (self._posting, (rows.posting_row(account, one) for one in batch.postings)),
             (self._incident, (rows.incident_row(account, one) for one in batch.incidents)),
             (self._flag, (rows.flag_row(account, one) for one in batch.flags)),
+            (self._late_fee, (rows.late_fee_row(account, one) for one in batch.late_fees)),
+            (self._posted_fee, (rows.posted_fee_row(account, one) for one in batch.posted_fees)),
         )
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -153,9 +160,22 @@ class SqliteJournal:
         return self._known("SELECT 1 FROM fills WHERE account=? AND trade_id=?", trade_ids)
 
     def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
-        """Which of these flows are kept already."""
+        """Which of these flows, posted fees among them, are kept already."""
         sql = "SELECT 1 FROM ledger WHERE account=? AND ref=? AND kind='flow'"
-        return self._known(sql, refs)
+        posted = "SELECT 1 FROM fee_posted WHERE account=? AND ref=?"
+        return self._known(sql, refs) | self._known(posted, refs)
+
+    def stated_fees(self) -> tuple[Sequence[LateFee], Sequence[PostedFee]]:
+        """The newest late fees that were stated, and what was posted for them or fits nothing."""
+
+        def ask() -> tuple[Sequence[LateFee], Sequence[PostedFee]]:
+            closed = self._rows("fee_pending", "ref<>'' ORDER BY at_ns DESC LIMIT ?", MAX_STATED)
+            posted = self._rows("fee_posted", "state<>'fits'")
+            for ref in dict.fromkeys(row["ref"] for row in closed):
+                posted += self._rows("fee_posted", "state='fits' AND ref=?", ref)
+            return tuple(map(rows.late_fee_of, closed)), tuple(map(rows.posted_fee_of, posted))
+
+        return self._read(ask)
 
     def _known(self, sql: str, names: Sequence[str]) -> frozenset[str]:
         def ask() -> frozenset[str]:
@@ -244,6 +264,7 @@ class SqliteJournal:
             # What came before the opening is in it: asked for again, it would be booked twice.
             last_flow_ns=self._latest("ledger", "kind IN ('flow', 'opening')"),
             last_sent=self._last_sent(),
+            late_fees=tuple(map(rows.late_fee_of, self._rows("fee_pending", "ref=''"))),
         )
 
     def _last_sent(self) -> tuple[tuple[str, int], ...]:
@@ -368,21 +389,6 @@ def _upsert(table: Table) -> _Statement:
 def _compiled(statement: Any) -> _Statement:
     compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"))
     return _Statement(str(compiled), tuple(compiled.positiontup or ()))
-
-
-def in_words(error: Exception) -> str:
-    """What went wrong, in a reader's words where SQLite's are terse, on one line."""
-    text = " ".join(str(error).split())
-    hints = {
-        "locked": "another program holds the database",
-        "full": "the disk is full",
-        "readonly": "the file is read-only",
-        "disk I/O": "the disk failed or is full",
-        "malformed": f"the file is damaged; {DAMAGED}",
-        "not a database": f"the file is no database; {DAMAGED}",
-        "no such": f"the file is not what it was; {DAMAGED}",
-    }
-    return next((f"{hint} ({text})" for sign, hint in hints.items() if sign in text), text)
 
 
 def _said(path: Path, error: Exception) -> str:

@@ -16,8 +16,9 @@ from typing import Self
 import arbit
 from arbit.domain.errors import UserError
 from arbit.domain.records import RunEnd
-from arbit.persistence.journal import connect, in_words
+from arbit.persistence.journal import connect
 from arbit.persistence.locks import Lock, lock_of
+from arbit.persistence.words import in_words
 
 
 class Lease:

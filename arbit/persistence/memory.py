@@ -18,8 +18,11 @@ from arbit.domain.records import (
     Flag,
     Incident,
     JournalFailed,
+    LateFee,
     Memory,
     OrderRecord,
+    PostedFee,
+    PostedState,
     Posting,
 )
 
@@ -37,6 +40,8 @@ class MemoryJournal:
         self.postings: list[Posting] = []
         self.incidents: list[Incident] = []
         self.flags: dict[str, Flag] = {}
+        self.late_fees: dict[str, LateFee] = {}
+        self.posted_fees: dict[str, PostedFee] = {}
         self.writes = 0
         self.fails = ""
 
@@ -54,6 +59,8 @@ class MemoryJournal:
         self.postings += batch.postings
         self.incidents += batch.incidents
         self.flags |= {one.name: one for one in batch.flags}
+        self.late_fees |= {one.trade_id: one for one in batch.late_fees}
+        self.posted_fees |= {one.ref: one for one in batch.posted_fees}
 
     def recall(self) -> Memory:
         """What a start needs to know."""
@@ -84,6 +91,7 @@ class MemoryJournal:
                 (one.intent.leg.symbol, one.sent_ns)
                 for one in sorted(self.orders.values(), key=lambda one: -one.sent_ns)
             ),
+            late_fees=tuple(one for one in self.late_fees.values() if not one.ref),
         )
 
     def _days(self) -> dict[str, Decimal]:
@@ -100,9 +108,17 @@ class MemoryJournal:
         return frozenset(one for one in trade_ids if one in self.trades)
 
     def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
-        """Which of these flows are kept already."""
-        kept = {one.ref for one in self.postings if one.kind == "flow"}
+        """Which of these flows, posted fees among them, are kept already."""
+        kept = {one.ref for one in self.postings if one.kind == "flow"} | self.posted_fees.keys()
         return frozenset(ref for ref in refs if ref in kept)
+
+    def stated_fees(self) -> tuple[Sequence[LateFee], Sequence[PostedFee]]:
+        """The late fees that were stated, and what was posted for them or fits nothing."""
+        closed = tuple(one for one in self.late_fees.values() if one.ref)
+        refs, posted = {one.ref for one in closed}, self.posted_fees.values()
+        return closed, tuple(
+            one for one in posted if one.ref in refs or one.state is not PostedState.FITS
+        )
 
     def counts(self, after_ns: int, until_ns: int) -> Counts:
         """How many trades and flows of this while are kept."""

@@ -20,8 +20,8 @@ from sqlalchemy.exc import DatabaseError
 
 import arbit
 from arbit.domain.errors import UserError
-from arbit.persistence.journal import DAMAGED, in_words
 from arbit.persistence.locks import is_held
+from arbit.persistence.words import DAMAGED, in_words
 
 MIGRATIONS = Path(arbit.__file__).resolve().parents[1] / "migrations"
 BACKUPS_KEPT = 5

@@ -12,8 +12,11 @@ from arbit.domain.records import (
     CycleRecord,
     Flag,
     Incident,
+    LateFee,
     OrderRecord,
     PlannedRecord,
+    PostedFee,
+    PostedState,
     Posting,
     Purpose,
 )
@@ -132,6 +135,7 @@ def trade_row(account: str, trade: Trade) -> dict[str, object]:
         "cost": money_text(trade.cost),
         "fees": json.dumps([[asset, money_text(fee)] for asset, fee in trade.fees]),
         "at_ns": trade.at_ns,
+        "fee_slack": None if trade.fee_slack is None else money_text(trade.fee_slack),
     }
 
 
@@ -148,6 +152,61 @@ def trade_of(row: Row) -> Trade:
         cost=money_of(row["cost"]),
         fees=tuple((asset, money_of(fee)) for asset, fee in json.loads(row["fees"])),
         at_ns=row["at_ns"],
+        fee_slack=None if row["fee_slack"] is None else money_of(row["fee_slack"]),
+    )
+
+
+def late_fee_row(account: str, fee: LateFee) -> dict[str, object]:
+    """A trade's fee that waits, or was stated, as it is kept."""
+    return {
+        "account": account,
+        "trade_id": clean(fee.trade_id),
+        "symbol": fee.symbol,
+        "asset": clean(fee.asset),
+        "guess": money_text(fee.guess),
+        "slack": money_text(fee.slack),
+        "gross": money_text(fee.gross),
+        "at_ns": fee.at_ns,
+        "ref": clean(fee.ref),
+    }
+
+
+def late_fee_of(row: Row) -> LateFee:
+    """The fee that a row keeps."""
+    return LateFee(
+        trade_id=row["trade_id"],
+        symbol=row["symbol"],
+        asset=row["asset"],
+        guess=money_of(row["guess"]),
+        slack=money_of(row["slack"]),
+        gross=money_of(row["gross"]),
+        at_ns=row["at_ns"],
+        ref=row["ref"],
+    )
+
+
+def posted_fee_row(account: str, fee: PostedFee) -> dict[str, object]:
+    """A posted fee as it is kept."""
+    return {
+        "account": account,
+        "ref": clean(fee.ref),
+        "symbol": clean(fee.symbol),
+        "asset": clean(fee.asset),
+        "fee": money_text(fee.fee),
+        "at_ns": fee.at_ns,
+        "state": fee.state.value,
+    }
+
+
+def posted_fee_of(row: Row) -> PostedFee:
+    """The posted fee that a row keeps."""
+    return PostedFee(
+        ref=row["ref"],
+        symbol=row["symbol"],
+        asset=row["asset"],
+        fee=money_of(row["fee"]),
+        at_ns=row["at_ns"],
+        state=PostedState(row["state"]),
     )
 
 

@@ -1,7 +1,8 @@
 """Every table. Each row carries its account; money is exact text; times are nanoseconds (UTC).
 
-The journal owns cycles, orders, fills, ledger, incidents, flags, leases and runs; the recorder owns
-triangles, opportunities, inventory_snapshots, wallet_snapshots and venue_status.
+The journal owns cycles, orders, fills, ledger, fee_pending, fee_posted, incidents, flags, leases
+and runs; the recorder owns triangles, opportunities, inventory_snapshots, wallet_snapshots and
+venue_status.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ fills = Table(
     Column("cost", Money, nullable=False),
     _text("fees"),
     _whole("at_ns"),
+    Column("fee_slack", Money),
     Index("fills_by_order", "account", "client_id"),
 )
 ledger = Table(
@@ -104,6 +106,31 @@ ledger = Table(
     _whole("at_ns"),
     Index("ledger_by_account", "account"),
     Index("ledger_by_ref", "account", "ref"),
+)
+fee_pending = Table(
+    "fee_pending",
+    metadata,
+    _account(key=True),
+    _text("trade_id", key=True),
+    _text("symbol"),
+    _text("asset"),
+    Column("guess", Money, nullable=False),
+    Column("slack", Money, nullable=False),
+    Column("gross", Money, nullable=False),
+    _whole("at_ns"),
+    _text("ref"),
+    Index("fee_pending_by_ref", "account", "ref"),
+)
+fee_posted = Table(
+    "fee_posted",
+    metadata,
+    _account(key=True),
+    _text("ref", key=True),
+    _text("symbol"),
+    _text("asset"),
+    Column("fee", Money, nullable=False),
+    _whole("at_ns"),
+    _text("state"),
 )
 incidents = Table(
     "incidents",

@@ -16,7 +16,14 @@ from pathlib import Path
 
 from arbit.app.store import DATABASE
 from arbit.domain.account import AccountId, Counts
-from arbit.domain.records import Batch, JournalBusy, JournalFailed, Memory
+from arbit.domain.records import (
+    Batch,
+    JournalBusy,
+    JournalFailed,
+    LateFee,
+    Memory,
+    PostedFee,
+)
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
 from arbit.persistence.migrate import upgrade
@@ -136,6 +143,10 @@ class SimJournal:
     def known_flows(self, refs: Sequence[str]) -> frozenset[str]:
         self._reads()
         return self.real.known_flows(refs)
+
+    def stated_fees(self) -> tuple[Sequence[LateFee], Sequence[PostedFee]]:
+        self._reads()
+        return self.real.stated_fees()
 
     def counts(self, after_ns: int, until_ns: int) -> Counts:
         self._reads()

@@ -42,6 +42,8 @@ def test_every_table_that_the_design_names_is_there() -> None:
         "orders",
         "fills",
         "ledger",
+        "fee_pending",
+        "fee_posted",
         "incidents",
         "opportunities",
         "inventory_snapshots",
