@@ -15,7 +15,8 @@ from arbit.app.build import listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import rest_side
 from arbit.app.loop import run_on_best_loop
-from arbit.app.private import Around, Real, real_side, refusal
+from arbit.app.private_kraken import KrakenReal, kraken_side, refusal
+from arbit.app.private_parts import Around
 from arbit.app.store import account_of, nonces_of
 from arbit.app.watchlist import Watchlist
 from arbit.clock import SystemClock
@@ -105,7 +106,7 @@ class KeysCheck:
             rest = rest_side(venue, reached.at, self._clock)
             stack.push_async_callback(rest.client.close)
             around = Around(self._clock, journal, lambda _: None)
-            side = await real_side(self._settings, venue, reached.at, around, stack)
+            side = await kraken_side(self._settings, venue, reached.at, around, stack)
             markets = await listed(venue, rest)
             watch = watched(self._settings, venue, markets)
             return await self._report(side, watch, markets)
@@ -123,7 +124,7 @@ class KeysCheck:
         return SandboxChild("calm", 1, taker_fee_bps=venue.taker_fee_bps)
 
     async def _report(
-        self, side: Real, watch: Watchlist, markets: Mapping[str, Market]
+        self, side: KrakenReal, watch: Watchlist, markets: Mapping[str, Market]
     ) -> KeysReport:
         report = KeysReport(self._venue.name)
         fees: Mapping[str, Decimal] = {}
@@ -143,7 +144,7 @@ class KeysCheck:
         report.fit = not report.reasons
         return report
 
-    async def _key(self, side: Real, report: KeysReport) -> None:
+    async def _key(self, side: KrakenReal, report: KeysReport) -> None:
         facts = await side.reader.key()
         report.permissions = facts.named
         report.nonce_window, report.expires_ns = facts.nonce_window, facts.expires_ns
@@ -151,7 +152,7 @@ class KeysCheck:
         report.notes += key_notes(facts, self._clock.wall_ns())
         refuse_unfit(facts, self._clock.wall_ns())
 
-    async def _offset(self, side: Real, report: KeysReport) -> None:
+    async def _offset(self, side: KrakenReal, report: KeysReport) -> None:
         offset = await side.reader.clock_offset()
         side.reader.offsets.take(offset)
         report.offset_ms = round(offset.offset_ns / 1e6, 1)
@@ -163,7 +164,7 @@ class KeysCheck:
 
     async def _markets(
         self,
-        side: Real,
+        side: KrakenReal,
         watch: Watchlist,
         markets: Mapping[str, Market],
         fees: Mapping[str, Decimal],
@@ -196,7 +197,7 @@ class KeysCheck:
 
     async def _rehearsals(
         self,
-        side: Real,
+        side: KrakenReal,
         watch: Watchlist,
         markets: Mapping[str, Market],
         fees: Mapping[str, Decimal],
@@ -221,7 +222,7 @@ class KeysCheck:
             said[symbol] = why or UNASKED
         return said
 
-    async def _rehearse(self, side: Real, market: Market) -> str | None:
+    async def _rehearse(self, side: KrakenReal, market: Market) -> str | None:
         """A tiny order at a price far from any market, to be checked and not placed.
 
         Its fields are those of a real order. None when the venue would take it.

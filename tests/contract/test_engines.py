@@ -10,7 +10,9 @@ from typing import Any, cast
 import pytest
 
 from arbit.app.feeds import Addresses
-from arbit.app.private import Around, Forward, Paper, Real, real_side
+from arbit.app.private import Paper
+from arbit.app.private_kraken import KrakenReal, kraken_side
+from arbit.app.private_parts import Around, Forward
 from arbit.clock import SystemClock
 from arbit.config import RateTier
 from arbit.domain.book import BookView
@@ -48,14 +50,14 @@ class PaperSide(Paper):
     sink = Forward()
 
 
-def paper_on(one: Rig, clock: SystemClock) -> Real:
+def paper_on(one: Rig, clock: SystemClock) -> KrakenReal:
     sights = ExchangeSights(one.server)
     fees = dict.fromkeys(sights.markets, FEE)
     owned = one.server.exchange.books.account("main").balances
     exchange = PaperExchange(BooksOf(sights), sights.markets, fees, owned, 5_000_000, 10**9)
     reader = PaperAccount(exchange, fees, clock)
     side: Any = PaperSide(PaperGateway(exchange, clock), reader, exchange)
-    return cast("Real", side)
+    return cast("KrakenReal", side)
 
 
 @asynccontextmanager
@@ -142,7 +144,7 @@ async def test_a_start_goes_on_from_the_venues_counters_as_the_last_run_left_the
         at = Addresses(one.server.rest_url, one.server.ws_url)
         slow = one.venue.model_copy(update={"rate_tier": RateTier.STARTER})  # it forgets slowly
         around = Around(clock, one.journal, one.events.append)
-        side = await real_side(one.settings, slow, at, around, stack)
+        side = await kraken_side(one.settings, slow, at, around, stack)
         counters, now_ns = side.gateway._rest, clock.monotonic_ns()
         assert all(counters.engine._of(symbol).level(now_ns) > 0 for symbol in PATH)
         theirs = one.server.private.counters.level(TRADE_KEY, clock.wall_ns())

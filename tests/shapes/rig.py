@@ -19,7 +19,8 @@ from typing import Any
 
 from arbit.app.build import SANDBOX
 from arbit.app.feeds import Addresses
-from arbit.app.private import Around, Real, real_side
+from arbit.app.private_kraken import KrakenReal, kraken_side
+from arbit.app.private_parts import Around
 from arbit.clock import SystemClock, run_epoch
 from arbit.config import RiskSettings, ScanSettings, Settings, VenueSettings
 from arbit.domain.account import AccountId, Mode
@@ -141,7 +142,7 @@ class Rig:
             clock = SystemClock()
             at = Addresses(self.server.rest_url, self.server.ws_url)
             around = Around(clock, self.journal, self.events.append)
-            side = await real_side(self.settings, self.venue, at, around, stack)
+            side = await kraken_side(self.settings, self.venue, at, around, stack)
             await side.admitted(PATH)
             daemon = Daemon(self, side, clock)
             tasks = [
@@ -160,7 +161,7 @@ class Rig:
 class Daemon:
     """One run of an engine."""
 
-    def __init__(self, rig: Rig, side: Real, clock: SystemClock) -> None:
+    def __init__(self, rig: Rig, side: KrakenReal, clock: SystemClock) -> None:
         self.rig = rig
         self.side = side
         self.clock = clock
@@ -211,7 +212,7 @@ class Daemon:
         self.auditor = Auditor(self.setup, self.engine, side.reader)
         gate.unaudited = self.auditor.overdue
         side.sink.to = self.auditor
-        if isinstance(side, Real):
+        if isinstance(side, KrakenReal):
             side.gateway.forbid = self.engine.forbids
 
     async def start(self) -> None:

@@ -30,7 +30,8 @@ from arbit.app.build import watched
 from arbit.app.history import Snapshots, watch
 from arbit.app.live import LiveOptions, LiveRun, _startable
 from arbit.app.live_told import LiveReport, report_of
-from arbit.app.private import Around, FlagLevels, FlagNonces, Forward, Ours, Real
+from arbit.app.private_kraken import FlagLevels, FlagNonces, KrakenReal
+from arbit.app.private_parts import Around, Forward, Ours
 from arbit.app.store import account_of
 from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
@@ -107,7 +108,7 @@ class Life(LiveRun):
         self._around = around
         self._epoch = epoch
         self.feed: SimFeed | None = None
-        self.real: Real | None = None
+        self.real: KrakenReal | None = None
         self.rest: PrivateRest | None = None
         self.desk_run: VenueRun | None = None
         self.sink = ListSink()
@@ -158,7 +159,7 @@ class Life(LiveRun):
         symbols = watched(settings, venue, markets).symbols
         side, sink, mine = self._private_side(venue, journal, public, publish)
         stack.push_async_callback(side.close)
-        self.real = Real(side.gateway, side.reader, side.orders, sink, clock, mine)
+        self.real = KrakenReal(side.gateway, side.reader, sink, clock, mine, side.orders)
         fees = await self.real.admitted(symbols)
         watchlist = watched(settings, venue, markets := self.real.keeping(markets), fees)
         desk = Desk(

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from decimal import Decimal
 
-from arbit.app.private import FlagLevels, FlagNonces
+from arbit.app.private_kraken import FlagLevels, FlagNonces
 from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.records import Incident, Purpose
 from arbit.execution import asking, cycle, opening, recovery, steps
