@@ -26,10 +26,15 @@ class Source(enum.StrEnum):
 
 
 class Integrity(enum.StrEnum):
-    """How a feed proves that its book is the venue's book. `live` refuses NONE."""
+    """How a feed proves that its book is the venue's book. `live` refuses NONE.
+
+    CROSS_CHECKED is for a venue with neither checksum nor sequence: nothing proves a single
+    message, but the book is held all the time against what the venue says of it elsewhere.
+    """
 
     CHECKSUM = "checksum"
     SEQUENCE = "sequence"
+    CROSS_CHECKED = "cross_checked"
     NONE = "none"
 
 

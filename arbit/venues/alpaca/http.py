@@ -106,14 +106,26 @@ class Asks(Protocol):
 
 
 class Http:
-    """One base address, one key, one budget. `keys` None sends no key (public market data)."""
+    """One base address, one key, one budget. `keys` None sends no key (public market data).
 
-    def __init__(self, base: str, keys: Keys | None, budget: Budget, clock: Clock) -> None:
+    A request takes `total_s` at most, unless it is given less.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        keys: Keys | None,
+        budget: Budget,
+        clock: Clock,
+        *,
+        total_s: float = TOTAL_S,
+    ) -> None:
         self.clock = clock
         self.budget = budget
         self.asked = 0
         self._base = base.rstrip("/")
         self._keys = keys
+        self._total_s = total_s
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -125,7 +137,7 @@ class Http:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         reserved: bool = False,
-        within_s: float = TOTAL_S,
+        within_s: float | None = None,
     ) -> Answer:
         """Send one request, once; any status is an Answer.
 
@@ -133,6 +145,7 @@ class Http:
         when it may have arrived. Cancelling it does not recall it.
         """
         what = f"{method} {path}"
+        total_s = self._total_s if within_s is None else within_s
         sent_ns = self.clock.monotonic_ns()
         if wait_ns := self.budget.wait_ns(sent_ns, reserved=reserved):
             raise NeverLeft(f"{what}: no room within the request limit for {wait_ns / 1e9:.1f} s")
@@ -146,7 +159,7 @@ class Http:
                 params=params,
                 data=None if body is None else json.dumps(body).encode(),
                 headers={"Content-Type": "application/json"} if body is not None else None,
-                timeout=aiohttp.ClientTimeout(total=within_s, connect=min(CONNECT_S, within_s)),
+                timeout=aiohttp.ClientTimeout(total=total_s, connect=min(CONNECT_S, total_s)),
                 allow_redirects=False,
             ) as response:
                 answer = await self._read(response, sent_ns)
