@@ -167,9 +167,12 @@ class FitnessRun:
         )
 
 
-def check_names(settings: Settings) -> None:
-    """UserError for a venue in the settings that is none: a slip there would change nothing."""
-    for name in settings.venues:
+def check_names(settings: Settings, named: Sequence[str] = ()) -> None:
+    """UserError for a venue, in the settings or named, that is none: a slip would change nothing.
+
+    All of them are looked at before anything is started.
+    """
+    for name in (*settings.venues, *named):
         if name not in SPEAKS_KRAKEN | SPEAKS_ALPACA:
             exchange_class(name, streams=False)
 

@@ -1,4 +1,4 @@
-"""Runs `arbit live`: one account, recovered first, then traded, then left in order."""
+"""Runs `arbit live`: a lane a venue, side by side, none of which can end or hold up another."""
 
 from __future__ import annotations
 
@@ -6,61 +6,29 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
-from arbit.app.build import SANDBOX, Reached, RunParts, build_run, listed, reach, watched
-from arbit.app.child import SandboxChild
-from arbit.app.feeds import rest_side
 from arbit.app.fitness import check_names
-from arbit.app.history import Snapshots, recording, watch
-from arbit.app.live_told import LiveReport, LiveScreen, preamble_of, report_before, report_of
+from arbit.app.live_lane import LaneAround, LiveLane, LiveOptions, StartGate
+from arbit.app.live_told import LiveReport, LiveScreen
 from arbit.app.loop import run_on_best_loop
-from arbit.app.private import Around, Paper, Real, paper_side, real_side
-from arbit.app.store import account_of, held_account, open_journal
-from arbit.app.trader import Trader, TraderSetup
-from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
-from arbit.clock import SystemClock, run_epoch
-from arbit.config import SPEAKS_KRAKEN, Settings, VenueSettings
+from arbit.clock import SystemClock
+from arbit.config import Settings
 from arbit.domain.errors import BrokenRule, UserError, first_of
-from arbit.domain.events import IncidentSeen
-from arbit.domain.money import EXACT, ONE
-from arbit.domain.records import RunEnd
-from arbit.execution.cycle import SPARE
-from arbit.persistence.journal import SqliteJournal
-from arbit.ports import Clock, Listener
+from arbit.ports import Clock
 
-CHECK_S = 0.05
 STOPPED_HARD = 130
-
-
-@dataclass(frozen=True, slots=True)
-class LiveOptions:
-    """What the command line adds to the settings.
-
-    `real` says that orders may be sent; `dry` that they may not, and wins. `cycles` counts those
-    that traded; None runs on. `recover_only` ends what was in flight and begins nothing.
-    """
-
-    venue: str
-    real: bool = False
-    dry: bool = False
-    seconds: float | None = None
-    cycles: int | None = None
-    profile: str = "calm"
-    seed: int = 1
-    recover_only: bool = False
-
-
-Built = tuple[VenueRun, Trader, Paper | Real]
+HANG_UP = "SIGHUP"  # Windows has none
 
 
 class LiveRun:
-    """One command, from the first question to the report."""
+    """One command: its lanes, what they share, and the signals that end them.
+
+    Until every lane is ready none of them trades, and whatever is wrong with one ends the command.
+    From then on each is on its own: one that breaks says so in its report, and the others go on.
+    """
 
     def __init__(
         self, settings: Settings, options: LiveOptions, clock: Clock, screen: LiveScreen
@@ -69,255 +37,98 @@ class LiveRun:
         self._options = options
         self._clock = clock
         self._screen = screen
-        self._stop = asyncio.Event()
         self._signals = 0
-        self._why = ""
-        self._journal: SqliteJournal | None = None
-        self.trader: Trader | None = None
+        self._gate = StartGate(len(options.venues))
+        self.lanes = [self._lane(name) for name in options.venues]
 
-    async def __call__(self) -> LiveReport:
-        """Trade until told to stop, until the time or the cycles are up, or until it breaks."""
-        settings = self._settings
-        check_names(settings)
-        venue = settings.venue(self._options.venue)
-        real = self._is_real(venue)
+    def _lane(self, name: str) -> LiveLane:
+        return LiveLane(self._settings, self._options, self._clock, self._screen, name)
+
+    async def __call__(self) -> list[LiveReport]:
+        """Trade on every venue until each is over; a report of each, in the order they were named.
+
+        UserError, AccountUnfit or VenueError for what keeps one of them from starting.
+        """
+        venues = self._options.venues
+        _refuse_twice([self._settings.venue(name).name for name in venues])
+        check_names(self._settings, venues)
+        for lane in self.lanes:
+            lane.admitted()
         self._heed_signals()
         async with AsyncExitStack() as stack:
-            telemetry = Telemetry(settings, self._clock)
+            telemetry = Telemetry(self._settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
-            account = account_of(venue, real=real)
-            stack.enter_context(held_account(settings, venue, account, self._clock))
-            journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
-            self._journal = journal
-            building = self._build(venue, telemetry.hub.publish, stack, real=real)
-            built = await self._unless_stopped(building)
-            if built is None:
-                self._ends(RunEnd.STOPPED)
-                return report_before(settings, account, journal.recall(), self._clock)
-            run, trader, side = built
-            self.trader = trader
-            telemetry.show([run], trader)
-            recorder = await stack.enter_async_context(
-                recording(
-                    settings, venue.name, str(trader.setup.account), telemetry.hub, self._clock
-                )
-            )
-            recorder.on_failing = trader.history_failing
-            watch(recorder, run.desk.setup.watch)
-            snapshots = Snapshots(recorder, trader, self._clock)
-            telemetry.hub.listen(snapshots)
-            for note in side.notes:
-                telemetry.hub.publish(IncidentSeen(venue.name, "key", note))
-            self._screen.preamble(preamble_of(settings, trader, run, side.notes))
-            started_ns = self._clock.monotonic_ns()
-            failure = await self._trade(run, trader, side, snapshots)
-            seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
-            report = report_of(run, trader)
-            report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
-            report.warnings = list(side.notes)
-            return report
+            around = LaneAround(telemetry, self._screen, self._gate)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for lane in self.lanes:
+                        group.create_task(self._supervised(lane, around), name=lane.name)
+            except BaseExceptionGroup as several:
+                raise first_of(several) from None
+            finally:
+                self._screen.end()
+            return [_report_of(lane) for lane in self.lanes]
 
-    def _is_real(self, venue: VenueSettings) -> bool:
-        """Whether orders go to a venue. UserError for one that cannot be traded."""
-        options = self._options
-        if options.dry or self._settings.dry_run:
-            return False
-        if not options.real and venue.name != SANDBOX:
-            return False
-        if venue.name not in SPEAKS_KRAKEN:
-            raise UserError(
-                f"--venue {venue.name}: real orders are for {' and '.join(sorted(SPEAKS_KRAKEN))} "
-                "alone so far; this one can be measured, or traded on paper (--dry-run)"
-            )
-        return True
-
-    async def _unless_stopped(self, building: Coroutine[Any, Any, Built]) -> Built | None:
-        """What is built; None when a signal came first, and the building was broken off."""
+    async def _supervised(self, lane: LiveLane, around: LaneAround) -> None:
+        """One lane until it is over. Once lanes trade, the error of one is no other's."""
         try:
-            async with asyncio.TaskGroup() as group:
-                work = group.create_task(building, name="start")
-                stop = group.create_task(self._stop.wait(), name="stop")
-                await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-                work.cancel()  # of no effect on one that is done
-                stop.cancel()
-        except BaseExceptionGroup as several:
-            raise first_of(several) from None
-        return None if work.cancelled() else work.result()
-
-    async def _build(
-        self, venue: VenueSettings, publish: Listener, stack: AsyncExitStack, *, real: bool
-    ) -> Built:
-        settings, journal = self._settings, self._journal
-        if journal is None:
-            raise BrokenRule("live: nothing is built before its journal is open")
-        reached = await reach(venue, stack, lambda: self._child(venue, real=real))
-        rest = rest_side(venue, reached.at, self._clock)
-        stack.push_async_callback(rest.client.close)
-        markets = await listed(venue, rest)
-        side: Paper | Real
-        fees: Mapping[str, Decimal] | None = None
-        if real:
-            symbols = watched(settings, venue, markets).symbols
-            around = Around(self._clock, journal, publish)
-            side = await real_side(settings, venue, reached.at, around, stack)
-            fees = await side.admitted(symbols)
-            markets = side.keeping(markets)
-        watch = watched(settings, venue, markets, fees)
-        parts = RunParts(
-            settings=settings,
-            venue=venue,
-            watch=watch,
-            markets=markets,
-            reached=Reached(reached.at, reached.companion),
-            rest=rest,
-            clock=self._clock,
-            publish=publish,
-        )
-        run = build_run(parts)
-        if not real:
-            side = paper_side(settings, run.desk, journal, self._clock)
-        trader = Trader(
-            TraderSetup(
-                settings=settings,
-                account=account_of(venue, real=real),
-                desk=run.desk,
-                integrity=run.feed.integrity,
-                journal=journal,
-                gateway=side.gateway,
-                reader=side.reader,
-                clock=self._clock,
-                publish=publish,
-                epoch=run_epoch(),
-                data_dir=settings.data_dir,
-                venue_clock=side.venue_clock,
-            )
-        )
-        side.joined(trader, run)
-        trader.recover_only = self._options.recover_only
-        run.desk.funds = lambda asset: _startable(trader, settings, asset)
-        run.desk.lane.take = trader.take
-        return run, trader, side
-
-    def _child(self, venue: VenueSettings, *, real: bool) -> SandboxChild:
-        """The sandbox's server; it keeps its account's state when it is traded with."""
-        options = self._options
-        if not real:
-            return SandboxChild(options.profile, options.seed)
-        state = self._settings.data_dir / SANDBOX
-        return SandboxChild(
-            options.profile,
-            options.seed,
-            state=state,
-            taker_fee_bps=venue.taker_fee_bps,
-            tier=venue.rate_tier.value,
-        )
-
-    async def _trade(
-        self, run: VenueRun, trader: Trader, side: Paper | Real, snapshots: Snapshots
-    ) -> str:
-        """Everything at once until it is over; returns what broke, if anything did."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(run.run(), name="feed"),
-                    group.create_task(trader.run(), name="trader"),
-                    group.create_task(side.run(), name="account"),
-                    group.create_task(self._show(run, trader), name="screen"),
-                    group.create_task(snapshots.run(), name="snapshots"),
-                ]
-                await self._until_over(run, trader)
-                for task in tasks:
-                    task.cancel()
-        except Exception as several:  # noqa: BLE001  the supervisor: told in the report
-            error = first_of(several)
-            if isinstance(error, UserError):
-                raise error from None
-            self._why = "broken"
-            self._ends(RunEnd.BROKEN)
-            return f"{type(error).__name__}: {error}"
-        finally:
-            self._screen.end()
-        if run.failure:
-            self._ends(RunEnd.BROKEN)
-        return run.failure
-
-    async def _until_over(self, run: VenueRun, trader: Trader) -> None:
-        """Wait for a reason to stop, then let open cycles end within the grace.
-
-        Time counts from when recovery is over: with hardly any, it is all that is done.
-        """
-        while not (trader.started or self._stop.is_set() or run.ended_ns is not None):
-            await self._clock.sleep(CHECK_S)
-        began_ns, options = self._clock.monotonic_ns(), self._options
-        while not self._why:
-            if self._stop.is_set():
-                self._why = "stopped"
-            elif options.recover_only and trader.started:
-                self._why = "recovered"
-            elif options.seconds is not None and (
-                self._clock.monotonic_ns() - began_ns > options.seconds * 1e9
-            ):
-                self._why = "time is up"
-            elif options.cycles is not None and _traded(trader) >= options.cycles:
-                self._why = "cycles are done"
-            elif run.ended_ns is not None:
-                self._why = "the feed ended"
-            await self._clock.sleep(CHECK_S)
-        run.close()
-        left = await trader.drain(self._settings.risk.grace_s)
-        self._ends(RunEnd.STOPPED if left else RunEnd.CLEAN)
-        if left:
-            self._why += f"; {left}"
+            await lane(around)
+        except Exception as several:
+            alone = len(self.lanes) == 1
+            if alone or not self._gate.is_open:
+                raise
+            lane.broke(first_of(several))
 
     def _heed_signals(self) -> None:
-        """The first asks to stop in order; the second stops at once, which recovery makes safe."""
+        """The first asks to stop in order; the second stops at once, which recovery makes safe.
+
+        A terminal that goes away may say so twice: that asks for no more than an end in order, and
+        for nothing where we were started not to heed it (nohup).
+        """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        heeded: dict[int, Callable[[], None]] = dict.fromkeys(
+            (signal.SIGINT, signal.SIGTERM), self._signalled
+        )
+        hang_up = getattr(signal, HANG_UP, None)
+        if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+            heeded[hang_up] = self._stop_all
+        for number, heed in heeded.items():
             with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-                loop.add_signal_handler(number, self._signalled)
+                loop.add_signal_handler(number, heed)
 
     def _signalled(self) -> None:
         self._signals += 1
         if self._signals > 1:
             try:
-                self._ends(RunEnd.HARD)
-                if self._journal is not None:
-                    self._journal.end_run(self._clock.wall_ns())
+                for lane in self.lanes:
+                    lane.stopped_hard()
             finally:
                 os._exit(STOPPED_HARD)
-        self._stop.set()
+        self._stop_all()
 
-    def _ends(self, how: RunEnd) -> None:
-        """For the row of this run; one that breaks off by itself has no part in that."""
-        if self._journal is not None:
-            self._journal.ending = how
-
-    async def _show(self, run: VenueRun, trader: Trader) -> None:
-        began_ns = self._clock.monotonic_ns()
-        while True:
-            await self._clock.sleep(self._screen.every_s)
-            elapsed_s = (self._clock.monotonic_ns() - began_ns) / 1e9
-            self._screen.refresh(run, trader, elapsed_s)
+    def _stop_all(self) -> None:
+        """Every lane at once, those too that wait for another's start."""
+        for lane in self.lanes:
+            lane.leave()
+        self._gate.open()
 
 
-def _startable(trader: Trader, settings: Settings, asset: str) -> Decimal:
-    """What a cycle could start with: what is free, of an asset that cycles may start in.
-
-    A little is left over: the venue rounds what it holds for an order up.
-    """
-    free = trader.ledger.free(asset) if asset in settings.scan.start_assets else Decimal(0)
-    return EXACT.multiply(free, ONE - SPARE)
+def _refuse_twice(venues: Sequence[str]) -> None:
+    for name in venues:
+        if venues.count(name) > 1:
+            raise UserError(f"--venue {name}: expected each venue once, it is named twice")
 
 
-def _traded(trader: Trader) -> int:
-    """Cycles that ended and had traded."""
-    return trader.engine.cycles - trader.engine.ends.get("flat", 0)
+def _report_of(lane: LiveLane) -> LiveReport:
+    if lane.report is None:
+        raise BrokenRule(f"live: the lane of {lane.name} ended without a report")
+    return lane.report
 
 
-def run_live(settings: Settings, options: LiveOptions, screen: LiveScreen) -> LiveReport:
+def run_live(settings: Settings, options: LiveOptions, screen: LiveScreen) -> list[LiveReport]:
     """The whole command on real time."""
 
-    async def main() -> LiveReport:
+    async def main() -> list[LiveReport]:
         return await LiveRun(settings, options, SystemClock(), screen)()
 
     return run_on_best_loop(main())

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from arbit.app.build import SANDBOX
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
-from arbit.config import Settings
+from arbit.config import SANDBOXES, Settings
 from arbit.domain.account import AccountId
 from arbit.domain.fees import demanded
 from arbit.domain.money import plain
@@ -65,15 +64,15 @@ class LiveScreen(Protocol):
         ...
 
     def preamble(self, said: Preamble) -> None:
-        """Limits, fees and the honest sentence, first of all."""
+        """Limits, fees and the honest sentence of a lane, before it trades."""
         ...
 
     def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
-        """So long has it run."""
+        """So long has this lane run."""
         ...
 
     def end(self) -> None:
-        """It has stopped; the report follows."""
+        """Every lane has stopped; the reports follow."""
         ...
 
 
@@ -130,6 +129,23 @@ def report_of(run: VenueRun, trader: Trader) -> LiveReport:
     )
 
 
+def report_broken(account: AccountId, trader: Trader | None) -> LiveReport:
+    """What a lane leaves that ended by an error of its own, as far as it can be told."""
+    report = LiveReport(
+        venue=account.venue,
+        account=str(account),
+        mode=account.mode.value,
+        synthetic=account.venue in SANDBOXES,
+        ended="broken",
+    )
+    if trader is not None:
+        engine = trader.engine
+        report.cycles, report.orders = dict(engine.ends), engine.orders
+        report.open_cycles, report.held = engine.open_cycles, trader.held()
+        report.breaker, report.breaker_why = trader.breaker.state().value, trader.breaker.detail
+    return report
+
+
 def report_before(
     settings: Settings, account: AccountId, memory: Memory, clock: Clock
 ) -> LiveReport:
@@ -141,7 +157,7 @@ def report_before(
         venue=account.venue,
         account=str(account),
         mode=account.mode.value,
-        synthetic=account.venue == SANDBOX,
+        synthetic=account.venue in SANDBOXES,
         ended="stopped before it had started",
         balances={
             asset: plain(amount)

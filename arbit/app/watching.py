@@ -19,48 +19,80 @@ from arbit.telemetry.metrics import MetricsPage
 from arbit.telemetry.server import MetricsServer
 
 
+class HubLosses:
+    """What the hubs of a process lost, all together."""
+
+    def __init__(self) -> None:
+        self.hubs: list[Hub] = []
+
+    @property
+    def lost_events(self) -> int:
+        """Events that no witness heard."""
+        return sum(hub.lost_events for hub in self.hubs)
+
+    @property
+    def dropped_listeners(self) -> int:
+        """Witnesses that raised."""
+        return sum(hub.dropped_listeners for hub in self.hubs)
+
+
 class Telemetry:
-    """The hub every room publishes to, the log behind it, and the page that reads the runs."""
+    """The hub every room publishes to, the log behind it, and the page that reads the runs.
+
+    Each lane of `live` has a hub and a log of its own: what one has to tell in a storm neither
+    crowds out the words of another nor makes them wait. The page is one, with the venue as a label.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
         self._runs: Sequence[VenueRun] = ()
-        self._trader: Trader | None = None
-        self.hub = Hub(asyncio.get_running_loop().call_soon)
-        logger = set_up_logs(
+        self._lanes: list[tuple[VenueRun, Trader]] = []
+        self._logger = set_up_logs(
             as_json=settings.log_json, level=settings.log_level, wall_ns=clock.wall_ns
         )
-        self._log = EventLog(logger, clock.monotonic_ns)
-        self.hub.listen(self._log)
-        self._logger = logger
+        self._logs: list[EventLog] = []
+        self._losses = HubLosses()
+        self.hub = self.lane_hub()
         self.metrics_url = ""
 
-    def show(self, runs: Sequence[VenueRun], trader: Trader | None = None) -> None:
-        """From now on the page shows these runs, and the trading on the first of them."""
+    def lane_hub(self) -> Hub:
+        """Another hub with a log behind it, for a lane."""
+        hub = Hub(asyncio.get_running_loop().call_soon)
+        log = EventLog(self._logger, self._clock.monotonic_ns)
+        hub.listen(log)
+        self._logs.append(log)
+        self._losses.hubs.append(hub)
+        return hub
+
+    def show(self, runs: Sequence[VenueRun]) -> None:
+        """From now on the page shows these runs."""
         self._runs = runs
-        self._trader = trader
+
+    def show_lane(self, run: VenueRun, trader: Trader) -> None:
+        """From now on the page shows this lane too, and its trading."""
+        self._lanes.append((run, trader))
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
         """Serve /metrics while open, when a port is set. UserError when the port is taken."""
         async with AsyncExitStack() as stack:
             if self._settings.metrics_port is not None:
-                page = MetricsPage(self._readings, self._clock, self.hub)
+                page = MetricsPage(self._readings, self._clock, self._losses)
                 server = MetricsServer(
                     page, self._settings.metrics_host, self._settings.metrics_port
                 )
                 self.metrics_url = (await stack.enter_async_context(server)).url
                 self._logger.info("metrics_served", url=self.metrics_url)
             yield
-            await self.hub.heard(self._clock)
-            self._log.close()
+            for hub in self._losses.hubs:
+                await hub.heard(self._clock)
+            for log in self._logs:
+                log.close()
 
     def _readings(self) -> list[VenueReading]:
-        found = [reading_of(run) for run in self._runs]
-        if self._trader is not None:
-            found[0] = replace(found[0], trading=self._trader.reading())
-        return found
+        traded = [replace(reading_of(run), trading=trader.reading()) for run, trader in self._lanes]
+        return [*(reading_of(run) for run in self._runs), *traded]
 
 
 def reading_of(run: VenueRun) -> VenueReading:

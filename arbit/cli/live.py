@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,10 @@ PROFILES = ("calm", "volatile", "thin", "whole-venue")
 MAX_SECONDS = 31_536_000
 BROKEN_OFF, REFUSED = 1, 3
 
-Venue = Annotated[str | None, typer.Option(help="Venue to trade on. Default: the settings'.")]
+Venue = Annotated[
+    list[str] | None,
+    typer.Option(help="Venue to trade on; repeat for several. Default: the settings' first."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Paper orders only; always wins.")]
 Real = Annotated[
     bool, typer.Option("--i-accept-real-orders", help="Send real orders with real money.")
@@ -40,8 +44,8 @@ MinNotional = Annotated[str | None, typer.Option(help="Smallest order, e.g. USD=
 MinEdge = Annotated[str | None, typer.Option("--min-edge-bps", help="Edge demanded after fees.")]
 PolicyName = Annotated[str | None, typer.Option("--policy", help="sequential or parallel.")]
 Transport = Annotated[str | None, typer.Option("--order-transport", help="ws or rest.")]
-Cycles = Annotated[str | None, typer.Option(help="Stop after so many cycles that traded.")]
-Secs = Annotated[str | None, typer.Option("--secs", help="Stop after so many seconds.")]
+Cycles = Annotated[str | None, typer.Option(help="Stop a venue after so many cycles that traded.")]
+Secs = Annotated[str | None, typer.Option("--secs", help="Stop a venue after so many seconds.")]
 ProfileName = Annotated[str, typer.Option("--profile", help="The sandbox's market.")]
 FeeBps = Annotated[
     str | None, typer.Option(help="Taker fee in bps; the larger of it and the account's counts.")
@@ -89,12 +93,15 @@ def live(
 ) -> None:
     """Trade triangles with IOC limit orders, inside strict limits. Dry unless told otherwise.
 
-    On the sandbox, our own exchange with made-up money, no flag is needed.
+    On the sandbox, our own exchange with made-up money, no flag is needed. Several venues trade
+    side by side, each on its own: what breaks at one ends no other. Options count for each of them.
 
     Examples:
     arbit live --venue sandbox --profile volatile --fee-bps 2 --cycles 10
 
     arbit live --venue kraken --dry-run --secs 3600
+
+    arbit live --venue kraken --venue alpaca --dry-run
     """
     _live(dict(locals()))  # every option by its name
 
@@ -105,7 +112,9 @@ def _live(said: Mapping[str, Any]) -> None:
         raise UserError("--symbols and --triangles: expected one of them, both were given")
     if said["profile"] not in PROFILES:
         raise UserError(f"--profile {said['profile']!r}: expected one of {', '.join(PROFILES)}")
-    from arbit.app.live import LiveOptions, run_live
+    from arbit.app.live import run_live
+    from arbit.app.live_lane import LiveOptions
+    from arbit.config.fields import VENUE_NAME
 
     for_all = {
         ("--max-notional", "SCAN__MAX_NOTIONAL_PER_CYCLE"): said["max_notional"],
@@ -118,7 +127,13 @@ def _live(said: Mapping[str, Any]) -> None:
         ("--data-dir", "DATA_DIR"): said["data_dir"],
         ("--log-json", "LOG_JSON"): "true" if said["log_json"] else None,
     }
-    name = said["venue"] or _settings(for_all, "", {}).default_venues[0]
+    names = tuple(said["venue"] or _settings(for_all, (), {}).default_venues[:1])
+    for name in names:
+        if not re.fullmatch(VENUE_NAME, name):
+            raise UserError(
+                f"--venue {name!r}: expected a built-in venue such as kraken or sandbox, or an "
+                "exchange id of ccxt, in lower case"
+            )
     ws, fee_bps, secs, cycles = said["ws"], said["fee_bps"], said["secs"], said["cycles"]
     for_venue = {
         ("--symbols", "SYMBOLS"): said["symbols"],
@@ -130,7 +145,7 @@ def _live(said: Mapping[str, Any]) -> None:
         ("--fee-bps", "TAKER_FEE_BPS_BY_SYMBOL"): None if fee_bps is None else "{}",
     }
     options = LiveOptions(
-        venue=name,
+        venues=names,
         real=said["i_accept_real_orders"],
         dry=said["dry_run"],
         seconds=None if secs is None else number("--secs", secs, 0.001, MAX_SECONDS, "s"),
@@ -140,24 +155,26 @@ def _live(said: Mapping[str, Any]) -> None:
         recover_only=said["recover_only"],
     )
     as_json = said["as_json"]
-    report = run_live(_settings(for_all, name, for_venue), options, _screen(as_json=as_json))
-    _print(report, as_json=as_json)
-    if report.failure:
+    reports = run_live(_settings(for_all, names, for_venue), options, _screen(as_json=as_json))
+    _print(reports, as_json=as_json)
+    if any(report.failure for report in reports):
         raise typer.Exit(BROKEN_OFF)
-    if report.breaker == "halted":
+    if any(report.breaker == "halted" for report in reports):
         raise typer.Exit(REFUSED)
 
 
 Said = Mapping[tuple[str, str], str | None]
 
 
-def _settings(for_all: Said, venue: str, for_venue: Said) -> Settings:
+def _settings(for_all: Said, venues: Sequence[str], for_venue: Said) -> Settings:
+    """Settings with the options laid over them, each venue option for every venue named."""
     from arbit.config import Override, load_settings
 
-    prefix = f"ARBIT_VENUES__{venue.upper()}__"
+    prefixes = [f"ARBIT_VENUES__{name.upper()}__" for name in venues]
     overrides = [
         Override(option, start + key, text)
-        for said, start in ((for_all, "ARBIT_"), (for_venue, prefix))
+        for said, starts in ((for_all, ["ARBIT_"]), (for_venue, prefixes))
+        for start in starts
         for (option, key), text in said.items()
         if text is not None
     ]
@@ -172,10 +189,15 @@ def _screen(*, as_json: bool) -> LiveScreen:
     return LiveTerminal() if sys.stdout.isatty() else LivePlain()
 
 
-def _print(report: LiveReport, *, as_json: bool) -> None:
+def _print(reports: Sequence[LiveReport], *, as_json: bool) -> None:
+    from arbit.app.unread import tell
+
     if as_json:
-        sys.stdout.write(json.dumps(asdict(report), indent=2) + "\n")
+        found = [asdict(report) for report in reports]
+        whole: dict[str, Any] = found[0] if len(found) == 1 else {"lanes": found}
+        tell(json.dumps(whole, indent=2))
         return
     from arbit.cli.live_screen import show
 
-    show(report)
+    for report in reports:
+        show(report)

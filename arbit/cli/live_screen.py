@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
 from arbit.app.live_told import LiveReport, Preamble
 from arbit.app.trader import Trader
+from arbit.app.unread import has_room, say, tell, turn_away
 from arbit.app.venue import VenueRun
 
 SHOWN_HELD = 3
@@ -41,46 +43,71 @@ class LivePlain:
 
     every_s = 5.0
 
+    def __init__(self) -> None:
+        self._venues: set[str] = set()
+
     def preamble(self, said: Preamble) -> None:
         """Limits, fees and the honest sentence."""
+        self._venues.add(said.venue)
         for line in preamble_lines(said):
-            _say(line)
+            say(line)
 
     def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
-        """One line."""
-        _say(f"{elapsed_s:.0f} s  {progress_line(run, trader)}")
+        """One line, which names its lane when there are several."""
+        whose = f"{run.desk.setup.venue.name}  " if len(self._venues) > 1 else ""
+        say(f"{whose}{elapsed_s:.0f} s  {progress_line(run, trader)}")
 
     def end(self) -> None:
-        """Nothing more; the report follows."""
+        """Nothing more; the reports follow."""
 
 
 class LiveTerminal:
-    """A table redrawn a few times a second, gone when the run is over."""
+    """A table a lane, redrawn a few times a second, gone when the run is over.
+
+    A terminal that stands still or has gone away is not waited for.
+    """
 
     every_s = 0.25
 
     def __init__(self) -> None:
         self._console = Console()
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
+        self._tables: dict[str, Table] = {}
+        self._gone = False
 
     def preamble(self, said: Preamble) -> None:
-        """Limits, fees and the honest sentence stay above the table."""
-        for line in preamble_lines(said):
-            self._console.print(line, highlight=False)
-        self._live.start()
+        """Limits, fees and the honest sentence stay above the tables."""
+        with self._there():
+            for line in preamble_lines(said):
+                self._console.print(line, highlight=False)
+            self._live.start()
 
     def refresh(self, run: VenueRun, trader: Trader, elapsed_s: float) -> None:
         """Draw anew."""
-        table = Table(title=f"{run.desk.setup.venue.name}  {elapsed_s:.0f} s", title_justify="left")
+        name = run.desk.setup.venue.name
+        table = Table(title=f"{name}  {elapsed_s:.0f} s", title_justify="left")
         table.add_column("what")
         table.add_column("now", justify="right")
-        for name, value in progress(run, trader).items():
-            table.add_row(name, value)
-        self._live.update(table, refresh=True)
+        for what, value in progress(run, trader).items():
+            table.add_row(what, value)
+        self._tables[name] = table
+        with self._there():
+            if not self._gone and has_room(sys.__stdout__ or sys.stdout):
+                self._live.update(Group(*self._tables.values()), refresh=True)
 
     def end(self) -> None:
         """Give the terminal back."""
-        self._live.stop()
+        with self._there():
+            self._live.stop()
+
+    @contextlib.contextmanager
+    def _there(self) -> Iterator[None]:
+        """While it is there; from then on nothing is drawn."""
+        try:
+            yield
+        except OSError:
+            self._gone = True
+            turn_away(sys.__stdout__ or sys.stdout)
 
 
 def preamble_lines(said: Preamble) -> list[str]:
@@ -140,9 +167,4 @@ def show(report: LiveReport) -> None:
     if report.failure:
         lines.append(f"broken off: {report.failure}")
     for line in lines:
-        _say(line)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        tell(line)

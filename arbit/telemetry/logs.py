@@ -16,6 +16,7 @@ import structlog
 
 from arbit.domain import events
 from arbit.domain.events import Event
+from arbit.telemetry.pipes import write_if_room
 
 NS = 1_000_000_000
 BURST = 5  # lines of one kind about one thing before they are counted instead of written
@@ -89,15 +90,18 @@ def set_up_logs(
 
 
 class CurrentStderr(io.TextIOBase):
-    """Whatever `sys.stderr` is when a line is written: a live table on screen stands in for it."""
+    """Whatever `sys.stderr` is when a line is written: a live table on screen stands in for it.
+
+    A reader who does not keep up loses lines: no order waits for a log.
+    """
 
     def write(self, text: str) -> int:
-        """Write to it."""
-        return sys.stderr.write(text)
+        """Write what there is room for."""
+        write_if_room(sys.stderr, text)
+        return len(text)
 
     def flush(self) -> None:
-        """Flush it."""
-        sys.stderr.flush()
+        """Nothing is kept back."""
 
     def isatty(self) -> bool:
         """Whether it is a terminal."""

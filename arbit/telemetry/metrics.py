@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,7 +18,6 @@ from arbit.domain.events import FeedCounts
 from arbit.domain.readings import VenueReading
 from arbit.ports import Clock
 from arbit.telemetry.exposition import Family
-from arbit.telemetry.hub import Hub
 
 RENDER_NS = 1_000_000_000
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -52,10 +52,24 @@ _FEED_TOTALS: Sequence[tuple[str, str, Callable[[FeedCounts], int]]] = (
 )
 
 
+class Losses(Protocol):
+    """What a hub, or several, could not tell."""
+
+    @property
+    def lost_events(self) -> int:
+        """Events that no witness heard."""
+        ...
+
+    @property
+    def dropped_listeners(self) -> int:
+        """Witnesses that raised."""
+        ...
+
+
 class VenueCollector(Collector):
     """Counters and states of every venue, in prometheus-client's own terms."""
 
-    def __init__(self, read: Read, hub: Hub | None = None) -> None:
+    def __init__(self, read: Read, hub: Losses | None = None) -> None:
         self._read = read
         self._hub = hub
 
@@ -94,7 +108,7 @@ class VenueCollector(Collector):
 class MetricsPage:
     """The bytes of /metrics. Made at most once a second, in slices that let the loop breathe."""
 
-    def __init__(self, read: Read, clock: Clock, hub: Hub | None = None) -> None:
+    def __init__(self, read: Read, clock: Clock, hub: Losses | None = None) -> None:
         self._read = read
         self._clock = clock
         self._registry = CollectorRegistry(auto_describe=False)

@@ -88,6 +88,10 @@ class Exchange:
         self._process.terminate()
         self._process.communicate(timeout=GUARD_S)
 
+    def kill(self) -> None:
+        """End it without a word."""
+        self._process.kill()
+
     def addresses(self, venue: str) -> dict[str, str]:
         """The settings that point a venue here."""
         prefix = f"ARBIT_VENUES__{venue.upper()}__"

@@ -1,15 +1,15 @@
-"""One life of the daemon: `LiveRun` with what it builds from the outside replaced.
+"""One life of the daemon: `LiveLane` with what it builds from the outside replaced.
 
 Real are the account's lease and its journal, the private side, desk, run, trader, recorder and
-snapshots, and `LiveRun`'s trading, waiting and draining (`_trade`, `_until_over`, `_show`). What
+snapshots, and `LiveLane`'s trading, waiting and draining (`_trade`, `_until_over`, `_show`). What
 this file has in the place of the production's own, and what no seed here therefore proves:
 
 - `__call__`: no names of settings are checked, no metrics are served, history goes to a list and
   not to a file, there is no preamble, and a key's notes are not told.
-- `_unless_stopped` and `_heed_signals`: a signal is a call of `stop`. One that comes while the
-  daemon is built is seen once it is built; the building is not broken off.
+- `LiveRun`, its one lane's supervisor, and `_unless_stopped`: a signal is a call of `stop`. One
+  that comes while the daemon is built is seen once it is built; the building is not broken off.
 - A second signal ends the run's row and kills, where the production's exits.
-- `_build` follows `LiveRun._build` step by step with another feed (`SimFeed`: verified books, no
+- `_build` follows `LiveLane._build` step by step with another feed (`SimFeed`: verified books, no
   sockets), another public side and no sandbox child; `app.build.reach`, `rest_side`, `listed` and
   `build_run` are not called.
 - `open_journal` and `held_account`: `store.opened` takes the lease and opens the journal in this
@@ -23,12 +23,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from arbit.app.build import watched
 from arbit.app.history import Snapshots, watch
-from arbit.app.live import LiveOptions, LiveRun, _startable
+from arbit.app.live_lane import LiveLane, LiveOptions, _startable
 from arbit.app.live_told import LiveReport, report_of
 from arbit.app.private_kraken import FlagLevels, FlagNonces, KrakenReal
 from arbit.app.private_parts import Around, Forward, Ours
@@ -37,7 +37,7 @@ from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.config import Settings
 from arbit.domain.events import Event
-from arbit.domain.records import Batch, JournalFailed, RunEnd
+from arbit.domain.records import Batch
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import ListSink
 from arbit.telemetry.hub import Hub
@@ -98,12 +98,12 @@ class Surroundings:
         self.published: Callable[[Process, Event], None] = lambda _p, _e: None  # at once
 
 
-class Life(LiveRun):
-    """A `LiveRun` in a simulated world. `feed`, `real` and `desk_run` are for the judge."""
+class Life(LiveLane):
+    """A `LiveLane` in a simulated world. `feed`, `real` and `desk_run` are for the judge."""
 
     def __init__(self, process: Process, around: Surroundings, epoch: str) -> None:
-        options = LiveOptions("sandbox", real=True)
-        super().__init__(around.settings, options, around.clock, NoScreen())
+        options = LiveOptions(("sandbox",), real=True)
+        super().__init__(around.settings, options, around.clock, NoScreen(), "sandbox")
         self.process = process
         self._around = around
         self._epoch = epoch
@@ -114,7 +114,8 @@ class Life(LiveRun):
         self.sink = ListSink()
         self.stopped_ns = 0
 
-    async def __call__(self) -> LiveReport:
+    async def live(self) -> LiveReport:
+        """From start to report."""
         venue = self._settings.venue("sandbox")
         hub = Hub(asyncio.get_running_loop().call_soon)
         hub.listen(self._around.heard)
@@ -229,11 +230,13 @@ class Life(LiveRun):
     def stop(self) -> None:
         """SIGTERM; the second one ends the process at once, as `LiveRun` would have it."""
         self.stopped_ns = self._around.venue.loop.now_ns
-        if not self._signals:
-            self._signalled()
+        if not self.signalled:
+            self.leave()
             return
-        self._ends(RunEnd.HARD)
-        if self._journal is not None:
-            with suppress(JournalFailed):
-                self._journal.end_run(self._clock.wall_ns())
+        self.stopped_hard()
         self.process.die("second signal")
+
+    @property
+    def signalled(self) -> bool:
+        """Whether it was told to stop, and has heard it."""
+        return self._stop.is_set()

@@ -145,7 +145,7 @@ class Finale:
                 continue
             world.plant_at_the_end()
             await asyncio.sleep(world.rng.choice((0.0, 0.03, 0.1)))
-            if not life._signals and world.process.alive:
+            if not life.signalled and world.process.alive:
                 life.process.context.run(life.stop)
             if not await world.until(lambda: not world.process.alive, 60.0):
                 world.watch.say(18, "it does not stop within a minute")

@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, cast
 
 from arbit import ledger as ledgers
-from arbit.app import live, private, trader
+from arbit.app import live_lane, private, trader
 from arbit.app.budget import Budget
 from arbit.app.sights import DeskSights
 from arbit.app.standstill import Standstill
@@ -314,7 +314,7 @@ def stop_does_not_wait(sets: Sets) -> None:
 
 @bug("SIGTERM is not heeded")
 def sigterm_ignored(sets: Sets) -> None:
-    sets(live.LiveRun, "_signalled", lambda self: None)
+    sets(live_lane.LiveLane, "leave", lambda self: None)
 
 
 @bug("orders are counted twice")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from arbit.app.live import LiveRun
+from arbit.app.live_lane import LiveLane
 from arbit.domain.errors import VenueUnreachable
 from arbit.domain.records import JournalFailed
 from arbit.domain.refusal import RefusalCode, Refused
@@ -44,7 +44,7 @@ def stops_unasked(sets: Sets) -> None:
             if trader.engine.keeper.ok():
                 self._stop.set()
 
-    sets(LiveRun, "_show", show)
+    sets(LiveLane, "_show", show)
 
 
 # --- halts ---------------------------------------------------------------------------------------

@@ -153,7 +153,7 @@ class Upheavals:
         first, process = world.process, Process(SECOND_PROCESS + len(world.strangers))
         world.strangers.append(process)
         life = Life(process, world.around, epoch_of(self._rng))
-        task = process.context.run(world.loop.create_task, life())
+        task = process.context.run(world.loop.create_task, life.live())
 
         def ended(task: asyncio.Task[Any]) -> None:
             error = task.exception() if not task.cancelled() else None

@@ -243,7 +243,7 @@ class World:
         life = Life(process, self.around, epoch_of(self._epochs))
         self.life = self.last_life = life
         self.lives.append(life)
-        self._task = process.context.run(self.loop.create_task, life())
+        self._task = process.context.run(self.loop.create_task, life.live())
         self._task.add_done_callback(lambda task: self._ended(life, task))
         process.on_death += [lambda: self.halts.died(life), lambda: self._died(process)]
 

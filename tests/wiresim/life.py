@@ -1,4 +1,4 @@
-"""One life of the daemon: the real `LiveRun`, over this network's sockets, and seen by the judge.
+"""One life of the daemon: the real `LiveRun`, its one lane over this network's sockets and watched.
 
 Nothing of it is replaced but where chance and files come from: the run's epoch is the seed's, and
 history goes to a list, because its file is written by a thread.
@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from arbit.app import history, live
-from arbit.app.live import Built, LiveOptions, LiveRun
+from arbit.app import history, live_lane
+from arbit.app.live import LiveRun
+from arbit.app.live_lane import Built, LiveLane, LiveOptions
+from arbit.app.live_told import LiveReport
+from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 from arbit.config import Settings, VenueSettings
 from arbit.domain.book import OrderBook, Source
@@ -27,26 +30,20 @@ from tests.simulation.loop import Process, SimLoop
 Put = Callable[[OrderBook, Source, int], None]
 
 
-class WireLife(LiveRun):
-    """A `LiveRun` of one process. `heard` hears its events, `put` each book that it believes."""
+class WireLane(LiveLane):
+    """The lane of a `WireLife`. `heard` hears its events, `put` each book that it believes."""
 
-    def __init__(
-        self, process: Process, settings: Settings, clock: Clock, heard: Listener, put: Put
-    ) -> None:
-        super().__init__(settings, LiveOptions("sandbox", real=True), clock, NoScreen())
-        self.process = process
-        self.desk_run: VenueRun | None = None
-        self.side: Any = None
-        self.stopped_ns = 0
-        self.rest: PrivateRest | None = None
-        self._heard = heard
-        self._put = put
+    heard: Listener
+    put: Put
+    desk_run: VenueRun | None = None
+    side: Any = None
+    rest: PrivateRest | None = None
 
     async def _build(
         self, venue: VenueSettings, publish: Listener, stack: AsyncExitStack, *, real: bool
     ) -> Built:
         def told(event: Event) -> None:
-            self._heard(event)
+            self.heard(event)
             publish(event)
 
         built = await super()._build(venue, told, stack, real=real)
@@ -57,10 +54,51 @@ class WireLife(LiveRun):
 
         def seen(book: OrderBook, *, seen_ns: int, confirmed_ns: int, source: Source) -> None:
             put(book, seen_ns=seen_ns, confirmed_ns=confirmed_ns, source=source)
-            self._put(book, source, confirmed_ns)
+            self.put(book, source, confirmed_ns)
 
         cache.put = seen  # type: ignore[method-assign]  # heard, not changed
         return built
+
+
+class WireLife(LiveRun):
+    """A `LiveRun` of one process, with one lane."""
+
+    def __init__(
+        self, process: Process, settings: Settings, clock: Clock, heard: Listener, put: Put
+    ) -> None:
+        super().__init__(settings, LiveOptions(("sandbox",), real=True), clock, NoScreen())
+        self.process = process
+        self.stopped_ns = 0
+        self.lane.heard, self.lane.put = heard, put
+
+    def _lane(self, name: str) -> WireLane:
+        self.lane = WireLane(self._settings, self._options, self._clock, self._screen, name)
+        return self.lane
+
+    async def live(self) -> LiveReport:
+        """From start to report."""
+        (report,) = await self()
+        return report
+
+    @property
+    def trader(self) -> Trader | None:
+        """Its trader, once there is one."""
+        return self.lane.trader
+
+    @property
+    def desk_run(self) -> VenueRun | None:
+        """Its run, once there is one."""
+        return self.lane.desk_run
+
+    @property
+    def rest(self) -> PrivateRest | None:
+        """Its private REST client, once there is one."""
+        return self.lane.rest
+
+    @property
+    def signalled(self) -> bool:
+        """Whether it was told to stop, and has heard it."""
+        return bool(self._signals)
 
     def stop(self) -> None:
         """SIGTERM; the second one ends the process at once."""
@@ -79,5 +117,5 @@ def seeded(epoch: Callable[[], str]) -> Iterator[None]:
     async def sink(*_: object) -> ListSink:
         return ListSink()
 
-    with replaced([(live, "run_epoch", epoch), (history, "open_sink", sink)]):
+    with replaced([(live_lane, "run_epoch", epoch), (history, "open_sink", sink)]):
         yield

@@ -252,7 +252,7 @@ class WireWorld:
         self.process = process
         life = WireLife(process, self.settings, self.clock, self._heard, self.watch.believes)
         self.life = self.last_life = life
-        self._task = process.context.run(self.loop.create_task, life())
+        self._task = process.context.run(self.loop.create_task, life.live())
         self._task.add_done_callback(lambda task: self._ended(process, task))
         process.on_death.append(lambda: self._died(process))
 

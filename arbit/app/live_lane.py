@@ -1,0 +1,381 @@
+"""One lane of `arbit live`: one account, recovered first, then traded, then left in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from arbit.app.build import Reached, RunParts, build_run, listed, reach, watched
+from arbit.app.child import SandboxChild
+from arbit.app.feeds import rest_side
+from arbit.app.history import Snapshots, recording, watch
+from arbit.app.live_told import (
+    LiveReport,
+    LiveScreen,
+    preamble_of,
+    report_before,
+    report_broken,
+    report_of,
+)
+from arbit.app.private import Around, Paper, Real, paper_side, real_side
+from arbit.app.store import account_of, held_account, open_journal
+from arbit.app.trader import Trader, TraderSetup
+from arbit.app.venue import VenueRun
+from arbit.app.watching import Telemetry
+from arbit.clock import run_epoch
+from arbit.config import SANDBOXES, SPEAKS_KRAKEN, Settings, VenueSettings
+from arbit.domain.account import AccountId
+from arbit.domain.errors import BrokenRule, UserError, first_of
+from arbit.domain.events import IncidentSeen, VenueFailed
+from arbit.domain.money import EXACT, ONE
+from arbit.domain.records import JournalFailed, RunEnd
+from arbit.execution.cycle import SPARE
+from arbit.persistence.journal import SqliteJournal
+from arbit.ports import Clock, Listener
+
+CHECK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """What the command line adds to the settings. Each venue gets a lane of its own.
+
+    `real` says that orders may be sent; `dry` that they may not, and wins. `seconds` and `cycles`
+    are each lane's own: cycles that traded, and the time from when its recovery is over; None runs
+    on. `recover_only` ends what was in flight and begins nothing.
+    """
+
+    venues: tuple[str, ...]
+    real: bool = False
+    dry: bool = False
+    seconds: float | None = None
+    cycles: int | None = None
+    profile: str = "calm"
+    seed: int = 1
+    recover_only: bool = False
+
+
+Built = tuple[VenueRun, Trader, Paper | Real]
+ExitCallback = Callable[[type[BaseException] | None, BaseException | None, object], None]
+
+
+class StartGate:
+    """Opens when so many lanes are ready, or at a word: until then none of them trades.
+
+    So a key that is wrong at one venue ends the command before anything is sent to another.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self._missing = lanes
+        self._open = asyncio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether lanes trade: from then on the trouble of one is its own."""
+        return self._open.is_set()
+
+    def open(self) -> None:
+        """Wait for nobody any more."""
+        self._open.set()
+
+    def one_less(self) -> None:
+        """One lane is ready, or will never need to be."""
+        self._missing -= 1
+        if self._missing <= 0:
+            self._open.set()
+
+    async def ready(self) -> None:
+        """One lane is ready: wait for the others."""
+        self.one_less()
+        await self._open.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class LaneAround:
+    """What the lanes of a command share: the page of metrics, the screen, and how they begin."""
+
+    telemetry: Telemetry
+    screen: LiveScreen
+    gate: StartGate
+
+
+class LiveLane:
+    """One venue's account in a command, from the first question to its report.
+
+    Whatever breaks here is this lane's alone; `LiveRun` is its supervisor.
+    """
+
+    def __init__(
+        self, settings: Settings, options: LiveOptions, clock: Clock, screen: LiveScreen, name: str
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._clock = clock
+        self._screen = screen
+        self._stop = asyncio.Event()
+        self._why = ""
+        self._journal: SqliteJournal | None = None
+        self.name = name
+        self.trader: Trader | None = None
+        self.report: LiveReport | None = None
+
+    def admitted(self) -> AccountId:
+        """The account it would trade, before anything is touched. UserError for one that cannot."""
+        venue = self._settings.venue(self.name)
+        return account_of(venue, real=self._is_real(venue))
+
+    async def __call__(self, around: LaneAround) -> None:
+        """Trade until told to stop, until the time or the cycles are up, or until it breaks.
+
+        `report` says what came of it.
+        """
+        settings = self._settings
+        venue = settings.venue(self.name)
+        real = self._is_real(venue)
+        async with AsyncExitStack() as stack:
+            account = account_of(venue, real=real)
+            stack.enter_context(held_account(settings, venue, account, self._clock))
+            journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
+            self._journal = journal
+            stack.push(self._called_off(around.gate))
+            hub = around.telemetry.lane_hub()
+            building = self._build(venue, hub.publish, stack, real=real)
+            built = await self._unless_stopped(building)
+            if built is None:
+                around.gate.one_less()
+                self._ends(RunEnd.STOPPED)
+                self.report = report_before(settings, account, journal.recall(), self._clock)
+                return
+            run, trader, side = built
+            self.trader = trader
+            around.telemetry.show_lane(run, trader)
+            recorder = await stack.enter_async_context(
+                recording(settings, venue.name, str(trader.setup.account), hub, self._clock)
+            )
+            recorder.on_failing = trader.history_failing
+            watch(recorder, run.desk.setup.watch)
+            snapshots = Snapshots(recorder, trader, self._clock)
+            hub.listen(snapshots)
+            for note in side.notes:
+                hub.publish(IncidentSeen(venue.name, "key", note))
+            await around.gate.ready()
+            self._screen.preamble(preamble_of(settings, trader, run, side.notes))
+            started_ns = self._clock.monotonic_ns()
+            failure = await self._trade(run, trader, side, snapshots)
+            seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
+            report = report_of(run, trader)
+            report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
+            report.warnings = list(side.notes)
+            self.report = report
+
+    def _called_off(self, gate: StartGate) -> ExitCallback:
+        """A start that is called off before any lane traded has not broken: it never began."""
+
+        def leaving(kind: type[BaseException] | None, *_: object) -> None:
+            if kind is asyncio.CancelledError and not gate.is_open:
+                self._ends(RunEnd.STOPPED)
+
+        return leaving
+
+    def _is_real(self, venue: VenueSettings) -> bool:
+        """Whether orders go to a venue. UserError for one that cannot be traded."""
+        options = self._options
+        if options.dry or self._settings.dry_run:
+            return False
+        if not options.real and venue.name not in SANDBOXES:
+            return False
+        if venue.name not in SPEAKS_KRAKEN:
+            raise UserError(
+                f"--venue {venue.name}: real orders are for {' and '.join(sorted(SPEAKS_KRAKEN))} "
+                "alone so far; this one can be measured, or traded on paper (--dry-run)"
+            )
+        return True
+
+    async def _unless_stopped(self, building: Coroutine[Any, Any, Built]) -> Built | None:
+        """What is built; None when a signal came first, and the building was broken off."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(building, name="start")
+                stop = group.create_task(self._stop.wait(), name="stop")
+                await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+                work.cancel()  # of no effect on one that is done
+                stop.cancel()
+        except BaseExceptionGroup as several:
+            raise first_of(several) from None
+        return None if work.cancelled() else work.result()
+
+    async def _build(
+        self, venue: VenueSettings, publish: Listener, stack: AsyncExitStack, *, real: bool
+    ) -> Built:
+        settings, journal = self._settings, self._journal
+        if journal is None:
+            raise BrokenRule("live: nothing is built before its journal is open")
+        reached = await reach(venue, stack, lambda: self._child(venue, real=real))
+        rest = rest_side(venue, reached.at, self._clock)
+        stack.push_async_callback(rest.client.close)
+        markets = await listed(venue, rest)
+        side: Paper | Real
+        fees: Mapping[str, Decimal] | None = None
+        if real:
+            symbols = watched(settings, venue, markets).symbols
+            around = Around(self._clock, journal, publish)
+            side = await real_side(settings, venue, reached.at, around, stack)
+            fees = await side.admitted(symbols)
+            markets = side.keeping(markets)
+        watch = watched(settings, venue, markets, fees)
+        parts = RunParts(
+            settings=settings,
+            venue=venue,
+            watch=watch,
+            markets=markets,
+            reached=Reached(reached.at, reached.companion),
+            rest=rest,
+            clock=self._clock,
+            publish=publish,
+        )
+        run = build_run(parts)
+        if not real:
+            side = paper_side(settings, run.desk, journal, self._clock)
+        trader = Trader(
+            TraderSetup(
+                settings=settings,
+                account=account_of(venue, real=real),
+                desk=run.desk,
+                integrity=run.feed.integrity,
+                journal=journal,
+                gateway=side.gateway,
+                reader=side.reader,
+                clock=self._clock,
+                publish=publish,
+                epoch=run_epoch(),
+                data_dir=settings.data_dir,
+                venue_clock=side.venue_clock,
+            )
+        )
+        side.joined(trader, run)
+        trader.recover_only = self._options.recover_only
+        run.desk.funds = lambda asset: _startable(trader, settings, asset)
+        run.desk.lane.take = trader.take
+        return run, trader, side
+
+    def _child(self, venue: VenueSettings, *, real: bool) -> SandboxChild:
+        """The sandbox's server; it keeps its account's state when it is traded with."""
+        options = self._options
+        if not real:
+            return SandboxChild(options.profile, options.seed)
+        state = self._settings.data_dir / venue.name
+        return SandboxChild(
+            options.profile,
+            options.seed,
+            state=state,
+            taker_fee_bps=venue.taker_fee_bps,
+            tier=venue.rate_tier.value,
+        )
+
+    async def _trade(
+        self, run: VenueRun, trader: Trader, side: Paper | Real, snapshots: Snapshots
+    ) -> str:
+        """Everything at once until it is over; returns what broke, if anything did."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(run.run(), name="feed"),
+                    group.create_task(trader.run(), name="trader"),
+                    group.create_task(side.run(), name="account"),
+                    group.create_task(self._show(run, trader), name="screen"),
+                    group.create_task(snapshots.run(), name="snapshots"),
+                ]
+                await self._until_over(run, trader)
+                for task in tasks:
+                    task.cancel()
+        except Exception as several:  # noqa: BLE001  the supervisor: told in the report
+            error = first_of(several)
+            if isinstance(error, UserError):
+                raise error from None
+            self._why = "broken"
+            self._ends(RunEnd.BROKEN)
+            failure = f"{type(error).__name__}: {error}"
+            trader.setup.publish(VenueFailed(self.name, failure))
+            return failure
+        if run.failure:
+            self._ends(RunEnd.BROKEN)
+        return run.failure
+
+    async def _until_over(self, run: VenueRun, trader: Trader) -> None:
+        """Wait for a reason to stop, then let open cycles end within the grace.
+
+        Time counts from when recovery is over: with hardly any, it is all that is done.
+        """
+        while not (trader.started or self._stop.is_set() or run.ended_ns is not None):
+            await self._clock.sleep(CHECK_S)
+        began_ns, options = self._clock.monotonic_ns(), self._options
+        while not self._why:
+            if self._stop.is_set():
+                self._why = "stopped"
+            elif options.recover_only and trader.started:
+                self._why = "recovered"
+            elif options.seconds is not None and (
+                self._clock.monotonic_ns() - began_ns > options.seconds * 1e9
+            ):
+                self._why = "time is up"
+            elif options.cycles is not None and _traded(trader) >= options.cycles:
+                self._why = "cycles are done"
+            elif run.ended_ns is not None:
+                self._why = "the feed ended"
+            await self._clock.sleep(CHECK_S)
+        run.close()
+        left = await trader.drain(self._settings.risk.grace_s)
+        self._ends(RunEnd.STOPPED if left else RunEnd.CLEAN)
+        if left:
+            self._why += f"; {left}"
+
+    def leave(self) -> None:
+        """Begin nothing new, and end in order."""
+        self._stop.set()
+
+    def stopped_hard(self) -> None:
+        """The process ends at once: the row of this run says so, if it still can."""
+        self._ends(RunEnd.HARD)
+        if self._journal is not None:
+            with contextlib.suppress(JournalFailed):
+                self._journal.end_run(self._clock.wall_ns())
+
+    def broke(self, error: BaseException) -> None:
+        """It was broken off by this: its report says what, whatever else there is to say."""
+        why = f"{type(error).__name__}: {error}"
+        self._ends(RunEnd.BROKEN)
+        if self.report is None:
+            account = self.admitted() if self.trader is None else self.trader.setup.account
+            self.report = report_broken(account, self.trader)
+        self.report.failure = self.report.failure or why
+
+    def _ends(self, how: RunEnd) -> None:
+        """For the row of this run; one that breaks off by itself has no part in that."""
+        if self._journal is not None:
+            self._journal.ending = how
+
+    async def _show(self, run: VenueRun, trader: Trader) -> None:
+        began_ns = self._clock.monotonic_ns()
+        while True:
+            await self._clock.sleep(self._screen.every_s)
+            elapsed_s = (self._clock.monotonic_ns() - began_ns) / 1e9
+            self._screen.refresh(run, trader, elapsed_s)
+
+
+def _startable(trader: Trader, settings: Settings, asset: str) -> Decimal:
+    """What a cycle could start with: what is free, of an asset that cycles may start in.
+
+    A little is left over: the venue rounds what it holds for an order up.
+    """
+    free = trader.ledger.free(asset) if asset in settings.scan.start_assets else Decimal(0)
+    return EXACT.multiply(free, ONE - SPARE)
+
+
+def _traded(trader: Trader) -> int:
+    """Cycles that ended and had traded."""
+    return trader.engine.cycles - trader.engine.ends.get("flat", 0)
