@@ -168,9 +168,9 @@ Said = Mapping[tuple[str, str], str | None]
 
 def _settings(for_all: Said, venues: Sequence[str], for_venue: Said) -> Settings:
     """Settings with the options laid over them, each venue option for every venue named."""
-    from arbit.config import Override, load_settings
+    from arbit.config import Override, load_settings, venue_key
 
-    prefixes = [f"ARBIT_VENUES__{name.upper()}__" for name in venues]
+    prefixes = [venue_key(name, "") for name in venues]
     overrides = [
         Override(option, start + key, text)
         for said, starts in ((for_all, ["ARBIT_"]), (for_venue, prefixes))
