@@ -19,14 +19,16 @@ from arbit.app.feeds import (
 from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.app.watchlist import Watchlist, watchlist
 from arbit.books import BookCache
-from arbit.config import SANDBOXES, SPEAKS_ALPACA, Settings, VenueSettings, venue_key
-from arbit.domain.errors import UserError, VenueUnreachable
+from arbit.config import KEY_TO_READ, SANDBOXES, SPEAKS_ALPACA, Settings, VenueSettings, venue_key
+from arbit.domain.errors import UserError, VenueRefused, VenueUnreachable
 from arbit.domain.market import Market
 from arbit.ports import Clock, Listener
+from arbit.venues.alpaca.feed import AlpacaFeed
 from arbit.venues.kraken.feed import KrakenFeed
 
 SANDBOX = "sandbox"
 SYNTHETIC, LIVE = "synthetic", "live"
+KEY_REFUSED = ("401", "403")  # how an answer begins that says so
 KRAKEN_ADDRESSES = ("rest_url", "ws_url")
 ALPACA_ADDRESSES = ("rest_url", "data_url", "ws_url", "private_ws_url")
 
@@ -71,11 +73,22 @@ def _half(name: str, missing: Sequence[str], wanted: Sequence[str]) -> str:
 
 
 async def listed(venue: VenueSettings, rest: RestSide) -> dict[str, Market]:
-    """Every market of the venue. VenueUnreachable names it."""
+    """Every market of the venue. VenueUnreachable names it, UserError a key that it refuses."""
     try:
         return dict(await rest.catalog.markets())
+    except VenueRefused as error:
+        if venue.name in KEY_TO_READ and error.text.startswith(KEY_REFUSED):
+            raise UserError(_refused_key(venue, error.text)) from None
+        raise
     except VenueUnreachable as error:
         raise VenueUnreachable(f"{venue.name} could not be reached: {error}") from None
+
+
+def _refused_key(venue: VenueSettings, words: str) -> str:
+    said = f"{venue_key(venue.name, 'api_key')} and {venue_key(venue.name, 'api_secret')}"
+    of = "" if venue.name in SANDBOXES else f" of Alpaca's {venue.alpaca_host} account"
+    host = venue_key(venue.name, "alpaca_host")
+    return f"{said}: expected a key{of} ({host}={venue.alpaca_host}), the venue refuses it: {words}"
 
 
 def watched(
@@ -143,8 +156,8 @@ def build_run(parts: RunParts) -> VenueRun:
 
 
 def _take_turns(feed: object, cache: BookCache, run: VenueRun) -> None:
-    """Our own feed says when its buffer is drained; the others wake the loop once per batch."""
-    if isinstance(feed, KrakenFeed):
+    """Our own feeds say when their buffer is drained; the others wake the loop once per batch."""
+    if isinstance(feed, KrakenFeed | AlpacaFeed):
         feed.on_drained = run.drained
     else:
         cache.on_touched = run.soon

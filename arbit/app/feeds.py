@@ -6,9 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from arbit.config import SPEAKS_KRAKEN, AlpacaHost, Feed, VenueSettings
+from arbit.config import SPEAKS_ALPACA, SPEAKS_KRAKEN, AlpacaHost, Feed, VenueSettings
+from arbit.domain.errors import BrokenRule
 from arbit.domain.market import Market
 from arbit.ports import BookSink, Clock, Listener, MarketCatalog, MarketFeed
+from arbit.venues.alpaca.account import keys_of
+from arbit.venues.alpaca.catalog import AlpacaCatalog
+from arbit.venues.alpaca.feed import AlpacaFeed, AlpacaFeedSetup
+from arbit.venues.alpaca.feed import Surroundings as AlpacaSurroundings
+from arbit.venues.alpaca.http import Http
+from arbit.venues.alpaca.rate import DATA_PER_MIN, TRADING_PER_MIN, Budget
+from arbit.venues.alpaca.reader import AlpacaReader
 from arbit.venues.ccxt.catalog import catalog_for
 from arbit.venues.ccxt.client import RestClient
 from arbit.venues.ccxt.kraken_feed import KrakenCcxtFeed, ccxt_feed
@@ -62,11 +70,14 @@ class RestSide:
     client: Closes
     catalog: MarketCatalog
     reader: LookingReader
-    settings: CcxtSettings
+    settings: CcxtSettings  # of the feeds that poll, or go through ccxt
 
 
 def rest_side(venue: VenueSettings, at: Addresses, clock: Clock) -> RestSide:
-    """The REST side of a venue. UserError for an exchange id that ccxt does not know."""
+    """The REST side of a venue.
+
+    UserError for an exchange id that ccxt does not know, and without a key where one is needed.
+    """
     settings = CcxtSettings(
         venue=venue.name,
         exchange_id="kraken" if venue.name in SPEAKS_KRAKEN else venue.name,
@@ -79,9 +90,37 @@ def rest_side(venue: VenueSettings, at: Addresses, clock: Clock) -> RestSide:
         connects_per_10min=venue.connect_attempts_per_10min,
         rest_calls_per_s=venue.rest_calls_per_s,
     )
+    if venue.name in SPEAKS_ALPACA:
+        return _alpaca_side(venue, at, clock, settings)
     client = RestClient(settings, clock)
     catalog = catalog_for(client)
     return RestSide(client, catalog, reader_for(client, catalog), settings)
+
+
+@dataclass(frozen=True, slots=True)
+class AlpacaHosts:
+    """Alpaca's two: one lists what is traded, the other tells books."""
+
+    trading: Http
+    data: Http
+
+    async def close(self) -> None:
+        """Close the connections to both."""
+        await self.trading.close()
+        await self.data.close()
+
+
+def _alpaca_side(
+    venue: VenueSettings, at: Addresses, clock: Clock, settings: CcxtSettings
+) -> RestSide:
+    keys, plan = keys_of(venue), venue.alpaca_plan.value
+    hosts = AlpacaHosts(
+        Http(at.rest_url, keys, Budget(TRADING_PER_MIN), clock),
+        Http(at.data_url, keys, Budget(DATA_PER_MIN[plan]), clock),
+    )
+    catalog = AlpacaCatalog(hosts.trading)
+    reader = AlpacaReader(hosts.data, catalog, venue.alpaca_data_location.value, clock)
+    return RestSide(hosts, catalog, reader, settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +151,7 @@ def make_feed(parts: FeedParts) -> MarketFeed:
     """The feed of the venue's `effective_feed`."""
     kind = parts.venue.effective_feed
     if kind is Feed.NATIVE:
-        return native_feed(parts)
+        return alpaca_feed(parts) if parts.venue.name in SPEAKS_ALPACA else native_feed(parts)
     made = RestFeed if kind is Feed.REST else ccxt_feed
     feed = made(
         parts.rest.settings,
@@ -142,3 +181,23 @@ def native_feed(parts: FeedParts) -> KrakenFeed:
     )
     around = Surroundings(parts.rest.reader, parts.markets, parts.learn)
     return KrakenFeed(setup, parts.sink, parts.clock, parts.publish, around)
+
+
+def alpaca_feed(parts: FeedParts) -> AlpacaFeed:
+    """Our own Alpaca feed. BrokenRule with another venue's reader."""
+    venue, reader = parts.venue, parts.rest.reader
+    if not isinstance(reader, AlpacaReader):
+        raise BrokenRule(f"{venue.name}: books are compared with Alpaca's own over REST")
+    setup = AlpacaFeedSetup(
+        venue=venue.name,
+        ws_url=parts.at.ws_url,
+        keys=keys_of(venue),
+        plan=venue.alpaca_plan.value,
+        depth=venue.book_depth,
+        max_book_age_ms=venue.max_book_age_ms,
+        watchdog_ms=venue.watchdog_ms,
+        backoff_cap_ms=int(venue.backoff_cap_s * 1000),
+        connects_per_10min=venue.connect_attempts_per_10min,
+    )
+    around = AlpacaSurroundings(reader, parts.markets)
+    return AlpacaFeed(setup, parts.sink, parts.clock, parts.publish, around)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arbit.app.feeds import Addresses
+from arbit.app.private_alpaca import alpaca_side
 from arbit.app.private_kraken import kraken_side
 from arbit.app.private_parts import Around, Forward, Ours, Real
 from arbit.app.venue import Desk, VenueRun
-from arbit.config import Settings, VenueSettings
+from arbit.config import SPEAKS_ALPACA, Settings, VenueSettings
 from arbit.domain.records import Book
 from arbit.ports import Clock, Journal
 from arbit.venues.paper import PaperExchange
@@ -67,4 +68,6 @@ async def real_side(
     settings: Settings, venue: VenueSettings, at: Addresses, around: Around, stack: AsyncExitStack
 ) -> Real:
     """The private side of this venue. UserError without a key."""
+    if venue.name in SPEAKS_ALPACA:
+        return await alpaca_side(settings, venue, at, around, stack)
     return await kraken_side(settings, venue, at, around, stack)

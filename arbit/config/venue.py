@@ -22,6 +22,7 @@ from arbit.config.fields import (
     within,
 )
 from arbit.config.kinds import (
+    KEY_TO_READ,
     SPEAKS_ALPACA,
     AlpacaHost,
     AlpacaLocation,
@@ -216,7 +217,10 @@ class VenueSettings(BaseModel):
         for name, value in (("api_key", self.api_key), ("api_secret", self.api_secret)):
             if value is None:
                 key = venue_key(self.name, name)
-                raise UserError(f"{key}: expected the API key's own, none is set")
+                what = "the API key's own"
+                if self.name in KEY_TO_READ:
+                    what = f"{'the key id' if name == 'api_key' else 'the secret'} of an account"
+                raise UserError(f"{key}: expected {what}, none is set")
             found.append(value.get_secret_value())
         return found[0], found[1]
 

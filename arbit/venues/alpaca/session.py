@@ -49,6 +49,7 @@ from arbit.venues.alpaca.wire import (
 )
 from arbit.venues.looks import DepthLook
 
+GREETING = "connected"
 MAX_WORDS = 300  # of the venue's text that we repeat
 MISSED_LIMIT = 3  # whole books in a row that did not come: a new socket brings one for certain
 _NAMES = re.compile(rb'"S"\s*:\s*"([^"\\]{1,40})"')
@@ -106,6 +107,7 @@ class AlpacaSession:
         self._owed_ns = 0  # since when an answer is owed; 0 while none is
         self._now_ns = now_ns
         self.phase = Phase.CLOSED
+        self._greeted = False  # by a socket that was not handed to us yet
         self.ending: Ending | None = None
         self.ever_live = False
         self.opened_ns = 0
@@ -127,16 +129,19 @@ class AlpacaSession:
         return f"no whole book came when asked {worst} times" if worst >= MISSED_LIMIT else ""
 
     def opened(self, send: Callable[[bytes], None], now_ns: int) -> None:
-        """A socket is open: the venue speaks first."""
+        """A socket is open: the venue speaks first, and may have done so before we are told."""
         self._send = send
         self.ending = None
         self.phase = Phase.GREETING
         self.opened_ns = self._owed_ns = now_ns
+        if self._greeted:
+            self._success(GREETING, now_ns)
 
     def lost(self, reason: Disbelief, now_ns: int) -> None:
         """The socket is gone or mute: nothing it told us is believed any more."""
         self._send = None
         self.phase = Phase.CLOSED
+        self._greeted = False
         self._owed_ns = 0
         self._quotes.clear()
         for sub in self._subs.values():
@@ -313,7 +318,10 @@ class AlpacaSession:
     def _success(self, word: str, now_ns: int) -> None:
         """The two steps of opening: greeted, the key is sent; accepted, everything is asked for."""
         self._owed_ns = 0
-        if self.phase is Phase.GREETING and word == "connected":
+        if self.phase is Phase.CLOSED and word == GREETING:
+            self._greeted = True
+        elif self.phase is Phase.GREETING and word == GREETING:
+            self._greeted = False
             self.phase = Phase.PROVING
             keys = self._setup.keys
             self._ask({"action": "auth", "key": keys.key_id, "secret": keys.secret}, now_ns)

@@ -44,6 +44,23 @@ def test_the_key_is_sent_when_greeted_and_the_books_are_asked_for_when_it_is_acc
     assert desk.reason() is Disbelief.NO_BOOK
 
 
+def test_a_greeting_that_came_with_the_handshake_is_not_waited_for_again() -> None:
+    desk = Desk()
+    desk.hear(CONNECTED)
+    assert (desk.sent, phase_of(desk)) == ([], Phase.CLOSED)
+    desk.session.opened(lambda payload: desk.sent.append(json.loads(payload)), 1)
+    assert [one["action"] for one in desk.sent] == ["auth"]
+    assert phase_of(desk) is Phase.PROVING
+
+
+def test_a_greeting_of_a_socket_that_is_gone_is_none_of_the_next_one() -> None:
+    desk = Desk()
+    desk.hear(CONNECTED)
+    desk.session.lost(Disbelief.DISCONNECTED, desk.now_ns)
+    desk.session.opened(lambda payload: desk.sent.append(json.loads(payload)), 1)
+    assert (desk.sent, phase_of(desk)) == ([], Phase.GREETING)
+
+
 def test_a_whole_book_is_believed_with_the_wires_own_digits() -> None:
     desk = Desk().open()
     desk.say(desk.venue[PAIR].whole())

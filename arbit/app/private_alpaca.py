@@ -1,0 +1,70 @@
+"""The private side of Alpaca and of the sandbox that speaks as it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arbit.app.feeds import Addresses
+from arbit.app.private_parts import Around, Forward, Ours, Real
+from arbit.config import AlpacaLocation, Settings, VenueSettings, venue_key
+from arbit.domain.errors import UserError
+from arbit.domain.market import Market
+from arbit.venues.alpaca.account import (
+    AccountAround,
+    AccountAt,
+    AccountSide,
+    OrderTimes,
+    account_side,
+)
+from arbit.venues.alpaca.gateway import AlpacaGateway
+from arbit.venues.alpaca.reads import AlpacaReads
+
+
+@dataclass(frozen=True, slots=True)
+class AlpacaReal(Real):
+    """Orders go to Alpaca, to its paper account or to the one with money in it."""
+
+    gateway: AlpacaGateway
+    reader: AlpacaReads
+    side: AccountSide
+
+    async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
+        """Whether this account may be traded with, by our clock, and its fees.
+
+        AccountUnfit (exit code 3) when it may not. Alpaca does not tell what a key may do, and not
+        which fees it takes: a note says the former.
+        """
+        fees = await self.side.admitted(symbols)
+        self.notes.extend(self.side.notes)
+        return fees
+
+    def keeping(self, markets: Mapping[str, Market]) -> dict[str, Market]:
+        """As they are: the catalog states what balances keep."""
+        return dict(markets)
+
+
+async def alpaca_side(
+    settings: Settings, venue: VenueSettings, at: Addresses, around: Around, stack: AsyncExitStack
+) -> AlpacaReal:
+    """The private side of a venue that speaks Alpaca.
+
+    UserError without a key, and where books would be another place's than those orders meet.
+    """
+    if venue.alpaca_data_location is not AlpacaLocation.US:
+        raise UserError(
+            f"{venue_key(venue.name, 'alpaca_data_location')}={venue.alpaca_data_location}: "
+            "expected us for orders, which execute on Alpaca's own books; others can be measured, "
+            "or traded on paper (--dry-run)"
+        )
+    sink, mine = Forward(), Ours(around.journal)
+    side = account_side(
+        venue,
+        AccountAt(at.rest_url, at.private_ws_url),
+        OrderTimes(settings.risk.deadline_ms, settings.risk.resolve_margin_ms),
+        AccountAround(clock=around.clock, sink=sink, publish=around.publish, ours=mine),
+    )
+    stack.push_async_callback(side.close)
+    return AlpacaReal(side.gateway, side.reader, sink, around.clock, mine, side)
