@@ -22,13 +22,13 @@ from arbit.app.live_told import (
     report_broken,
     report_of,
 )
-from arbit.app.private import Around, Paper, Real, paper_side, real_side
+from arbit.app.private import Around, Paper, Real, paper_side, real_side, refuse_untradable
 from arbit.app.store import account_of, held_account, open_journal
 from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
 from arbit.clock import run_epoch
-from arbit.config import SANDBOXES, SPEAKS_KRAKEN, Settings, VenueSettings
+from arbit.config import SANDBOXES, Settings, VenueSettings
 from arbit.domain.account import AccountId
 from arbit.domain.errors import BrokenRule, UserError, first_of
 from arbit.domain.events import IncidentSeen, VenueFailed
@@ -189,11 +189,7 @@ class LiveLane:
             return False
         if not options.real and venue.name not in SANDBOXES:
             return False
-        if venue.name not in SPEAKS_KRAKEN:
-            raise UserError(
-                f"--venue {venue.name}: real orders are for {' and '.join(sorted(SPEAKS_KRAKEN))} "
-                "alone so far; this one can be measured, or traded on paper (--dry-run)"
-            )
+        refuse_untradable(venue)
         return True
 
     async def _unless_stopped(self, building: Coroutine[Any, Any, Built]) -> Built | None:

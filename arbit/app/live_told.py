@@ -8,8 +8,8 @@ from typing import Protocol
 
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
-from arbit.config import SANDBOXES, Settings
-from arbit.domain.account import AccountId
+from arbit.config import SANDBOXES, SPEAKS_ALPACA, AlpacaHost, Settings, VenueSettings
+from arbit.domain.account import AccountId, Mode
 from arbit.domain.fees import demanded
 from arbit.domain.money import plain
 from arbit.domain.records import Book, Memory
@@ -53,6 +53,7 @@ class Preamble:
     fees: Mapping[str, str]
     sentence: str
     warnings: Sequence[str] = ()
+    money: str = ""  # whose, where the mode alone does not say it
 
 
 class LiveScreen(Protocol):
@@ -104,8 +105,17 @@ def preamble_of(
         limits=limits,
         fees=fees,
         sentence=demanded(run.desk.setup.watch.rates.values(), scan.min_edge_bps),
-        warnings=warnings,
+        warnings=[*warnings, *filter(None, [run.desk.setup.watch.said])],
+        money=_money(run.desk.setup.venue, trader.setup.account.mode),
     )
+
+
+def _money(venue: VenueSettings, mode: Mode) -> str:
+    """Alpaca's paper account is no paper of ours: its orders leave, its money is made up."""
+    at_paper = venue.name in SPEAKS_ALPACA and venue.alpaca_host is AlpacaHost.PAPER
+    if mode is Mode.LIVE and at_paper:
+        return "LIVE: real orders to Alpaca's paper account, made-up money"
+    return ""
 
 
 def report_of(run: VenueRun, trader: Trader) -> LiveReport:

@@ -12,7 +12,15 @@ from arbit.app.private_alpaca import alpaca_side
 from arbit.app.private_kraken import kraken_side
 from arbit.app.private_parts import Around, Forward, Ours, Real
 from arbit.app.venue import Desk, VenueRun
-from arbit.config import SPEAKS_ALPACA, Settings, VenueSettings
+from arbit.config import (
+    SPEAKS_ALPACA,
+    SPEAKS_KRAKEN,
+    AlpacaLocation,
+    Settings,
+    VenueSettings,
+    venue_key,
+)
+from arbit.domain.errors import UserError
 from arbit.domain.records import Book
 from arbit.ports import Clock, Journal
 from arbit.venues.paper import PaperExchange
@@ -22,7 +30,16 @@ from arbit.venues.paper_gateway import PaperGateway
 if TYPE_CHECKING:
     from arbit.app.trader import Trader
 
-__all__ = ["Around", "Forward", "Ours", "Paper", "Real", "paper_side", "real_side"]
+__all__ = [
+    "Around",
+    "Forward",
+    "Ours",
+    "Paper",
+    "Real",
+    "paper_side",
+    "real_side",
+    "refuse_untradable",
+]
 
 MS = 1_000_000
 
@@ -64,10 +81,28 @@ def paper_side(settings: Settings, desk: Desk, journal: Journal, clock: Clock) -
     return Paper(PaperGateway(exchange, clock), reader, exchange)
 
 
+def refuse_untradable(venue: VenueSettings) -> None:
+    """UserError for a venue that no real order can be sent to, before anything is contacted."""
+    speaks = SPEAKS_KRAKEN | SPEAKS_ALPACA
+    if venue.name not in speaks:
+        *most, last = sorted(speaks)
+        raise UserError(
+            f"--venue {venue.name}: real orders are for {', '.join(most)} and {last} alone so far; "
+            "this one can be measured, or traded on paper (--dry-run)"
+        )
+    if venue.name in SPEAKS_ALPACA and venue.alpaca_data_location is not AlpacaLocation.US:
+        key = venue_key(venue.name, "alpaca_data_location")
+        raise UserError(
+            f"{key}={venue.alpaca_data_location}: expected us for real orders, which execute on "
+            "Alpaca's own books; others can be measured, or traded on paper (--dry-run)"
+        )
+
+
 async def real_side(
     settings: Settings, venue: VenueSettings, at: Addresses, around: Around, stack: AsyncExitStack
 ) -> Real:
-    """The private side of this venue. UserError without a key."""
+    """The private side of this venue. UserError without a key, or where none can be."""
+    refuse_untradable(venue)
     if venue.name in SPEAKS_ALPACA:
         return await alpaca_side(settings, venue, at, around, stack)
     return await kraken_side(settings, venue, at, around, stack)

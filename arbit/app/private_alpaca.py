@@ -9,8 +9,7 @@ from decimal import Decimal
 
 from arbit.app.feeds import Addresses
 from arbit.app.private_parts import Around, Forward, Ours, Real
-from arbit.config import AlpacaLocation, Settings, VenueSettings, venue_key
-from arbit.domain.errors import UserError
+from arbit.config import Settings, VenueSettings
 from arbit.domain.market import Market
 from arbit.venues.alpaca.account import (
     AccountAround,
@@ -49,16 +48,7 @@ class AlpacaReal(Real):
 async def alpaca_side(
     settings: Settings, venue: VenueSettings, at: Addresses, around: Around, stack: AsyncExitStack
 ) -> AlpacaReal:
-    """The private side of a venue that speaks Alpaca.
-
-    UserError without a key, and where books would be another place's than those orders meet.
-    """
-    if venue.alpaca_data_location is not AlpacaLocation.US:
-        raise UserError(
-            f"{venue_key(venue.name, 'alpaca_data_location')}={venue.alpaca_data_location}: "
-            "expected us for orders, which execute on Alpaca's own books; others can be measured, "
-            "or traded on paper (--dry-run)"
-        )
+    """The private side of a venue that speaks Alpaca. UserError without a key."""
     sink, mine = Forward(), Ours(around.journal)
     side = account_side(
         venue,

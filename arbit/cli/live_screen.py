@@ -112,7 +112,7 @@ class LiveTerminal:
 
 def preamble_lines(said: Preamble) -> list[str]:
     """What is said before anything is traded."""
-    lines = [f"{said.venue}: {MODES[said.mode]}"]
+    lines = [f"{said.venue}: {said.money or MODES[said.mode]}"]
     if said.synthetic:
         lines.append("SYNTHETIC MARKET: no price here is real")
     lines += [f"  {name}: {value}" for name, value in said.limits.items()]
