@@ -8,6 +8,7 @@ any of its fields may be null.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,6 +33,7 @@ FILL = "FILL"
 FEES = frozenset({"CFEE", "FEE"})
 NOT_DONE = frozenset({"canceled", "pending", "queued", "rejected"})  # moved nothing
 USD = "USD"
+_STAMP = re.compile(r"(\d{8})(\d{9})", re.ASCII)
 LOOK_BACK_NS = SECOND_NS  # whether `after` leaves out its own moment is not told
 # A row that names only its day may have happened at any moment of it, in whichever zone it is.
 DAY_NS = 36 * HOUR_NS
@@ -65,7 +67,7 @@ class Activities:
     async def flows(self, since_ns: int) -> Sequence[Flow]:
         """Everything but fills from this venue wall time on, oldest first.
 
-        What names only its day is among them when it may have happened since then.
+        What names only its day is among them whatever day that is: it may have been entered since.
         """
         names = await self._listed.learn()
         asked = {
@@ -77,7 +79,7 @@ class Activities:
         for ref, row in rows.items():
             if row.get("activity_type") != FILL and row.get("status") not in NOT_DONE:
                 at_ns, exact = when(row)
-                if at_ns >= since_ns - (0 if exact else DAY_NS):
+                if at_ns >= since_ns or not exact:
                     found += flows_of(ref, row, at_ns, names)
         return sorted(found, key=lambda one: (one.at_ns, one.ref))
 
@@ -123,7 +125,8 @@ def fill_of(row: Any, names: Names) -> FillRow:
 def flows_of(ref: str, row: Mapping[str, Any], at_ns: int, names: Names) -> list[Flow]:
     """What one row moved: cash (`net_amount`), an asset (`qty` of `symbol`), both, or nothing.
 
-    A posted fee names by `symbol` the position that paid, which for a fee in crypto is its asset.
+    Its `symbol` names a position (`ETHUSD` is all the ETH there is), not the market of a trade: a
+    posted fee does not tell which that was.
     """
     kind = text_of(row, "activity_type")
     cash, qty = _amount(row, "net_amount"), _amount(row, "qty")
@@ -135,21 +138,32 @@ def flows_of(ref: str, row: Mapping[str, Any], at_ns: int, names: Names) -> list
         moved.append((ref, USD, cash))
     if qty and named:
         moved.append((f"{ref}:qty" if cash else ref, names.asset(named), qty))
-    market = names.symbols.get(named, "") if kind == FEE_POSTED else ""
-    return [Flow(one, asset, amount, kind, at_ns, symbol=market) for one, asset, amount in moved]
+    return [Flow(one, asset, amount, kind, at_ns) for one, asset, amount in moved]
 
 
 def when(row: Mapping[str, Any]) -> tuple[int, bool]:
-    """A row's venue wall time, and whether it is more than the day's begin."""
+    """A row's venue wall time, and whether it is more than the day's begin.
+
+    The stamp that an id begins with is read as UTC. Of a recorded fill it was New York's, hours
+    earlier: what comes in within the first hours of an account that is new to us may then be taken
+    for older than it, which shows as a difference.
+    """
     for name in ("transaction_time", "created_at"):
         if row.get(name):
             return stamp_ns(row[name]), True
+    found = _STAMP.fullmatch(text_of(row, "id").partition("::")[0])
+    if found is not None and found[2].strip("0"):
+        clock = f"{found[2][:2]}:{found[2][2:4]}:{found[2][4:6]}.{found[2][6:]}Z"
+        return stamp_ns(f"{_day(found[1])}T{clock}"), True
     if row.get("date"):
         return day_ns(row["date"]), False
-    digits = text_of(row, "id").partition("::")[0]
-    if len(digits) < 8 or not digits.isascii() or not digits.isdigit():
+    if found is None:
         raise FrameError(f"an activity without a time: {row['id']!r:.60}")
-    return day_ns(f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"), False
+    return day_ns(_day(found[1])), False
+
+
+def _day(digits: str) -> str:
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
 
 
 def _amount(row: Mapping[str, Any], name: str) -> Decimal:

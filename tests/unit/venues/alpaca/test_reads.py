@@ -151,7 +151,6 @@ async def test_posted_fees_are_flows_of_their_own_kind_and_move_what_paid() -> N
             Decimal("-0.000195"),
             FEE_POSTED,
             day_ns,
-            symbol="ETH/USD",
         ),
         Flow("20251124000000000::b", "USD", Decimal("-0.23"), FEE_POSTED, day_ns),
     ]
@@ -181,12 +180,14 @@ async def test_deposits_and_kinds_that_nobody_knows_are_flows_of_what_they_moved
     assert len({one.ref for one in found}) == 4
 
 
-async def test_what_names_only_its_day_is_listed_when_it_may_be_young_enough() -> None:
+async def test_what_names_only_its_day_may_have_been_entered_since_and_is_listed() -> None:
     scene = Scene()
-    scene.venue.others = [fee("a")]
+    told = {"activity_type": "CSD", "net_amount": "1", "date": "2025-11-24"}
+    scene.venue.others = [fee("a"), {"id": "20251124120000500::b", **told}]
     day_ns = stamp_ns("2025-11-24T00:00:00Z")
-    assert len(await scene.reader.flows_since(day_ns + 20 * 3_600 * SECOND)) == 1
-    assert await scene.reader.flows_since(day_ns + 2 * DAY_NS) == []
+    both = await scene.reader.flows_since(day_ns)
+    assert [one.at_ns - day_ns for one in both] == [0, 43_200_500_000_000]
+    assert [one.asset for one in await scene.reader.flows_since(day_ns + 3 * DAY_NS)] == ["ETH"]
 
 
 @pytest.mark.parametrize(
