@@ -40,6 +40,7 @@ class BookCache:
         self._stream_reason: list[Disbelief | None] = []
         self._status_reason: list[Disbelief | None] = []
         self._touched: set[int] = set()
+        self._first_ns: int | None = None
         self.symbols: list[str] = []
         self.rates: list[float] = []
         self.from_rest: list[bool] = []
@@ -80,6 +81,8 @@ class BookCache:
         """
         i = self._index[book.symbol]
         self.puts += 1
+        if self._first_ns is None:
+            self._first_ns = seen_ns
         self._books[i] = book
         self._views[i] = None
         self.seen_ns[i] = seen_ns
@@ -192,10 +195,16 @@ class BookCache:
             return None
         return self.last_known(symbol)
 
+    @property
+    def first_ns(self) -> int | None:
+        """When the first book that waits for a look was received; None while none waits."""
+        return self._first_ns if self._touched else None
+
     def take_touched(self) -> Sequence[int]:
         """The indices touched since the last call, in ascending order (so runs repeat)."""
         touched = sorted(self._touched)
         self._touched.clear()
+        self._first_ns = None
         return touched
 
     def _touch(self, i: int) -> None:

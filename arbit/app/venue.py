@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from arbit.app.assumptions import fee_words, polling_words
 from arbit.app.budget import Budget
 from arbit.app.standstill import Standstill
 from arbit.app.watchlist import Watchlist
 from arbit.books import BookCache
-from arbit.config import Feed, ScanSettings, VenueSettings
+from arbit.config import ScanSettings, VenueSettings
 from arbit.domain.errors import UserError, first_of
 from arbit.domain.events import EpisodeEnded, FeedCounts, PaperCycleEnded, VenueFailed
 from arbit.domain.fees import Fee
+from arbit.domain.histogram import Histogram
 from arbit.domain.market import Market
 from arbit.domain.money import BPS, plain
 from arbit.fitness.episodes import Episode, Episodes
@@ -30,6 +32,7 @@ MS = 1_000_000
 PULSE_S = 0.05
 SECOND_NS = 1_000 * MS
 MAX_CANDIDATES = 64
+DECISIONS_MS = tuple(0.01 * 2.0 ** (step / 2) for step in range(29))  # 10 us to 164 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +135,10 @@ class Desk:
     def _assumptions(self) -> list[str]:
         scan = self.setup.scan
         return [
-            *_fee_words(self.setup.watch.fees),
+            *fee_words(self.setup.watch.fees),
             f"latency {scan.latency_ms} ms for each leg, there and back",
             *filter(None, [self.setup.watch.said]),
-            *_polling_words(self.setup),
+            *polling_words(self.setup.venue, len(self.setup.watch.symbols)),
             *(
                 f"no cycle starts in {asset}: no market of this venue prices it in "
                 f"{scan.reference_currency} (ARBIT_SCAN__REFERENCE_CURRENCY)"
@@ -197,33 +200,6 @@ class Desk:
         )
 
 
-def _fee_words(fees: Mapping[str, Fee]) -> list[str]:
-    """Which taker fees were reckoned with, and who said so."""
-    by_fee: dict[tuple[Decimal, str], int] = {}
-    for fee in fees.values():
-        key = (fee.bps.normalize(), fee.source.value)
-        by_fee[key] = by_fee.get(key, 0) + 1
-    shown = sorted(by_fee.items(), key=lambda item: -item[1])[:4]
-    return [
-        f"taker fee {plain(bps)} bps ({source}) on {count} markets"
-        for (bps, source), count in shown
-    ]
-
-
-def _polling_words(setup: DeskSetup) -> list[str]:
-    """Whether polling can keep this many books young enough, before anybody wonders."""
-    venue, books = setup.venue, len(setup.watch.symbols)
-    age_ms = books / venue.rest_calls_per_s * 1_000
-    if venue.effective_feed is not Feed.REST or age_ms <= venue.max_book_age_ms:
-        return []
-    believed_s = venue.max_book_age_ms / 1_000
-    said = (
-        f"{books} moving books polled at {venue.rest_calls_per_s:g} calls/s are up to "
-        f"{age_ms / 1_000:.0f} s old, and only {believed_s:g} s are believed: name fewer --symbols"
-    )
-    return [said]
-
-
 def _merged(known: Market, pair: Instrument) -> Market:
     stated = {
         name: value
@@ -261,6 +237,7 @@ class VenueRun:
         self.feed = feed
         self.market = setup.market
         self.failure = ""
+        self.decisions_ms = Histogram(DECISIONS_MS)  # a frame's receipt to the end of its turn
         self.started_ns = 0
         self.closed_ns: int | None = None
         self.ended_ns: int | None = None
@@ -279,8 +256,10 @@ class VenueRun:
 
     def drained(self) -> None:
         """Everything that had arrived is in the books: take a turn."""
-        now_ns = self._clock.monotonic_ns()
+        now_ns, first_ns = self._clock.monotonic_ns(), self.desk.cache.first_ns
         self._turn(self.desk.lane.turn, now_ns)
+        if first_ns is not None:
+            self.decisions_ms.observe((self._clock.monotonic_ns() - first_ns) / MS)
         if self._setup.linger_ns:
             self._awake_until_ns = now_ns + self._setup.linger_ns
             if not self._awake:

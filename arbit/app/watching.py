@@ -108,4 +108,5 @@ def reading_of(run: VenueRun) -> VenueReading:
         # The first word alone: the counts behind it would make a new label set every second.
         feed_states={name: words.split()[0] for name, words in run.feed.states().items()},
         staleness_ms=dict(zip(desk.cache.symbols, tally.staleness_ms, strict=True)),
+        decisions_ms=run.decisions_ms,
     )

@@ -32,7 +32,8 @@ class VenueReading:
     `evaluations` is by source of the books, `refused` by reason, `episodes` by stage reached
     (one that filled counts in every stage before),
     `feed_states` a word for each connection. `staleness_ms` is by symbol of the oldest leg: now
-    minus its last confirmation, in milliseconds, one observation an evaluation.
+    minus its last confirmation, in milliseconds, one observation an evaluation. `decisions_ms` is
+    the time from a frame's receipt to the end of the turn that decided about it.
     """
 
     venue: str
@@ -43,3 +44,4 @@ class VenueReading:
     feed_states: Mapping[str, str]
     staleness_ms: Mapping[str, Histogram]
     trading: TradingReading | None = None
+    decisions_ms: Histogram | None = None

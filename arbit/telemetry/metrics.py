@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from arbit.domain.events import FeedCounts
@@ -94,6 +100,7 @@ class VenueCollector(Collector):
             _of(readings, "episodes"),
         )
         yield _states(readings)
+        yield _decisions(readings)
         if any(reading.trading is not None for reading in readings):
             yield from _trading(readings)
         if self._hub is not None:
@@ -169,6 +176,23 @@ def _states(readings: Iterable[VenueReading]) -> Metric:
     for reading in readings:
         for connection, state in reading.feed_states.items():
             family.add_metric([reading.venue, connection, state], 1)
+    return family
+
+
+def _decisions(readings: Iterable[VenueReading]) -> Metric:
+    """How long what had arrived waited to be decided about, a lane each."""
+    family = HistogramMetricFamily(
+        "arbit_decision_seconds",
+        "From a frame's receipt to the end of the turn that decided about it.",
+        labels=["venue"],
+    )
+    for reading in readings:
+        seen = reading.decisions_ms
+        if seen is not None:
+            totals = list(accumulate(seen.counts))
+            edges = [*(f"{bound / 1e3:g}" for bound in seen.bounds), "+Inf"]
+            buckets = list(zip(edges, totals, strict=True))
+            family.add_metric([reading.venue], buckets, seen.total / 1e3)
     return family
 
 
