@@ -6,26 +6,27 @@ never places (docs.kraken.com, "Add order").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arbit.app.build import listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import rest_side
+from arbit.app.keys_alpaca import AlpacaKeysCheck
+from arbit.app.keys_report import KeysReport, market_check, some
 from arbit.app.loop import run_on_best_loop
 from arbit.app.private_kraken import KrakenReal, kraken_side, refusal
 from arbit.app.private_parts import Around
 from arbit.app.store import account_of, nonces_of
 from arbit.app.watchlist import Watchlist
 from arbit.clock import SystemClock
-from arbit.config import SPEAKS_KRAKEN, Settings, VenueSettings
+from arbit.config import SPEAKS_ALPACA, SPEAKS_KRAKEN, Settings, VenueSettings
 from arbit.domain.account import AccountId, AccountUnfit
 from arbit.domain.errors import UserError, VenueError, VenueRefused
 from arbit.domain.fees import hurdle_bps
 from arbit.domain.market import Market
-from arbit.domain.money import BPS, EXACT, ZERO, ceil_to, plain
+from arbit.domain.money import ZERO, ceil_to
 from arbit.domain.order import OrderIntent, Remedy
 from arbit.domain.triangle import Leg
 from arbit.persistence.locks import AccountHeld
@@ -36,53 +37,11 @@ from arbit.venues.kraken.outcomes import judge
 from arbit.venues.kraken.rest import RATE_EXCEEDED
 
 MAX_REHEARSALS = 30  # markets rehearsed; each is a request
-MAX_NAMED = 5
 TAKEN, UNASKED = "would be taken", "not rehearsed"
 TWICE = Decimal(2)
 REHEARSAL_ID = "arbit-keys-check"
 SECOND_NS = 1_000_000_000
 DEADLINE_NS = 20 * SECOND_NS
-
-
-@dataclass(frozen=True, slots=True)
-class MarketCheck:
-    """One market of the watched triangles. Amounts are exact text; empty means not told."""
-
-    symbol: str
-    status: str
-    qty_min: str
-    cost_min: str
-    price_increment: str
-    qty_increment: str
-    fee_bps: str
-    rehearsal: str
-
-
-@dataclass(slots=True)
-class KeysReport:
-    """What was found. `fit` is the verdict; `reasons` say why not, `notes` what might be better."""
-
-    venue: str
-    permissions: Sequence[str] = ()
-    nonce_window: int | None = None
-    expires_ns: int | None = None
-    ip_allowlist: int = 0
-    offset_ms: float | None = None
-    uncertainty_ms: float | None = None
-    markets: list[MarketCheck] = field(default_factory=list)
-    bad_markets: list[str] = field(default_factory=list)
-    hurdle_bps: str = ""
-    fit: bool = False
-    reasons: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def verdict(self) -> str:
-        """One line."""
-        if self.fit:
-            bad = f", not to be traded: {_some(self.bad_markets)}" if self.bad_markets else ""
-            return f"fit to trade on {self.venue}: {len(self.markets)} markets checked{bad}"
-        return f"not fit to trade on {self.venue}: {'; '.join(self.reasons)}"
 
 
 class KeysCheck:
@@ -97,7 +56,8 @@ class KeysCheck:
         """Ask everything. UserError without a key, VenueUnreachable when nobody answers."""
         venue = self._venue
         if venue.name not in SPEAKS_KRAKEN:
-            known = " and ".join(sorted(SPEAKS_KRAKEN))
+            *most, last = sorted(SPEAKS_KRAKEN | SPEAKS_ALPACA)
+            known = f"{', '.join(most)} and {last}"
             raise UserError(f"--venue {venue.name}: keys are checked for {known} so far")
         account = account_of(venue, real=True)
         async with AsyncExitStack() as stack:
@@ -173,18 +133,7 @@ class KeysCheck:
         said = await self._rehearsals(side, watch, markets, fees, report)
         for symbol in watch.symbols:
             market, fee = markets[symbol], fees.get(symbol)
-            report.markets.append(
-                MarketCheck(
-                    symbol=symbol,
-                    status=market.status.value,
-                    qty_min=_text(market.qty_min),
-                    cost_min=_text(market.cost_min),
-                    price_increment=_text(market.price_increment),
-                    qty_increment=_text(market.qty_increment),
-                    fee_bps=_text(None if fee is None else EXACT.multiply(fee, BPS).normalize()),
-                    rehearsal=said[symbol],
-                )
-            )
+            report.markets.append(market_check(market, fee, said[symbol]))
         good = {symbol for symbol, words in said.items() if words == TAKEN}
         report.bad_markets = [
             f"{symbol} ({said[symbol].removeprefix(f'{symbol}: ')})"
@@ -192,7 +141,7 @@ class KeysCheck:
             if said[symbol] not in {TAKEN, UNASKED}
         ]
         if not report.reasons and not any(good.issuperset(t.symbols) for t in watch.triangles):
-            named = _some(report.bad_markets) or "none was rehearsed whole"
+            named = some(report.bad_markets) or "none was rehearsed whole"
             report.reasons.append(f"no watched triangle can be traded: {named}")
 
     async def _rehearsals(
@@ -257,16 +206,7 @@ def _of_the_key(words: str) -> bool:
     return any(one.startswith("EAPI:") or judge(one).remedy is Remedy.HALT for one in each)
 
 
-def _some(names: Sequence[str]) -> str:
-    """The first few, and how many more."""
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _text(amount: Decimal | None) -> str:
-    return "" if amount is None else plain(amount)
-
-
 def run_keys_check(settings: Settings, venue: str) -> KeysReport:
     """The whole command on real time."""
-    return run_on_best_loop(KeysCheck(settings, venue)())
+    check = AlpacaKeysCheck if venue in SPEAKS_ALPACA else KeysCheck
+    return run_on_best_loop(check(settings, venue)())

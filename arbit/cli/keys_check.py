@@ -12,7 +12,7 @@ import typer
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
-    from arbit.app.keys_check import KeysReport
+    from arbit.app.keys_report import KeysReport
 
 REFUSED = 3
 
@@ -33,7 +33,7 @@ def keys_check(
     Examples:
     arbit keys:check --venue kraken --symbols BTC/USD,ETH/BTC,ETH/USD
 
-    arbit keys:check --venue sandbox
+    arbit keys:check --venue sandbox-alpaca
     """
     from arbit.app.keys_check import run_keys_check
     from arbit.config import Override, load_settings
@@ -61,6 +61,8 @@ def _show(report: KeysReport) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(f"permissions: {', '.join(report.permissions) or 'not told'}", highlight=False)
+    for line in report.told:
+        console.print(line, highlight=False)
     if report.offset_ms is not None:
         console.print(
             f"clock: the venue's is {report.offset_ms:+.0f} ms against ours, "

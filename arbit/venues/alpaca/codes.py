@@ -47,6 +47,7 @@ CODES: dict[int, Code] = {
     409: Code(Remedy.STOP, "the plan of this key does not include this stream"),
     500: Code(Remedy.RECONNECT, "an error of its own"),
 }
+REFUSED_KEY = 402
 UNKNOWN = Code(Remedy.RECONNECT, "an error that is new to us")
 
 

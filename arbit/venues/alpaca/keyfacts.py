@@ -20,6 +20,14 @@ FLAGS = (
     ("account_blocked", "the account is blocked"),
     ("trade_suspended_by_user", "trading is suspended in the account's own settings"),
 )
+# What is shown of an account, and in which words.
+ACCOUNT_WORDS = (
+    ("status", "account"),
+    ("crypto_status", "crypto"),
+    ("trading_blocked", "trading blocked"),
+    ("account_blocked", "account blocked"),
+    ("trade_suspended_by_user", "trading suspended by its owner"),
+)
 
 
 def key_facts() -> KeyFacts:

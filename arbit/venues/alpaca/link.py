@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from arbit.config import venue_key
 from arbit.domain.book import Disbelief
 from arbit.domain.errors import UserError, VenueUnreachable
 from arbit.domain.events import FeedCounts
 from arbit.ports import Clock
-from arbit.venues.alpaca.codes import Remedy
+from arbit.venues.alpaca.codes import CODES, REFUSED_KEY, Remedy
 from arbit.venues.alpaca.session import AlpacaSession, Phase
 from arbit.venues.backoff import DialGate, backoff_ms
 from arbit.venues.dial import Connection, Dialer
@@ -129,7 +130,10 @@ class Link:
         """UserError when this can never work. What worked before may be the venue's own trouble."""
         ending = self.session.ending
         if ending is not None and ending.code.remedy is Remedy.STOP and not self.session.ever_live:
-            raise UserError(f"venue {self._home.setup.venue}: market data: {ending.words}")
+            venue = self._home.setup.venue
+            keys = f"{venue_key(venue, 'api_key')} and {venue_key(venue, 'api_secret')}"
+            named = f" ({keys})" if ending.code is CODES[REFUSED_KEY] else ""
+            raise UserError(f"venue {venue}: market data: {ending.words}{named}")
 
     def _asked_to_wait_ms(self) -> int:
         ending = self.session.ending

@@ -32,6 +32,11 @@ class Budget:
         self._sent: deque[int] = deque()
         self._away_until_ns = 0
 
+    @property
+    def most(self) -> int:
+        """Requests a minute that we allow ourselves."""
+        return self._most
+
     def may(self, now_ns: int, *, reserved: bool = False) -> bool:
         """Whether one more request fits; only a `reserved` one may use the last third."""
         return not self.wait_ns(now_ns, reserved=reserved)
