@@ -131,7 +131,7 @@ def stamp_ns(payload: bytes) -> int:
         if start >= len(mark):
             text = payload[start : payload.index(b'"', start)].decode()
             with suppress(ValueError):
-                return int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1e9)
+                return round(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1e6) * 1_000
     return 0
 
 
@@ -387,8 +387,9 @@ def _stretch(daemon: Talker, seconds: float) -> dict[str, Any]:
 
 def _whole(daemon: Talker, data: Path) -> None:
     """Wait until every lane believes most of its books again; each is told to go on."""
-    for name in FACES:
-        Orders(data, name).resume()
+    if data.exists():
+        for name in FACES:
+            Orders(data, name).resume()
     end = time.monotonic() + READY_S
     while time.monotonic() < end:
         daemon.say({"say": "books"})

@@ -1,4 +1,4 @@
-"""The bench of lanes in small, so that it does not rot: it measures and tells; no figure is held."""
+"""The bench of lanes in small, so that it does not rot: it measures and tells, no more."""
 
 import pytest
 
