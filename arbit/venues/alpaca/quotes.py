@@ -72,7 +72,10 @@ class Quotes:
                 yield symbol, f"its quotes say {bid}/{ask} for {late_ns // MS} ms, ours {ours}"
 
     def _compare(self, seen: _Seen, now_ns: int) -> None:
-        if seen.book is None or seen.quote is None or _top(seen.book) == seen.quote:
+        book = seen.book
+        if book is None or seen.quote is None or not book.bids.keys or not book.asks.keys:
+            seen.differs_ns = 0  # a market of one side is not believed anyway
+        elif _top(book) == seen.quote:
             seen.differs_ns = 0
         elif not seen.differs_ns:
             seen.differs_ns = now_ns
@@ -83,6 +86,6 @@ def _top(book: OrderBook) -> tuple[Decimal, Decimal]:
 
 
 def _best(book: OrderBook, side: BookSide) -> Decimal:
-    """The best price; 0 for an empty side, as a quote words it."""
+    """The best price; 0 for an empty side, as a quote words one."""
     best = side.best()
     return Decimal(0) if best is None else Decimal(best).scaleb(-book.price_decimals, EXACT)

@@ -21,6 +21,7 @@ from arbit.venues.looks import DepthLook, LookingReader, StatusLook, TopsLook, w
 
 MOST_SYMBOLS = 100  # of one question
 MOST_LEVELS = 20_000  # a side
+REFUSED_NS = 30_000_000_000  # a symbol that the venue refuses is not asked about again before this
 GAP_NS = 500_000_000  # between two looks at the watched books: within any plan's limit
 
 
@@ -43,15 +44,44 @@ class AlpacaReader:
         self._path = f"/v1beta3/crypto/{location}/latest/orderbooks"
         self._clock = clock
         self._listed: tuple[str, ...] = ()
+        self._refused: dict[str, int] = {}  # until when, monotonic ns
 
     async def look_books(self, symbols: Sequence[str]) -> Mapping[str, DepthLook]:
-        """The books of these symbols; one that the venue does not tell is absent."""
+        """The books of these symbols; one that the venue does not tell is absent.
+
+        One symbol that it refuses spoils a question about many, so then each is asked for alone,
+        and that one is left out for a while. VenueRefused when nothing is left.
+        """
+        now_ns = self._clock.monotonic_ns()
+        asked = [symbol for symbol in symbols if self._refused.get(symbol, 0) <= now_ns]
+        if not asked:
+            raise VenueRefused("the venue tells none of these books", method="books")
         found: dict[str, DepthLook] = {}
-        for at in range(0, len(symbols), MOST_SYMBOLS):
-            part = symbols[at : at + MOST_SYMBOLS]
-            body, answer = await self._data.question(self._path, {"symbols": ",".join(part)})
-            found.update(parse_books(body, answer.sent_ns))
-        return {symbol: found[symbol] for symbol in symbols if symbol in found}
+        for at in range(0, len(asked), MOST_SYMBOLS):
+            part = asked[at : at + MOST_SYMBOLS]
+            try:
+                found.update(await self._ask(part))
+            except VenueRefused:
+                found.update(await self._one_by_one(part))
+        return {symbol: found[symbol] for symbol in asked if symbol in found}
+
+    async def _one_by_one(self, symbols: Sequence[str]) -> dict[str, DepthLook]:
+        """VenueRefused, in the last one's words, when all of them are refused."""
+        found: dict[str, DepthLook] = {}
+        last: VenueRefused | None = None
+        for symbol in symbols:
+            try:
+                found.update(await self._ask([symbol]))
+            except VenueRefused as error:
+                self._refused[symbol] = self._clock.monotonic_ns() + REFUSED_NS
+                last = error
+        if last is not None and not found:
+            raise last
+        return found
+
+    async def _ask(self, symbols: Sequence[str]) -> Mapping[str, DepthLook]:
+        body, answer = await self._data.question(self._path, {"symbols": ",".join(symbols)})
+        return parse_books(body, answer.sent_ns)
 
     async def look_tops(self) -> TopsLook:
         """Every listed market's top. VenueError without a usable answer."""

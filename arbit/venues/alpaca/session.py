@@ -3,7 +3,8 @@
 The session never waits and never reads a clock; the feed's socket and the simulation drive it
 alike. Its rules:
 
-- A book begins with a whole one (`r` true) and lives by changes; a change before that is nothing.
+- A book begins with a whole one (`r` true) and lives by changes; a change before that is nothing,
+  but a whole one that is older than such a change comes too late, and so does any older message.
 - Nothing in a message proves it, so every message is held against what must be true: a book is not
   crossed, its top is what `quotes` say, and it is, or was lately, what REST says. A symbol that
   fails is disbelieved alone, and asked for anew.
@@ -28,6 +29,7 @@ from arbit.venues.alpaca.codes import Code, Remedy, code_of
 from arbit.venues.alpaca.http import Keys
 from arbit.venues.alpaca.levels import KeptBook
 from arbit.venues.alpaca.quotes import Quotes
+from arbit.venues.alpaca.stamps import stamp_ns
 from arbit.venues.alpaca.subscription import (
     HEALTHY_AFTER_NS,
     MS,
@@ -218,12 +220,17 @@ class AlpacaSession:
 
     def _book(self, message: BookMessage, now_ns: int) -> None:
         sub = self._subs.get(message.S)
-        if sub is None or sub.state not in _TAKES[message.r]:
+        if sub is None:
             self._counts.ignored += 1
             return
         try:
+            if not self._in_turn(sub, message):
+                self._counts.ignored += 1
+                return
             kept = self._applied(sub, message)
-        except ValueError as error:
+        except (ValueError, FrameError) as error:
+            if sub.state not in (State.LIVE, State.AWAITING):
+                return
             self._counts.bad_frames += 1
             self._fail(sub, Disbelief.BAD_FRAME, now_ns, str(error))
             return
@@ -241,6 +248,15 @@ class AlpacaSession:
             self._quotes.begin(sub.symbol)
             self._owed_ns, sub.missed = 0, 0
         self._believe(sub, kept, now_ns)
+
+    def _in_turn(self, sub: Subscription, message: BookMessage) -> bool:
+        """Whether the subscription waits for such a message. FrameError when it comes too late."""
+        at_ns = stamp_ns(message.t)
+        takes = sub.state in _TAKES[message.r]
+        if takes and at_ns < sub.told_ns:
+            raise FrameError(f"a message of {message.t:.40} came after a younger one")
+        sub.told_ns = max(sub.told_ns, at_ns)
+        return takes
 
     def _applied(self, sub: Subscription, message: BookMessage) -> KeptBook:
         """The book with this message in it. ValueError for a number that is none."""
@@ -354,7 +370,7 @@ class AlpacaSession:
         self._ask({**request, "quotes": names} if quotes else request, now_ns)
         for sub in subs:
             sub.move(Trigger.ASKED, now_ns)
-            sub.since_ns = now_ns
+            sub.since_ns, sub.told_ns = now_ns, 0
 
     def _ask(self, request: dict[str, object], now_ns: int) -> None:
         if self._send is not None:

@@ -61,7 +61,8 @@ class Subscription:
 
     `failures` counts resyncs in a row, `missed` whole books in a row that did not come when asked
     for. `since_ns` is when its state began, `retry_ns` when to ask again, `doubted_ns` when belief
-    was lost (0 while believed), for `reason`.
+    was lost (0 while believed), for `reason`. `told_ns` is the venue's own time of the youngest
+    message since it was asked for: what is older than that comes too late to be true.
     """
 
     symbol: str
@@ -72,6 +73,7 @@ class Subscription:
     since_ns: int = 0
     retry_ns: int = 0
     doubted_ns: int = 0
+    told_ns: int = 0
     reason: Disbelief = Disbelief.NO_BOOK
 
     def move(self, trigger: Trigger, now_ns: int) -> None:

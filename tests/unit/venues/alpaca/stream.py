@@ -10,6 +10,7 @@ Row = tuple[str, str]  # price and size, as written on the wire
 
 BIDS: Sequence[Row] = (("100.0", "1.000"), ("99.9", "2.000"), ("99.5", "3.5"))
 ASKS: Sequence[Row] = (("100.1", "1.5"), ("100.3", "2.25"), ("101", "0.075"))
+STAMP = "2026-01-01T00:00:00.123456789Z"
 CONNECTED = b'[{"T":"success","msg":"connected"}]'
 AUTHENTICATED = b'[{"T":"success","msg":"authenticated"}]'
 
@@ -23,20 +24,19 @@ def rows(levels: Iterable[Row]) -> str:
 
 
 def book(
-    symbol: str, bids: Iterable[Row] = (), asks: Iterable[Row] = (), *, whole: bool = False
+    symbol: str,
+    bids: Iterable[Row] = (),
+    asks: Iterable[Row] = (),
+    *,
+    whole: bool = False,
+    at: str = STAMP,
 ) -> str:
     reset = ',"r":true' if whole else ""
-    return (
-        f'{{"T":"o","S":"{symbol}","t":"2026-01-01T00:00:00.123456789Z",'
-        f'"b":[{rows(bids)}],"a":[{rows(asks)}]{reset}}}'
-    )
+    return f'{{"T":"o","S":"{symbol}","t":"{at}",' f'"b":[{rows(bids)}],"a":[{rows(asks)}]{reset}}}'
 
 
 def quote(symbol: str, bid: str, ask: str) -> str:
-    return (
-        f'{{"T":"q","S":"{symbol}","bp":{bid},"bs":1,"ap":{ask},"as":1.5,'
-        f'"t":"2026-01-01T00:00:00.123456789Z"}}'
-    )
+    return f'{{"T":"q","S":"{symbol}","bp":{bid},"bs":1,"ap":{ask},"as":1.5,' f'"t":"{STAMP}"}}'
 
 
 def error(code: int, msg: str = "words") -> bytes:

@@ -15,6 +15,7 @@ from tests.unit.venues.alpaca.stream import (
     AUTHENTICATED,
     BIDS,
     CONNECTED,
+    STAMP,
     book,
     error,
     frame,
@@ -139,7 +140,7 @@ def test_a_crossed_book_is_disbelieved_at_that_message_and_asked_for_anew() -> N
 def test_a_number_that_is_none_costs_its_symbol_and_leaves_no_half_of_its_message() -> None:
     for bad in ('{"p":-1,"s":1}', '{"p":0,"s":1}', '{"p":"NaN","s":1}', '{"p":1,"s":-1}'):
         desk = Desk().live()
-        desk.say(f'{{"T":"o","S":"{PAIR}","b":[{{"p":99.7,"s":1}},{bad}],"a":[]}}')
+        desk.say(f'{{"T":"o","S":"{PAIR}","t":"{STAMP}","b":[{{"p":99.7,"s":1}},{bad}],"a":[]}}')
         assert desk.reason() is Disbelief.BAD_FRAME
         assert desk.reason(OTHER) is None
         assert desk.held() == desk.told()
@@ -174,9 +175,36 @@ def test_a_broken_quote_or_a_symbol_that_is_not_ours_costs_no_book() -> None:
     assert desk.counts.bad_frames == 2
 
 
+def test_a_whole_book_that_is_older_than_a_change_before_it_comes_too_late() -> None:
+    desk = Desk().open()
+    late = book(PAIR, BIDS, ASKS, whole=True, at="2026-01-01T00:00:01.5Z")
+    desk.say(book(PAIR, [("100.0", "9")], at="2026-01-01T00:00:01.500000001Z"))
+    desk.say(late)
+    assert desk.reason() is Disbelief.BAD_FRAME
+    desk.say(late)  # asked for anew: nothing is known to be younger now
+    assert desk.reason() is None
+
+
+def test_a_message_out_of_its_time_or_without_one_costs_its_symbol() -> None:
+    for at in ("2025-12-31T23:59:59Z", "yesterday", "", "2026-01-01T00:00:00.123456788Z"):
+        desk = Desk().live()
+        desk.say(book(PAIR, [("99.7", "1")], at=at))
+        assert (desk.reason(), desk.reason(OTHER)) == (Disbelief.BAD_FRAME, None)
+
+
+def test_a_stamp_far_ahead_does_not_shut_its_symbol_out() -> None:
+    desk = Desk().live()
+    desk.say(book(PAIR, at="2099-01-01T00:00:00Z"))
+    assert desk.reason() is None
+    desk.say(desk.venue[PAIR].change([("100.0", "4")]))
+    assert desk.reason() is Disbelief.BAD_FRAME
+    desk.say(desk.venue[PAIR].whole())
+    assert desk.reason() is None
+
+
 def test_empty_sides_written_as_null_are_empty() -> None:
     desk = Desk().live()
-    desk.say(f'{{"T":"o","S":"{PAIR}","b":null,"a":[{{"p":100.1,"s":9}}]}}')
+    desk.say(f'{{"T":"o","S":"{PAIR}","t":"{STAMP}","b":null,"a":[{{"p":100.1,"s":9}}]}}')
     desk.venue[PAIR].apply([], [("100.1", "9")])
     assert desk.held() == desk.told()
 
