@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 OVER = ""  # a worker says nothing more; no line is empty
 MOST_TOLD = 5  # findings of one seed
+USUAL = "kraken"  # house
 
 
 class Tally(Protocol):
@@ -55,8 +56,11 @@ def gathered(
                 raise SystemExit(f"a worker ended with {worker.returncode}")
 
 
-def asked_for(says: str, seeds: int) -> argparse.Namespace:
-    """The arguments of a command that runs seeds; `seeds` is how many unless it is told."""
+def asked_for(says: str, seeds: int, houses: Sequence[str] = ()) -> argparse.Namespace:
+    """The arguments of a command that runs seeds; `seeds` is how many unless it is told.
+
+    `houses` are the venues that it can play, the first one unless another is named.
+    """
     parser = argparse.ArgumentParser(description=says)
     parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--start", type=int, default=0)
@@ -67,7 +71,15 @@ def asked_for(says: str, seeds: int) -> argparse.Namespace:
     parser.add_argument("--backwards", action="store_true", help="the last seed first")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--step", type=int, default=1, help=argparse.SUPPRESS)
+    if houses:
+        parser.add_argument("--house", choices=houses, default=houses[0])
     return parser.parse_args()
+
+
+def housed(asked: argparse.Namespace) -> list[str]:
+    """The arguments that name its house, where it is not the usual one."""
+    house = getattr(asked, "house", USUAL)
+    return [] if house == USUAL else ["--house", house]
 
 
 def run(
@@ -86,7 +98,7 @@ def run(
         tally.add(told)
         if asked.hashes:
             print(told["seed"], told["hash"])
-        _say(module, told)
+        _say(" ".join([module, *housed(asked)]), told)
 
 
 def seeds_of(asked: argparse.Namespace) -> range:
@@ -102,7 +114,7 @@ def _shares(module: str, asked: argparse.Namespace) -> Iterator[list[str]]:
     order = ["--backwards"] if asked.backwards else []
     for number in range(asked.jobs):
         shares = ["--start", str(seeds[0] + number), "--seeds", str(len(seeds) - number)]
-        yield [module, "--worker", *shares, "--step", str(asked.jobs), *order]
+        yield [module, "--worker", *shares, "--step", str(asked.jobs), *order, *housed(asked)]
 
 
 def _say(module: str, told: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """The whole daemon in virtual time, seed by seed: `python -m tests.simulation --seeds 1000`.
 
 `--seed S` replays one seed, `--start K` begins there, `--jobs J` shares the seeds among processes,
-`--json` prints the tally as one line, `--hashes` a line for each seed. Exit code 1 with findings.
+`--json` prints the tally as one line, `--hashes` a line for each seed. `--house alpaca` plays
+another venue's rules. Exit code 1 with findings.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from tests import campaign
 from tests.simulation import figures
-from tests.simulation.plan import CALL_FAULTS, FATAL_FAULTS, TIMED_FAULTS
+from tests.simulation.houses import NAMES, house_of
 from tests.simulation.runner import run_seeds
-from tests.simulation.strains import WORDS
 from tests.simulation.world import PHASES, Result
 
 MODULE = "tests.simulation"
@@ -103,9 +104,8 @@ def line_of(result: Result) -> dict[str, Any]:
     return told
 
 
-def table(tally: Tally) -> str:
+def table(tally: Tally, known: Sequence[str]) -> str:
     """Each fault by phase, how often."""
-    known = [*CALL_FAULTS, *TIMED_FAULTS, *FATAL_FAULTS, *WORDS]
     head = f"{'fault':16}" + "".join(f"{phase:>10}" for phase in PHASES)
     rows = [head]
     for name in known:
@@ -119,14 +119,17 @@ def table(tally: Tally) -> str:
 
 def main() -> int:
     """Run, tell, and say by the exit code whether anything was found."""
-    asked, tally = campaign.asked_for(__doc__.split("\n")[0], 1_000), Tally()
+    asked, tally = campaign.asked_for(__doc__.split("\n")[0], 1_000, NAMES), Tally()
+    house = house_of(asked.house)
     began_s = time.monotonic()
-    campaign.run(MODULE, asked, map(line_of, run_seeds(campaign.seeds_of(asked))), tally)
+    campaign.run(
+        MODULE, asked, map(line_of, run_seeds(campaign.seeds_of(asked), house.plan_of)), tally
+    )
     if asked.worker:
         return 0
     summary = tally.summary(time.monotonic() - began_s)
     if not asked.json and not asked.hashes:
-        print(table(tally))
+        print(table(tally, house.faults))
         print("cycles by end:", dict(sorted(tally.cycles.items())))
         print("breaker and exits:", dict(sorted(tally.halts.items())))
     if not asked.hashes:

@@ -6,11 +6,13 @@ Seeds with small memories forget all the time: whoever does not keep to its boun
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from arbit.execution import engine, rounding
+from arbit.venues.alpaca import gateway as alpaca_gateway
+from arbit.venues.alpaca import orders_book as alpaca_orders
+from arbit.venues.alpaca import resolve as alpaca_resolve
 from arbit.venues.kraken import asks, gateway, resolve, rest_orders
 from arbit.venues.kraken.private import orders_book, ws_orders
 from tests.patches import replaced
@@ -33,6 +35,9 @@ SMALL: Mapping[Any, Mapping[str, int]] = {
     gateway: {"MAX_SENT": 12},
     rest_orders: {"MAX_SENT": 12},
     asks: {"MAX_REMEMBERED": 8},
+    alpaca_gateway: {"MAX_SEEN": 12},
+    alpaca_orders: {"MAX_ORDERS": 12},
+    alpaca_resolve: {"MAX_COUNTED": 12},
 }
 
 
@@ -69,7 +74,7 @@ class Bounds:
         trader = life.trader if life is not None else None
         if life is None or trader is None or life.real is None or trader.engine.open_cycles:
             return
-        following = life.real.gateway.following
+        real: Any = life.real
         left = {
             "tasks": max(0, _tasks(life) - TASKS_AT_REST),
             "timers": max(0, self._timers() - TIMERS_AT_REST),
@@ -77,8 +82,8 @@ class Bounds:
             "claims": len(trader.ledger._claims),
             "slots of the gate": len(trader.gate._open),
             "unknown orders": len(trader.gate.unknown),
-            "orders followed": following.in_flight,
-            "orders awaited": following._book.in_flight,
+            "orders followed": real.gateway.following.in_flight,
+            "orders awaited": life.awaited(),
             "unwritten": trader.engine.keeper.unwritten,
         }
         for name, count in left.items():
@@ -109,10 +114,10 @@ def _tasks(life: Life) -> int:
 
 def _lengths(life: Life) -> Iterator[tuple[str, int, int]]:
     """Every memory that orders, trades and flows go into: its name, its length, its bound."""
-    trader, real = life.trader, life.real
-    if trader is None or real is None:
+    trader = life.trader
+    if trader is None or life.real is None:
         return
-    auditor, eng, book = trader.auditor, trader.engine, real.gateway.following._book
+    auditor, eng = trader.auditor, trader.engine
     yield "past cycles", len(eng.past), engine.MAX_PAST
     most = trader.setup.settings.scan.max_concurrent_cycles
     yield "open cycles", len(eng.works), most + trader.recovered + len(trader.memory.cycles)
@@ -120,15 +125,7 @@ def _lengths(life: Life) -> Iterator[tuple[str, int, int]]:
     yield "ids of orders", len(eng._cycle_of), of_cycles
     yield "unwritten batches", eng.keeper.unwritten, QUEUED
     yield "known flows", len(auditor._flows), rounding.MAX_ROWS
-    yield "foreign trades", len(auditor._foreigners), rounding.MAX_ROWS
+    yield "foreign trades", len(auditor._strangers._told), rounding.MAX_ROWS
     yield "rows to round", len(auditor._roundings._rows), rounding.MAX_ROWS
     yield "rounded rows", len(auditor._roundings._settled), rounding.MAX_ROWS
-    yield "orders heard of", len(book._orders), orders_book.MAX_ORDERS + book.in_flight
-    yield "orders out", book.in_flight, orders_book.MAX_SENT
-    yield "requests asked", _len(real.gateway.orders, "_asked"), ws_orders.MAX_ASKED
-    yield "orders sent", len(real.gateway._sent), gateway.MAX_SENT
-
-
-def _len(owner: object, name: str) -> int:
-    found = getattr(owner, name, ())
-    return len(found) if isinstance(found, dict | list | deque | set) else 0
+    yield from life.lengths()

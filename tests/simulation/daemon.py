@@ -22,7 +22,8 @@ The wire simulation (`tests.wiresim`) runs the real `__call__`, `_build` and fee
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -31,17 +32,21 @@ from arbit.app.history import Snapshots, watch
 from arbit.app.live_lane import LiveLane, LiveOptions, _startable
 from arbit.app.live_told import LiveReport, report_of
 from arbit.app.private_kraken import FlagLevels, FlagNonces, KrakenReal
-from arbit.app.private_parts import Around, Forward, Ours
+from arbit.app.private_parts import Around, Forward, Ours, Real
 from arbit.app.store import account_of
 from arbit.app.trader import Trader, TraderSetup
 from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
-from arbit.config import Settings
+from arbit.config import Settings, VenueSettings
 from arbit.domain.events import Event
+from arbit.domain.market import Market
 from arbit.domain.records import Batch
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import ListSink
+from arbit.ports import Listener
 from arbit.telemetry.hub import Hub
 from arbit.venues.ccxt.kraken_rest import parse_listing
+from arbit.venues.kraken import gateway
+from arbit.venues.kraken.private import orders_book, ws_orders
 from arbit.venues.kraken.private.parts import (
     OrderTimes,
     PrivateAround,
@@ -53,7 +58,7 @@ from tests.simulation.clock import SimClock
 from tests.simulation.feed import SimFeed
 from tests.simulation.loop import Process
 from tests.simulation.rest import PrivateDoor, PublicDoor
-from tests.simulation.store import Failing, opened
+from tests.simulation.store import Failing, SimJournal, opened
 from tests.simulation.venue import SimVenue
 from tests.simulation.wire import Dial
 
@@ -61,6 +66,12 @@ if TYPE_CHECKING:
     from arbit.app.live_told import Preamble
 
 PROVED_LEVELS = 10
+
+
+def length(owner: object, name: str) -> int:
+    """Of a memory that not every kind of owner has."""
+    found = getattr(owner, name, ())
+    return len(found) if isinstance(found, dict | list | deque | set) else 0
 
 
 class NoScreen:
@@ -102,13 +113,14 @@ class Life(LiveLane):
     """A `LiveLane` in a simulated world. `feed`, `real` and `desk_run` are for the judge."""
 
     def __init__(self, process: Process, around: Surroundings, epoch: str) -> None:
-        options = LiveOptions(("sandbox",), real=True)
-        super().__init__(around.settings, options, around.clock, NoScreen(), "sandbox")
+        name = around.venue.name
+        options = LiveOptions((name,), real=True)
+        super().__init__(around.settings, options, around.clock, NoScreen(), name)
         self.process = process
         self._around = around
         self._epoch = epoch
         self.feed: SimFeed | None = None
-        self.real: KrakenReal | None = None
+        self.real: Real | None = None
         self.rest: PrivateRest | None = None
         self.desk_run: VenueRun | None = None
         self.sink = ListSink()
@@ -116,7 +128,7 @@ class Life(LiveLane):
 
     async def live(self) -> LiveReport:
         """From start to report."""
-        venue = self._settings.venue("sandbox")
+        venue = self._settings.venue(self._around.venue.name)
         hub = Hub(asyncio.get_running_loop().call_soon)
         hub.listen(self._around.heard)
 
@@ -155,13 +167,8 @@ class Life(LiveLane):
             opened(settings.data_dir, account, self.process, now_ns, doors)
         )
         self._journal = journal.real
-        public = PublicDoor(around.venue, clock.sleep)
-        markets = dict(parse_listing((await public.ask("publicGetAssetPairs")).body).markets)
-        symbols = watched(settings, venue, markets).symbols
-        side, sink, mine = self._private_side(venue, journal, public, publish)
-        stack.push_async_callback(side.close)
-        self.real = KrakenReal(side.gateway, side.reader, sink, clock, mine, side.orders)
-        fees = await self.real.admitted(symbols)
+        markets, self.real = await self._venue_side(venue, journal, publish, stack)
+        fees = await self.real.admitted(watched(settings, venue, markets).symbols)
         watchlist = watched(settings, venue, markets := self.real.keeping(markets), fees)
         desk = Desk(
             DeskSetup(
@@ -200,6 +207,38 @@ class Life(LiveLane):
         desk.lane.take = trader.take
         self.desk_run = run
         return run, trader, self.real
+
+    async def _venue_side(
+        self, venue: VenueSettings, journal: SimJournal, publish: Listener, stack: AsyncExitStack
+    ) -> tuple[dict[str, Market], Real]:
+        """What the venue lists, and the private side."""
+        public = PublicDoor(self._around.venue, self._clock.sleep)
+        markets = dict(parse_listing((await public.ask("publicGetAssetPairs")).body).markets)
+        side, sink, mine = self._private_side(venue, journal, public, publish)
+        stack.push_async_callback(side.close)
+        real = KrakenReal(side.gateway, side.reader, sink, self._clock, mine, side.orders)
+        return markets, real
+
+    def waits_for_room(self) -> bool:
+        """Whether a request waits for room in the venue's limits, and not for an answer."""
+        rest = self.rest
+        return rest is not None and bool(rest._waiting) and not rest._turn.locked()
+
+    def lengths(self) -> Iterator[tuple[str, int, int]]:
+        """The memories of the private side: each one's name, its length, its bound."""
+        real: Any = self.real
+        if real is None:
+            return
+        book, orders = real.gateway.following._book, real.gateway.orders
+        yield "orders heard of", len(book._orders), orders_book.MAX_ORDERS + book.in_flight
+        yield "orders out", book.in_flight, orders_book.MAX_SENT
+        yield "requests asked", length(orders, "_asked"), ws_orders.MAX_ASKED
+        yield "orders sent", len(real.gateway._sent), gateway.MAX_SENT
+
+    def awaited(self) -> int:
+        """Orders whose end the private side's book still waits for."""
+        real: Any = self.real
+        return real.gateway.following._book.in_flight if real is not None else 0
 
     def _private_side(
         self, venue: Any, journal: Any, public: PublicDoor, publish: Any

@@ -125,7 +125,7 @@ class SimFeed:
 
     async def run(self, symbols: Sequence[str]) -> None:
         """Connected, or on the way to be, until cancelled."""
-        self._statuses = Statuses("sandbox", self._sink, self._publish, symbols)
+        self._statuses = Statuses(self._venue.name, self._sink, self._publish, symbols)
         for symbol in symbols:
             listed = self._venue.market.pairs[symbol].instrument
             self._books[symbol] = OrderBook(
@@ -247,5 +247,5 @@ def _instrument(venue: SimVenue, symbol: str, status: MarketStatus) -> Instrumen
         price_increment=Decimal(listed.price_tick).scaleb(-listed.price_precision),
         qty_increment=Decimal(listed.qty_step).scaleb(-listed.qty_precision),
         qty_min=Decimal(listed.qty_min).scaleb(-listed.qty_precision),
-        cost_min=Decimal(listed.cost_min),
+        cost_min=venue.least_cost(listed),
     )

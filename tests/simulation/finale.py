@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from arbit.ledger import Ledger
 from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.kill import Resume
 from tests.simulation.judge import UNKEPT
@@ -36,6 +38,12 @@ def state_of(trader: Trader) -> BreakerState:
         return trader.breaker.state()
     except SimCrash:
         return BreakerState.HALTED
+
+
+def _slack(ledger: Ledger, asset: str) -> Decimal:
+    """By how much the venue's balance may differ, by the daemon's word."""
+    slack: Callable[[str], Decimal] = getattr(ledger, "slack", lambda _asset: Decimal(0))
+    return slack(asset)
 
 
 def _at_a_limit(refused: set[str]) -> bool:
@@ -236,11 +244,12 @@ class Finale:
         trader, world = self._trader, self._world
         if trader is None:
             return False
-        account, drifts = world.venue.account, world.mishaps.drifts
-        return all(
-            account.balance(asset) - drifts.get(asset, Decimal(0)) == trader.ledger.wallet(asset)
-            for asset in account.balances
-        )
+        return all(self._agrees_on(trader, asset) for asset in world.venue.account.balances)
+
+    def _agrees_on(self, trader: Trader, asset: str) -> bool:
+        world, ledger = self._world, trader.ledger
+        there = world.venue.account.balance(asset) - world.mishaps.drifts.get(asset, Decimal(0))
+        return world.venue.agrees(asset, there - ledger.wallet(asset), _slack(ledger, asset))
 
     def why(self) -> str:
         """What stands in the way, in words."""

@@ -21,7 +21,6 @@ RATE_WORDS = ("Rate limit", "Too many", "Orders limit")
 SHORT = ("withdrawal", "overfill", "fee_third", "fee_change")  # money goes by itself
 UNKEPT = ("journal_full", "journal_locked", "unwritten_kill")
 FEWEST = 3  # of opportunities in a seed without faults
-DUST_USD = Decimal(6)  # minima are about four dollars, and prices move a little
 
 
 def both_books(
@@ -60,6 +59,7 @@ def judge(world: World) -> None:
     _funded(world)
     _benign(world)
     _rising(world)
+    world.house.judge(world, database)
 
 
 def _rising(world: World) -> None:
@@ -128,13 +128,15 @@ def _funded(world: World) -> None:
     """What orders may spend is kept apart: the venue never finds too little of it."""
     known = world.plan.fatal or world.struck(*SHORT)
     for words, count in world.venue.exchange.refusals.items():
-        if "Insufficient funds" in words and not known:
+        if any(one in words for one in world.house.short) and not known:
             world.watch.say(7, f"{count} orders for which there was not enough money")
 
 
 def _leftovers(world: World, database: checker.Database) -> None:
     """A cycle that is said to be home has left nothing behind that could be traded."""
-    most = DUST_USD * (2 if world.struck("grid_change") else 1)  # which doubles some minima
+    most = world.house.dust_usd * (
+        2 if world.struck("grid_change") else 1
+    )  # which doubles some minima
     for cycle_id, row in database.cycles.items():
         if row["state"] not in {"done", "unwound", "flat"}:
             continue

@@ -24,7 +24,13 @@ SYMBOLS = (
     ("ETH", "BTC", Digits(6), 1.0),
 )
 # What each asset is worth where nothing is shifted.
-USD = {"USD": Decimal(1), "EUR": Decimal("1.0842"), "BTC": Decimal(63_501), "ETH": Decimal(3_374)}
+USD = {
+    "USD": Decimal(1),
+    "EUR": Decimal("1.0842"),
+    "USDT": Decimal("0.9996"),  # only in Alpaca's house
+    "BTC": Decimal(63_501),
+    "ETH": Decimal(3_374),
+}
 ENOUGH_USD = 2_500  # for two cycles of the largest size, and a little more
 NEVER_HZ = 1e-9
 BPS = 1e-4

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 STATUSES = ("cancel_only", "post_only", "maintenance", "reduce_only", "limit_only")
 SYSTEMS = ("cancel_only", "post_only", "maintenance")
-PAUSE = "pause.sandbox"
 AIM_S = 0.002
 JUMPS_S = (-3600.0, -60.0, -1.0, -0.03, 0.03, 1.0, 60.0, 3600.0)
 
@@ -56,8 +55,9 @@ class Mishaps:
             "drift": self._drift,
             "foreign_trade": self._foreign,
         }
+        self._paused = world.folder / f"pause.{world.house.venue}"
         self.upheavals = Upheavals(world)
-        self._do |= self.upheavals.actions() | words_of(world)
+        self._do |= self.upheavals.actions() | words_of(world) | dict(world.house.mishaps(world))
 
     def schedule(self) -> None:
         """From now on."""
@@ -193,7 +193,7 @@ class Mishaps:
 
     def flow(self, sign: int) -> bool:
         """A deposit, or a withdrawal. Whether money moved: there may be too little to withdraw."""
-        asset = self._rng.choice(("USD", "EUR", "BTC"))
+        asset = self._rng.choice(self._world.house.flows)
         amount = Decimal(self._rng.choice(("0.0012", "0.03", "0.015"))) * sign
         before = self._world.venue.account.balance(asset)
         self._world.venue.flow(asset, amount)
@@ -280,10 +280,10 @@ class Mishaps:
     def _unpause(self) -> None:
         """The pause is over. What waits for a person goes on too, unless no person would let it."""
         if not self._world.plan.fatal:
-            if (self._world.folder / PAUSE).exists():
+            if self._paused.exists():
                 self._world.operator.resume()
         else:
-            (self._world.folder / PAUSE).unlink(missing_ok=True)
+            self._paused.unlink(missing_ok=True)
 
     def _kill(self) -> bool:
         struck = not (self._world.folder / KILL_FILE).exists()
@@ -303,7 +303,7 @@ class Mishaps:
         return True
 
     def _drift(self) -> bool:
-        asset, amount = self._rng.choice(("USD", "EUR", "BTC")), Decimal("0.0005")
+        asset, amount = self._rng.choice(self._world.house.flows), Decimal("0.0005")
         venue = self._world.venue
         venue.exchange.drift(venue.account, asset, amount, venue.clock.wall_ns())
         self.drifts[asset] = self.drifts.get(asset, Decimal(0)) + amount

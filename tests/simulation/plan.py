@@ -113,6 +113,7 @@ class Plan:
     early: bool = False  # faults of calls strike from the first start on
     restarted: bool = False  # by its supervisor, also when it ended by itself for a good reason
     balances: dict[str, str] = field(default_factory=lambda: dict(BALANCES))
+    house: str = "kraken"  # whose rules are played: see `houses`
 
     @property
     def fatal(self) -> bool:

@@ -32,7 +32,7 @@ PENNILESS_S = 60.0  # more, where an order home was refused for lack of money
 STEP_S = 0.25
 NEVER_S = -1.0  # nobody waited for it: the seed's end is a halt
 COUNTER_FULL = "the request counter has no room"
-FOR_THE_VENUE = (COUNTER_FULL, "told to wait")
+FOR_THE_VENUE = (COUNTER_FULL, "told to wait", "the request limit has no room")
 
 
 class Ready:
@@ -69,7 +69,7 @@ class Ready:
         """Why it takes too long, in words; empty while it does not."""
         if self.all_s > READY_S + self._world.watch.restraint.waits_s():
             return f"not ready {READY_S:.0f} s after faults stopped"
-        most_s = OWN_S + DOUBTED_S * self._doubted + PENNILESS_S * self._penniless
+        most_s = self._world.house.own_s + DOUBTED_S * self._doubted + PENNILESS_S * self._penniless
         if self.own_s > most_s:
             return f"not ready after {most_s:.0f} s in which the venue's limits let it ask"
         return ""
@@ -93,9 +93,7 @@ def lacks_money(trader: Trader) -> bool:
 
 def waits_for_the_venue(life: Life) -> bool:
     """Whether the venue's limits let no request through now."""
-    if life.rest is None:
-        return False
-    if life.rest._waiting and not life.rest._turn.locked():  # for room, and not for an answer
+    if life.waits_for_room():
         return True
     unready = life.trader.setup.gateway.unready() if life.trader is not None else ""
     return unready.startswith(FOR_THE_VENUE)

@@ -24,11 +24,13 @@ from arbit.risk import checks
 from arbit.risk.breaker import Breaker, BreakerState
 from arbit.risk.gate import Gate
 from arbit.risk.kill import KillSwitch, Orders
+from arbit.venues import account_stream as keeper
+from arbit.venues import following
 from arbit.venues.kraken import gateway as gateways
 from arbit.venues.kraken import outcomes, resolve
 from arbit.venues.kraken.nonce import Nonces
 from arbit.venues.kraken.outcomes import Verdict
-from arbit.venues.kraken.private import following, keeper, orders_book, ws_orders
+from arbit.venues.kraken.private import orders_book, ws_orders
 from tests.patches import Sets
 
 

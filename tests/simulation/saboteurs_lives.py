@@ -19,7 +19,7 @@ from arbit.execution.keeper import Keeper
 from arbit.execution.works import Pad
 from arbit.risk.breaker import Breaker, BreakerState
 from arbit.risk.gate import Gate
-from arbit.venues.kraken.private import keeper
+from arbit.venues import account_stream as keeper
 from tests.patches import Sets
 from tests.simulation.saboteurs import bug
 

@@ -26,8 +26,9 @@ from arbit.risk import checks
 from arbit.risk.gate import Gate
 from arbit.sandbox.accounts import FEES, Books
 from arbit.scanner import Freshness
+from arbit.venues import account_stream as keeper
 from arbit.venues.kraken import resolve
-from arbit.venues.kraken.private import keeper, orders_book, ws_orders
+from arbit.venues.kraken.private import orders_book, ws_orders
 from tests.patches import Sets
 from tests.simulation.saboteurs import bug
 

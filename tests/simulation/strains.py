@@ -66,7 +66,7 @@ def _order_rate(plan: Plan, rng: random.Random) -> None:
 
 def _asset_caps(plan: Plan, rng: random.Random) -> None:
     most = plan.scan["max_notional_per_cycle"] * rng.choice(ROOM)
-    assets = rng.sample(sorted(USD), rng.choice((1, 2)))
+    assets = rng.sample(sorted(plan.balances), rng.choice((1, 2)))
     plan.risk["asset_caps"] = {one: (most / USD[one]).quantize(Decimal("1e-8")) for one in assets}
 
 

@@ -15,7 +15,6 @@ from arbit.domain.errors import UserError
 from arbit.sandbox.orders import OrderRequest, Refused
 from arbit.sandbox.rules import Fees
 from tests.simulation.clock import epoch_of
-from tests.simulation.daemon import Life
 from tests.simulation.loop import SECOND_NS, Process
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ class Upheavals:
             return False
         first, process = world.process, Process(SECOND_PROCESS + len(world.strangers))
         world.strangers.append(process)
-        life = Life(process, world.around, epoch_of(self._rng))
+        life = world.house.life_of(process, world.around, epoch_of(self._rng))
         task = process.context.run(world.loop.create_task, life.live())
 
         def ended(task: asyncio.Task[Any]) -> None:

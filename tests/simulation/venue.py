@@ -9,6 +9,7 @@ from typing import Any
 
 from arbit.sandbox.accounts import Account
 from arbit.sandbox.exchange import Exchange
+from arbit.sandbox.instruments import Instrument as Listed
 from arbit.sandbox.journal import EventLog
 from arbit.sandbox.keys import MAIN, ApiKey
 from arbit.sandbox.kraken.private import PrivateFace
@@ -16,6 +17,7 @@ from arbit.sandbox.kraken.private_stream import PrivateStream
 from arbit.sandbox.kraken.rest import RestFace
 from arbit.sandbox.market import Market
 from arbit.sandbox.orders import OrderRequest, Refused, Trade, VenueOrder
+from arbit.sandbox.profiles import Profile
 from arbit.venues.dial import FrameHandler
 from tests.simulation import market as markets
 from tests.simulation.clock import WALL_START_NS, VenueClock
@@ -33,32 +35,22 @@ TICK_NS = 1 * MS
 class SimVenue:
     """Owns the exchange and its time. `leaves` is told of every order as its bytes leave."""
 
+    name = "sandbox"
+
     def __init__(self, loop: SimLoop, plan: Plan, swarm: Swarm) -> None:
         self.loop = loop
         self.plan = plan
         self.swarm = swarm
         self.clock = VenueClock(loop)
         self.rng = random.Random(f"venue {plan.seed}")
-        self.market = Market(markets.profile(plan.weather_hz), plan.seed)
-        self.exchange = Exchange(
-            self.market,
-            EventLog(None),
-            taker_fee_bps=plan.fee_bps,
-            tier=plan.tier,
-            balances={asset: Decimal(much) for asset, much in plan.balances.items()},
-            start_ns=WALL_START_NS + loop.now_ns,
-        )
+        self.market = Market(self._profile(), plan.seed)
+        self.exchange = self._exchange()
         self.exchange.hooks = SwarmHooks(
             swarm, lambda name, asset: self.exchange.books.account(name).available(asset)
         )
         self.exchange.keys = {name: _trusting(key) for name, key in self.exchange.keys.items()}
         self.planter = markets.Planter(self.market, random.Random(f"plants {plan.seed}"))
-        wall: Any = self.clock
-        self.face = PrivateFace(self.exchange, wall)
-        self.face.reads.visible = self._visible
-        self.face.reads.visible_trade = self._visible_trade
-        faults: Any = swarm
-        self.stream = PrivateStream(self.exchange, faults, wall, _say)
+        self._open_faces()
         self.feed = FeedServer(self)
         self.lines: dict[int, Line] = {}
         self.last_nonce = self.nonces_back = 0  # the highest so far, and how often one was not
@@ -66,12 +58,36 @@ class SimVenue:
         self.on_leave: Callable[[Process, dict[str, Any]], None] = lambda _p, _m: None
         self.on_answer: Callable[[Process, str, int, Any], None] = lambda _p, _n, _a, _t: None
         self.on_hear: Callable[[Line, bytes], None] = lambda _l, _f: None
-        self._public = RestFace(self.market, wall)
         self._bodies: dict[str, Any] = {}
         self._numbers = 0
         self._start_ns = loop.now_ns
         self._next_ns = 0
         self._schedule()
+
+    def _profile(self) -> Profile:
+        """The markets that it lists."""
+        return markets.profile(self.plan.weather_hz)
+
+    def _exchange(self) -> Exchange:
+        """The books of its accounts."""
+        return Exchange(
+            self.market,
+            EventLog(None),
+            taker_fee_bps=self.plan.fee_bps,
+            tier=self.plan.tier,
+            balances={asset: Decimal(much) for asset, much in self.plan.balances.items()},
+            start_ns=WALL_START_NS + self.loop.now_ns,
+        )
+
+    def _open_faces(self) -> None:
+        """Its wire."""
+        wall: Any = self.clock
+        self.face = PrivateFace(self.exchange, wall)
+        self.face.reads.visible = self._visible
+        self.face.reads.visible_trade = self._visible_trade
+        faults: Any = self.swarm
+        self.stream = PrivateStream(self.exchange, faults, wall, _say)
+        self._public = RestFace(self.market, wall)
 
     @property
     def account(self) -> Account:
@@ -94,11 +110,42 @@ class SimVenue:
     def open_line(self, process: Process, handler: FrameHandler) -> Line:
         """A new private socket."""
         self._numbers += 1
-        line = Line(self, process, handler, self._numbers)
+        line = self._line(process, handler)
         self.lines[line.number] = line
         self.stream.join(line)  # type: ignore[arg-type]  # a session in all it asks for
         process.on_death.append(line.close)
         return line
+
+    def _line(self, process: Process, handler: FrameHandler) -> Line:
+        return Line(self, process, handler, self._numbers)
+
+    def terms(self, message: dict[str, Any]) -> dict[str, Any]:
+        """What an order that leaves asks for."""
+        params = message["params"]
+        if message["method"] == "add_order":
+            return {
+                "client_id": params["cl_ord_id"],
+                "symbol": params["symbol"],
+                "side": params["side"],
+                "qty": params["order_qty"],
+                "price": params["limit_price"],
+            }
+        return {
+            "client_id": params["cl_ord_id"],
+            "symbol": self.face.orders.pair_of(params) or "",
+            "side": params["type"],
+            "qty": Decimal(params["volume"]),
+            "price": Decimal(params["price"]),
+        }
+
+    def least_cost(self, listed: Listed) -> Decimal:
+        """The least that an order of this market must be worth, in its quote asset."""
+        return Decimal(listed.cost_min)
+
+    def agrees(self, asset: str, left: Decimal, slack: Decimal) -> bool:
+        """Whether books that differ by this are right: here nothing is ever stated later."""
+        del asset, slack
+        return not left
 
     def public(self, name: str) -> Any:
         """The body of a public question."""
@@ -137,11 +184,15 @@ class SimVenue:
         """Wake at the next thing that is due: the market's, a delayed match, a late request."""
         due = [WALL_START_NS + self._start_ns + self.market._queue[0][0]]
         due += [one[0] for one in self.exchange._due[:1]]
-        due += [WALL_START_NS + one[0] for one in self.stream._late[:1]]
+        due += self._late()
         when_ns = max(min(due) - WALL_START_NS, self.loop.now_ns + 1)
         if not self._next_ns or when_ns < self._next_ns:
             self._next_ns = when_ns
             self.at(when_ns, self._tick_at, when_ns)
+
+    def _late(self) -> list[int]:
+        """When the next thing of its wire is due."""
+        return [WALL_START_NS + one[0] for one in self.stream._late[:1]]
 
     def _tick_at(self, when_ns: int) -> None:
         if when_ns == self._next_ns:

@@ -119,7 +119,7 @@ class Watch:
         """The bytes of an order or a cancellation are about to leave."""
         if message["method"] not in {"add_order", "AddOrder"}:
             return
-        order = _terms(self._world, message)
+        order = self._world.venue.terms(message)
         client_id = order["client_id"]
         self.orders += 1
         self.sent[client_id] = self.sent.get(client_id, 0) + 1
@@ -175,7 +175,7 @@ class Watch:
             self.say(3, f"{client_id} leaves while the journal fails")
 
     def _begins(self, client_id: str) -> None:
-        if (self._folder / "pause.sandbox").exists():
+        if (self._folder / f"pause.{self._world.house.venue}").exists():
             self.say(10, f"{client_id} begins a cycle while the venue is paused")
         life, now_ns = self._world.life, self._world.loop.now_ns
         if life is not None and life.stopped_ns and now_ns - life.stopped_ns > STOP_NS:
@@ -194,7 +194,7 @@ class Watch:
             return
         proved = [feed.proved_ns.get(leg[0], 0) for leg in json.loads(row["plan"])]
         apart_ms = (max(proved) - min(proved)) // MS
-        if apart_ms > self._world.settings.venue("sandbox").max_skew_ms:
+        if apart_ms > self._world.venue_settings.max_skew_ms:
             self.say(8, f"{client_id} begins on books that are {apart_ms} ms apart")
 
     def _books(self, client_id: str, symbol: str) -> None:
@@ -203,7 +203,7 @@ class Watch:
             self.say(8, f"{client_id} leaves before there is a feed")
             return
         age_ns = self._world.loop.now_ns - feed.proved_ns.get(symbol, 0)
-        max_age_ms = self._world.settings.venue("sandbox").max_book_age_ms
+        max_age_ms = self._world.venue_settings.max_book_age_ms
         if not feed.believed.get(symbol) or age_ns > max_age_ms * MS:
             said = "not believed" if not feed.believed.get(symbol) else f"{age_ns // MS} ms old"
             self.say(8, f"{client_id} leaves on a book of {symbol} that is {said}")
@@ -329,23 +329,3 @@ class Watch:
         """Results of cycles that are over: what they left of other assets is counted there."""
         sql = "SELECT profit FROM cycles WHERE ended_ns>0 AND start_asset=?"
         return sum((Decimal(row[0]) for row in self.reader.execute(sql, (asset,))), Decimal(0))
-
-
-def _terms(world: World, message: dict[str, Any]) -> dict[str, Any]:
-    params = message["params"]
-    if message["method"] == "add_order":
-        return {
-            "client_id": params["cl_ord_id"],
-            "symbol": params["symbol"],
-            "side": params["side"],
-            "qty": params["order_qty"],
-            "price": params["limit_price"],
-        }
-    symbol = world.venue.face.orders.pair_of(params) or ""
-    return {
-        "client_id": params["cl_ord_id"],
-        "symbol": symbol,
-        "side": params["type"],
-        "qty": Decimal(params["volume"]),
-        "price": Decimal(params["price"]),
-    }

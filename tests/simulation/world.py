@@ -12,7 +12,7 @@ from pathlib import Path
 
 from arbit.app.live_told import LiveReport
 from arbit.app.store import DATABASE
-from arbit.config import RiskSettings, ScanSettings, Settings
+from arbit.config import RiskSettings, ScanSettings, Settings, VenueSettings
 from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch
 from tests.simulation import canaries, ends
@@ -25,17 +25,17 @@ from tests.simulation.doubts import Doubts
 from tests.simulation.finale import Finale
 from tests.simulation.guards import guarded
 from tests.simulation.halts import Halts
+from tests.simulation.houses import house_of
 from tests.simulation.judge import judge
 from tests.simulation.loop import SECOND_NS, Deadlock, Process, SimLoop
 from tests.simulation.market import Plant
 from tests.simulation.mishaps import Mishaps
 from tests.simulation.plan import Plan, plan_of
-from tests.simulation.ready import COUNTER_FULL, NEVER_S
+from tests.simulation.ready import NEVER_S
 from tests.simulation.store import Disk, Failing
 from tests.simulation.strains import LOCKOUT_S, Operator
 from tests.simulation.swarm import Swarm
 from tests.simulation.trace import trace_hash
-from tests.simulation.venue import SimVenue
 from tests.simulation.watch import Watch
 from tests.simulation.worth import incidents_by_kind
 
@@ -82,16 +82,17 @@ class World:
 
     def __init__(self, seed: int, disk: Disk, plan: Plan | None = None) -> None:
         self.plan = plan or plan_of(seed)
+        self.house = house_of(self.plan.house)
         self.result = Result(seed)
         self.loop = SimLoop(START_NS)
         self.rng = random.Random(f"world {seed}")
         self.folder: Path = disk.fresh()
         self.swarm = Swarm(self.plan.rates, random.Random(f"swarm {seed}"))
         self.swarm.phase = self.phase
-        self.venue = SimVenue(self.loop, self.plan, self.swarm)
+        self.venue = self.house.venue_of(self.loop, self.plan, self.swarm)
         skew_ns = int(self.plan.skew_s * SECOND_NS)
         self.clock = SimClock(self.loop, random.Random(f"jitter {seed}"), skew_ns)
-        self.settings = _settings(self.plan, self.folder)
+        self.settings = self._settings()
         self.failing = Failing(self.folder / DATABASE)
         self.watch = Watch(self, self.folder)
         self.venue.on_leave = self.watch.leaves
@@ -103,7 +104,7 @@ class World:
         self.around.heard = self._heard
         self.halts, self.doubts = Halts(self), Doubts(self)
         self.around.published = self.halts.told
-        self.operator = Operator(self.folder, "sandbox")
+        self.operator = Operator(self.folder, self.house.venue)
         self.watch.restraint.join()
         self.mishaps = Mishaps(self)
         self.finale = Finale(self)
@@ -240,7 +241,7 @@ class World:
         self.process = process
         self._draw_kill(process)
         self.told_before = incidents_by_kind(self.watch.reader)
-        life = Life(process, self.around, epoch_of(self._epochs))
+        life = self.house.life_of(process, self.around, epoch_of(self._epochs))
         self.life = self.last_life = life
         self.lives.append(life)
         self._task = process.context.run(self.loop.create_task, life.live())
@@ -324,7 +325,7 @@ class World:
     def _no_room(self) -> bool:
         """Whether the venue's limit on questions lets nothing begin: over REST, after a start."""
         trader = self.life.trader if self.life is not None else None
-        return trader is not None and COUNTER_FULL in trader.setup.gateway.unready()
+        return trader is not None and self.house.full in trader.setup.gateway.unready()
 
     def _wrote(self, batch: Batch) -> None:
         self.watch.committed(batch)
@@ -375,21 +376,20 @@ class World:
             return state.value if state.value in PHASES else "idle"
         return "idle"
 
+    @property
+    def venue_settings(self) -> VenueSettings:
+        """Those of the venue that is played."""
+        return self.settings.venue(self.house.venue)
 
-def _settings(plan: Plan, folder: Path) -> Settings:
-    return Settings.model_validate(
-        {
-            "scan": ScanSettings(**plan.scan),
-            "risk": RiskSettings(**plan.risk),
-            "venues": {
-                "sandbox": {
-                    "rate_tier": plan.tier,
-                    "order_transport": plan.transport,
-                    "max_skew_ms": plan.max_skew_ms,
-                    "api_key": canaries.KEY,
-                    "api_secret": canaries.SECRET,
-                }
-            },
-            "data_dir": folder,
-        }
-    )
+    def _settings(self) -> Settings:
+        plan = self.plan
+        own = {"max_skew_ms": plan.max_skew_ms, "api_key": canaries.KEY}
+        own |= {"api_secret": canaries.SECRET, **self.house.settings(plan)}
+        return Settings.model_validate(
+            {
+                "scan": ScanSettings(**plan.scan),
+                "risk": RiskSettings(**plan.risk),
+                "venues": {self.house.venue: own},
+                "data_dir": self.folder,
+            }
+        )

@@ -19,11 +19,12 @@ from typing import Any
 from arbit.domain.errors import VenueError
 from arbit.domain.order import OrderState, Outcome
 from arbit.risk.gate import Gate
+from arbit.venues import following
 from arbit.venues.confirm import QuietBooks
 from arbit.venues.dial import _Listener
 from arbit.venues.kraken import rest_orders
 from arbit.venues.kraken.nonce import Nonces
-from arbit.venues.kraken.private import following, ws_orders
+from arbit.venues.kraken.private import ws_orders
 from arbit.venues.kraken.rest import PrivateRest
 from arbit.venues.kraken.session import KrakenSession
 from arbit.venues.kraken.shard import Shard
