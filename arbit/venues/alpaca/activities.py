@@ -77,7 +77,8 @@ class Activities:
         rows = await self._pages("/v2/account/activities", asked)
         found: list[Flow] = []
         for ref, row in rows.items():
-            if row.get("activity_type") != FILL and row.get("status") not in NOT_DONE:
+            done = str(row.get("status")) not in NOT_DONE
+            if done and row.get("activity_type") != FILL:
                 at_ns, exact = when(row)
                 if at_ns >= since_ns or not exact:
                     found += flows_of(ref, row, at_ns, names)

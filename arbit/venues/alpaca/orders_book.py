@@ -181,8 +181,8 @@ class OrdersBook:
 
     def _end_of(self, known: _Known, intent: OrderIntent) -> list[News]:
         why = known.doubt or differs(known.order, intent)
-        if not why and known.status == "filled" and known.ended_qty != intent.qty:
-            why = f"filled with {known.ended_qty} of {intent.qty}"
+        if not why and known.ended_qty is not None:
+            why = short(known.status, known.ended_qty, intent)
         if why:
             self._sent.pop(intent.client_id, None)
             return [Doubted(intent.client_id, f"{known.order.order_id}: {why}")]
@@ -206,6 +206,16 @@ def outcome_of(intent: OrderIntent, order_id: str, status: str, trades: Sequence
         reason="" if status in {"filled", "canceled"} else f"the venue says it is {status}",
         filled_qty=total(one.qty for one in trades),
     )
+
+
+def short(status: str, filled_qty: Decimal, intent: OrderIntent) -> str:
+    """Why an order cannot have ended like this; empty when it can.
+
+    More than was ordered is booked, never hidden.
+    """
+    if status != "filled" or filled_qty >= intent.qty:
+        return ""
+    return f"filled with {filled_qty} of {intent.qty}"
 
 
 def differs(order: Order, intent: OrderIntent) -> str:

@@ -73,7 +73,7 @@ FORBIDDEN = (40310000, NO_CODE)
 RULES: Sequence[Rule] = (
     _rule(403, FORBIDDEN, r"insufficient (balance|qty|quantity|buying power)\b.*", Remedy.RESYNC),
     _rule(403, FORBIDDEN, r"potential wash trade detected\b.*"),
-    _rule(403, FORBIDDEN, r"cost basis must be >= minimal amount of order\b.*"),
+    _rule(403, FORBIDDEN, r"cost basis must be (>= minimal|<= maximal) amount of order\b.*"),
     _rule(403, FORBIDDEN, r"new orders are rejected by user request\b.*", Remedy.HALT),
     _rule(403, (NO_CODE,), r"forbidden\.?", Remedy.HALT),
     _rule(401, (40110000, NO_CODE), r".*(authoriz|authentic).*", Remedy.HALT),

@@ -80,10 +80,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A message of `trade_updates`: what happened, the order after it, and the fill if it is one.
-
-    `told_qty` is the order's own total as this message gives it.
-    """
+    """A message of `trade_updates`: what happened, the order after it, the fill if it is one."""
 
     event: str
     order: Order

@@ -23,7 +23,7 @@ from arbit.ports import Clock
 from arbit.venues.alpaca.activities import Activities, FillRow
 from arbit.venues.alpaca.http import Http, json_of, said
 from arbit.venues.alpaca.names import Listed
-from arbit.venues.alpaca.orders_book import OrdersBook, differs, outcome_of
+from arbit.venues.alpaca.orders_book import OrdersBook, differs, outcome_of, short
 from arbit.venues.alpaca.parse_orders import Execution, Order, Rates, order_of, trade_of
 from arbit.venues.clockoffset import OffsetTracker
 
@@ -120,8 +120,8 @@ class Resolver:
             return Outcome(
                 client_id, OrderState.ACKED, order_id=order.order_id, filled_qty=order.filled_qty
             )
-        if order.status == "filled" and order.filled_qty != intent.qty:
-            raise FrameError(f"{client_id}: filled with {order.filled_qty} of {intent.qty}")
+        if why := short(order.status, order.filled_qty, intent):
+            raise FrameError(f"{client_id}: {why}")
         fills = await self._fills(order)
         rate = self._parts.rate(order.symbol)
         trades = [trade_of(one, order, rate) for one in fills.values()]

@@ -246,3 +246,28 @@ async def test_a_server_that_hangs_up_before_it_has_answered_is_unreachable(
         with pytest.raises(VenueUnreachable, match="handshake"):
             await PicowsDialer()(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2", ear)
         assert (ear.heard, ear.lost) == ([], [])
+
+
+async def test_a_socket_that_is_pinged_and_does_not_answer_is_gone() -> None:
+    async with Server()() as server:
+        ear = Ear()
+        connection = await PicowsDialer(ping_ms=60)(server.url, ear)
+        await until(lambda: bool(server.got))
+        assert server.got[0] == 0x80 | PING
+        await until(lambda: bool(ear.lost))
+        assert ear.lost == ["connection lost"]
+        connection.abort()
+
+
+async def test_a_socket_that_answers_its_pings_stays_though_it_says_nothing_else() -> None:
+    async with Server()() as server:
+        ear = Ear()
+        connection = await PicowsDialer(ping_ms=60)(server.url, ear)
+        for _ in range(4):
+            await until(lambda: bool(server.got))
+            size = server.got[1] & 0x7F
+            mask, masked = server.got[2:6], server.got[6 : 6 + size]
+            server.got.clear()
+            server.send(frame(PONG, bytes(b ^ mask[i % 4] for i, b in enumerate(masked))))
+        assert ear.lost == []
+        connection.abort()

@@ -239,3 +239,16 @@ def test_in_whatever_order_it_is_told_the_same_is_known(first: list[int], again:
     assert ended.outcome.filled_qty == Decimal("0.4")
     assert {trade.trade_id for trade in ended.outcome.trades} == {"E1", "E2"}
     assert sum(isinstance(item, TradeSeen) for item in news) == 2
+
+
+def test_more_than_was_ordered_is_booked_and_less_is_doubted() -> None:
+    one = book()
+    one.sent(intent())
+    more = made(status="filled", filled_qty=Decimal("0.6"))
+    news = one.take(more, [fill("E1", "0.6")])
+    assert isinstance(news[-1], Ended)
+    assert news[-1].outcome.filled_qty == Decimal("0.6")
+    other = book()
+    other.sent(intent())
+    less = made(status="filled", filled_qty=Decimal("0.4"))
+    assert isinstance(other.take(less, [fill("E1", "0.4")])[-1], Doubted)

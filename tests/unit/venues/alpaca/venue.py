@@ -131,7 +131,7 @@ class Venue(Http):
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         reserved: bool = False,
-        within_s: float = 8.0,
+        within_s: float | None = None,
     ) -> Answer:
         del reserved, within_s
         self.calls.append((method, path, dict(params or {})))
