@@ -152,8 +152,11 @@ class AlpacaGateway:
                 ):
                     group.create_task(work, name=f"{self._setup.venue}-private-{name}")
                 self._group = group
+                try:
+                    await asyncio.Event().wait()
+                finally:  # before the group ends: from here on nothing new is begun in it
+                    self._group = None
         finally:
-            self._group = None
             self.following.lost("the gateway has stopped")
 
     # --- before an order -------------------------------------------------------------------------

@@ -347,7 +347,9 @@ async def test_when_it_stops_whoever_waits_is_told_that_nobody_knows() -> None:
     async with scene.running():
         waiting = scene.gateway.send(scene.intent())
         await settle()
+        late = replace(scene.intent(), client_id="abq1w2e2-11")
     assert (await waiting).state is OrderState.UNKNOWN
+    assert (await scene.gateway.send(late)).reason == "not sent: the gateway does not run"
 
 
 async def test_a_sell_pays_its_fee_in_what_it_receives() -> None:
