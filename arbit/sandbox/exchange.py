@@ -74,8 +74,13 @@ class Exchange:
 
     What the log already holds is replayed; orders that were open then are ended as cancelled.
     Raises ``ValueError`` for an unknown tier, a fee out of range or a balance of an asset that
-    the profile does not list.
+    the profile does not list. The rules are Kraken's; a child of another venue names its own parts.
     """
+
+    make_books: Callable[[], Books] = Books
+    make_keys: Callable[[], dict[str, ApiKey]] = staticmethod(made_up_keys)
+    make_ids: Callable[[int], Ids] = Ids
+    make_matcher: Callable[..., Matcher] = Matcher
 
     def __init__(
         self,
@@ -92,8 +97,8 @@ class Exchange:
         self.market = market
         self.log = log
         self.tier = TIERS[tier]
-        self.books = Books()
-        self.keys: dict[str, ApiKey] = made_up_keys()
+        self.books = self.make_books()
+        self.keys = self.make_keys()
         self.refusals: Counter[str] = Counter()  # the venue's words, how often
         self.fees = rules.Fees(taker_fee_bps)
         self.stated_fees: rules.Fees | None = None  # what accounts are told, where that lags
@@ -101,7 +106,8 @@ class Exchange:
         self._due: list[tuple[int, int, VenueOrder]] = []
         seed = self._replay()
         self.tokens = Tokens(random.Random(f"{seed} {log.last_n}"))
-        self._matcher = Matcher(market, self.books, log, self.fees, Ids(seed), now_ns=start_ns)
+        ids = self.make_ids(seed)
+        self._matcher = self.make_matcher(market, self.books, log, self.fees, ids, now_ns=start_ns)
         market.on_tagged_fill = self._matcher.on_fill
         self._begin(seed, balances)
 

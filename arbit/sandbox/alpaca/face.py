@@ -5,15 +5,17 @@ from typing import Final
 from aiohttp import web
 
 from arbit.sandbox.alpaca import keys
-from arbit.sandbox.alpaca.answers import Answer
-from arbit.sandbox.alpaca.assets import assets, clock
 from arbit.sandbox.alpaca.data_rest import LOCATIONS, DataRest
-from arbit.sandbox.alpaca.gate import response, wire_faults
+from arbit.sandbox.alpaca.gate import OrderGate, response, wire_faults
+from arbit.sandbox.alpaca.house import FeePosting, House
+from arbit.sandbox.alpaca.matching import FaultyHouseHooks
 from arbit.sandbox.alpaca.stream import DataStream, Greeted
-from arbit.sandbox.exchange import Exchange
+from arbit.sandbox.alpaca.trading import Trading
+from arbit.sandbox.alpaca.updates import TradeUpdates
 from arbit.sandbox.journal import EventLog
-from arbit.sandbox.kraken.face import flip_pairs
+from arbit.sandbox.kraken.face import flip_pairs, steps
 from arbit.sandbox.market import BookChange
+from arbit.sandbox.order_faults import AtOnce
 from arbit.sandbox.scene import Scene
 
 FILE_NAME: Final = "alpaca-events.ndjson"
@@ -27,16 +29,23 @@ class AlpacaFace:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         options, state = scene.options, scene.options.state
-        self.exchange = Exchange(
+        self.exchange = House(
             scene.market,
             EventLog(None if state is None else state / FILE_NAME),
             taker_fee_bps=options.taker_fee_bps,
             balances=options.balances,
             start_ns=scene.clock.wall_ns(),
+            posting=FeePosting(options.fees_post_after_s),
         )
-        self.exchange.keys = keys.made_up_keys()
+        self.exchange.hooks = FaultyHouseHooks(scene.faults, steps(scene.market))
         self.stream = DataStream(scene, self.exchange.keys)
         self.data = DataRest(scene.market, self.exchange.keys, options.requests_per_minute)
+        self.trading = Trading(self.exchange, options.requests_per_minute)
+        self.updates = TradeUpdates(scene, self.exchange)
+        self.at_once = AtOnce(self.exchange, scene.faults, scene.clock, keys.TRADE_KEY)
+        self.trading.visible = self.at_once.visible
+        self.trading.activities.visible = self.at_once.visible_trade
+        self._gate = OrderGate(scene, self.trading)
         scene.sockets.reads_bytes = True
 
     def add_routes(self, app: web.Application) -> None:
@@ -46,7 +55,11 @@ class AlpacaFace:
             base = f"/v1beta3/crypto/{location}"
             add("GET", base, self._data_socket)
             add("GET", base + "/latest/{what}", self._latest)
+        add("GET", "/stream", self._updates_socket)
         add("*", "/v2/{path:.*}", self._trading)
+        if self._scene.options.control:
+            for base in ("/sandbox", "/control"):
+                add("POST", base + "/post-fees", self._post_fees)
 
     def publish(self, changes: list[BookChange]) -> None:
         """Tell whoever reads these books what changed in them."""
@@ -55,10 +68,15 @@ class AlpacaFace:
     def tick(self) -> None:
         """What is due by time."""
         self.stream.tick()
+        self.updates.tick()
 
     def apply(self) -> None:
-        """The pairs' states, as the active faults say; clients see them at ``/v2/assets``."""
+        """Lasting states, as the active faults say; a pair's shows at ``/v2/assets``."""
+        self.at_once.apply()
         flip_pairs(self._scene)
+        faults, posting = self._scene.faults, self.exchange.posting
+        posting.daily = faults.find("fees_daily") is not None
+        posting.held = faults.find("fees_held") is not None
 
     def addresses(self, host: str) -> dict[str, str]:
         """Market data REST, and the stream of trade updates."""
@@ -88,13 +106,15 @@ class AlpacaFace:
         what = request.match_info["what"]
         return response(self.data.answer(what, request.query, request.headers, now_ns))
 
+    async def _updates_socket(self, request: web.Request) -> web.StreamResponse:
+        return await self._scene.sockets.serve(request, self.updates)
+
     async def _trading(self, request: web.Request) -> web.StreamResponse:
+        self._scene.stats.rest_calls += 1
         early = await wire_faults(self._scene, request)
-        if early is not None:
-            return early
-        path = request.match_info["path"]
-        if path == "assets":
-            return response(Answer(200, assets(self._scene.market, request.query)))
-        if path == "clock":
-            return response(Answer(200, clock(self._scene.clock.wall_ns())))
-        return response(Answer(404, {"message": "endpoint not found."}))
+        return early if early is not None else await self._gate.serve(request)
+
+    async def _post_fees(self, _: web.Request) -> web.StreamResponse:
+        """The end of the day, now: every fee that was taken and is not posted."""
+        posted = self.exchange.post_fees(self._scene.clock.wall_ns())
+        return web.json_response({"posted": posted})

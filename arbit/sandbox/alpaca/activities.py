@@ -1,0 +1,153 @@
+"""Account activities: fills as they are recorded, fees as they are posted, cash in and out.
+
+A fill's id is ``<stamp>::<execution id>``, the execution id being the one that the stream of trade
+updates gave. A fee has a day and no moment: ``CFEE`` for a coin (``symbol``, negative ``qty``),
+``FEE`` for USD (negative ``net_amount``). ``after`` and ``until`` go by when an activity was
+entered, ``date`` by its day. Newest first unless ``direction=asc``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from arbit.sandbox.accounts import Account
+from arbit.sandbox.alpaca.answers import unprocessable
+from arbit.sandbox.alpaca.assets import asset_id
+from arbit.sandbox.alpaca.books import FeePosted
+from arbit.sandbox.alpaca.house import House
+from arbit.sandbox.alpaca.listing import CASH
+from arbit.sandbox.alpaca.stamps import moment_of
+from arbit.sandbox.alpaca.views import usd_price
+from arbit.sandbox.alpaca.words import Body, activity_stamp, day_of, stamp, text_of
+from arbit.sandbox.orders import ZERO, LedgerEntry, Trade
+
+PAGE_MOST: Final = 100
+KINDS: Final = ("FILL", "CFEE", "FEE", "CSD", "CSW")
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One activity before it is text; ``at_ns`` is when it was entered."""
+
+    kind: str
+    id: str
+    at_ns: int
+    day: str
+    body: Body
+
+
+class Activities:
+    """The list of one account's activities. ``visible`` is where a fault makes reads lag."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.visible: Callable[[object, int], bool] = lambda _, __: True
+
+    def page(
+        self, account: Account, kinds: str, query: Mapping[str, str], now_ns: int
+    ) -> list[Body]:
+        """What ``GET /v2/account/activities[/KINDS]`` shows; raises ``Denied``."""
+        wanted = [one for one in kinds.upper().split(",") if one]
+        for kind in wanted:
+            if kind not in KINDS:
+                raise unprocessable(f"invalid activity type {kind}")
+        size = query.get("page_size", str(PAGE_MOST))
+        if not size.isdecimal() or not 1 <= int(size) <= PAGE_MOST:
+            raise unprocessable(f"page_size must be between 1 and {PAGE_MOST}")
+        found = self._found(account, wanted or list(KINDS), query, now_ns)
+        token = query.get("page_token", "")
+        if token:
+            places = [place for place, one in enumerate(found) if one.id == token]
+            if not places:
+                raise unprocessable("invalid page_token")
+            found = found[places[0] + 1 :]
+        return [one.body for one in found[: int(size)]]
+
+    def _found(
+        self, account: Account, wanted: list[str], query: Mapping[str, str], now_ns: int
+    ) -> list[Activity]:
+        after, until = moment_of(query, "after"), moment_of(query, "until")
+        day = query.get("date", "")[:10]
+        found = [
+            one
+            for one in self._all(account, wanted, now_ns)
+            if (after is None or one.at_ns > after)
+            and (until is None or one.at_ns <= until)
+            and (not day or one.day == day)
+        ]
+        found.sort(key=lambda one: one.at_ns)
+        direction = query.get("direction", "desc")
+        if direction not in ("asc", "desc"):
+            raise unprocessable(f"invalid direction {direction}")
+        return found if direction == "asc" else found[::-1]
+
+    def _all(self, account: Account, wanted: list[str], now_ns: int) -> list[Activity]:
+        found: list[Activity] = []
+        if "FILL" in wanted:
+            trades = [one for one in account.trades if self.visible(one, now_ns)]
+            found += [_fill(account, trade) for trade in trades]
+        if "CFEE" in wanted or "FEE" in wanted:
+            posted = self._house.house_books.desk(account.name).posted
+            fees = [self._fee(one) for one in posted if self.visible(one, now_ns)]
+            found += [one for one in fees if one.kind in wanted]
+        if "CSD" in wanted or "CSW" in wanted:
+            flows = [_flow(one) for one in account.ledgers if one.type != "trade"]
+            found += [one for one in flows if one.kind in wanted]
+        return found
+
+    def _fee(self, fee: FeePosted) -> Activity:
+        kind = "FEE" if fee.asset == CASH else "CFEE"
+        body: Body = {"id": fee.activity_id, "activity_type": kind, "date": fee.date}
+        if kind == "FEE":
+            body |= {"net_amount": text_of(-fee.amount), "description": "Crypto transaction fee"}
+        else:
+            body |= {
+                "net_amount": "0",
+                "description": "Coin Pair Transaction Fee (Non USD)",
+                "symbol": fee.asset + CASH,
+                "qty": text_of(-fee.amount),
+                "price": text_of(usd_price(self._house.market, fee.asset)),
+            }
+        return Activity(kind, fee.activity_id, fee.at_ns, fee.date, body | {"status": "executed"})
+
+
+def _fill(account: Account, trade: Trade) -> Activity:
+    order = account.order(trade.order_id)
+    until_then, total = trade.qty, trade.qty
+    if order is not None:
+        total, until_then = order.qty, ZERO
+        for one in order.trades:
+            until_then += one.qty
+            if one.trade_id == trade.trade_id:
+                break
+    left = max(total - until_then, ZERO)
+    activity_id = f"{activity_stamp(trade.at_ns)}::{trade.trade_id}"
+    body: Body = {
+        "id": activity_id,
+        "activity_type": "FILL",
+        "transaction_time": stamp(trade.at_ns),
+        "type": "partial_fill" if left else "fill",
+        "price": text_of(trade.price),
+        "qty": text_of(trade.qty),
+        "side": trade.side,
+        "symbol": trade.symbol,
+        "leaves_qty": text_of(left),
+        "order_id": trade.order_id,
+        "cum_qty": text_of(until_then),
+        "order_status": "partially_filled" if left else "filled",
+        "swap_rate": "1",
+    }
+    return Activity("FILL", activity_id, trade.at_ns, day_of(trade.at_ns), body)
+
+
+def _flow(entry: LedgerEntry) -> Activity:
+    """Money in or out; that a coin's transfer looks like this too is made up."""
+    kind = "CSD" if entry.amount > 0 else "CSW"
+    activity_id = f"{activity_stamp(entry.at_ns)}::{asset_id(entry.ledger_id)}"
+    day = day_of(entry.at_ns)
+    body: Body = {"id": activity_id, "activity_type": kind, "date": day}
+    if entry.asset == CASH:
+        body |= {"net_amount": text_of(entry.amount)}
+    else:
+        body |= {"net_amount": "0", "symbol": entry.asset + CASH, "qty": text_of(entry.amount)}
+    return Activity(kind, activity_id, entry.at_ns, day, body | {"status": "executed"})
