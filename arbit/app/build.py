@@ -86,9 +86,11 @@ async def listed(venue: VenueSettings, rest: RestSide) -> dict[str, Market]:
 
 def _refused_key(venue: VenueSettings, words: str) -> str:
     said = f"{venue_key(venue.name, 'api_key')} and {venue_key(venue.name, 'api_secret')}"
-    of = "" if venue.name in SANDBOXES else f" of Alpaca's {venue.alpaca_host} account"
-    host = venue_key(venue.name, "alpaca_host")
-    return f"{said}: expected a key{of} ({host}={venue.alpaca_host}), the venue refuses it: {words}"
+    whose = "of this sandbox"
+    if venue.name not in SANDBOXES:
+        host = venue_key(venue.name, "alpaca_host")
+        whose = f"of Alpaca's {venue.alpaca_host} account ({host}={venue.alpaca_host})"
+    return f"{said}: expected a key {whose}, the venue refuses it: {words}"
 
 
 def watched(

@@ -30,7 +30,7 @@ from arbit.config.fields import (
     within,
 )
 from arbit.config.risk import RiskSettings
-from arbit.config.text import as_list
+from arbit.config.text import SPELT, as_list
 from arbit.config.venue import BUILT_IN, VenueSettings, with_defaults
 from arbit.domain.errors import UserError
 
@@ -203,6 +203,10 @@ class Settings(BaseSettings):
         """The venue's settings, its defaults if none were given. UserError for no venue's name."""
         if name in self.venues:
             return self.venues[name]
+        if (known := SPELT.get(name)) is not None:
+            raise UserError(
+                f"venue {name!r}: expected {known}, whose hyphen is an underscore in keys alone"
+            )
         if not re.fullmatch(VENUE_NAME, name):
             raise UserError(
                 f"venue {name!r}: expected {', '.join(BUILT_IN)} or an exchange id of ccxt in "

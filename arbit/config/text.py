@@ -24,7 +24,7 @@ _SECRET = re.compile(r"SECRET|TOKEN|PASS|CREDENTIAL|KEY|WEBHOOK|HISTORY_URL")
 _ADDRESS = re.compile(r"URL|ADDRESS|HOST")
 _OURS_AT_LEAST = re.compile(r"\s*(?:export\s+)?(ARBIT_[A-Z0-9_]*)")
 _NAME = re.compile(r"sandbox-alpaca|[a-z][a-z0-9_]{1,31}")
-_SPELT = {"sandbox_alpaca": "sandbox-alpaca"}  # a key of the environment holds no hyphen
+SPELT = {"sandbox_alpaca": "sandbox-alpaca"}  # a key of the environment holds no hyphen
 _MAX_SHOWN = 80
 _MAX_FILE = 65_536
 _MAX_NAME = 400  # the file, the line and the key
@@ -109,7 +109,7 @@ def venue_key(venue: str, setting: str) -> str:
 def _part(text: str) -> str:
     """One part of a key as settings spell it."""
     name = text.lower()
-    return _SPELT.get(name, name)
+    return SPELT.get(name, name)
 
 
 def shown(key: str, value: object) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from arbit.config import AlpacaHost, AlpacaLocation, AlpacaPlan, Feed, OrderTransport, venue_key
 from arbit.domain.cycle import Policy
+from arbit.domain.errors import UserError
 from tests.unit.config.test_load import complaints, loaded
 
 MADE_UP = "SANDBOXALPACATRADEKEY"
@@ -39,6 +40,21 @@ def test_a_hyphen_in_a_venues_name_is_an_underscore_in_a_key(environ: dict[str, 
     settings = loaded(**environ)
     assert settings.venue("sandbox-alpaca").taker_fee_bps == 2
     assert "sandbox_alpaca" not in settings.venues
+
+
+def test_a_venue_named_with_an_underscore_is_asked_for_by_its_name() -> None:
+    with pytest.raises(UserError, match="venue 'sandbox_alpaca': expected sandbox-alpaca"):
+        loaded().venue("sandbox_alpaca")
+
+
+@pytest.mark.parametrize("missing", ["API_KEY", "API_SECRET"])
+def test_a_key_without_its_other_half_is_one_line_that_names_it(missing: str) -> None:
+    both = {"API_KEY": "PKMADEUPMADEUP", "API_SECRET": "made-up-made-up"}
+    half = {f"VENUES__ALPACA__{name}": text for name, text in both.items() if name != missing}
+    with pytest.raises(UserError) as caught:
+        loaded(**half).venue("alpaca").credentials()
+    assert str(caught.value).startswith(f"ARBIT_VENUES__ALPACA__{missing}: expected the ")
+    assert "made-up" not in str(caught.value)
 
 
 def test_a_complaint_names_the_key_as_it_is_written() -> None:
