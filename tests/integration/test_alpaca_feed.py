@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from arbit.domain.book import Disbelief, Source
@@ -79,14 +81,16 @@ async def test_lost_changes_are_found_when_nothing_mends_them() -> None:
         assert rig.feed.counts.connects == 1
 
 
+def withheld(rig: Rig, enough: int) -> bool:
+    return rig.sandbox.stats.frames_withheld >= enough
+
+
 async def test_lost_changes_of_a_busy_market_are_found_too() -> None:
     async with rigged() as rig:
         for _ in range(20):
             rig.fault("drop_delta", symbol=BTC, times=5)
-            withheld = rig.sandbox.stats.frames_withheld
-            await rig.until(
-                lambda before=withheld: rig.sandbox.stats.frames_withheld >= before + 5, "dropped"
-            )
+            enough = rig.sandbox.stats.frames_withheld + 5
+            await rig.until(partial(withheld, rig, enough), "dropped")
             if rig.feed.counts.divergences + rig.feed.counts.failed:
                 break
         await rig.until(

@@ -22,7 +22,7 @@ from arbit.venues.looks import DepthLook, LookingReader, StatusLook, TopsLook, w
 MOST_SYMBOLS = 100  # of one question
 MOST_LEVELS = 20_000  # a side
 REFUSED_NS = 30_000_000_000  # a symbol that the venue refuses is not asked about again before this
-GAP_NS = 500_000_000  # between two looks at the watched books: within any plan's limit
+GAP_NS = 500_000_000  # between two questions: within what any plan leaves to those that can wait
 
 
 class BooksReader(LookingReader, Protocol):
@@ -34,10 +34,16 @@ class BooksReader(LookingReader, Protocol):
 
 
 class AlpacaReader:
-    """Books of any listed market, asked for anew each time."""
+    """Books of any listed market, asked for anew each time, at least `gap_ns` apart."""
 
     def __init__(
-        self, data: Questions, catalog: MarketCatalog, location: str, clock: Clock
+        self,
+        data: Questions,
+        catalog: MarketCatalog,
+        location: str,
+        clock: Clock,
+        *,
+        gap_ns: int = GAP_NS,
     ) -> None:
         self._data = data
         self._catalog = catalog
@@ -45,6 +51,9 @@ class AlpacaReader:
         self._clock = clock
         self._listed: tuple[str, ...] = ()
         self._refused: dict[str, int] = {}  # until when, monotonic ns
+        self._gap_ns = gap_ns
+        self._turn = asyncio.Lock()
+        self._asked_ns = -gap_ns
 
     async def look_books(self, symbols: Sequence[str]) -> Mapping[str, DepthLook]:
         """The books of these symbols; one that the venue does not tell is absent.
@@ -80,6 +89,11 @@ class AlpacaReader:
         return found
 
     async def _ask(self, symbols: Sequence[str]) -> Mapping[str, DepthLook]:
+        async with self._turn:  # whoever asks in a loop must not use a minute's budget up at once
+            wait_ns = self._asked_ns + self._gap_ns - self._clock.monotonic_ns()
+            if wait_ns > 0:
+                await self._clock.sleep(wait_ns / 1e9)
+            self._asked_ns = self._clock.monotonic_ns()
         body, answer = await self._data.question(self._path, {"symbols": ",".join(symbols)})
         return parse_books(body, answer.sent_ns)
 

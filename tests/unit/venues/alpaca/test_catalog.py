@@ -186,7 +186,7 @@ def reading(*answers: Any) -> tuple[AlpacaReader, Script, VirtualClock]:
     clock = VirtualClock()
     data = Script(clock, *answers)
     catalog = AlpacaCatalog(Script(clock, [asset(symbol="A/B"), asset(symbol="C/D")]))
-    return AlpacaReader(data, catalog, "us", clock), data, clock
+    return AlpacaReader(data, catalog, "us", clock, gap_ns=0), data, clock
 
 
 async def test_all_tops_come_of_one_question_about_every_listed_market() -> None:
@@ -206,6 +206,22 @@ async def test_one_depth_is_cut_and_a_market_without_a_book_is_refused() -> None
         await reader.look_depth("A/B", 1)
     assert (await reader.look_status()).online is None
     assert set((await reader.look_markets()).values()) == {MarketStatus.ONLINE}
+
+
+async def test_who_asks_in_a_loop_is_slowed_down_to_what_the_plan_allows() -> None:
+    clock = VirtualClock()
+    data = Script(clock, *[books_of("A/B")] * 200)
+    reader = AlpacaReader(data, AlpacaCatalog(data), "us", clock)
+
+    async def ask_on() -> None:
+        while True:
+            await reader.look_depth("A/B", 1)
+
+    asking = asyncio.ensure_future(ask_on())
+    await clock.advance(60)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert len(data.asked) == 121
 
 
 async def test_a_symbol_that_the_venue_refuses_does_not_spoil_the_others() -> None:
