@@ -17,6 +17,7 @@ from arbit.venues.alpaca.feed import Surroundings as AlpacaSurroundings
 from arbit.venues.alpaca.http import Http
 from arbit.venues.alpaca.rate import DATA_PER_MIN, TRADING_PER_MIN, Budget
 from arbit.venues.alpaca.reader import AlpacaReader
+from arbit.venues.alpaca.traces import LEVELS as COMPARED_LEVELS
 from arbit.venues.ccxt.catalog import catalog_for
 from arbit.venues.ccxt.client import RestClient
 from arbit.venues.ccxt.kraken_feed import KrakenCcxtFeed, ccxt_feed
@@ -138,13 +139,16 @@ class FeedParts:
 
 
 def proved_levels(venue: VenueSettings) -> int | None:
-    """How deep this venue's books are proved: Kraken's checksum covers the ten best levels.
+    """How deep this venue's books are proved: the ten best levels, where they are streamed.
 
-    Source: docs.kraken.com, guide "book checksum v2". The subscription is deeper, so that the ten
-    are always complete.
+    Kraken's checksum covers so many (docs.kraken.com, guide "book checksum v2"; the subscription
+    is deeper, so that the ten are always complete). Of Alpaca's as many are held against REST.
     """
-    streamed = venue.effective_feed is not Feed.REST
-    return CHECKSUM_WINDOW if venue.name in SPEAKS_KRAKEN and streamed else None
+    if venue.effective_feed is Feed.REST:
+        return None
+    if venue.name in SPEAKS_ALPACA:
+        return COMPARED_LEVELS
+    return CHECKSUM_WINDOW if venue.name in SPEAKS_KRAKEN else None
 
 
 def make_feed(parts: FeedParts) -> MarketFeed:
