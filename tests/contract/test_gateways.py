@@ -16,18 +16,23 @@ from arbit.domain.order import OrderIntent, OrderState, end_of, total
 from arbit.domain.triangle import Side
 from arbit.ports import OrderGateway
 from arbit.venues.paper_gateway import PaperGateway
+from tests.integration.alpaca_gateway_rig import gatewayed as alpaca_gatewayed
 from tests.integration.kraken_gateway_rig import Options, gatewayed
 from tests.unit.venues.paper_books import BUY, SELL, exchange, order, usual_books
 
-GATEWAYS = ("paper", "kraken-ws", "kraken-rest")
+GATEWAYS = ("paper", "kraken-ws", "kraken-rest", "alpaca")
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A gateway that is ready, and orders for it: of a side, that meet the book or do not."""
+    """A gateway that is ready, and orders for it: of a side, that meet the book or do not.
+
+    `overdue` is an order once its request can no longer arrive, where that takes long.
+    """
 
     gateway: OrderGateway
     intent: Callable[[Side, bool], OrderIntent]
+    overdue: Callable[[OrderIntent], OrderIntent] = lambda intent: intent
 
 
 @asynccontextmanager
@@ -42,6 +47,14 @@ async def desk_of(kind: str) -> AsyncIterator[Desk]:
             return order("0.5", price or away, leg, client_id=f"abpaper{next(count)}-11")
 
         yield Desk(PaperGateway(exchange(usual_books()), SystemClock(seed=1)), made)
+        return
+    if kind == "alpaca":
+        async with alpaca_gatewayed() as alpaca:
+
+            def told(side: Side, meets: bool) -> OrderIntent:
+                return alpaca.intent(side, "0.01", "1.01" if meets else "0.9")
+
+            yield Desk(alpaca.gateway, told, alpaca.overdue)
         return
     over_ws = kind == "kraken-ws"
     transport = OrderTransport.WS if over_ws else OrderTransport.REST
@@ -102,7 +115,7 @@ async def test_orders_side_by_side_each_get_their_own_outcome(kind: str) -> None
 @pytest.mark.parametrize("kind", GATEWAYS)
 async def test_an_order_that_never_left_is_found_never(kind: str) -> None:
     async with desk_of(kind) as desk:
-        intent = desk.intent(Side.BUY, True)
+        intent = desk.overdue(desk.intent(Side.BUY, True))
         outcome, wait_s = await desk.gateway.resolve(intent), 0.5
         async with asyncio.timeout(30):
             while outcome.state is OrderState.UNKNOWN:
