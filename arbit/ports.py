@@ -192,9 +192,9 @@ class AccountReader(Protocol):
         """Everything that moved a balance from `since_ns` on, and every fee posted since.
 
         Oldest first. What a trade moved names it: its own row says the same, and is booked instead
-        if it is ours; where a trade's fee is reckoned (`Trade.fee_slack`), its rows reckon as it
-        does. A posted fee (`account.FEE_POSTED`) moved no balance: it says what trades before it
-        paid.
+        if it is ours. A trade whose fee is reckoned (`Trade.fee_slack`) has no rows: it says all
+        there is. A posted fee (`account.FEE_POSTED`) moved no balance: it says what was paid for
+        trades before it.
         """
         ...
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from arbit.app.sights import DeskSights
 from arbit.app.venue import Desk
 from arbit.config import Settings
-from arbit.domain.account import AccountEvent, AccountId
+from arbit.domain.account import AccountEvent, AccountId, Mode
 from arbit.domain.book import Integrity
 from arbit.domain.cycle import CycleState
 from arbit.domain.errors import VenueError
@@ -40,6 +40,8 @@ from arbit.risk.kill import KillSwitch, Orders, Resume
 
 OPERATOR_S = 0.25  # how often an operator's files are looked at
 STEP_S = 0.05
+FEES_NS = 600_000_000_000  # how often a venue that states fees later is asked for them
+SANDBOX_FEES_NS = 5_000_000_000  # ours states them within seconds
 BUILDING_NS = 5_000_000_000  # the fees of a start were told no longer ago than that
 LAST_LOOKS_S = (0.0, 6.0)  # waits before each look at the end: the venue's lists lag
 
@@ -117,7 +119,7 @@ class Trader:
         self._stopping = False
 
     def _engine_setup(self) -> EngineSetup:
-        setup = self.setup
+        setup, sandbox = self.setup, self.setup.account.mode is Mode.SANDBOX
         return EngineSetup(
             account=setup.account,
             settings=setup.settings.risk,
@@ -136,6 +138,7 @@ class Trader:
             ids=Ids(setup.epoch),
             publish=setup.publish,
             venue_clock=setup.venue_clock,
+            fees_posted_every_ns=SANDBOX_FEES_NS if sandbox else FEES_NS,
         )
 
     def _fees(self) -> FeeTable:

@@ -38,7 +38,7 @@ from arbit.execution.opening import accepted, amounts, open_account, settled_bal
 from arbit.execution.overdue import why_overdue
 from arbit.execution.rounding import Roundings, bound
 from arbit.execution.setup import MS, EngineSetup
-from arbit.execution.strangers import Strangers
+from arbit.execution.strangers import Strangers, rows_of
 from arbit.execution.works import Pad
 from arbit.ledger import flow
 from arbit.ports import AccountReader
@@ -312,7 +312,7 @@ class Auditor:
         trades = await self._reader.trades_since(since_ns, journal.known_trades)
         foreign = {one.trade_id: one for one in trades if not self._is_ours(one)}
         listed = await self._reader.flows_since(self._late_fees.since_ns(since_ns))
-        flows = self._late_fees.take(listed)
+        flows = self._late_fees.take(listed) + rows_of(foreign.values())
         fresh = [one for one in flows if one.ref not in self._flows]
         known = journal.known_flows([one.ref for one in fresh])
         pad, moved = Pad(), set[str]()
@@ -364,6 +364,10 @@ class Auditor:
             return None
         self.on_balances(balances)
         self._setup.ledger.keep_back({asset: one.held for asset, one in balances.items()})
+        pad = Pad()
+        self._late_fees.agree(pad, balances)
+        if not pad.empty:
+            self._engine.keeper.write(pad)
         self._off, found = differences(self._setup.ledger, balances)
         self._doubted = bool(found)
         return found

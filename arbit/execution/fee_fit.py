@@ -2,15 +2,16 @@
 
 A fee fits trades when it is what we reckoned for them, give or take their slacks. One trade is
 tried first, then all that wait, then trades that follow each other, then any few; the oldest first
-each time. Trades with nearly the same fee may be taken for each other, and what is posted later
-then seems to fit nothing: the pairs are made anew, which changes no sum of money. At last all that
-was posted is held against all that waits, whichever stands for which.
+each time. Trades with nearly the same fee may be taken for each other. What is posted later then
+seems to fit nothing, or the balance shows that another trade must be the one that waits: the pairs
+are made anew. Once all is posted, no sum of money depends on them. At last all that was posted is
+held against all that waits, whichever stands for which.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import accumulate
@@ -23,6 +24,7 @@ from arbit.domain.records import LateFee, PostedFee
 DAYS_NS = 2 * 86_400 * 1_000_000_000
 FEW = 40  # trades among which any few are looked for
 MOST_LOOKS = 2_000  # of that search
+MOST_SWAPS = 50  # of pairs, when a balance shows that they are wrong
 MOST_FEW = 4  # fees for which it is made: it is dear
 
 
@@ -78,6 +80,61 @@ def fits(fee: Decimal, trades: Sequence[LateFee]) -> bool:
     """Whether the fee is what was reckoned for these trades, within their slacks."""
     off = abs(EXACT.subtract(fee, total(one.guess for one in trades)))
     return off <= total(one.slack for one in trades)
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """A posted fee stands for another trade than was thought: that one waits again."""
+
+    posted: PostedFee
+    closed: LateFee
+    waits: LateFee
+
+    @property
+    def gain(self) -> Decimal:
+        """What comes into the wallet by it."""
+        return EXACT.subtract(self.closed.guess, self.waits.guess)
+
+
+def swapped(
+    off: Decimal, waiting: Sequence[LateFee], stated: Sequence[tuple[PostedFee, LateFee]]
+) -> list[Swap]:
+    """Swaps after which `off` (what the venue has beyond the ledger) is within the slacks.
+
+    Each takes the pair that helps most; empty when it cannot be done, or need not.
+    """
+    slack = total(one.slack for one in waiting)
+    open_ = {one.trade_id: one for one in waiting}
+    pairs = {trade.trade_id: (fee, trade) for fee, trade in stated}
+    done: list[Swap] = []
+    while abs(off) > slack:
+        able = _swaps(open_.values(), pairs.values())
+        best = min(able, key=lambda swap: abs(EXACT.subtract(off, swap.gain)), default=None)
+        if best is None or len(done) == MOST_SWAPS:
+            return []
+        left = EXACT.subtract(off, best.gain)
+        if abs(left) >= abs(off):
+            return []
+        off = left
+        done.append(best)
+        del open_[best.closed.trade_id], pairs[best.waits.trade_id]
+        open_[best.waits.trade_id] = best.waits
+        pairs[best.closed.trade_id] = (best.posted, best.closed)
+    return done
+
+
+def _swaps(
+    waiting: Iterable[LateFee], pairs: Iterable[tuple[PostedFee, LateFee]]
+) -> Iterator[Swap]:
+    """Every trade that waits in the place of every one that it may be taken for."""
+    by_guess = sorted(waiting, key=lambda one: one.guess)
+    guesses = [one.guess for one in by_guess]
+    for fee, trade in pairs:
+        low = bisect_left(guesses, EXACT.subtract(fee.fee, trade.slack))
+        high = bisect_right(guesses, EXACT.add(fee.fee, trade.slack))
+        for one in by_guess[low:high]:
+            if one.slack == trade.slack and one.guess != trade.guess and may_be_of(fee, one):
+                yield Swap(fee, replace(one, ref=fee.ref), replace(trade, ref=""))
 
 
 def may_be_of(posted: PostedFee, trade: LateFee) -> bool:

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from arbit.domain.account import FEE_POSTED, Flow
+from arbit.domain.account import FEE_POSTED, Balance, Flow
 from arbit.domain.money import BPS, EXACT, plain
 from arbit.domain.order import Trade, total
 from arbit.domain.records import LateFee, PostedFee, PostedState
 from arbit.domain.triangle import Side
-from arbit.execution.fee_fit import DAYS_NS, fit, fits, may_be_of
+from arbit.execution.fee_fit import DAYS_NS, fit, fits, may_be_of, swapped
 from arbit.execution.setup import MS, EngineSetup
 from arbit.execution.works import Pad
 from arbit.ledger import Ledger, late_fee
@@ -27,6 +27,7 @@ MAX_WAITING = 20_000  # trades whose fees wait; beyond, nothing new begins
 MAX_STATED = 500  # trades, the newest, whose fees were stated and may be paired anew
 MAX_LEFT = 100  # posted fees that fit nothing and are tried again
 OVERDUE_NS = 5 * 86_400_000 * MS  # a fee is posted within days: later it is told once
+FAR = 4  # times the slack: beyond, no other pairs of fees and trades would explain a difference
 LAST_TIERS = 5  # trades, the newest, that may have been at another rate than those before
 
 
@@ -109,6 +110,19 @@ class LateFees:
         every_ns = self._setup.fees_posted_every_ns
         wait_ns = min(AGAIN_NS, every_ns) if self._seen_ns else every_ns
         self._due_ns = self._setup.now_ns + wait_ns
+
+    def agree(self, pad: Pad, balances: Mapping[str, Balance]) -> None:
+        """Where a balance is beyond the slack, see whether other pairs of fees and trades fit."""
+        ledger = self._setup.ledger
+        for asset, balance in balances.items():
+            off, slack = ledger.drift(asset, balance.total), ledger.slack(asset)
+            if not slack or abs(off) <= slack or abs(off) > FAR * slack:
+                continue
+            waiting = [one for one in ledger.late_fees if one.asset == asset]
+            for swap in swapped(off, waiting[:MAX_STATED], self._pairs(asset)):
+                self._close(pad, swap.waits)
+                self._close(pad, swap.closed)
+                self._post(pad, swap.posted, swap.gain)
 
     def strange(self, pad: Pad, opened_ns: int) -> Strange | None:
         """What still fits nothing some seconds after it was first seen, once."""
@@ -200,27 +214,30 @@ class LateFees:
         return left
 
     def _settle(self, pad: Pad, fees: Sequence[PostedFee], waiting: Sequence[LateFee]) -> None:
-        groups: dict[str, list[LateFee]] = {}
-        for late in self._stated.values():
-            groups.setdefault(late.ref, []).append(late)
-        pairs = [
-            (self._mine[ref], group[0])
-            for ref, group in groups.items()
-            if ref in self._mine
-            and group[0].asset == fees[0].asset
-            and fits(self._mine[ref].fee, group[:1])
-        ]
-        found = fit(fees, waiting, pairs)
+        found = fit(fees, waiting, self._pairs(fees[0].asset))
         for late in found.late.values():
             self._close(pad, late)
         for posted, off in found.booked:
             self._mine[posted.ref] = replace(posted, state=PostedState.FITS)
             pad.posted_fees[posted.ref] = self._mine[posted.ref]
             self._seen_ns.pop(posted.ref, None)
-            postings = late_fee(posted.ref, posted.asset, off, posted.at_ns)
-            self._setup.ledger.apply(postings)
-            pad.postings += postings
+            self._post(pad, posted, off)
         self._forget()
+
+    def _pairs(self, asset: str) -> list[tuple[PostedFee, LateFee]]:
+        """Each fee of the asset that was posted for one trade alone, with that trade."""
+        return [
+            (self._mine[late.ref], late)
+            for late in self._stated.values()
+            if late.asset == asset
+            and late.ref in self._mine
+            and fits(self._mine[late.ref].fee, (late,))
+        ]
+
+    def _post(self, pad: Pad, posted: PostedFee, amount: Decimal) -> None:
+        postings = late_fee(posted.ref, posted.asset, amount, posted.at_ns)
+        self._setup.ledger.apply(postings)
+        pad.postings += postings
 
     def _close(self, pad: Pad, late: LateFee) -> None:
         pad.late_fees[late.trade_id] = late

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
+from arbit.domain.account import Flow
 from arbit.domain.order import Trade
 from arbit.execution.ids import ours
 from arbit.execution.rounding import bound
 from arbit.execution.setup import EngineSetup
 from arbit.risk.breaker import Reason
+
+
+def rows_of(trades: Iterable[Trade]) -> list[Flow]:
+    """What trades moved, as flows, where the venue lists no rows: fees are reckoned there."""
+    return [
+        Flow(f"{one.trade_id}:{n}", asset, amount, "trade", one.at_ns, one.trade_id)
+        for one in trades
+        if one.fee_slack is not None
+        for n, (asset, amount) in enumerate(one.moves(*one.symbol.split("/", 1)))
+    ]
 
 
 class Strangers:

@@ -14,12 +14,14 @@ from typing import Any
 from arbit.domain.errors import BrokenRule
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.order import OrderState
-from arbit.domain.records import OF_TRADES, Book
+from arbit.domain.records import OF_TRADES, Book, PostedState
 from arbit.persistence import rows
 from arbit.persistence.journal import connect
 from arbit.persistence.locks import EPOCH
 from arbit.persistence.migrate import quick_check
 from arbit.persistence.types import money_of
+
+LATE_FEE = "late_fee"  # the kind of a posting: what a posted fee took otherwise than reckoned
 
 
 @dataclass(slots=True)
@@ -53,7 +55,9 @@ def check(path: Path) -> Checked:
             trades: set[Key] = set()
             filled = _fills(checked, each("fills"), trades)
             _orders(checked, each("orders"), cycles, filled)
-            _ledger(checked, each("ledger"), trades)
+            lines: dict[Key, Decimal] = {}
+            _ledger(checked, each("ledger"), trades, lines)
+            _late_fees(checked, (each("fee_pending"), each("fee_posted")), lines)
             _runs(checked, each("runs"))
         except sqlite3.Error as error:
             checked.findings.append(f"the database cannot be read any further: {error}")
@@ -127,7 +131,13 @@ def _disagrees(state: OrderState, qty: Decimal, filled: Decimal) -> str:
     return "" if agrees.get(state, not some) else said
 
 
-def _ledger(checked: Checked, found: Iterator[dict[str, Any]], trades: set[Key]) -> None:
+def _ledger(
+    checked: Checked,
+    found: Iterator[dict[str, Any]],
+    trades: set[Key],
+    lines: dict[Key, Decimal],
+) -> None:
+    """Each line; what late fees took otherwise than reckoned is added up in `lines`."""
     sums: dict[tuple[str, str, str], Decimal] = {}
     for row in found:
         try:
@@ -137,6 +147,9 @@ def _ledger(checked: Checked, found: Iterator[dict[str, Any]], trades: set[Key])
             checked.findings.append(f"ledger line {row['n']}: cannot be read: {error}")
             continue
         sums[key] = EXACT.add(sums.get(key, ZERO), amount)
+        if row["kind"] == LATE_FEE and row["book"] == Book.WALLET.value:
+            late = (row["account"], row["asset"])
+            lines[late] = EXACT.add(lines.get(late, ZERO), amount)
         if row["kind"] in OF_TRADES and (row["account"], row["ref"]) not in trades:
             checked.findings.append(f"ledger line {row['n']}: its trade {row['ref']} is missing")
     totals: dict[Key, Decimal] = {}
@@ -147,6 +160,42 @@ def _ledger(checked: Checked, found: Iterator[dict[str, Any]], trades: set[Key])
     for (account, asset), left in totals.items():
         if left:
             checked.findings.append(f"ledger of {account}: {asset} is off by {plain(left)}")
+
+
+def _late_fees(
+    checked: Checked,
+    found: tuple[Iterator[dict[str, Any]], Iterator[dict[str, Any]]],
+    lines: dict[Key, Decimal],
+) -> None:
+    """What was reckoned and what was posted differ, by asset, by what is booked."""
+    posted: set[Key] = set()
+    off: dict[Key, Decimal] = {asset: EXACT.minus(amount) for asset, amount in lines.items()}
+    late_rows, posted_rows = found
+    for row in posted_rows:
+        try:
+            fee = rows.posted_fee_of(row)
+        except (BrokenRule, ValueError) as error:
+            checked.findings.append(f"posted fee {row['ref']}: cannot be read: {error}")
+            continue
+        if fee.state is PostedState.FITS:
+            posted.add((row["account"], fee.ref))
+            asset = (row["account"], fee.asset)
+            off[asset] = EXACT.subtract(off.get(asset, ZERO), fee.fee)
+    for row in late_rows:
+        try:
+            late = rows.late_fee_of(row)
+        except BrokenRule as error:
+            checked.findings.append(f"fee of {row['trade_id']}: cannot be read: {error}")
+            continue
+        asset = (row["account"], late.asset)
+        if (row["account"], late.ref) in posted:
+            off[asset] = EXACT.add(off.get(asset, ZERO), late.guess)
+        elif late.ref and not late.ref.startswith("accepted:"):
+            checked.findings.append(f"fee of {late.trade_id}: {late.ref} was not posted")
+    for (account, name), left in off.items():
+        if left:
+            said = f"late fees of {account}: {name} is booked {plain(left)} otherwise than posted"
+            checked.findings.append(said)
 
 
 def _runs(checked: Checked, found: Iterator[dict[str, Any]]) -> None:
