@@ -53,6 +53,7 @@ class Ledger:
         self._sums = dict(sums or {})
         self._late_fees: dict[str, LateFee] = {}
         self._slacks: dict[str, Decimal] = {}
+        self._loose: dict[str, Decimal] = {}
         for fee in late_fees:
             self.fee_waits(fee)
         self._holds: dict[str, dict[str, Decimal]] = {}
@@ -98,7 +99,8 @@ class Ledger:
 
     def slack(self, asset: str) -> Decimal:
         """By how much the venue's balance may differ for the fees that it has not stated yet."""
-        return self._slacks.get(asset, ZERO)
+        slack = self._slacks.get(asset, ZERO)
+        return _BOOKS.add(slack, self._loose[asset]) if slack and asset in self._loose else slack
 
     def deviation(self, asset: str) -> Decimal:
         """How far trading has moved the asset, closed results of start assets apart."""
@@ -163,12 +165,16 @@ class Ledger:
         """A trade's fee is reckoned, and waits for the venue's figure."""
         self.fee_stated(fee.trade_id)
         self._late_fees[fee.trade_id] = fee
-        self._slacks[fee.asset] = _BOOKS.add(self.slack(fee.asset), fee.slack)
+        self._slacks[fee.asset] = _BOOKS.add(self._slacks.get(fee.asset, ZERO), fee.slack)
 
     def fee_stated(self, trade_id: str) -> None:
         """The trade's fee waits no more."""
         if (fee := self._late_fees.pop(trade_id, None)) is not None:
-            self._slacks[fee.asset] = _BOOKS.subtract(self.slack(fee.asset), fee.slack)
+            self._slacks[fee.asset] = _BOOKS.subtract(self._slacks[fee.asset], fee.slack)
+
+    def fees_loose(self, amounts: Mapping[str, Decimal]) -> None:
+        """By how much more the fees that wait may differ, by asset: which they are is not sure."""
+        self._loose = dict(amounts)
 
     def hold(self, ref: str, asset: str, amount: Decimal) -> None:
         """Keep so much of the asset for `ref`, instead of what was kept of it before."""

@@ -50,8 +50,12 @@ def fit(
     posted: Iterable[PostedFee],
     waiting: Iterable[LateFee],
     stated: Sequence[tuple[PostedFee, LateFee]] = (),
+    loose: Decimal = ZERO,
 ) -> Fitted:
-    """Fit what can be, all of one asset. `stated` are pairs from before, of a fee and a trade."""
+    """Fit what can be, all of one asset. `stated` are pairs from before, of a fee and a trade.
+
+    `loose` is by how much what waits may differ beside its slacks: see `LateFees`.
+    """
     found = Fitted()
     left = sorted(posted, key=lambda one: (one.at_ns, one.ref))
     open_ = {one.trade_id: one for one in sorted(waiting, key=_age)}
@@ -72,14 +76,13 @@ def fit(
         pairs = _paired_anew(found, fee, open_, pairs)
         if pairs and pairs[-1][0] is fee:
             left.remove(fee)
-    _all_together(found, left, open_)
+    _all_together(found, left, open_, loose)
     return found
 
 
-def fits(fee: Decimal, trades: Sequence[LateFee]) -> bool:
+def fits(fee: Decimal, trades: Sequence[LateFee], loose: Decimal = ZERO) -> bool:
     """Whether the fee is what was reckoned for these trades, within their slacks."""
-    off = abs(EXACT.subtract(fee, total(one.guess for one in trades)))
-    return off <= total(one.slack for one in trades)
+    return _off(fee, trades) <= EXACT.add(total(one.slack for one in trades), loose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +237,9 @@ def _paired_anew(
     return [*anew.values(), last]
 
 
-def _all_together(found: Fitted, left: list[PostedFee], waiting: Open) -> None:
+def _all_together(found: Fitted, left: list[PostedFee], waiting: Open, loose: Decimal) -> None:
     able = [one for one in waiting.values() if all(may_be_of(fee, one) for fee in left)]
-    if not left or not able or not fits(total(fee.fee for fee in left), able):
+    if not left or not able or not fits(total(fee.fee for fee in left), able, loose):
         return
     for fee in left[1:]:
         found.booked.append((fee, EXACT.minus(fee.fee)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arbit.domain.account import FEE_POSTED, Balance, Flow
-from arbit.domain.money import BPS, EXACT, plain
+from arbit.domain.money import BPS, EXACT, ZERO, plain
 from arbit.domain.order import Trade, total
 from arbit.domain.records import LateFee, PostedFee, PostedState
 from arbit.domain.triangle import Side
@@ -107,6 +107,7 @@ class LateFees:
             pad.posted_fees[posted.ref] = posted
         for asset, fees in left.items():
             self._settle(pad, fees, waiting.get(asset, []))
+        self._setup.ledger.fees_loose(self._loose())
         every_ns = self._setup.fees_posted_every_ns
         wait_ns = min(AGAIN_NS, every_ns) if self._seen_ns else every_ns
         self._due_ns = self._setup.now_ns + wait_ns
@@ -214,7 +215,8 @@ class LateFees:
         return left
 
     def _settle(self, pad: Pad, fees: Sequence[PostedFee], waiting: Sequence[LateFee]) -> None:
-        found = fit(fees, waiting, self._pairs(fees[0].asset))
+        asset = fees[0].asset
+        found = fit(fees, waiting, self._pairs(asset), self._loose().get(asset, ZERO))
         for late in found.late.values():
             self._close(pad, late)
         for posted, off in found.booked:
@@ -223,6 +225,21 @@ class LateFees:
             self._seen_ns.pop(posted.ref, None)
             self._post(pad, posted, off)
         self._forget()
+
+    def _loose(self) -> dict[str, Decimal]:
+        """The slacks of the newest trades whose fees were posted several together, by asset.
+
+        Which trades those are follows from sums: one that waits may be of them in truth, and one
+        of them may wait. While something of the asset waits, it may differ by so much more.
+        """
+        count: dict[str, int] = {}
+        for late in self._stated.values():
+            count[late.ref] = count.get(late.ref, 0) + 1
+        found: dict[str, Decimal] = {}
+        for late in self._stated.values():
+            if count[late.ref] > 1 and late.ref in self._mine:
+                found[late.asset] = EXACT.add(found.get(late.asset, ZERO), late.slack)
+        return found
 
     def _pairs(self, asset: str) -> list[tuple[PostedFee, LateFee]]:
         """Each fee of the asset that was posted for one trade alone, with that trade."""

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from arbit.domain.account import Flow
 from arbit.domain.errors import UserError
-from arbit.domain.records import Batch
-from arbit.ledger import flow, opening
+from arbit.domain.records import Batch, LateFee, PostedFee, PostedState
+from arbit.ledger import flow, late_fee, opening
 from arbit.persistence.check import check
 from tests.unit.persistence.made import ACCOUNT, NOON_NS, OTHER, D, a_cycle, opened
 
@@ -79,3 +80,52 @@ def test_a_check_changes_nothing(tmp_path: Path) -> None:
     before = path.read_bytes()
     check(path)
     assert path.read_bytes() == before
+
+
+def late(folder: Path) -> Path:
+    """Two trades of which one fee was posted, a unit more than reckoned, and one waits."""
+    fees = [replace(LATE, trade_id=f"t000{n}") for n in range(2)]
+    posted = PostedFee("F1", "", "BTC", D("0.000001001"), NOON_NS, PostedState.FITS)
+    with opened(folder) as journal:
+        for number in range(2):
+            journal.write(a_cycle(number))
+        journal.write(Batch(late_fees=tuple(fees)))
+        journal.write(
+            Batch(
+                late_fees=(replace(fees[0], ref="F1"),),
+                posted_fees=(posted,),
+                postings=late_fee("F1", "BTC", D("-0.000000001"), NOON_NS),
+            )
+        )
+    return folder / "arbit.db"
+
+
+LATE = LateFee("t", "BTC/USD", "BTC", D("0.000001"), D("0.000000001"), D("0.001"), NOON_NS)
+LATE_DAMAGES = {
+    "DELETE FROM fee_posted": "fee of t0000: F1 was not posted",
+    "DELETE FROM fee_pending": "BTC is booked -0.000001000 otherwise than posted",
+    "UPDATE fee_posted SET fee='0.000001002'": "BTC is booked -0.000000001 otherwise than posted",
+    "DELETE FROM ledger WHERE kind='late_fee'": "BTC is booked -0.000000001 otherwise than posted",
+    "UPDATE fee_posted SET fee='much'": "posted fee F1: cannot be read",
+    "UPDATE fee_posted SET state='lost'": "posted fee F1: cannot be read",
+    "UPDATE fee_pending SET guess='much' WHERE ref=''": "fee of t0001: cannot be read",
+}
+
+
+def test_late_fees_that_were_booked_as_posted_have_no_findings(tmp_path: Path) -> None:
+    assert check(late(tmp_path)).findings == []
+
+
+@pytest.mark.parametrize("damage", LATE_DAMAGES)
+def test_late_fees_that_were_booked_otherwise_are_found(tmp_path: Path, damage: str) -> None:
+    path = late(tmp_path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(damage)
+    assert any(LATE_DAMAGES[damage] in one for one in check(path).findings)
+
+
+def test_what_an_operator_accepted_is_no_finding(tmp_path: Path) -> None:
+    path = late(tmp_path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE fee_pending SET ref='accepted:1:BTC' WHERE ref=''")
+    assert check(path).findings == []

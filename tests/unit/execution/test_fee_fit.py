@@ -1,0 +1,90 @@
+"""Which trades a posted fee stands for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from arbit.domain.records import LateFee, PostedFee
+from arbit.execution.fee_fit import DAYS_NS, FEW, fit, swapped
+
+D = Decimal
+
+
+def waits(name: str, guess: int, at_ns: int = 1, symbol: str = "BTC/USD") -> LateFee:
+    return LateFee(name, symbol, "BTC", D(guess), D(1), D(guess) * 400, at_ns)
+
+
+def posted(ref: str, fee: int, at_ns: int = 10, symbol: str = "") -> PostedFee:
+    return PostedFee(ref, symbol, "BTC", D(fee), at_ns)
+
+
+def closed(fees: list[PostedFee], trades: list[LateFee]) -> dict[str, str]:
+    return {one.trade_id: one.ref for one in fit(fees, trades).late.values()}
+
+
+def test_of_trades_that_fit_alike_the_oldest_is_taken() -> None:
+    trades = [waits("late", 100, 3), waits("old", 100, 1), waits("mid", 100, 2)]
+    assert closed([posted("F", 101)], trades) == {"old": "F"}
+    assert closed([posted("F", 100), posted("G", 99)], trades) == {"old": "F", "mid": "G"}
+
+
+@pytest.mark.parametrize(("fee", "fits"), [(98, False), (99, True), (101, True), (102, False)])
+def test_the_amount_must_be_within_the_slack(fee: int, *, fits: bool) -> None:
+    assert bool(closed([posted("F", fee)], [waits("T", 100)])) is fits
+
+
+def test_a_market_that_is_named_must_be_the_trades_own() -> None:
+    trades = [waits("T", 100)]
+    assert closed([posted("F", 100, symbol="ETH/BTC")], trades) == {}
+    assert closed([posted("F", 100, symbol="BTC/USD")], trades) == {"T": "F"}
+
+
+def test_a_fee_is_not_of_a_trade_that_came_days_after_it() -> None:
+    assert closed([posted("F", 100, at_ns=0)], [waits("T", 100, DAYS_NS)]) == {}
+    assert closed([posted("F", 100, at_ns=0)], [waits("T", 100, DAYS_NS - 1)]) == {"T": "F"}
+
+
+def test_all_that_waits_or_what_follows_each_other_or_any_few() -> None:
+    trades = [waits(f"T{n}", 100 * (n + 1) + n * n, n) for n in range(6)]
+    guess = {one.trade_id: int(one.guess) for one in trades}
+    for names in (["T0", "T1", "T2", "T3", "T4", "T5"], ["T2", "T3", "T4"], ["T0", "T3", "T5"]):
+        fee = posted("F", sum(guess[one] for one in names))
+        assert closed([fee], trades) == dict.fromkeys(names, "F")
+
+
+def test_the_search_for_any_few_ends() -> None:
+    trades = [waits(f"T{n:02d}", 1_000 + 10 * n, n) for n in range(FEW + 20)]
+    assert closed([posted("F", 12_345)], trades) == {}
+
+
+def test_what_was_taken_for_another_is_paired_anew_when_a_fee_fits_nothing_else() -> None:
+    first, second = waits("A", 100, 1), waits("B", 101, 2)
+    early = fit([posted("F", 100)], [first, second])
+    assert set(early.late) == {"A"}
+    pairs = [(posted("F", 100), early.late["A"])]
+    then = fit([posted("G", 99, 11)], [second], pairs)
+    assert {one.trade_id: one.ref for one in then.late.values()} == {"A": "G", "B": "F"}
+    assert then.booked == [(posted("G", 99, 11), D(2))]
+
+
+def test_a_balance_that_fits_other_pairs_makes_them_anew() -> None:
+    taken, left = replace(waits("A", 100, 1), ref="F"), waits("B", 101, 2)
+    (swap,) = swapped(D(2), [left], [(posted("F", 100), taken)])
+    assert (swap.closed.trade_id, swap.closed.ref) == ("B", "F")
+    assert (swap.waits.trade_id, swap.waits.ref) == ("A", "")
+    assert swap.gain == 1
+    assert swapped(D(1), [left], [(posted("F", 100), taken)]) == []
+    assert swapped(D(4), [left], [(posted("F", 100), taken)]) == []
+    assert swapped(D(-2), [left], [(posted("F", 100), taken)]) == []
+
+
+def test_at_last_all_that_was_posted_is_held_against_all_that_waits() -> None:
+    trades = [waits("A", 100, 1), waits("B", 200, 2), waits("C", 400, 3)]
+    fees = [posted("F", 150), posted("G", 549)]
+    found = fit(fees, trades)
+    assert set(found.late) == {"A", "B", "C"}
+    assert sum(off for _, off in found.booked) == 1
+    assert {one.ref for one, _ in found.booked} == {"F", "G"}
