@@ -56,8 +56,8 @@ def test_all_that_waits_or_what_follows_each_other_or_any_few() -> None:
 
 
 def test_the_search_for_any_few_ends() -> None:
-    trades = [waits(f"T{n:02d}", 1_000 + 10 * n, n) for n in range(FEW + 20)]
-    assert closed([posted("F", 12_345)], trades) == {}
+    trades = [waits(f"T{n:02d}", 1_000 * (n + 1), n) for n in range(FEW + 20)]
+    assert closed([posted("F", 40_500)], trades) == {}
 
 
 def test_what_was_taken_for_another_is_paired_anew_when_a_fee_fits_nothing_else() -> None:
