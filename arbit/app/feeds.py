@@ -29,6 +29,7 @@ from arbit.venues.kraken.feed import KrakenFeed, KrakenFeedSetup, Surroundings
 from arbit.venues.kraken.parse import Instrument
 from arbit.venues.looks import LookingReader
 
+LOOK_S = 4.0  # for one look at Alpaca's books: an older answer would prove nothing any more
 KRAKEN_WS_URL = "wss://ws.kraken.com/v2"
 
 
@@ -117,7 +118,7 @@ def _alpaca_side(
     keys, plan = keys_of(venue), venue.alpaca_plan.value
     hosts = AlpacaHosts(
         Http(at.rest_url, keys, Budget(TRADING_PER_MIN), clock),
-        Http(at.data_url, keys, Budget(DATA_PER_MIN[plan]), clock),
+        Http(at.data_url, keys, Budget(DATA_PER_MIN[plan]), clock, total_s=LOOK_S),
     )
     catalog = AlpacaCatalog(hosts.trading)
     reader = AlpacaReader(hosts.data, catalog, venue.alpaca_data_location.value, clock)

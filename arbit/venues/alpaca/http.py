@@ -67,8 +67,9 @@ class Keys:
 class Answer:
     """What came back to a request that left at monotonic `sent_ns`; whole at `heard_ns`.
 
-    `date` is the header Date (empty without one), `remaining` and `reset_s` those of the rate
-    limit (requests left, and seconds since 1970 at which the limit begins anew).
+    `date` is the header Date (empty without one); `limit`, `remaining` and `reset_s` are those of
+    the rate limit (requests of a minute, how many of them are left, and the second since 1970 at
+    which it begins anew).
     """
 
     status: int
@@ -76,6 +77,7 @@ class Answer:
     sent_ns: int
     heard_ns: int
     date: str = ""
+    limit: int | None = None
     remaining: int | None = None
     reset_s: int | None = None
 
@@ -243,6 +245,7 @@ class Http:
             sent_ns=sent_ns,
             heard_ns=self.clock.monotonic_ns(),
             date=headers.get("Date", ""),
+            limit=_count(headers.get("X-RateLimit-Limit")),
             remaining=_count(headers.get("X-RateLimit-Remaining")),
             reset_s=_count(headers.get("X-RateLimit-Reset")),
         )
@@ -250,7 +253,7 @@ class Http:
     def _heed(self, answer: Answer) -> None:
         now_ns = answer.heard_ns
         if answer.remaining is not None:
-            self.budget.told(answer.remaining, now_ns)
+            self.budget.told(answer.remaining, now_ns, answer.limit)
         if answer.status == TOO_MANY:
             wait_ns = TOO_MANY_NS
             if answer.reset_s is not None:

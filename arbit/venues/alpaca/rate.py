@@ -27,8 +27,8 @@ class Budget:
     """
 
     def __init__(self, per_min: int = TRADING_PER_MIN) -> None:
-        self._most = max(1, min(per_min, MOST_PER_MIN) - HEADROOM)
-        self._open = max(1, self._most - int(self._most * RESERVED))
+        self._configured = per_min
+        self._allow(per_min)
         self._sent: deque[int] = deque()
         self._away_until_ns = 0
 
@@ -54,16 +54,25 @@ class Budget:
         self._forget(now_ns)
         self._sent.append(now_ns)
 
-    def told(self, remaining: int, now_ns: int) -> None:
-        """The venue says how many are left: others may use this account too. Believed if fewer."""
+    def told(self, remaining: int, now_ns: int, limit: int | None = None) -> None:
+        """The venue says how many are left, and of how many: believed where that is less than ours.
+
+        Others may use this account too, and a plan may allow less than was thought.
+        """
+        if limit is not None:
+            self._allow(min(self._configured, limit))
         self._forget(now_ns)
-        fewer = self._most - len(self._sent) - max(0, remaining)
-        self._sent.extend([now_ns] * max(0, fewer))
+        used = min(self._most, self._most + HEADROOM - remaining)
+        self._sent.extend([now_ns] * (used - len(self._sent)))
 
     def stay_away(self, wait_ns: int, now_ns: int) -> None:
         """The venue says too many (429): nothing leaves for so long, a minute at most."""
         until_ns = now_ns + min(wait_ns, MINUTE_NS)
         self._away_until_ns = max(self._away_until_ns, until_ns)
+
+    def _allow(self, per_min: int) -> None:
+        self._most = max(1, min(per_min, MOST_PER_MIN) - HEADROOM)
+        self._open = max(1, self._most - int(self._most * RESERVED))
 
     def _forget(self, now_ns: int) -> None:
         sent = self._sent

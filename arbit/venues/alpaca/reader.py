@@ -22,6 +22,7 @@ from arbit.venues.looks import DepthLook, LookingReader, StatusLook, TopsLook, w
 MOST_SYMBOLS = 100  # of one question
 MOST_LEVELS = 20_000  # a side
 REFUSED_NS = 30_000_000_000  # a symbol that the venue refuses is not asked about again before this
+KEY_REFUSED = ("401", "403")  # then it is not about a symbol
 GAP_NS = 500_000_000  # between two questions: within what any plan leaves to those that can wait
 
 
@@ -70,7 +71,9 @@ class AlpacaReader:
             part = asked[at : at + MOST_SYMBOLS]
             try:
                 found.update(await self._ask(part))
-            except VenueRefused:
+            except VenueRefused as error:
+                if error.text.startswith(KEY_REFUSED) or len(part) == 1:
+                    raise
                 found.update(await self._one_by_one(part))
         return {symbol: found[symbol] for symbol in asked if symbol in found}
 

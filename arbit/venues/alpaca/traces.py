@@ -17,7 +17,7 @@ from arbit.venues.alpaca.levels import units_of
 from arbit.venues.looks import DepthLook
 
 SECOND_NS = 1_000_000_000
-MEMORY_NS = 5 * SECOND_NS  # how far behind the stream an answer may be
+MEMORY_NS = 15 * SECOND_NS  # how far behind the stream an answer may be
 MOST_STATES = 1_024
 AHEAD_NS = SECOND_NS  # how far ahead of the stream it may be
 LEVELS = 10  # a side, that are compared

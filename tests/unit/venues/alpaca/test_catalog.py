@@ -238,10 +238,15 @@ async def test_a_symbol_that_the_venue_refuses_does_not_spoil_the_others() -> No
 async def test_when_every_symbol_is_refused_that_is_said() -> None:
     no = VenueRefused("403 forbidden.")
     reader, data, _ = reading(no, no)
+    with pytest.raises(VenueRefused, match="forbidden"):
+        await reader.look_books(["A/B", "C/D"])
+    assert len(data.asked) == 1  # it is the key, and not a symbol
+    bad = VenueRefused("400 invalid symbol: A/B")
+    reader, data, _ = reading(bad, bad, bad)
     for _ in range(2):
         with pytest.raises(VenueRefused):
-            await reader.look_books(["A/B"])
-    assert len(data.asked) == 2
+            await reader.look_books(["A/B", "C/D"])
+    assert len(data.asked) == 3
 
 
 async def test_watched_books_are_asked_for_together_and_each_answer_is_given_once() -> None:

@@ -65,3 +65,29 @@ def test_a_venue_that_says_too_many_is_left_alone_for_so_long_and_a_minute_at_mo
     budget.stay_away(3_000 * SECOND_NS, START_NS)
     assert budget.wait_ns(START_NS, reserved=True) == MINUTE_NS
     assert budget.may(START_NS + MINUTE_NS)
+
+
+def test_a_limit_that_is_lower_than_was_thought_is_believed_and_a_higher_one_is_not_used() -> None:
+    budget = Budget(10_000)
+    budget.spend(START_NS)
+    budget.told(199, START_NS, 200)
+    left = 0
+    while budget.may(START_NS):
+        budget.spend(START_NS)
+        left += 1
+    assert left == 131
+    budget = Budget(200)
+    budget.told(999, START_NS, 1_000)
+    spend(budget, 198)
+    assert not budget.may(START_NS, reserved=True)
+
+
+def test_what_others_use_of_this_account_counts() -> None:
+    budget = Budget(200)
+    budget.spend(START_NS)
+    budget.told(100, START_NS, 200)
+    left = 0
+    while budget.may(START_NS, reserved=True):
+        budget.spend(START_NS)
+        left += 1
+    assert left == 98
