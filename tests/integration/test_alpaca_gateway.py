@@ -239,3 +239,13 @@ async def test_reads_that_lag_never_make_an_accepted_order_never() -> None:
         settled = await rig.settled(rig.overdue(intent), outcome)
         assert settled.state is OrderState.FILLED
         rig.check(settled)
+
+
+async def test_too_many_requests_is_a_refusal_that_is_waited_out() -> None:
+    async with gatewayed() as rig:
+        rig.sandbox.faults.set("rate_limited", path="/v2/orders")
+        outcome = await rig.order()
+        assert (outcome.state, outcome.remedy) == (OrderState.REJECTED, Remedy.BACK_OFF)
+        assert rig.gateway.unready().startswith("told to wait")
+        assert (await rig.order()).reason.startswith("not sent: told to wait")
+        assert rig.true_orders() == {}

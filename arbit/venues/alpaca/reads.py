@@ -92,7 +92,9 @@ class AlpacaReads:
         raise VenueUnreachable("balances: money moves all the time")
 
     async def _free_cash(self) -> Decimal:
+        """AccountUnfit when the account may not trade any more."""
         body, _answer = await self._http.question(ACCOUNT)
+        refuse_unfit(body)
         return amount_of(object_of(body, "account").get("cash"), "cash")
 
     @staticmethod

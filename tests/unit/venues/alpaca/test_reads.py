@@ -235,6 +235,8 @@ async def test_an_account_that_cannot_trade_is_unfit_in_one_line(change: Body, w
         await scene.side.admitted(["BTC/USD"])
     assert str(caught.value).startswith(words)
     assert "\n" not in str(caught.value)
+    with pytest.raises(AccountUnfit):  # and is no account to be traded on with, later
+        await scene.reader.balances()
 
 
 async def test_an_account_that_can_trade_is_admitted_with_a_note_on_its_key() -> None:
