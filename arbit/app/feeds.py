@@ -16,7 +16,7 @@ from arbit.venues.alpaca.feed import AlpacaFeed, AlpacaFeedSetup
 from arbit.venues.alpaca.feed import Surroundings as AlpacaSurroundings
 from arbit.venues.alpaca.http import Http
 from arbit.venues.alpaca.rate import DATA_PER_MIN, TRADING_PER_MIN, Budget
-from arbit.venues.alpaca.reader import AlpacaReader
+from arbit.venues.alpaca.reader import AlpacaReader, WatchedReader
 from arbit.venues.alpaca.traces import LEVELS as COMPARED_LEVELS
 from arbit.venues.ccxt.catalog import catalog_for
 from arbit.venues.ccxt.client import RestClient
@@ -164,11 +164,17 @@ def make_feed(parts: FeedParts) -> MarketFeed:
         parts.clock,
         parts.publish,
         parts.markets,
-        parts.rest.reader,
+        _polled(parts),
     )
     if isinstance(feed, KrakenCcxtFeed):
         feed.learn = parts.learn
     return feed
+
+
+def _polled(parts: FeedParts) -> LookingReader:
+    """Whom a feed that polls asks: of Alpaca, one question about all that it polls."""
+    reader = parts.rest.reader
+    return WatchedReader(reader, (), parts.clock) if isinstance(reader, AlpacaReader) else reader
 
 
 def native_feed(parts: FeedParts) -> KrakenFeed:

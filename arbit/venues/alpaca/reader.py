@@ -142,7 +142,7 @@ class WatchedReader:
     """A `LookingReader` of the watched symbols alone, all of them in one question.
 
     Questions are at least `gap_ns` apart; who asks in between is given what the last one brought,
-    once each. `heard` is told every answer.
+    once each. A symbol that is asked for is watched from then on. `heard` is told every answer.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class WatchedReader:
     ) -> None:
         self.heard: Callable[[Mapping[str, DepthLook]], None] = lambda _: None
         self._reader = reader
-        self._symbols = tuple(symbols)
+        self._symbols = dict.fromkeys(symbols)
         self._clock = clock
         self._gap_ns = gap_ns
         self._turn = asyncio.Lock()
@@ -172,6 +172,8 @@ class WatchedReader:
         """One watched book. VenueRefused for one that the venue does not tell."""
         async with self._turn:
             batch = self._last
+            if symbol not in self._symbols and len(self._symbols) < MOST_SYMBOLS:
+                self._symbols[symbol], batch = None, None
             young = batch is not None and self._clock.monotonic_ns() - batch.sent_ns < self._gap_ns
             if batch is None or not young or symbol in batch.given:
                 batch = await self._renewed()
@@ -201,7 +203,7 @@ class WatchedReader:
         if self.asked_ns and wait_ns > 0:
             await self._clock.sleep(wait_ns / 1e9)
         self.asked_ns = self._clock.monotonic_ns()
-        books = await self._reader.look_books(self._symbols)
+        books = await self._reader.look_books(tuple(self._symbols))
         sent_ns = min((look.sent_ns for look in books.values()), default=self.asked_ns)
         self._last = _Batch(sent_ns, books, set())
         self.heard(books)

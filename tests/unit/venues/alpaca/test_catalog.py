@@ -263,3 +263,14 @@ async def test_watched_books_are_asked_for_together_and_each_answer_is_given_onc
     await clock.advance(0.02)
     assert str(again.result().bids[0].price) == "99.2"
     assert heard == [["A/B", "C/D"]] * 2
+
+
+async def test_a_symbol_that_is_asked_for_is_watched_from_then_on() -> None:
+    reader, data, clock = reading(*[books_of("A/B", "C/D")] * 3)
+    watched = WatchedReader(reader, (), clock)
+    for symbol in ("A/B", "C/D"):
+        asking = asyncio.ensure_future(watched.look_depth(symbol, 9))
+        await clock.advance(0.5)
+        await asking
+    await asyncio.gather(*(watched.look_depth(symbol, 9) for symbol in ("A/B", "C/D")))
+    assert [one["symbols"] for _, one in data.asked] == ["A/B", "A/B,C/D", "A/B,C/D"]
