@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Protocol
 
 from picows import (
@@ -16,8 +18,10 @@ from picows import (
 )
 
 from arbit.domain.errors import VenueUnreachable
+from arbit.venues.slices import Slices
 
 CONNECT_TIMEOUT_S = 8.0
+KEPT_BYTES = 128 * 1024  # by the system, of what was not read yet; some systems keep the double
 # A port or a host name that cannot be is a ValueError or an OverflowError of the socket module.
 _NO_SOCKET = (
     *(OSError, WSError, TimeoutError, asyncio.InvalidStateError),
@@ -83,6 +87,7 @@ class _Listener(WSListener):
 
     def __init__(self, handler: FrameHandler, max_bytes: int) -> None:
         self._handler = handler
+        self._slices = Slices(handler, self._read)
         self._max_bytes = max_bytes
         self._parts: bytearray | None = None  # a message of which more is to come
         self._transport: WSTransport | None = None
@@ -95,12 +100,16 @@ class _Listener(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is done."""
         self._transport = transport
+        socket = transport.underlying_transport.get_extra_info("socket")
+        if socket is not None:  # the client reads all that the system has kept, in one go
+            with contextlib.suppress(OSError):
+                socket.setsockopt(SOL_SOCKET, SO_RCVBUF, KEPT_BYTES)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Forward a message, or note the close."""
         kind = frame.msg_type
         if kind == WSMsgType.TEXT and frame.fin and self._parts is None:
-            self._handler.on_frame(frame.get_payload_as_bytes())
+            self._slices.take(frame.get_payload_as_bytes())
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._join(transport, frame)
         elif kind == WSMsgType.CLOSE:
@@ -108,7 +117,7 @@ class _Listener(WSListener):
             transport.send_close()
             transport.disconnect()
         if frame.last_in_buffer:
-            self._handler.on_drained()
+            self._slices.drained()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Tell the handler, unless the socket never opened (then the dial itself failed)."""
@@ -117,9 +126,19 @@ class _Listener(WSListener):
 
     def end(self, why: str = "") -> None:
         """The handler hears nothing from here on; with a reason it is told that first."""
+        if why:
+            self._slices.flush()
+        self._slices.drop()
         handler, self._handler = self._handler, _Nobody()
+        self._slices = Slices(self._handler, self._read)
         if why:
             handler.on_lost(why)
+
+    def _read(self, on: bool) -> None:  # noqa: FBT001  a switch
+        """Read the socket no further, or again."""
+        if self._transport is not None and not self._transport.is_disconnected:
+            under = self._transport.underlying_transport
+            (under.resume_reading if on else under.pause_reading)()
 
     def _join(self, transport: WSTransport, frame: WSFrame) -> None:
         whole = self._parts if self._parts is not None else bytearray()
@@ -130,7 +149,7 @@ class _Listener(WSListener):
             self.end(f"a message of more than {self._max_bytes} bytes")
             transport.disconnect(graceful=False)
         elif frame.fin:
-            self._handler.on_frame(bytes(whole))
+            self._slices.take(bytes(whole))
 
 
 def _close_code(frame: WSFrame) -> int:

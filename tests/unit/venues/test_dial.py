@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import itertools
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from arbit.domain.errors import VenueUnreachable
+from arbit.venues import slices
 from arbit.venues.dial import Connection, PicowsDialer
+from arbit.venues.slices import MESSAGES, Slices
 
 TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 GUARD_S = 10.0
@@ -35,9 +38,12 @@ class Ear:
     heard: list[bytes] = field(default_factory=list)
     drained: int = 0
     lost: list[str] = field(default_factory=list)
+    stops: tuple[int, Callable[[], None]] | None = None
 
     def on_frame(self, payload: bytes) -> None:
         self.heard.append(payload)
+        if self.stops is not None and len(self.heard) == self.stops[0]:
+            self.stops[1]()
 
     def on_drained(self) -> None:
         self.drained += 1
@@ -271,3 +277,61 @@ async def test_a_socket_that_answers_its_pings_stays_though_it_says_nothing_else
             server.send(frame(PONG, bytes(b ^ mask[i % 4] for i, b in enumerate(masked))))
         assert ear.lost == []
         connection.abort()
+
+
+async def test_a_burst_is_handed_on_in_slices_in_order_and_others_have_their_turns() -> None:
+    count = 40 * MESSAGES
+    burst = b"".join(frame(TEXT, str(number).encode()) for number in range(count))
+    async with dialled() as (server, ear, _):
+        loop, seen = asyncio.get_running_loop(), list[int]()
+
+        def somebody_else() -> None:
+            seen.append(len(ear.heard))
+            if len(ear.heard) < count:
+                loop.call_soon(somebody_else)
+
+        somebody_else()
+        server.send(burst)
+        await until(lambda: len(ear.heard) == count and ear.drained > 0)
+    assert ear.heard == [str(number).encode() for number in range(count)]
+    steps = [after - before for before, after in itertools.pairwise(seen)]
+    assert max(steps) <= 2 * MESSAGES  # a slice, and what the socket brought in the same turn
+
+
+async def test_a_flood_that_nobody_keeps_up_with_waits_in_the_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slices, "HELD_BYTES", 4_000)
+    most, held = [0], [0]
+
+    def note(self: Slices, payload: bytes) -> None:
+        take(self, payload)
+        held[0] = sum(map(len, self._held))
+        most[0] = max(most[0], held[0])
+
+    take = Slices.take
+    monkeypatch.setattr(Slices, "take", note)
+    count, size = 5_000, 900
+    async with dialled() as (server, ear, _):
+        server.send(frame(TEXT, bytes(size)) * count)
+        await until(lambda: len(ear.heard) == count)
+    assert most[0] < 600_000  # what one read may bring on top of the limit
+
+
+async def test_what_waits_when_the_venue_closes_is_heard_before_the_end_is() -> None:
+    count = 5 * MESSAGES
+    async with dialled() as (server, ear, _):
+        server.send(frame(TEXT, b"x") * count + frame(CLOSE, struct.pack(">H", 1001)))
+        await until(lambda: bool(ear.lost))
+    assert len(ear.heard) == count
+    assert ear.lost == ["closed by the venue with code 1001"]
+
+
+async def test_after_our_own_end_nothing_that_waits_is_heard() -> None:
+    async with dialled() as (server, ear, connection):
+        ear.stops = (1, connection.abort)
+        server.send(frame(TEXT, b"x") * 10 * MESSAGES)
+        await until(lambda: bool(ear.heard))
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert len(ear.heard) == 1
