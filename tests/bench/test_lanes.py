@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("resource", reason="the benches read processor time from getrusage")
 
 from tests.bench import lanes
+from tests.bench.lanes_daemon import stamp_ns
 
 
 def test_both_lanes_are_measured_calm_and_beside_a_storm() -> None:
@@ -29,5 +30,5 @@ def test_both_lanes_are_measured_calm_and_beside_a_storm() -> None:
 def test_a_stamp_is_read_out_of_either_wire() -> None:
     kraken = b'{"channel":"book","data":[{"timestamp":"2026-11-27T22:00:00.250000Z"}]}'
     alpaca = b'[{"T":"o","S":"BTC/USD","t":"2026-11-27T22:00:00.25Z"}]'
-    assert lanes.stamp_ns(kraken) == lanes.stamp_ns(alpaca) == 1_795_816_800_250_000_000
-    assert lanes.stamp_ns(b'{"channel":"heartbeat"}') == 0
+    assert stamp_ns(kraken) == stamp_ns(alpaca) == 1_795_816_800_250_000_000
+    assert stamp_ns(b'{"channel":"heartbeat"}') == 0
