@@ -16,7 +16,8 @@ from arbit.sandbox.poison import POISON_SHAPES
 
 ANY: Final = "*"
 MAX_ACTIVE: Final = 256
-MAX_NUMBER: Final = 600_000  # ten minutes in ms, and beyond any code or count
+MAX_NUMBER: Final = 600_000  # ten minutes in ms, and beyond any count
+MAX_CODE: Final = 99_999_999  # of an error envelope
 
 Param = str | int | float | bool
 
@@ -290,7 +291,8 @@ def _checked(kind: FaultKind, params: dict[str, Param]) -> dict[str, Param]:
         allowed = kind.choices.get(name)
         if allowed is not None and value not in allowed:
             raise FaultError(f"fault {kind.name}: {name} is {value!r}: expected one of {allowed}")
-        if numeric and not 0 <= float(value) <= MAX_NUMBER:
-            raise FaultError(f"fault {kind.name}: {name} is {value!r}: expected 0 to {MAX_NUMBER}")
+        most = MAX_CODE if name == "code" else MAX_NUMBER
+        if numeric and not 0 <= float(value) <= most:
+            raise FaultError(f"fault {kind.name}: {name} is {value!r}: expected 0 to {most}")
         merged[name] = value
     return merged

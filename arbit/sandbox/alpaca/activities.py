@@ -23,6 +23,11 @@ from arbit.sandbox.orders import ZERO, LedgerEntry, Trade
 
 PAGE_MOST: Final = 100
 KINDS: Final = ("FILL", "CFEE", "FEE", "CSD", "CSW")
+CATEGORIES: Final[dict[str, tuple[str, ...]]] = {
+    "": KINDS,
+    "trade_activity": ("FILL",),
+    "non_trade_activity": ("CFEE", "FEE", "CSD", "CSW"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,13 @@ class Activities:
         for kind in wanted:
             if kind not in KINDS:
                 raise unprocessable(f"invalid activity type {kind}")
+        category = query.get("category", "")
+        if category not in CATEGORIES or (category and wanted):
+            raise unprocessable("invalid category")
         size = query.get("page_size", str(PAGE_MOST))
         if not size.isdecimal() or not 1 <= int(size) <= PAGE_MOST:
             raise unprocessable(f"page_size must be between 1 and {PAGE_MOST}")
-        found = self._found(account, wanted or list(KINDS), query, now_ns)
+        found = self._found(account, wanted or list(CATEGORIES[category]), query, now_ns)
         token = query.get("page_token", "")
         if token:
             places = [place for place, one in enumerate(found) if one.id == token]

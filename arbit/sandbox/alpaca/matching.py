@@ -88,6 +88,12 @@ class HouseMatcher(Matcher):
         else:
             super().match(order)
 
+    def hold_of(self, order: VenueOrder, account: Account) -> tuple[str, Decimal]:
+        """What is left of an order at its limit, to the last digit; its fee needs no hold."""
+        del account
+        base, quote = order.symbol.split("/")
+        return (quote, order.left * order.price) if order.side == "buy" else (base, order.left)
+
     def _price(
         self,
         order: VenueOrder,

@@ -1,0 +1,1 @@
+"""Alpaca of our own, seen from outside."""
