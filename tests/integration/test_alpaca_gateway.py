@@ -13,13 +13,14 @@ from arbit.domain.account import (
     FEE_POSTED,
     AccountStreamBack,
     AccountStreamLost,
+    Flow,
     ForeignOrder,
     KeyDoubted,
 )
 from arbit.domain.order import OrderState, Remedy
 from arbit.domain.triangle import Side
 from arbit.sandbox.server import SandboxOptions
-from tests.integration.alpaca_gateway_rig import BTC, UNIT, gatewayed
+from tests.integration.alpaca_gateway_rig import BTC, GUARD_S, UNIT, gatewayed
 
 
 async def test_orders_end_as_the_exchange_ended_them() -> None:
@@ -99,7 +100,11 @@ SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("order_odd", {"shape": "no_id"}),
     ("order_denied", {"status": 504, "message": "backend request timeout", "accepted": True}),
 ]
-FOUND = [(*shape, mute) for shape in SHAPES for mute in (False, True)]
+FOUND = [
+    *((*shape, mute) for shape in SHAPES for mute in (False, True)),
+    ("order_silent", {"when": "after"}, False),  # the stream does not wait for the reply
+    ("order_late", {"delay_ms": 300}, False),
+]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +224,12 @@ async def test_the_account_is_read_to_the_last_digit_and_posted_fees_are_told() 
             (one for outcome in outcomes for one in outcome.trades),
             key=lambda one: (one.at_ns, one.trade_id),
         )
-        posted = [one for one in await reader.flows_since(before_ns) if one.kind == FEE_POSTED]
+        posted: list[Flow] = []
+        async with asyncio.timeout(GUARD_S):
+            while len(posted) < len(trades):  # they are posted with the exchange's next tick
+                await asyncio.sleep(0.02)
+                flows = await reader.flows_since(before_ns)
+                posted = [one for one in flows if one.kind == FEE_POSTED]
         assert [one.asset for one in posted] == [one.fees[0][0] for one in trades]
         for flow, trade in zip(posted, trades, strict=True):
             assert abs(-flow.amount - trade.fees[0][1]) <= UNIT
