@@ -100,6 +100,11 @@ class WireLife(LiveRun):
         """Whether it was told to stop, and has heard it."""
         return bool(self._signals)
 
+    def waits_for_room(self) -> bool:
+        """Whether a request waits for room in the venue's limits, and not for an answer."""
+        rest = self.rest
+        return rest is not None and bool(rest._waiting) and not rest._turn.locked()
+
     def stop(self) -> None:
         """SIGTERM; the second one ends the process at once."""
         loop = self._clock.__dict__.get("_loop")

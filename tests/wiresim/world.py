@@ -17,6 +17,7 @@ from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
 from arbit.risk.kill import Orders
 from tests.simulation.clock import WALL_START_NS, SimClock, epoch_of
 from tests.simulation.finale import Finale
+from tests.simulation.houses import house_of
 from tests.simulation.loop import SECOND_NS, Deadlock, Process
 from tests.simulation.store import Disk
 from tests.simulation.trace import trace_hash
@@ -78,6 +79,7 @@ class WireWorld:
         self.loop = WireLoop(START_NS)
         self.rng = random.Random(f"wire world {seed}")
         self.folder = disk.fresh()
+        self.house = house_of("kraken")
         skew_ns = int(self.plan.skew_s * SECOND_NS)
         self.clock = SimClock(self.loop, random.Random(f"jitter {seed}"), skew_ns)
         weather = SeedWeather(self.plan, random.Random(f"weather {seed}"))
