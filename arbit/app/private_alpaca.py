@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from arbit.app.feeds import Addresses
 from arbit.app.private_parts import Around, Forward, Ours, Real
@@ -21,6 +22,10 @@ from arbit.venues.alpaca.account import (
 from arbit.venues.alpaca.gateway import AlpacaGateway
 from arbit.venues.alpaca.reads import AlpacaReads
 
+if TYPE_CHECKING:
+    from arbit.app.trader import Trader
+    from arbit.app.venue import VenueRun
+
 
 @dataclass(frozen=True, slots=True)
 class AlpacaReal(Real):
@@ -29,6 +34,11 @@ class AlpacaReal(Real):
     gateway: AlpacaGateway
     reader: AlpacaReads
     side: AccountSide
+
+    def joined(self, trader: Trader, run: VenueRun) -> None:
+        """As any; and no cycle begins that the request limit has no room to end."""
+        Real.joined(self, trader, run)  # of a dataclass with slots: `super()` is another's there
+        trader.gate.room = self.gateway.room
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """Whether this account may be traded with, by our clock, and its fees.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 
 from arbit.config import RiskSettings, ScanSettings, VenueSettings
 from arbit.domain.cycle import Policy
@@ -73,6 +74,7 @@ class Gate:
         self._cooldown = Cooldown(setup.risk.cooldown_ms)
         self._open: dict[str, _Slot] = {}  # by cycle id
         self._unknown: dict[str, frozenset[str]] = {}
+        self.room: Callable[[], float] = lambda: inf  # orders that the venue's own limit leaves
         self.unaudited: Callable[[], str] = str  # why the books must be compared first, if so
         self.fees_doubted: Callable[[], str] = str  # why the venue's fees must be asked for first
 
@@ -274,7 +276,8 @@ class Gate:
         for client_id, touched in self._unknown.items():
             if assets & touched:
                 return Refused(RefusalCode.UNRESOLVED, {"order": client_id})
-        left = self._rate.left(now_ns) - sum(slot.owed for slot in self._open.values())
+        left = min(self._rate.left(now_ns), self.room())
+        left -= sum(slot.owed for slot in self._open.values())
         if left < ORDERS_OF_A_CYCLE:  # the others must be able to come home
             return Refused(RefusalCode.RATE_BUDGET, {"left": f"{left:.1f}"})
         return None

@@ -44,6 +44,7 @@ LOOKS_S = (0.4, 0.6, 1.0, 2.0, 3.0)
 DEAF_LOOK = 2  # found over at this look or later: the stream should have told it long before
 # So many requests are left to questions and cancellations; orders use what reads may not.
 KEPT_FOR_QUESTIONS = 20
+REQUESTS_AN_ORDER = 2  # itself, and a look at it where the stream is late
 MAX_SEEN = 10_000
 CLOCK_LOOK_S = 5.0
 CLOCK_EVERY_NS = 120 * SECOND_NS
@@ -180,6 +181,14 @@ class AlpacaGateway:
         ):
             return f"the request limit has no room for {-(-wait_ns // SECOND_NS)} s more"
         return ""
+
+    def room(self) -> int:
+        """How many orders the request limit leaves room for, with a question about each.
+
+        A cycle whose last legs would have to wait for the next minute must not begin.
+        """
+        left = self._parts.http.budget.left(self._clock.monotonic_ns()) - KEPT_FOR_QUESTIONS
+        return max(0, left // REQUESTS_AN_ORDER)
 
     def deadline_ns(self) -> int | None:
         """When an order sent now can no longer arrive (venue wall time); None while not known.

@@ -131,6 +131,18 @@ def test_a_cycle_that_a_way_home_opens_keeps_three_orders_under_its_own_name() -
     assert isinstance(world.gate.review(world.plan("20"), "c2", world.clock.now_ns), Approved)
 
 
+def test_no_cycle_begins_that_the_venues_own_limit_has_no_room_to_end() -> None:
+    world, room = World(), [5.0]
+    world.gate.room = lambda: room[0]
+    refused = world.gate.review(world.plan("20"), "c1", world.clock.now_ns)
+    assert refused == Refused(RefusalCode.RATE_BUDGET, {"left": "5.0"})
+    room[0] = 6.0
+    assert isinstance(world.gate.review(world.plan("20"), "c1", world.clock.now_ns), Approved)
+    room[0] = 11.0  # six of these are for the one that is open
+    refused = world.gate.review(world.plan("20"), "c2", world.clock.now_ns)
+    assert refused == Refused(RefusalCode.RATE_BUDGET, {"left": "5.0"})
+
+
 ROWS = found_at_a_restart(Policy.SEQUENTIAL).plan
 
 
