@@ -6,8 +6,11 @@ updates gave. A fee has a day and no moment: ``CFEE`` for a coin (``symbol``, ne
 entered, ``date`` by its day. Newest first unless ``direction=asc``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from arbit.sandbox.accounts import Account
@@ -37,8 +40,28 @@ class Activity:
     kind: str
     id: str
     at_ns: int
-    day: str
     body: Body
+
+
+Entered = Trade | FeePosted | LedgerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The times asked for; ``day`` is "" for any."""
+
+    after_ns: int
+    until_ns: int
+    day: str
+
+    def is_after(self, one: Entered) -> bool:
+        """Whether it was entered after the time asked for."""
+        return one.at_ns > self.after_ns
+
+    def covers(self, one: Entered) -> bool:
+        """Whether it is of the times asked for."""
+        day = one.date if isinstance(one, FeePosted) else day_of(one.at_ns) if self.day else ""
+        return self.after_ns < one.at_ns <= self.until_ns and (not self.day or self.day == day)
 
 
 class Activities:
@@ -74,37 +97,39 @@ class Activities:
     def _found(
         self, account: Account, wanted: list[str], query: Mapping[str, str], now_ns: int
     ) -> list[Activity]:
-        after, until = moment_of(query, "after"), moment_of(query, "until")
-        day = query.get("date", "")[:10]
-        found = [
-            one
-            for one in self._all(account, wanted, now_ns)
-            if (after is None or one.at_ns > after)
-            and (until is None or one.at_ns <= until)
-            and (not day or one.day == day)
-        ]
-        found.sort(key=lambda one: one.at_ns)
+        asked = Asked(
+            -1 if (after := moment_of(query, "after")) is None else after,
+            now_ns if (until := moment_of(query, "until")) is None else until,
+            query.get("date", "")[:10],
+        )
         direction = query.get("direction", "desc")
         if direction not in ("asc", "desc"):
             raise unprocessable(f"invalid direction {direction}")
+        found = self._all(account, wanted, asked, now_ns)
+        found.sort(key=lambda one: one.at_ns)
         return found if direction == "asc" else found[::-1]
 
-    def _all(self, account: Account, wanted: list[str], now_ns: int) -> list[Activity]:
+    def _all(
+        self, account: Account, wanted: list[str], asked: Asked, now_ns: int
+    ) -> list[Activity]:
+        """Oldest first. What is out of the time asked for is not made into text first."""
         found: list[Activity] = []
         if "FILL" in wanted:
-            trades = [one for one in account.trades if self.visible(one, now_ns)]
-            found += [_fill(account, trade) for trade in trades]
+            trades = takewhile(asked.is_after, account.trades.newest_first())
+            shown = [one for one in trades if asked.covers(one) and self.visible(one, now_ns)]
+            found += [_fill(account, trade) for trade in reversed(shown)]
         if "CFEE" in wanted or "FEE" in wanted:
             posted = self._house.house_books.desk(account.name).posted
-            fees = [self._fee(one) for one in posted if self.visible(one, now_ns)]
-            found += [one for one in fees if one.kind in wanted]
+            recent = takewhile(asked.is_after, posted.newest_first())
+            fees = [one for one in recent if asked.covers(one) and self.visible(one, now_ns)]
+            found += [self._fee(fee) for fee in reversed(fees) if kind_of(fee) in wanted]
         if "CSD" in wanted or "CSW" in wanted:
-            flows = [_flow(one) for one in account.ledgers if one.type != "trade"]
-            found += [one for one in flows if one.kind in wanted]
+            flows = [one for one in account.ledgers if one.type != "trade" and asked.covers(one)]
+            found += [one for one in map(_flow, flows) if one.kind in wanted]
         return found
 
     def _fee(self, fee: FeePosted) -> Activity:
-        kind = "FEE" if fee.asset == CASH else "CFEE"
+        kind = kind_of(fee)
         body: Body = {"id": fee.activity_id, "activity_type": kind, "date": fee.date}
         if kind == "FEE":
             body |= {"net_amount": text_of(-fee.amount), "description": "Crypto transaction fee"}
@@ -116,7 +141,12 @@ class Activities:
                 "qty": text_of(-fee.amount),
                 "price": text_of(usd_price(self._house.market, fee.asset)),
             }
-        return Activity(kind, fee.activity_id, fee.at_ns, fee.date, body | {"status": "executed"})
+        return Activity(kind, fee.activity_id, fee.at_ns, body | {"status": "executed"})
+
+
+def kind_of(fee: FeePosted) -> str:
+    """The type of a fee's activity."""
+    return "FEE" if fee.asset == CASH else "CFEE"
 
 
 def _fill(account: Account, trade: Trade) -> Activity:
@@ -145,7 +175,7 @@ def _fill(account: Account, trade: Trade) -> Activity:
         "order_status": "partially_filled" if left else "filled",
         "swap_rate": "1",
     }
-    return Activity("FILL", activity_id, trade.at_ns, day_of(trade.at_ns), body)
+    return Activity("FILL", activity_id, trade.at_ns, body)
 
 
 def _flow(entry: LedgerEntry) -> Activity:
@@ -158,4 +188,4 @@ def _flow(entry: LedgerEntry) -> Activity:
         body |= {"net_amount": text_of(entry.amount)}
     else:
         body |= {"net_amount": "0", "symbol": entry.asset + CASH, "qty": text_of(entry.amount)}
-    return Activity(kind, activity_id, entry.at_ns, day, body | {"status": "executed"})
+    return Activity(kind, activity_id, entry.at_ns, body | {"status": "executed"})
