@@ -213,13 +213,14 @@ async def test_the_account_is_read_to_the_last_digit_and_posted_fees_are_told() 
     async with gatewayed(options=SandboxOptions(frozen=True, fees_post_after_s=0.0)) as rig:
         reader, account = rig.side.reader, rig.sandbox.exchange.account_of("SANDBOXALPACATRADEKEY")
         assert account is not None
-        before_ns = reader.offsets.venue_ns()
-        assert before_ns is not None
+        venue_ns = reader.offsets.venue_ns()
+        assert venue_ns is not None
+        before_ns = venue_ns - 1_000_000_000  # its clock is known to half a question's way
         outcomes = [await rig.order(side, qty="0.012345678") for side in Side]
         balances = await reader.balances()
         for asset in ("BTC", "USD"):
             assert balances[asset].total == account.balance(asset)
-        trades = await reader.trades_since(before_ns - 1)
+        trades = await reader.trades_since(before_ns)
         assert trades == sorted(
             (one for outcome in outcomes for one in outcome.trades),
             key=lambda one: (one.at_ns, one.trade_id),
@@ -233,7 +234,7 @@ async def test_the_account_is_read_to_the_last_digit_and_posted_fees_are_told() 
         assert [one.asset for one in posted] == [one.fees[0][0] for one in trades]
         for flow, trade in zip(posted, trades, strict=True):
             assert abs(-flow.amount - trade.fees[0][1]) <= UNIT
-        counts = await reader.counts(before_ns - 1, before_ns + 3_600_000_000_000)
+        counts = await reader.counts(before_ns, before_ns + 3_600_000_000_000)
         assert (counts.trades, counts.flows) == (len(trades), 0)
         fees = await rig.side.admitted([BTC])
         assert fees == {BTC: Decimal("0.0025")}
