@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from arbit.config import Feed, VenueSettings
+from arbit.config import SPEAKS_ALPACA, Feed, VenueSettings
 from arbit.domain.fees import Fee
 from arbit.domain.money import plain
 
@@ -24,7 +24,11 @@ def fee_words(fees: Mapping[str, Fee]) -> list[str]:
 
 
 def polling_words(venue: VenueSettings, books: int) -> list[str]:
-    """Whether polling can keep this many books young enough, before anybody wonders."""
+    """Whether polling can keep this many books young enough, before anybody wonders.
+
+    Alpaca tells all of them in one answer.
+    """
+    books = 1 if venue.name in SPEAKS_ALPACA else books
     age_ms = books / venue.rest_calls_per_s * 1_000
     if venue.effective_feed is not Feed.REST or age_ms <= venue.max_book_age_ms:
         return []

@@ -148,6 +148,7 @@ def build_run(parts: RunParts) -> VenueRun:
             publish=parts.publish,
             markets=parts.markets,
             learn=desk.learn,
+            symbols=parts.watch.symbols,
         )
     )
     market = SYNTHETIC if venue.name in SANDBOXES else LIVE

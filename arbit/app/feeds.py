@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -137,6 +137,7 @@ class FeedParts:
     publish: Listener
     markets: Mapping[str, Market]
     learn: Callable[[Instrument], None]
+    symbols: Sequence[str] = ()  # that will be watched
 
 
 def proved_levels(venue: VenueSettings) -> int | None:
@@ -174,7 +175,9 @@ def make_feed(parts: FeedParts) -> MarketFeed:
 def _polled(parts: FeedParts) -> LookingReader:
     """Whom a feed that polls asks: of Alpaca, one question about all that it polls."""
     reader = parts.rest.reader
-    return WatchedReader(reader, (), parts.clock) if isinstance(reader, AlpacaReader) else reader
+    if isinstance(reader, AlpacaReader):
+        return WatchedReader(reader, parts.symbols, parts.clock)
+    return reader
 
 
 def native_feed(parts: FeedParts) -> KrakenFeed:

@@ -70,6 +70,8 @@ class PlainLines:
                 f"{run.desk.setup.venue.name}: {note}; {len(watch.symbols)} books, "
                 f"{len(watch.triangles)} triangles"
             )
+            if watch.said:
+                _say(f"{run.desk.setup.venue.name}: {watch.said}")
 
     def refresh(self, elapsed_s: float) -> None:
         """Say how it goes."""
