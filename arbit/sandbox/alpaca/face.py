@@ -91,6 +91,9 @@ class AlpacaFace:
                 "quotes": list(client.wanted["quotes"]),
             }
             for client in self.stream.clients.values()
+        ] + [
+            {"connection": listener.session.number, "listens": listener.listens}
+            for listener in self.updates.clients.values()
         ]
 
     async def _data_socket(self, request: web.Request) -> web.StreamResponse:
