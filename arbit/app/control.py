@@ -10,41 +10,65 @@ from pathlib import Path
 
 from arbit.config import Settings
 from arbit.domain.errors import UserError
-from arbit.persistence.locks import holders, locks_of
+from arbit.persistence.locks import holders, locks_of, venues_of
 from arbit.risk import kill as switch
 from arbit.risk.kill import KILL_FILE, KillSwitch, Orders, Resume
 
+ALL = "all"  # in the place of a venue's name
 
-def kill(settings: Settings) -> str:
-    """Nothing leaves any more, from any daemon of this data folder."""
+
+def kill(settings: Settings, venue: str = "") -> str:
+    """Nothing leaves any more: from any daemon of this data folder, or for one venue."""
     folder = _folder(settings)
-    switch.kill(folder)
-    file = folder / KILL_FILE
-    running = ", ".join(holders(locks_of(folder)))
+    of = f" {_known(settings, folder, venue)}" if venue else ""
+    switch.kill(folder, venue)
+    file = switch.kill_file(folder, venue)
+    running = ", ".join(holders(locks_of(folder, venue)))
     if not running:
+        nobody = f"NO DAEMON TRADES{of.upper()} IN" if of else "NO DAEMON RUNS IN"
         return (
-            f"killed, BUT NO DAEMON RUNS IN {folder}: nothing was stopped, the next start there "
-            f"finds {file} (a daemon elsewhere: --data-dir; to take it back: arbit unkill)"
+            f"killed, BUT {nobody} {folder}: nothing was stopped, the next start there "
+            f"finds {file} (a daemon elsewhere: --data-dir; to take it back: arbit unkill{of})"
         )
-    return f"killed: no order leaves while {file} exists (arbit unkill); told {running}"
+    order = f"no order leaves for{of}" if of else "no order leaves"
+    return f"killed: {order} while {file} exists (arbit unkill{of}); told {running}"
 
 
-def unkill(settings: Settings) -> str:
-    """Take the kill back."""
+def unkill(settings: Settings, venue: str = "") -> str:
+    """Take the kill back; a venue's own with its name."""
     folder, risk = _folder(settings), settings.risk
-    file = folder / KILL_FILE
-    was_on = switch.unkill(folder)
+    if venue:
+        _known(settings, folder, venue)
+    file = switch.kill_file(folder, venue)
+    was_on = switch.unkill(folder, venue)
     said = f"{file} is gone" if was_on else f"there was no {file}"
-    still = KillSwitch(folder, on=risk.kill_switch, file=risk.kill_switch_file).why()
+    still = KillSwitch(folder, on=risk.kill_switch, file=risk.kill_switch_file, venue=venue).why()
     if still:
         return f"{said}, BUT THE KILL SWITCH IS STILL ON: {still}"
-    return f"the kill switch {'is' if was_on else 'was'} off: {said}"
+    own = sorted(path.name for path in folder.glob(f"{KILL_FILE}.*"))
+    left = f"; still killed are {', '.join(own)} (arbit unkill VENUE)" if own and not venue else ""
+    return f"the kill switch {'is' if was_on else 'was'} off: {said}{left}"
+
+
+def named(settings: Settings, venue: str) -> list[str]:
+    """The venue, or with `all` every one that was traded in this data folder.
+
+    UserError when none was.
+    """
+    if venue != ALL:
+        return [venue]
+    folder = _folder(settings)
+    known = {*settings.venues, *venues_of(folder)}
+    found = sorted(name for name in known if locks_of(folder, name))
+    if not found:
+        raise UserError(f"{ALL}: expected a venue that was traded in {folder}, there is none")
+    return found
 
 
 def pause(settings: Settings, venue: str) -> str:
     """No new cycle on this venue; open ones go on."""
     folder = _folder(settings)
-    _orders(settings, folder, venue).pause()
+    Orders(folder, _known(settings, folder, venue)).pause()
     file = folder / f"pause.{venue}"
     follows = f"open cycles finish or unwind (arbit resume {venue})"
     return _told(folder, venue, "paused", file) + f"; {follows}"
@@ -53,7 +77,7 @@ def pause(settings: Settings, venue: str) -> str:
 def resume(settings: Settings, venue: str, *, accept_balances: bool = False) -> str:
     """End a pause, and close the venue's breaker."""
     folder = _folder(settings)
-    orders = _orders(settings, folder, venue)
+    orders = Orders(folder, _known(settings, folder, venue))
     orders.resume(Resume.ACCEPT_BALANCES if accept_balances else Resume.GO_ON)
     follows = "a breaker that waits for an operator closes"
     if accept_balances:
@@ -85,12 +109,12 @@ def _folder(settings: Settings) -> Path:
     return folder
 
 
-def _orders(settings: Settings, folder: Path, venue: str) -> Orders:
-    """What is asked of a venue. UserError for one that nobody here has heard of."""
+def _known(settings: Settings, folder: Path, venue: str) -> str:
+    """The name of a venue that is asked something. UserError for one nobody here has heard of."""
     name = settings.venue(venue).name
     if name not in settings.venues and not locks_of(folder, name):
         known = ", ".join(sorted(settings.venues))
         raise UserError(
             f"venue {name!r}: expected {known}, or one that is configured or was traded in {folder}"
         )
-    return Orders(folder, name)
+    return name

@@ -77,7 +77,10 @@ class Trader:
         self.ledger = Ledger(self.memory.sums, self.memory.late_fees)
         self.sights = DeskSights(setup.desk, setup.integrity)
         self.kill = KillSwitch(
-            setup.data_dir, on=settings.risk.kill_switch, file=settings.risk.kill_switch_file
+            setup.data_dir,
+            on=settings.risk.kill_switch,
+            file=settings.risk.kill_switch_file,
+            venue=venue.name,
         )
         self.orders = Orders(setup.data_dir, venue.name)
         self.breaker = Breaker(venue.name, settings.risk, setup.clock, setup.publish)

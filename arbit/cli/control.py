@@ -20,38 +20,47 @@ Accept = Annotated[
         help="Book what the venue has more (or less) than our books, after you looked why.",
     ),
 ]
-Venue = Annotated[str, typer.Argument(help="The venue, e.g. kraken.", metavar="VENUE")]
+Venue = Annotated[
+    str, typer.Argument(help="The venue, e.g. kraken, or all that are traded.", metavar="VENUE|all")
+]
+OneVenue = Annotated[
+    str, typer.Argument(help="One venue alone, e.g. kraken. Default: all.", metavar="[VENUE]")
+]
 
 
-def kill(data_dir: DataDir = None) -> None:
+def kill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
     """Stop every order at once: nothing leaves, open cycles are held and listed.
 
     Where no daemon runs it says so, loudly, and still leaves with code 0: the next start finds it.
     """
     from arbit.app import control
 
-    _say(control.kill(_settings(data_dir)))
+    _say(control.kill(_settings(data_dir), "" if venue == control.ALL else venue))
 
 
-def unkill(data_dir: DataDir = None) -> None:
-    """Switch the kill switch off again."""
+def unkill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
+    """Switch the kill switch off again; one that was meant for a venue alone, by its name."""
     from arbit.app import control
 
-    _say(control.unkill(_settings(data_dir)))
+    _say(control.unkill(_settings(data_dir), "" if venue == control.ALL else venue))
 
 
 def pause(venue: Venue, data_dir: DataDir = None) -> None:
     """Begin no new cycle on a venue; open ones finish or unwind."""
     from arbit.app import control
 
-    _say(control.pause(_settings(data_dir), venue))
+    settings = _settings(data_dir)
+    for name in control.named(settings, venue):
+        _say(control.pause(settings, name))
 
 
 def resume(venue: Venue, data_dir: DataDir = None, accept_balances: Accept = False) -> None:
     """End a pause, and close the venue's circuit breaker."""
     from arbit.app import control
 
-    _say(control.resume(_settings(data_dir), venue, accept_balances=accept_balances))
+    settings = _settings(data_dir)
+    for name in control.named(settings, venue):
+        _say(control.resume(settings, name, accept_balances=accept_balances))
 
 
 def _settings(data_dir: str | None) -> Settings:

@@ -91,6 +91,14 @@ def locks_of(data_dir: Path, venue: str = "") -> list[Path]:
     return sorted(lock for lock in data_dir.glob("*.lock") if mine.fullmatch(lock.name))
 
 
+def venues_of(data_dir: Path) -> set[str]:
+    """The venues of the folder's accounts, as their locks spell them."""
+    modes = "|".join(mode.value for mode in Mode)
+    account = re.compile(rf"(.+?)-({modes})(-[A-Za-z0-9]+)?\.lock")
+    found = (account.fullmatch(lock.name) for lock in data_dir.glob("*.lock"))
+    return {match[1] for match in found if match is not None}
+
+
 def holders(locks: Iterable[Path]) -> list[str]:
     """Who holds any of these locks now, in their own words. The locks are left as they were."""
     found = []

@@ -17,12 +17,21 @@ KILL_FILE = "KILL"
 
 
 class KillSwitch:
-    """On when told so at the start, or while one of its files exists."""
+    """On when told so at the start, or while one of its files exists.
 
-    def __init__(self, data_dir: Path, *, on: bool = False, file: Path | None = None) -> None:
+    That of its folder stops every venue; one of a venue's own (`venue`) that venue alone.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, on: bool = False, file: Path | None = None, venue: str = ""
+    ) -> None:
         self._told = on
         self._folder = data_dir
-        self._files = [data_dir / KILL_FILE] + ([] if file is None else [file])
+        self._files = [data_dir / KILL_FILE, *([] if file is None else [file])]
+        self._own_name = ""
+        if venue:
+            self._files.append(kill_file(data_dir, venue))
+            self._own_name = str(self._files[-1])
         # Looked at before every order, and again before its bytes: `access` costs half of `stat`.
         self._kill_name = str(data_dir / KILL_FILE)
         self._within = os.path.join(data_dir, ".")  # noqa: PTH118  a Path drops the dot
@@ -33,6 +42,8 @@ class KillSwitch:
         if self._told or os.access(self._kill_name, os.F_OK):
             return True
         if not os.access(self._within, os.F_OK):  # gone, no folder, or not to be searched
+            return True
+        if self._own_name and os.access(self._own_name, os.F_OK):
             return True
         return bool(self._named) and _may_be_there(self._named)
 
@@ -86,14 +97,19 @@ class Orders:
         _touch(self._resume, how)
 
 
-def kill(data_dir: Path) -> None:
+def kill_file(data_dir: Path, venue: str = "") -> Path:
+    """The file that stops one venue; without a name, every one of the folder."""
+    return data_dir / (f"{KILL_FILE}.{venue}" if venue else KILL_FILE)
+
+
+def kill(data_dir: Path, venue: str = "") -> None:
     """Switch it on. UserError when the folder is none, or not to be written."""
-    _touch(data_dir / KILL_FILE)
+    _touch(kill_file(data_dir, venue))
 
 
-def unkill(data_dir: Path) -> bool:
+def unkill(data_dir: Path, venue: str = "") -> bool:
     """Switch it off; False when it was off. UserError when its file cannot be taken away."""
-    return _take_away(data_dir / KILL_FILE)
+    return _take_away(kill_file(data_dir, venue))
 
 
 def _take_away(path: Path) -> bool:

@@ -144,7 +144,7 @@ def test_a_venue_that_nobody_knows_is_a_mistake(
     folder.mkdir()
     code, _, complaint = run(word, "krakn")
     assert code == 2
-    assert complaint.startswith("arbit: venue 'krakn': expected kraken, sandbox, or one that is")
+    assert complaint.startswith("arbit: venue 'krakn': expected alpaca, kraken, sandbox, ")
     assert list(folder.iterdir()) == []
     assert run(word, "../krakn")[0] == 2
 
@@ -211,3 +211,46 @@ def test_a_folder_of_another_user_is_one_line(
     (theirs / "var").chmod(0o700)
     assert (code, complaint.count("\n")) == (2, 1), complaint
     assert str(theirs) in complaint
+
+
+def test_a_kill_of_one_venue_stops_that_one_alone(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "var"
+    with daemon(folder):
+        code, said, _ = run("kill", "kraken")
+        assert code == 0
+        file = folder / "KILL.kraken"
+        assert said.startswith(f"killed: no order leaves for kraken while {file} exists")
+        assert said.endswith(f"(arbit unkill kraken); told {HERE}\n")
+        assert KillSwitch(folder, venue="kraken").on()
+        assert KillSwitch(folder, venue="kraken").why() == str(file)
+        assert not KillSwitch(folder, venue="sandbox").on()
+        _, said, _ = run("unkill")
+        assert "still killed are KILL.kraken (arbit unkill VENUE)" in said
+        assert KillSwitch(folder, venue="kraken").on(), "each is taken back by its own name"
+        _, said, _ = run("kill", "sandbox")
+        assert f"BUT NO DAEMON TRADES SANDBOX IN {folder}" in said
+        run("kill")
+        _, said, _ = run("unkill", "kraken")
+        assert f"BUT THE KILL SWITCH IS STILL ON: {folder / 'KILL'}" in said
+    code, _, complaint = run("kill", "krakn")
+    assert (code, complaint.count("\n")) == (2, 1)
+
+
+def test_all_that_were_traded_here_are_paused_and_resumed_in_one_word(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "var"
+    folder.mkdir()
+    code, _, complaint = run("pause", "all")
+    assert code == 2
+    assert complaint == f"arbit: all: expected a venue that was traded in {folder}, there is none\n"
+    lock_of(folder, "sandbox-alpaca:sandbox:0123456789ab").touch()
+    lock_of(folder, "binance:paper").touch()
+    with daemon(folder):
+        code, said, _ = run("pause", "all")
+        assert code == 0
+        venues = ["binance", "kraken", "sandbox-alpaca"]
+        assert [line.split(":")[0] for line in said.splitlines()] == venues
+        assert all(Orders(folder, name).paused() for name in venues)
+        assert run("resume", "all")[0] == 0
+        assert not any(Orders(folder, name).paused() for name in venues)

@@ -229,8 +229,11 @@ def test_a_burst_of_failures_a_pause_and_a_kill_are_one_lanes_own(desk: Desk) ->
         desk.goes_on("sandbox")
         assert arbit(desk.folder, "pause", "sandbox").returncode == 0
         daemon.wait_for("order_refused", venue="sandbox", code="venue_paused")
-        assert arbit(desk.folder, "resume", "kraken").returncode == 0
+        assert arbit(desk.folder, "resume", "all").returncode == 0
         desk.goes_on("kraken")
+        assert "told process" in arbit(desk.folder, "kill", "kraken").stdout
+        daemon.wait_for("order_refused", venue="kraken", code="kill_switch")
+        desk.goes_on("sandbox")
         assert daemon.events("breaker_changed", venue="sandbox") == []
         assert daemon.stop() == 0, daemon.said
     for venue in BOTH:
