@@ -16,7 +16,8 @@ What it demands, with the invariants of the house's reliability paper in bracket
 - every order accepted with our prefix has a row [16];
 - the four books of the ledger add up to zero for each asset, and each trade's entries are what the
   trade moved [12];
-- what the exchange rounded of each fill is booked as that, once.
+- what the exchange rounded of each fill is booked as that, once;
+- fees that the exchange states later: see `checker_late`.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ import json
 import sqlite3
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Context, Decimal, Inexact
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.checker_late import check_cycles, check_late, fees_differ, slack_of
+from tests.checker_sums import EXACT, add, kept, moved_by, moves, nonzero
 from tests.terms import asked_otherwise, taken_otherwise
 
-EXACT = Context(prec=500, traps=[Inexact])
-ZERO = Decimal(0)
 OVER = {"filled", "partial", "empty", "rejected", "never"}
 NOT_ACCEPTED = {"rejected", "never"}
 PREFIX = "ab"
+PLACES = {"addorder", "post /v2/orders"}  # what each house calls it
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class Exchange:
     fills: dict[str, dict[str, Any]] = field(default_factory=dict)
     ends: dict[str, dict[str, Any]] = field(default_factory=dict)
     flows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    posted: dict[str, dict[str, Any]] = field(default_factory=dict)  # fees stated later
     drifts: int = 0
 
 
@@ -64,28 +66,8 @@ class Database:
     fills: dict[str, dict[str, Any]]
     cycles: dict[str, dict[str, Any]]
     ledger: list[dict[str, Any]]
-
-
-def add(left: Decimal, right: Decimal) -> Decimal:
-    """An exact sum."""
-    return EXACT.add(left, right)
-
-
-def moves(fill: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
-    """What a fill of the log did to each asset; positive came in."""
-    base, quote = fill["symbol"].split("/")
-    qty, cost = Decimal(fill["qty"]), Decimal(fill["cost"])
-    sign = 1 if fill["side"] == "buy" else -1
-    moved = [(base, EXACT.multiply(qty, sign)), (quote, EXACT.multiply(cost, -sign))]
-    if Decimal(fill["fee"]):
-        moved.append((fill["fee_asset"], EXACT.minus(Decimal(fill["fee"]))))
-    return moved
-
-
-def kept(fill: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
-    """What a fill of the log did to each balance: its ledger entries, cut off where assets end."""
-    rows = [(one, Decimal(moved), Decimal(fee)) for one, moved, fee in fill["moves"]]
-    return [(one, EXACT.subtract(moved, fee)) for one, moved, fee in rows]
+    late: dict[str, dict[str, Any]] = field(default_factory=dict)
+    posted: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def read_log(path: Path) -> dict[str, Exchange]:
@@ -113,7 +95,7 @@ def take(exchange: Exchange, record: dict[str, Any]) -> None:
             exchange.flows[record["ledger"]] = record
         else:
             exchange.drifts += 1
-    elif kind == "request" and record["method"].lower().replace("_", "") == "addorder":
+    elif kind == "request" and record["method"].lower().replace("_", "") in PLACES:
         exchange.requested.append(record)
     elif kind == "accept":
         exchange.accepts[record["order_id"]] = record
@@ -123,8 +105,9 @@ def take(exchange: Exchange, record: dict[str, Any]) -> None:
         exchange.fills[record["trade_id"]] = record
         for asset, amount in kept(record):
             exchange.balances[asset] = add(exchange.balances[asset], amount)
-    elif kind == "end":
-        exchange.ends[record["order_id"]] = record
+    elif kind in {"end", "fees"}:
+        kept_by = (exchange.ends, "order_id") if kind == "end" else (exchange.posted, "activity")
+        kept_by[0][record[kept_by[1]]] = record
 
 
 def read_database(path: Path, account: str) -> Database:
@@ -134,7 +117,7 @@ def read_database(path: Path, account: str) -> Database:
     try:
 
         def rows(table: str) -> list[dict[str, Any]]:
-            sql = f"SELECT * FROM {table} WHERE account=?"  # noqa: S608  our own four names
+            sql = f"SELECT * FROM {table} WHERE account=?"  # noqa: S608  our own names
             found = connection.execute(sql, (account,))
             return [dict(row) for row in found]
 
@@ -143,6 +126,8 @@ def read_database(path: Path, account: str) -> Database:
             fills={row["trade_id"]: row for row in rows("fills")},
             cycles={row["cycle_id"]: row for row in rows("cycles")},
             ledger=list(rows("ledger")),
+            late={row["trade_id"]: row for row in rows("fee_pending")},
+            posted={row["ref"]: row for row in rows("fee_posted")},
         )
     finally:
         connection.close()
@@ -173,6 +158,7 @@ def check(
         *check_ledger(exchange, database, settled=settled),
         *check_rounding(exchange, database, settled=settled),
         *check_cycles(database, settled=settled),
+        *check_late(exchange.posted, database, exchange.fills),
     ]
 
 
@@ -216,8 +202,6 @@ def check_fills(exchange: Exchange, database: Database) -> list[str]:
     found += [f"fill {one}: invented" for one in sorted(set(database.fills) - set(mine))]
     for trade_id in sorted(set(mine) & set(database.fills)):
         theirs, ours = mine[trade_id], database.fills[trade_id]
-        fees = {asset: Decimal(amount) for asset, amount in json.loads(ours["fees"])}
-        charged = {theirs["fee_asset"]: Decimal(theirs["fee"])} if Decimal(theirs["fee"]) else {}
         pairs = [
             (theirs["symbol"], ours["symbol"]),
             (theirs["side"], ours["side"]),
@@ -226,8 +210,8 @@ def check_fills(exchange: Exchange, database: Database) -> list[str]:
             (Decimal(theirs["qty"]), Decimal(ours["qty"])),
             (Decimal(theirs["price"]), Decimal(ours["price"])),
             (Decimal(theirs["cost"]), Decimal(ours["cost"])),
-            (charged, fees),
         ]
+        found += fees_differ(theirs, ours)
         found += [f"fill {trade_id}: {a} there, {b} here" for a, b in pairs if a != b]
     return found
 
@@ -270,7 +254,7 @@ def check_ledger(exchange: Exchange, database: Database, *, settled: bool) -> li
     found = [f"ledger: the books of {a} are off by {left}" for a, left in totals.items() if left]
     for asset in sorted(set(totals) | set(exchange.balances)) if settled else ():
         ours, theirs = sums["wallet", asset], exchange.balances[asset]
-        if ours != theirs:
+        if abs(EXACT.subtract(ours, theirs)) > slack_of(database, asset):
             found.append(f"balance of {asset}: {theirs} there, {ours} here")
     return found + check_entries(database)
 
@@ -307,54 +291,6 @@ def check_rounding(exchange: Exchange, database: Database, *, settled: bool) -> 
         if here != there and (settled or here):
             found.append(f"rounding of {trade_id}: {there} there, {here} here")
     return found
-
-
-def moved_by(fill: Mapping[str, Any]) -> dict[str, Decimal]:
-    """What a fill of the database did to each asset, its fees included."""
-    moved: dict[str, Decimal] = defaultdict(Decimal)
-    for asset, amount in moves({"fee": "0", "fee_asset": "", **fill}):
-        moved[asset] = add(moved[asset], amount)
-    for asset, amount in json.loads(fill["fees"]):
-        moved[asset] = add(moved[asset], EXACT.minus(Decimal(amount)))
-    return moved
-
-
-def nonzero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Without what is zero."""
-    return {asset: amount for asset, amount in amounts.items() if amount}
-
-
-def check_cycles(database: Database, *, settled: bool) -> list[str]:
-    """Each closed cycle's profit is what its fills moved of the start asset."""
-    found = []
-    cycle_of = {client_id: row["cycle_id"] for client_id, row in database.orders.items()}
-    moved: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for fill in database.fills.values():
-        cycle_id = cycle_of.get(fill["client_id"], "")
-        for asset, amount in moved_by(fill).items():
-            moved[cycle_id, asset] = add(moved[cycle_id, asset], amount)
-    for cycle_id, row in database.cycles.items():
-        if not row["ended_ns"]:
-            if settled:
-                found.append(f"cycle {cycle_id}: {row['state']}, not over")
-            continue
-        earned = moved[cycle_id, row["start_asset"]]
-        if row["state"] != "held" and Decimal(row["profit"]) != earned:
-            found.append(f"cycle {cycle_id}: profit {row['profit']}, its fills say {earned}")
-    return found + check_results(database)
-
-
-def check_results(database: Database) -> list[str]:
-    """What closed cycles earned is in the capital, once and to the last digit."""
-    closed: dict[str, Decimal] = defaultdict(Decimal)
-    for line in database.ledger:
-        if line["kind"] == "result" and line["book"] == "capital":
-            closed[line["ref"]] = add(closed[line["ref"]], Decimal(line["amount"]))
-    return [
-        f"cycle {cycle_id}: profit {row['profit']}, closed with {EXACT.minus(closed[cycle_id])}"
-        for cycle_id, row in database.cycles.items()
-        if row["ended_ns"] and Decimal(row["profit"]) != EXACT.minus(closed[cycle_id])
-    ]
 
 
 def is_ours(client_id: str) -> bool:

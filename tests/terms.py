@@ -24,6 +24,8 @@ Record = Mapping[str, Any]
 
 def asked_otherwise(request: Record, row: Record) -> list[str]:
     """Each term of a request that is not what was written, in words."""
+    if request["method"].startswith("POST "):
+        return _told(request, "sent", _at_alpaca(request, row))
     meant_ns = int(row["deadline_ns"]) // MS_NS * MS_NS  # the wire has milliseconds, rounded down
     stated_ns = stamp_ns(request["deadline"])
     terms = {
@@ -36,6 +38,18 @@ def asked_otherwise(request: Record, row: Record) -> list[str]:
         "deadline": (stated_ns, meant_ns or "one"),
     }
     return _told(request, "sent", terms)
+
+
+def _at_alpaca(request: Record, row: Record) -> Mapping[str, tuple[object, object]]:
+    """There an order has no deadline and one spelling, and its fee is what it receives."""
+    return {
+        "face": (request["face"], row["transport"]),
+        "pair": (request["pair"], row["symbol"]),
+        "side": (request["side"], row["side"]),
+        "qty": (number(request["qty"]), Decimal(row["qty"])),
+        "price": (number(request["price"]), Decimal(row["limit_price"])),
+        "tif": (request["tif"], "ioc"),
+    }
 
 
 def taken_otherwise(accept: Record, row: Record) -> list[str]:
