@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tests import checker
+from tests.checker_sums import moved_by
 from tests.simulation.market import USD
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def misreported(
     moved: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for fill in database.fills.values():
         cycle_id = cycle_of.get(fill["client_id"], "")
-        for asset, amount in checker.moved_by(fill).items():
+        for asset, amount in moved_by(fill).items():
             moved[cycle_id][asset] += amount * USD[asset]
     for cycle_id, row in database.cycles.items():
         if row["ended_ns"]:
