@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ KEY = "canary0key0Zx81QpLm27Vt"
 SECRET = base64.b64encode(hashlib.sha512(b"a canary's secret").digest()).decode()
 THOROUGH = 32  # one seed in so many is looked through for every part in every spelling
 BLOCK, STEP = 7, 6  # any twelve characters in a row of a secret have such a block in them
+WORD = re.compile(rb"[\w+/=%%.~\\-]{%d,}" % BLOCK)
 HEX_BLOCK, HEX_STEP = 10, 3  # and these: seven hexadecimal digits may be a number by chance
 
 
@@ -58,8 +60,9 @@ class Canaries:
         most = None if thorough else 1
         secrets = [(name, [*islice(spellings(one), most)]) for name, one in self._secrets()]
         for where, written in self._written():
+            words = words_of(written) if thorough else written
             for name, parts in secrets:
-                if any(part in written for part in parts):
+                if any(part in (words if WORD.fullmatch(part) else written) for part in parts):
                     self._world.watch.say(15, f"{name} is in {where}")
 
     def _secrets(self) -> Iterator[tuple[str, bytes]]:
@@ -77,6 +80,14 @@ class Canaries:
         for life in self._world.lives:
             rows = "\n".join(repr(row) for row in life.sink.rows)
             yield "history", rows.encode("utf-8", "replace")
+
+
+def words_of(written: bytes) -> bytes:
+    """Each word of letters, digits and marks that secrets are spelt in, once: most come again.
+
+    A part of a secret that has nothing else in it is in here exactly if it is in there.
+    """
+    return b"\n".join(dict.fromkeys(WORD.findall(written)))
 
 
 def spellings(secret: bytes) -> Iterator[bytes]:

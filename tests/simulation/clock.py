@@ -37,8 +37,9 @@ class SimClock:
         timer = self._loop.at_ns(self._loop.now_ns + round(seconds * SECOND_NS), _wake, woken)
         try:
             await woken
-        finally:
+        except BaseException:  # one that woke us is over
             timer.cancel()
+            raise
 
     def call_at(self, when_ns: int, callback: Callable[[], None]) -> Callable[[], None]:
         return self._loop.at_ns(max(when_ns, self._loop.now_ns), callback).cancel

@@ -16,6 +16,7 @@ from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 SECOND_NS = 1_000_000_000
+SELDOM = 255  # so many handles between two looks at whether it hangs
 
 
 class SimCrash(KeyboardInterrupt):
@@ -42,7 +43,7 @@ class Process:
         self.kill_tick = 0
         self.kill_point = 0
         self.killed_at = ""
-        self.parked: deque[asyncio.Handle] = deque()
+        self.parked: deque[_Handle] = deque()
         self.tasks: list[asyncio.Task[Any]] = []
         self.on_death: list[Callable[[], None]] = []
         self.context = copy_context()
@@ -79,6 +80,45 @@ class Process:
 OWNER: ContextVar[Process | None] = ContextVar("owner", default=None)
 
 
+class _Handle(asyncio.TimerHandle):
+    """asyncio's own, less what it asks a loop that is being debugged; this one never is.
+
+    A seed makes some thirty thousand of them.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context | None,
+        when_ns: int = 0,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._when = when_ns / SECOND_NS
+        self._repr = self._source_traceback = None
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None
+
+    def run(self) -> None:
+        """Call back; what is raised is told to the loop, and kills are let through."""
+        try:
+            self._context.run(self._callback, *self._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  as asyncio's own handles do
+            said = {"message": f"Exception in callback {self!r}", "exception": error}
+            self._loop.call_exception_handler(said)
+
+
 class SimLoop(asyncio.BaseEventLoop):
     """Virtual time in integer nanoseconds. `step` runs one handle; `unhandled` collects errors."""
 
@@ -89,8 +129,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self.jumps = 0
         self.unhandled: list[str] = []
         self.nobody = copy_context()
-        self._soon: deque[asyncio.Handle] = deque()
-        self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
+        self._soon: deque[_Handle] = deque()
+        self._timers: list[tuple[int, int, _Handle]] = []
         self._entered = 0
         self.set_task_factory(self._make_task)
         self.set_exception_handler(self._note)
@@ -103,7 +143,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def call_soon(  # type: ignore[override]  # the stub's TypeVarTuple
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(self, callback, args, context)
         self._soon.append(handle)
         return handle
 
@@ -133,7 +173,7 @@ class SimLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run `callback` at a virtual time, in order of time and then of entry."""
-        handle = asyncio.TimerHandle(when_ns / SECOND_NS, callback, args, self, context)
+        handle = _Handle(self, callback, args, context, when_ns)
         self._entered += 1
         heapq.heappush(self._timers, (when_ns, self._entered, handle))
         return handle
@@ -166,12 +206,18 @@ class SimLoop(asyncio.BaseEventLoop):
 
     # --- running -------------------------------------------------------------------------------
 
-    def run(self, until: Callable[[], bool]) -> None:
-        """Run handles until `until()` says so. Deadlock when nothing is left to run."""
+    def run(self, until: Callable[[], bool], seldom: Callable[[], bool] = bool) -> None:
+        """Run handles until `until()` says so, or `seldom()`, which is asked now and then.
+
+        Deadlock when nothing is left to run.
+        """
         events._set_running_loop(self)
+        step = self.step
         try:
             while not until():
-                self.step()
+                step()
+                if not self.handles & SELDOM and seldom():
+                    return
         finally:
             events._set_running_loop(None)
 
@@ -194,7 +240,7 @@ class SimLoop(asyncio.BaseEventLoop):
                 return
         self.handles += 1
         try:
-            handle._run()
+            handle.run()
         except SimCrash:
             return
 

@@ -49,7 +49,6 @@ MOST_LIVES = 40
 # Without faults the market is calm now and then: books are compared while nothing moves, and where
 # there is no such second in half a minute the daemon makes one, which would cost an opportunity.
 CALM_EVERY_S, CALM_S = 20.0, 3.0
-SELDOM = 255  # so many handles between two looks at whether it hangs
 PHASES = ("idle", "leg_1", "leg_2", "leg_3", "legs", "unwinding", "recovery", "shutdown")
 
 
@@ -131,8 +130,7 @@ class World:
         with guarded(self.loop.time, self.canaries.said), small_memories(self.plan.small):
             director = self.loop.create_task(self._direct())
             try:
-                done, loop = director.done, self.loop
-                self.loop.run(lambda: done() or (not loop.handles & SELDOM and self._stuck()))
+                self.loop.run(director.done, seldom=self._stuck)
                 if director.done():
                     director.result()
                 else:

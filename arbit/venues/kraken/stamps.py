@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from arbit.domain.errors import FrameError
 
 SECOND_NS = 1_000_000_000
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
 def rfc3339(wall_ns: int) -> str:
@@ -29,7 +29,7 @@ def stamp_ns(text: str) -> int:
     if found is None:
         raise FrameError(f"{text!r:.40} is no time")
     try:
-        whole = datetime.strptime(found[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+        whole = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)  # strptime: 8 us more
     except ValueError:
         raise FrameError(f"{text!r:.40} is no time") from None
     return int(whole.timestamp()) * SECOND_NS + int((found[2] or "0").ljust(9, "0"))
