@@ -80,6 +80,10 @@ class Process:
 OWNER: ContextVar[Process | None] = ContextVar("owner", default=None)
 
 
+def _nothing() -> None:
+    """What a cancelled handle would call back."""
+
+
 class _Handle(asyncio.TimerHandle):
     """asyncio's own, less what it asks a loop that is being debugged; this one never is.
 
@@ -106,7 +110,7 @@ class _Handle(asyncio.TimerHandle):
 
     def cancel(self) -> None:
         self._cancelled = True
-        self._callback = self._args = None
+        self._callback, self._args = _nothing, ()
 
     def run(self) -> None:
         """Call back; what is raised is told to the loop, and kills are let through."""
@@ -229,7 +233,7 @@ class SimLoop(asyncio.BaseEventLoop):
         handle = soon.popleft()
         if handle._cancelled:
             return
-        owner = handle._context.get(OWNER)  # type: ignore[attr-defined]  # asyncio's own slot
+        owner = handle._context.get(OWNER)
         if owner is not None:
             if not owner.alive:
                 return
