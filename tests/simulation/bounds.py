@@ -103,7 +103,7 @@ class Bounds:
         """Timers of the daemon that still wait."""
         process = self._world.process
         return sum(
-            not handle.cancelled() and handle._context.get(OWNER) is process  # type: ignore[attr-defined]  # asyncio's own slot
+            not handle.cancelled() and handle._context.get(OWNER) is process
             for _, _, handle in self._world.loop._timers
         )
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def hashes(module: str, seeds: range, around: Around) -> dict[str, str]:
 
 def compared(module: str, seeds: range) -> tuple[dict[str, str], dict[str, str]]:
     """What each of the two processes tells, by seed."""
-    return hashes(module, seeds, HERE), hashes(module, seeds, THERE)
+    with ThreadPoolExecutor(2) as both:  # a thread waits for each: they run at once
+        one, two = both.map(lambda around: hashes(module, seeds, around), (HERE, THERE))
+    return one, two
 
 
 def differing(one: dict[str, str], two: dict[str, str]) -> list[str]:
