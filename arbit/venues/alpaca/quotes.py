@@ -49,18 +49,8 @@ class Quotes:
         self._compare(seen, now_ns)
 
     def begin(self, symbol: str) -> None:
-        """A new whole book came: a quote from before it proves nothing against it."""
+        """A new whole book comes: what was said before it proves nothing against it."""
         self._seen[symbol] = _Seen()
-
-    def forget(self, symbol: str) -> None:
-        """The symbol's book is not believed: there is nothing to compare."""
-        seen = self._seen.get(symbol)
-        if seen is not None:
-            seen.book, seen.differs_ns = None, 0
-
-    def clear(self) -> None:
-        """The socket is gone, and everything it said."""
-        self._seen.clear()
 
     def overdue(self, now_ns: int) -> Iterator[tuple[str, str]]:
         """The symbols whose top has differed for too long, and what was said of it."""

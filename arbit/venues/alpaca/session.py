@@ -145,7 +145,6 @@ class AlpacaSession:
         self.phase = Phase.CLOSED
         self._greeted = False
         self._owed_ns = 0
-        self._quotes.clear()
         for sub in self._subs.values():
             sub.move(Trigger.LOST, now_ns)
             sub.failures = sub.missed = 0
@@ -298,8 +297,6 @@ class AlpacaSession:
     def _doubt(self, sub: Subscription, reason: Disbelief, now_ns: int, detail: str = "") -> None:
         self._setup.sink.disbelieve(sub.symbol, reason)
         self._traces.forget(sub.symbol)
-        self._quotes.forget(sub.symbol)
-        sub.kept = None
         if not sub.doubted_ns or sub.reason is not reason:
             sub.doubted_ns = sub.doubted_ns or now_ns
             said = detail[:MAX_WORDS]

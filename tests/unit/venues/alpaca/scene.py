@@ -200,7 +200,9 @@ async def scene(
     cache, events = BookCache(), list[Event]()
     cache.watch(symbols, clock.monotonic_ns())
     markets = {
-        symbol: Market(symbol, base, quote, 1, 3, status=MarketStatus.ONLINE)
+        symbol: Market(
+            symbol, base, quote, 1, 3, status=made.statuses.get(symbol, MarketStatus.ONLINE)
+        )
         for symbol in symbols
         for base, _, quote in [symbol.partition("/")]
     }

@@ -285,6 +285,26 @@ async def test_a_candidates_legs_are_confirmed_with_one_question_together() -> N
         assert len(at.venue.looks_ns) == looks + 1
 
 
+async def test_a_look_at_quiet_books_proves_their_depths_as_well() -> None:
+    async with scene() as at:
+        await live(at)
+        await at.clock.advance(4.0)
+        looks = len(at.venue.looks_ns)
+        await at.until(lambda: len(at.venue.looks_ns) > looks, 3.0)
+        await at.clock.advance(0.7)  # what the last look brought is not given any more
+        looks = len(at.venue.looks_ns)
+        confirming = asyncio.ensure_future(at.feed.confirm([PAIR, OTHER]))
+        await at.until(confirming.done, 1.0)
+        assert len(at.venue.looks_ns) == looks
+
+
+async def test_a_market_that_was_listed_as_halted_is_not_believed_before_the_next_look() -> None:
+    venue = Venue(VirtualClock(), statuses={PAIR: MarketStatus.MAINTENANCE})
+    async with scene(venue) as at:
+        await at.until(lambda: at.reason(OTHER) is None)
+        assert at.reason() is Disbelief.MARKET_STATUS
+
+
 async def test_the_stream_of_books_gives_the_newest_believed_one() -> None:
     async with scene() as at:
         stream = at.feed.orderbook_stream([PAIR])
