@@ -185,7 +185,8 @@ class AlpacaGateway:
     def room(self) -> int:
         """How many orders the request limit leaves room for, with a question about each.
 
-        A cycle whose last legs would have to wait for the next minute must not begin.
+        A cycle whose last legs would have to wait for the next minute must not begin; nor one that
+        leaves no room to compare the books, which would stop all the others.
         """
         left = self._parts.http.budget.left(self._clock.monotonic_ns()) - KEPT_FOR_QUESTIONS
         return max(0, left // REQUESTS_AN_ORDER)

@@ -50,9 +50,9 @@ class Budget:
         return max(0, full_ns, self._away_until_ns - now_ns)
 
     def left(self, now_ns: int) -> int:
-        """How many more fit now, the reserved ones too; none while the venue wants none."""
+        """How many more fit now without the reserve; none while the venue wants none."""
         self._forget(now_ns)
-        return 0 if now_ns < self._away_until_ns else max(0, self._most - len(self._sent))
+        return 0 if now_ns < self._away_until_ns else max(0, self._open - len(self._sent))
 
     def spend(self, now_ns: int) -> None:
         """A request leaves."""

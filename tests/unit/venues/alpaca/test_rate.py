@@ -93,12 +93,14 @@ def test_what_others_use_of_this_account_counts() -> None:
     assert left == 98
 
 
-def test_what_is_left_counts_the_reserve_and_is_nothing_while_the_venue_wants_none() -> None:
-    budget = Budget(20)
-    assert budget.left(START_NS) == 20 - HEADROOM
-    spend(budget, 20 - HEADROOM - 1)
+def test_what_is_left_is_without_the_reserve_and_nothing_while_the_venue_wants_none() -> None:
+    budget = Budget(200)
+    assert budget.left(START_NS) == 132
+    spend(budget, 131)
     assert budget.left(START_NS) == 1
     budget.stay_away(SECOND_NS, START_NS)
     assert budget.left(START_NS) == 0
     assert budget.left(START_NS + SECOND_NS) == 1
-    assert budget.left(START_NS + MINUTE_NS) == 20 - HEADROOM
+    spend(budget, 10)
+    assert budget.left(START_NS + SECOND_NS) == 0
+    assert budget.left(START_NS + MINUTE_NS) == 132
