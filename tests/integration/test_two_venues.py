@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from arbit.cli import main
 from tests.checker import compare
 from tests.integration.live_desk import (
     GUARD_S,
@@ -165,7 +167,7 @@ def test_cycles_are_counted_for_each_and_the_quicker_one_does_not_end_the_other(
 
 
 def test_one_venues_end_is_told_and_the_other_goes_on_and_ends_in_order(desk: Desk) -> None:
-    with desk.both() as daemon:
+    with desk.both(ARBIT_RISK__GRACE_S="2") as daemon:
         trade_both(daemon)
         desk.exchanges["kraken"].kill()
         daemon.wait_for("feed_disconnected", venue="kraken")
@@ -245,7 +247,7 @@ def test_a_second_signal_stops_both_at_once_and_the_next_start_finds_everything_
 ) -> None:
     with desk.both(ARBIT_RISK__GRACE_S="60") as daemon:
         trade_both(daemon)
-        orders = {venue: desk.exchanges[venue].hold_an_order(3_000) for venue in BOTH}
+        orders = {venue: desk.exchanges[venue].hold_an_order(2_000) for venue in BOTH}
         daemon.signal(signal.SIGINT)
         time.sleep(0.2)
         daemon.signal(signal.SIGINT)
@@ -275,11 +277,25 @@ def test_a_second_signal_stops_both_at_once_and_the_next_start_finds_everything_
     ],
 )
 def test_what_cannot_be_is_one_clear_line_and_nothing_is_started(
-    tmp_path: Path, options: tuple[str, ...], settings: dict[str, str], said: tuple[str, ...]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    settings: dict[str, str],
+    said: tuple[str, ...],
 ) -> None:
-    with Daemon(tmp_path, "sandbox", *options, **settings) as daemon:
-        assert daemon.ended() == 2
-    one_clear_line(daemon.only_line(), *said)
+    for name in [name for name in os.environ if name.startswith("ARBIT")]:
+        monkeypatch.delenv(name)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    command = ["arbit", "live", "--venue", "sandbox", *options, "--fee-bps", "1", "--json"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as left:
+        main()
+    out, error = capsys.readouterr()
+    assert (left.value.code, out) == (2, ""), error
+    one_clear_line(error, *said)
     assert not (tmp_path / "var").exists()
 
 

@@ -222,3 +222,16 @@ async def test_a_run_that_is_stopped_in_time_has_not_failed() -> None:
     report = run.report()
     assert not report.failure
     assert report.evaluations == 1
+
+
+def test_a_decision_lasts_from_the_first_frames_receipt_to_the_end_of_its_turn() -> None:
+    run = run_of([])
+    run.desk.standstill.begin(SystemClock().monotonic_ns())
+    now_ns = SystemClock().monotonic_ns()
+    show(run.desk, now_ns - 20_000_000)  # the first of them waited
+    show(run.desk, now_ns)
+    run.drained()
+    assert run.decisions_ms.count == 1
+    assert run.decisions_ms.total >= 20
+    run.drained()
+    assert run.decisions_ms.count == 1, "nothing had arrived"
