@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 TABLES = ("cycles", "orders", "fills", "ledger", "incidents")
 OF_A_START = ("starts", "nonce", "requests", "audited", "counted", "heard")  # written anew by each
-# Somebody's open order, and what nothing explains, are told of at every start.
-STILL_THERE = " WHERE kind NOT IN ('foreign', 'drift')"
+# Somebody's open order, and what nothing explains, are told of at every start; what a venue states
+# later is found by whoever lives then.
+LEFT_OUT = {
+    "incidents": " WHERE kind NOT IN ('foreign', 'drift')",
+    "ledger": " WHERE kind <> 'late_fee'",
+}
 WAIT_S = 240.0
 GRACE_S = (0.0, 0.01, 0.03, 0.06, 0.15)
 
@@ -63,7 +67,7 @@ class Again:
         reader, found = self._world.watch.reader, {}
         for table in TABLES:
             sql = f"SELECT * FROM {table}"  # noqa: S608  names are ours
-            rows = reader.execute(sql + (STILL_THERE if table == "incidents" else ""))
+            rows = reader.execute(sql + LEFT_OUT.get(table, ""))
             found[table] = {repr(tuple(row)) for row in rows}
         marks = ",".join("?" * len(OF_A_START))
         sql = f"SELECT name, value FROM flags WHERE name NOT IN ({marks})"  # noqa: S608  only marks

@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from arbit.domain.book import BookView, Disbelief, Integrity, OrderBook, Source
+from arbit.domain.book import BookView, Disbelief, OrderBook, Source
 from arbit.domain.errors import BrokenRule
 from arbit.domain.events import FeedCounts
 from arbit.domain.market import MarketStatus
@@ -92,8 +92,6 @@ class FeedServer:
 class SimFeed:
     """`ports.MarketFeed`. `proved_ns` and `believed` are the judge's own record."""
 
-    integrity = Integrity.CHECKSUM
-
     def __init__(
         self,
         venue: SimVenue,
@@ -111,6 +109,7 @@ class SimFeed:
         self.online: dict[str, bool] = {}
         self.told: dict[str, Instrument] = {}
         self.told_before: dict[str, tuple[Instrument, int]] = {}  # and until when
+        self.integrity = venue.integrity
         self._venue = venue
         self._process = process
         self._sink = sink

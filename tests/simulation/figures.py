@@ -17,13 +17,13 @@ def missed(planted: int, attempted: int) -> str:
     return f"{attempted} of {planted} opportunities were taken where nothing went wrong"
 
 
-def slow(own_s: Sequence[float]) -> str:
+def slow(own_s: Sequence[float], soon_s: float = READY_OWN_S) -> str:
     """What is wrong with the time that seeds took to trade once faults stopped; else empty.
 
-    `own_s`: each one's, without its waits for the venue's limits.
+    `own_s`: each one's, without its waits for the venue's limits; `soon_s` is soon enough.
     """
     found = quantile(own_s, READY_SHARE)
-    if found is None or len(own_s) < READY_ENOUGH or found <= READY_OWN_S:
+    if found is None or len(own_s) < READY_ENOUGH or found <= soon_s:
         return ""
     return f"ready {found:g} s after faults stopped, or later, in a twentieth of {len(own_s)} seeds"
 

@@ -116,7 +116,7 @@ class Finale:
             return trader is not None and trader.started and trader.halted
 
         upheavals = world.mishaps.upheavals
-        ours = world.mishaps.drifts or world.mishaps.foreign
+        ours = world.mishaps.drifts or world.mishaps.foreign or world.venue.overcharged
         seen = ours or upheavals.foreign_orders or upheavals.twins or upheavals.blind
         if not await world.until(halted, HALT_S) and seen:
             world.watch.say(2, f"no halt {HALT_S:.0f} s after {world.plan.timed}")

@@ -44,6 +44,7 @@ def judge(world: World) -> None:
         world.watch.say(2, books)
         return
     exchange, database = books
+    world.house.reckon(world, exchange, database)
     for asset, amount in world.mishaps.drifts.items():  # told apart, and to be found in the books
         exchange.balances[asset] = exchange.balances[asset] - amount
     for number, said in _checked(world, exchange, database):

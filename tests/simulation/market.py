@@ -47,9 +47,13 @@ def profile(weather_hz: float) -> Profile:
         )
         for base, quote, digits, width in SYMBOLS
     )
-    hz = weather_hz or NEVER_HZ
-    weather = Weather(hz, 2.0, hz, 3.0, 0.05, 4.0, 0.0, (0.0, 0.0))
-    return Profile("simulated", weather, listings)
+    return Profile("simulated", weather(weather_hz), listings)
+
+
+def weather(hz: float) -> Weather:
+    """None, or moves so often."""
+    hz = hz or NEVER_HZ
+    return Weather(hz, 2.0, hz, 3.0, 0.05, 4.0, 0.0, (0.0, 0.0))
 
 
 @dataclass(slots=True)

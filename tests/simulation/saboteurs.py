@@ -48,12 +48,12 @@ ALL: dict[str, Saboteur] = {}
 
 
 def bug(
-    what: str, *, twice: bool = False
+    what: str, *, twice: bool = False, into: dict[str, Saboteur] = ALL
 ) -> Callable[[Callable[[Sets], None]], Callable[[Sets], None]]:
-    """Enter a planted bug."""
+    """Enter a planted bug, among those that are looked for in every house unless told."""
 
     def entered(plant: Callable[[Sets], None]) -> Callable[[Sets], None]:
-        ALL[plant.__name__] = Saboteur(plant.__name__, what, plant, twice)
+        into[plant.__name__] = Saboteur(plant.__name__, what, plant, twice)
         return plant
 
     return entered

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from arbit.domain.book import Integrity
 from arbit.sandbox.accounts import Account
 from arbit.sandbox.exchange import Exchange
 from arbit.sandbox.instruments import Instrument as Listed
@@ -36,6 +37,8 @@ class SimVenue:
     """Owns the exchange and its time. `leaves` is told of every order as its bytes leave."""
 
     name = "sandbox"
+    overcharged = 0  # fills that were taken more than any answer tells
+    integrity = Integrity.CHECKSUM  # of its books, by the word of its feed
 
     def __init__(self, loop: SimLoop, plan: Plan, swarm: Swarm) -> None:
         self.loop = loop
@@ -45,9 +48,7 @@ class SimVenue:
         self.rng = random.Random(f"venue {plan.seed}")
         self.market = Market(self._profile(), plan.seed)
         self.exchange = self._exchange()
-        self.exchange.hooks = SwarmHooks(
-            swarm, lambda name, asset: self.exchange.books.account(name).available(asset)
-        )
+        self.exchange.hooks = self._hooks()
         self.exchange.keys = {name: _trusting(key) for name, key in self.exchange.keys.items()}
         self.planter = markets.Planter(self.market, random.Random(f"plants {plan.seed}"))
         self._open_faces()
@@ -77,6 +78,12 @@ class SimVenue:
             tier=self.plan.tier,
             balances={asset: Decimal(much) for asset, much in self.plan.balances.items()},
             start_ns=WALL_START_NS + self.loop.now_ns,
+        )
+
+    def _hooks(self) -> SwarmHooks:
+        """What bends its matching."""
+        return SwarmHooks(
+            self.swarm, lambda name, asset: self.exchange.books.account(name).available(asset)
         )
 
     def _open_faces(self) -> None:
@@ -138,8 +145,8 @@ class SimVenue:
             "price": Decimal(params["price"]),
         }
 
-    def least_cost(self, listed: Listed) -> Decimal:
-        """The least that an order of this market must be worth, in its quote asset."""
+    def least_cost(self, listed: Listed) -> Decimal | None:
+        """The least that an order of this market must be worth, in its quote asset; if told."""
         return Decimal(listed.cost_min)
 
     def agrees(self, asset: str, left: Decimal, slack: Decimal) -> bool:

@@ -106,9 +106,9 @@ class World:
         self.operator = Operator(self.folder, self.house.venue)
         self.watch.restraint.join()
         self.mishaps = Mishaps(self)
-        self.finale = Finale(self)
-        self.bounds = Bounds(self)
+        self.finale, self.bounds = Finale(self), Bounds(self)
         self.canaries = Canaries(self)
+        self.house.join(self)
         self.told_before: Counter[str] = Counter()  # incidents, when the last life began
         self.process: Process = Process(0)
         self.life: Life | None = None
