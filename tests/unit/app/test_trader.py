@@ -13,6 +13,7 @@ from arbit.app.trader import Trader
 from arbit.domain.records import Memory
 from arbit.domain.triangle import Leg, Side
 from arbit.execution.recovery import STARTS
+from arbit.ledger import Ledger
 from arbit.persistence.memory import MemoryJournal
 from tests.unit.venues.virtual import VirtualClock, settle
 
@@ -35,6 +36,7 @@ class Parts:
         self.trader.__dict__.update(
             engine=self.engine,
             memory=Memory(),
+            ledger=Ledger(),
             setup=SimpleNamespace(clock=self.clock, journal=self.journal, reader=None),
             auditor=SimpleNamespace(
                 run=asyncio.Event().wait,
@@ -110,6 +112,26 @@ async def test_an_end_waits_for_what_the_last_trade_moved_to_be_told(
     await parts.clock.advance(0.1)
     assert await draining == ""
     assert looks[-1] is True
+
+
+@pytest.mark.parametrize(("unlooked", "waiting"), [(True, 1), (True, 0), (False, 1)])
+async def test_an_end_looks_once_at_the_balances_where_fees_were_only_reckoned(
+    monkeypatch: pytest.MonkeyPatch, *, unlooked: bool, waiting: int
+) -> None:
+    parts, looks = Parts(monkeypatch), []
+    parts.trader.started = True
+    auditor: Any = parts.trader.auditor
+    auditor.unlooked = unlooked
+    parts.trader.ledger = SimpleNamespace(fees_waiting=waiting)  # type: ignore[assignment]
+
+    async def reconcile() -> None:
+        looks.append(True)
+
+    auditor.reconcile = reconcile
+    draining = parts.begin(parts.trader.drain(20.0))
+    await parts.clock.advance(10)
+    assert await draining == ""
+    assert len(looks) == (unlooked and waiting)
 
 
 async def test_a_start_waits_for_the_books_of_a_way_home_and_of_what_it_is_worth() -> None:
