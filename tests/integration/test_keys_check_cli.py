@@ -245,7 +245,7 @@ async def test_a_clock_far_off_the_venues_is_refused_by_the_check_and_by_a_start
             "base64",
         ),
         ({}, ("--symbols", LEGS, "--triangles", "auto"), "--symbols and --triangles"),
-        ({}, ("--venue", "binance"), "keys are checked for alpaca, kraken, sandbox and sandbox-alpaca"),
+        ({}, ("--venue", "binance"), "keys are checked for alpaca, kraken, sandbox and sand"),
     ],
 )
 def test_a_users_mistake_is_one_clear_line(
