@@ -221,6 +221,9 @@ def check_orders(exchange: Exchange, database: Database, *, settled: bool) -> li
     ids = [order["cl_ord_id"] for order in exchange.accepts.values()]
     unknown = [one for one in ids if is_ours(one) and one not in database.orders]
     found = [f"{one}: accepted, but not in the database" for one in unknown]
+    # It was answered as taken, and the engine turned it down then.
+    turned_down = (one for one, end in exchange.ends.items() if end["status"] == "rejected")
+    rejected = {exchange.accepts[one]["cl_ord_id"] for one in turned_down}
     filled: dict[str, Decimal] = defaultdict(Decimal)
     for fill in exchange.fills.values():
         client_id = exchange.accepts[fill["order_id"]]["cl_ord_id"]
@@ -231,7 +234,7 @@ def check_orders(exchange: Exchange, database: Database, *, settled: bool) -> li
             if settled:
                 found.append(f"{client_id}: {state}, not resolved")
             continue
-        accepted = exchange.accepted_ids[client_id] > 0
+        accepted = exchange.accepted_ids[client_id] > 0 and client_id not in rejected
         if state in NOT_ACCEPTED and accepted:
             found.append(f"{client_id}: {state}, but the exchange accepted it")
         if state not in NOT_ACCEPTED and not accepted:

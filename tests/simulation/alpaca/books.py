@@ -12,34 +12,20 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from arbit.sandbox.wallclock import rfc3339
 from tests.simulation.alpaca.venue import UNIT
-from tests.terms import OLDER
 
 if TYPE_CHECKING:
     from tests import checker
     from tests.simulation.world import World
 
-PLACES = "POST /v2/orders"
-REJECTED = "rejected"
-MS = 1_000_000
-
 
 def reckon(world: World, exchange: checker.Exchange, database: checker.Database) -> None:
-    """Make requests of its orders, of the checker's kind, and reckon its fees."""
-    for record in world.venue.exchange.log.records:
-        if record["kind"] == "request" and record["method"] == PLACES:
-            exchange.requested.append(_request(record, database.orders.get(record["cl_ord_id"])))
+    """Reckon its fees as the books do."""
     for trade_id, fill in exchange.fills.items():
         row = database.fills.get(trade_id)
         if row is not None:
             within = None if world.venue.overcharged else UNIT
             _reckon(exchange, fill, dict(json.loads(row["fees"])), within)
-    for order_id, end in exchange.ends.items():
-        client_id = exchange.accepts[order_id]["cl_ord_id"]
-        row = database.orders.get(client_id)
-        if end["status"] == REJECTED and row is not None and row["state"] == REJECTED:
-            exchange.accepted_ids[client_id] = 0  # it was answered as taken, and was not
     for line in database.ledger:
         if line["kind"] == "late_fee" and line["book"] == "wallet":
             exchange.balances[line["asset"]] += Decimal(line["amount"])
@@ -61,14 +47,3 @@ def _reckon(
     fill["moves"] = [
         [one, moved, str(guess) if one == asset else fee] for one, moved, fee in fill["moves"]
     ]
-
-
-def _request(record: dict[str, Any], row: dict[str, Any] | None) -> dict[str, Any]:
-    """With what this venue does not ask for: a deadline, and Kraken's spelling of a pair."""
-    deadline_ns = int(row["deadline_ns"]) // MS * MS if row is not None else 0
-    return {
-        **record,
-        "pair": "".join(OLDER.get(one, one) for one in record["pair"].split("/")),
-        "tif": record["tif"].upper(),
-        "deadline": rfc3339(deadline_ns),
-    }
