@@ -14,6 +14,8 @@ Measured on the calm lane, in one stretch:
 - `loop`: how late a timer of 1 ms is: whether anything held the loop at all.
 
 Prints JSON: for each way and figure the median of the rounds' ratios, and what they were made of.
+`starved_s` is how long the daemon was ready to run and another had its core: much of it, and no
+figure means anything.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,28 +204,28 @@ def _whole(daemon: Talker, data: Path) -> None:
 
 
 def measure(venues: tuple[str, str], scale: Scale) -> dict[str, Any]:
-    """Both ways."""
-    with tempfile.TemporaryDirectory() as folder:
-        running = [Venue(name, scale.profile, seed) for seed, name in enumerate(venues, 1)]
+    """Both ways, each with a daemon and sandboxes of its own: a storm may lock a key out."""
+    ways = [way(venues, stormed, scale) for stormed in venues]
+    return {"rounds": scale.rounds, "seconds": scale.seconds, "ways": ways}
+
+
+def way(venues: tuple[str, str], stormed: str, scale: Scale) -> dict[str, Any]:
+    """One way, this venue the stormed one."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        running = {name: Venue(name, scale.profile, seed) for seed, name in enumerate(venues, 1)}
         data = Path(folder) / "var"
         settings = {
             **PATIENT,
             "ARBIT_DATA_DIR": str(data),
             "ARBIT_LOCK_DIR": str(Path(folder) / "locks"),
         }
-        for venue in running:
+        for venue in running.values():
+            stack.callback(venue.end)
             settings |= venue.settings()
         facts = {"venues": venues, "settings": settings}
-        try:
-            with talking("tests.bench.lanes_daemon", facts, core=0) as told:
-                ways = [
-                    one_way(told, stormed, calm.name, scale, data)
-                    for stormed, calm in (running, running[::-1])
-                ]
-        finally:
-            for venue in running:
-                venue.end()
-    return {"rounds": scale.rounds, "seconds": scale.seconds, "ways": ways}
+        told = stack.enter_context(talking("tests.bench.lanes_daemon", facts, core=0))
+        (calm,) = set(venues) - {stormed}
+        return one_way(told, running[stormed], calm, scale, data)
 
 
 def main() -> None:

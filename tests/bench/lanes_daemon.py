@@ -23,7 +23,7 @@ from arbit.config import Override, VenueSettings, load_settings
 from arbit.domain.histogram import Histogram
 from arbit.ports import Listener
 from arbit.venues.dial import Connection, Dialer, FrameHandler
-from tests.bench.processes import share, tell
+from tests.bench.processes import share, starved_s, tell
 
 STAMPS = (b'"timestamp":"', b'"t":"')
 PROBE_S = 0.001
@@ -128,6 +128,7 @@ class BenchRun(LiveRun):
         loop = asyncio.get_running_loop()
         lates: list[float] = []
         probe = loop.create_task(_probe(lates))
+        self._starved, self.starved_s = starved_s(), 0.0
         before = {name: self._counted(name) for name in self.by_name}
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             asked = json.loads(line)
@@ -135,6 +136,8 @@ class BenchRun(LiveRun):
                 tell({name: lane.books for name, lane in self.by_name.items()})
                 continue
             after = {name: self._counted(name) for name in self.by_name}
+            self.starved_s, starved = starved_s() - self._starved, starved_s()
+            self._starved = starved
             found = {name: self._figures(name, before[name], lates) for name in after}
             before = after
             lates.clear()
@@ -173,6 +176,7 @@ class BenchRun(LiveRun):
             "loop_most_ms": max(lates, default=0.0),
             "orders": after[1] - before[1],
             "troubles": after[2] - before[2],
+            "starved_s": round(self.starved_s, 3),
         }
 
 
