@@ -122,7 +122,7 @@ async def test_an_end_looks_once_at_the_balances_where_fees_were_only_reckoned(
     parts.trader.started = True
     auditor: Any = parts.trader.auditor
     auditor.unlooked = unlooked
-    parts.trader.ledger = SimpleNamespace(fees_waiting=waiting)  # type: ignore[assignment]
+    parts.trader.__dict__["ledger"] = SimpleNamespace(fees_waiting=waiting)
 
     async def reconcile() -> None:
         looks.append(True)
