@@ -36,9 +36,13 @@ class AlpacaReal(Real):
     side: AccountSide
 
     def joined(self, trader: Trader, run: VenueRun) -> None:
-        """As any; and no cycle begins that the request limit has no room to end."""
+        """As any; and no cycle begins that the request limit has no room to end.
+
+        Its stream has no snapshot: a start asks what was traded before it brings anything home.
+        """
         Real.joined(self, trader, run)  # of a dataclass with slots: `super()` is another's there
         trader.gate.room = self.gateway.room
+        trader.untold = True
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """Whether this account may be traded with, by our clock, and its fees.

@@ -119,6 +119,7 @@ class Trader:
         self.started = False
         self.recovered = 0
         self.recover_only = False
+        self.untold = False  # whether the venue's stream begins without what was traded last
         self._stopping = False
 
     def _engine_setup(self) -> EngineSetup:
@@ -191,7 +192,9 @@ class Trader:
         """Recover, then trade; from then on audit."""
         await self._books_believed()
         setup = self.engine.setup
-        found = await recover(setup, self.engine, self.auditor, self.setup.reader)
+        found = await recover(
+            setup, self.engine, self.auditor, self.setup.reader, untold=self.untold
+        )
         self.recovered = len(found)
         self.engine.closed = self.recover_only or self._stopping
         self.started = True

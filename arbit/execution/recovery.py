@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from arbit.domain.account import TradeSeen
 from arbit.domain.errors import FrameError, VenueError, VenueUnreachable
 from arbit.domain.money import BPS, EXACT
 from arbit.domain.records import Flag, Memory
-from arbit.execution.audit import AUDITED, Auditor
+from arbit.execution.audit import AUDITED, LOOK_BACK_NS, Auditor
 from arbit.execution.counting import COUNTED, HEARD
 from arbit.execution.cycle import Cycle, cycles_of
 from arbit.execution.engine import Engine
@@ -33,18 +34,26 @@ Answer = TypeVar("Answer")
 
 
 async def recover(
-    setup: EngineSetup, engine: Engine, auditor: Auditor, reader: AccountReader
+    setup: EngineSetup,
+    engine: Engine,
+    auditor: Auditor,
+    reader: AccountReader,
+    *,
+    untold: bool = False,
 ) -> Sequence[Cycle]:
     """Cancel what of ours is open, resolve what is unknown, end or bring home what was begun.
 
     Returns the cycles that were found open. The engine must be running, the breaker restored.
     VenueError when the venue does not answer at all. What is still open after `max_resolve_s` goes
-    on, and nothing new begins until an operator says so.
+    on, and nothing new begins until an operator says so. `untold` says that the venue's stream does
+    not begin with what was traded last: before anything goes home it is asked for.
     """
     engine.keeper.note(note_start(setup, setup.journal.recall()))
     await _cancel_ours(setup, reader)
     memory = setup.journal.recall()  # the account was heard meanwhile: late fills are in it
     found = [cycle for cycle in cycles_of(memory) if not cycle.record.ended_ns]
+    if untold and found:
+        await _asked(setup, lambda: _told_of_others(setup, auditor, reader, _last_ns(memory)))
     for cycle in found:
         budget = EXACT.multiply(cycle.stake, setup.settings.unwind_budget_bps / BPS)
         engine.adopt(cycle, budget)
@@ -58,9 +67,7 @@ async def recover(
         # What is known may still go home; either way nothing new begins.
         setup.breaker.trip(Reason.UNRESOLVED if unknown else Reason.HELD, said)
     first = not memory.sums and not memory.orders
-    audited_ns = _time_of(memory, AUDITED)
-    if not audited_ns:  # a journal that does not say: when it last learnt anything
-        audited_ns = min(memory.last_trade_ns or memory.last_flow_ns, memory.last_flow_ns)
+    audited_ns = _last_ns(memory)
     counted_ns = _time_of(memory, COUNTED) or audited_ns
     listed = bool(found) or not _all_booked(memory)
 
@@ -69,6 +76,27 @@ async def recover(
 
     await _asked(setup, begin)
     return found
+
+
+async def _told_of_others(
+    setup: EngineSetup, auditor: Auditor, reader: AccountReader, since_ns: int
+) -> None:
+    """Tell the auditor of trades under our ids that this journal knows nothing of.
+
+    It is an old copy then, or another daemon's account: what a cycle here would bring home may be
+    gone long ago.
+    """
+    journal = setup.journal
+    since_ns = max(0, since_ns - LOOK_BACK_NS)
+    for trade in await reader.trades_since(since_ns, journal.known_trades):
+        if ours(trade.client_id) and journal.find(trade.client_id) is None:
+            auditor(TradeSeen(trade))
+
+
+def _last_ns(memory: Memory) -> int:
+    """When the books last agreed; for a journal that does not say, when it last learnt anything."""
+    known_ns = min(memory.last_trade_ns or memory.last_flow_ns, memory.last_flow_ns)
+    return _time_of(memory, AUDITED) or known_ns
 
 
 def _time_of(memory: Memory, flag: str) -> int:

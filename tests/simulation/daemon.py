@@ -224,6 +224,10 @@ class Life(LiveLane):
         rest = self.rest
         return rest is not None and bool(rest._waiting) and not rest._turn.locked()
 
+    def has_room(self) -> bool:
+        """Whether the venue's limits let a cycle begin."""
+        return True
+
     def lengths(self) -> Iterator[tuple[str, int, int]]:
         """The memories of the private side: each one's name, its length, its bound."""
         real: Any = self.real

@@ -190,7 +190,9 @@ class Finale:
 
     def _up(self) -> bool:
         self._supervise(30.0)
-        return self.trading() and self._world.watch.restraint.room and not self._asks_for_fees()
+        life = self._world.life
+        room = self._world.watch.restraint.room and (life is None or life.has_room())
+        return self.trading() and room and not self._asks_for_fees()
 
     def _asks_for_fees(self) -> bool:
         """Whether what a fill was taken has yet to be explained: that waits for room, too."""

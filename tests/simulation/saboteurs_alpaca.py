@@ -11,6 +11,7 @@ import functools
 import itertools
 from dataclasses import replace
 
+from arbit.app.private_alpaca import AlpacaReal
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import OrderState, Remedy, total
 from arbit.execution import audit, late_fees
@@ -247,3 +248,14 @@ def hole_not_asked(sets: Sets) -> None:
         return []
 
     sets(reads.AlpacaReads, "trades_since", nothing)
+
+
+@bug("a start on an old copy brings home what is gone: its stream does not begin with the past")
+def past_not_asked(sets: Sets) -> None:
+    real = AlpacaReal.joined
+
+    def joined(self, trader, run):
+        real(self, trader, run)
+        trader.untold = False
+
+    sets(AlpacaReal, "joined", joined)

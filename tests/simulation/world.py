@@ -322,8 +322,10 @@ class World:
 
     def _no_room(self) -> bool:
         """Whether the venue's limit on questions lets nothing begin: over REST, after a start."""
-        trader = self.life.trader if self.life is not None else None
-        return trader is not None and self.house.full in trader.setup.gateway.unready()
+        life = self.life
+        if life is None or life.trader is None:
+            return False
+        return self.house.full in life.trader.setup.gateway.unready() or not life.has_room()
 
     def _wrote(self, batch: Batch) -> None:
         self.watch.committed(batch)

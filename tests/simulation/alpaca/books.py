@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 
 def reckon(world: World, exchange: checker.Exchange, database: checker.Database) -> None:
-    """Reckon its fees as the books do."""
-    for trade_id, fill in exchange.fills.items():
+    """Put what was reckoned in the place of what was taken."""
+    taken = {trade_id: Decimal(fill["fee"]) for trade_id, fill in exchange.fills.items()}
+    for trade_id, fill in list(exchange.fills.items()):
         row = database.fills.get(trade_id)
         if row is not None:
             within = None if world.venue.overcharged else UNIT
             _reckon(exchange, fill, dict(json.loads(row["fees"])), within)
+    for trade_id, late in database.late.items():
+        if trade_id in taken:  # also of what a backup has lost: it is booked as somebody else's
+            exchange.balances[late["asset"]] += taken[trade_id] - Decimal(late["guess"])
     for line in database.ledger:
         if line["kind"] == "late_fee" and line["book"] == "wallet":
             exchange.balances[line["asset"]] += Decimal(line["amount"])
@@ -42,8 +46,5 @@ def _reckon(
     far = within is not None and abs(guess - taken) > within
     if far or list(fees) not in ([], [asset]):
         return  # the checker has something to say
-    exchange.balances[asset] += taken - guess
-    fill["fee"] = str(guess)
-    fill["moves"] = [
-        [one, moved, str(guess) if one == asset else fee] for one, moved, fee in fill["moves"]
-    ]
+    moves = [[one, moved, str(guess) if one == asset else fee] for one, moved, fee in fill["moves"]]
+    exchange.fills[fill["trade_id"]] = {**fill, "fee": str(guess), "moves": moves}

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tests import checker_late
 from tests.simulation.alpaca.venue import MINE, PER_MINUTE, UNIT, AlpacaVenue
 from tests.simulation.loop import SECOND_NS, Process
 
@@ -95,7 +96,7 @@ class Posted:
         yield from self._known(booked)
         if self._world.plan.fatal:
             return
-        yield from self._sums(pending, booked)
+        yield from checker_late.check_late(self._posted, self._database, self._fills)
         yield from self._exact()
 
     def _reckoned(self, pending: list[dict[str, Any]]) -> Iterator[str]:
@@ -133,28 +134,6 @@ class Posted:
     def _settled(self) -> bool:
         """Whether the last life could have asked for what was posted."""
         return self._world.result.clean and not self._world.plan.fatal
-
-    def _sums(self, pending: list[dict[str, Any]], booked: list[dict[str, Any]]) -> Iterator[str]:
-        """What differences were booked: what closed trades were reckoned, less what was posted.
-
-        Of each asset as a whole: which of two trades a fee stands for changes no sum. A fee that
-        is booked twice does, and one that is booked though it fits nothing.
-        """
-        off: dict[str, Decimal] = defaultdict(Decimal)
-        known = {row["ref"] for row in booked}
-        for row in booked:
-            if row["state"] == "fits":
-                off[row["asset"]] -= Decimal(row["fee"])
-        for row in pending:
-            if row["ref"] in known:  # else an operator has accepted what is there
-                off[row["asset"]] += Decimal(row["guess"])
-        lines: dict[str, Decimal] = defaultdict(Decimal)
-        for line in self._database.ledger:
-            if line["kind"] == "late_fee" and line["book"] == "wallet":
-                lines[line["asset"]] += Decimal(line["amount"])
-        for asset in sorted({*off, *lines}):
-            if off[asset] != lines[asset]:
-                yield f"late fees of {asset}: {lines[asset]} booked, {off[asset]} by what is closed"
 
     def _exact(self) -> Iterator[str]:
         """Once every fee has been posted, and is kept, balances and books are the same."""

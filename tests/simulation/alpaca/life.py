@@ -11,6 +11,7 @@ from arbit.app.private_parts import Forward, Ours, Real
 from arbit.config import VenueSettings
 from arbit.domain.market import Market
 from arbit.ports import Listener
+from arbit.risk.gate import ORDERS_OF_A_CYCLE
 from arbit.venues.alpaca import gateway, orders_book
 from arbit.venues.alpaca.account import (
     AccountAround,
@@ -61,6 +62,11 @@ class AlpacaLife(Life):
         """Whether the limit on requests has no room for a question."""
         http = self.http
         return http is not None and not http.budget.may(self._clock.monotonic_ns())
+
+    def has_room(self) -> bool:
+        """Whether the limit on requests lets a cycle begin, beside those that are open."""
+        real: Any = self.real
+        return real is None or real.gateway.room() >= ORDERS_OF_A_CYCLE
 
     def lengths(self) -> Iterator[tuple[str, int, int]]:
         real: Any = self.real
