@@ -5,6 +5,10 @@ certainly did not; `Lost` that it may have arrived, so that an order of that req
 Nothing here asks twice. (The client under it repeats a GET or a DELETE, never a POST, when a kept
 connection turns out to have been closed meanwhile: both are harmless to repeat.)
 
+A request that was given up must not arrive later. A socket that is closed the usual way keeps what
+the other end has not taken, and the kernel goes on delivering it, for minutes where the network was
+away. So ours forget it: closed, they break off, and what nobody has taken for `TOTAL_S` ends them.
+
 Source: docs.alpaca.markets: headers `APCA-API-KEY-ID` and `APCA-API-SECRET-KEY`, and
 `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds since 1970) on every answer.
 """
@@ -13,6 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -224,7 +231,9 @@ class Http:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 headers=_headers(self._keys),
-                connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS),
+                connector=aiohttp.TCPConnector(
+                    limit=MOST_CONNECTIONS, socket_factory=forgetful_socket
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
@@ -260,6 +269,21 @@ class Http:
                 until_ns = answer.reset_s * SECOND_NS - self.clock.wall_ns()
                 wait_ns = min(max(TOO_MANY_NS, until_ns), MINUTE_NS)
             self.budget.stay_away(wait_ns, now_ns)
+
+
+def forgetful_socket(
+    info: tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]],
+) -> socket.socket:
+    """A socket that delivers nothing any more once it is closed, or `TOTAL_S` after it was written.
+
+    The latter where the system can (Linux); TLS may keep a socket half a minute longer than us.
+    """
+    made = socket.socket(*info[:3])
+    at_once = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(TOTAL_S * 1_000))
+    return made
 
 
 def json_of(body: bytes, what: str) -> Any:

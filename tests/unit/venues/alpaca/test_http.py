@@ -12,7 +12,7 @@ import pytest
 
 from arbit.clock import SystemClock
 from arbit.domain.errors import BrokenRule, FrameError, UserError, VenueRefused, VenueUnreachable
-from arbit.venues.alpaca import http
+from arbit.venues.alpaca import gateway, http
 from arbit.venues.alpaca.http import Http, Keys, Lost, NeverLeft, json_of
 from arbit.venues.alpaca.rate import Budget
 
@@ -123,6 +123,33 @@ async def test_a_connection_that_breaks_before_the_answer_is_lost_and_nothing_is
         with pytest.raises(Lost):
             await asking.ask("POST", "/v2/orders", body={"a": "b"})
         assert len(rig.heard) == 1
+
+
+async def test_what_was_given_up_is_not_delivered_to_a_venue_that_wakes_up_later() -> None:
+    body, got = {"a": "b" * 100_000}, b""
+    with socket.socket() as asleep:  # its kernel takes a little, and nobody reads
+        asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        asleep.bind(("127.0.0.1", 0))
+        asleep.listen()
+        base = f"http://127.0.0.1:{asleep.getsockname()[1]}"
+        asking = Http(base, KEYS, Budget(), SystemClock(seed=1))
+        with pytest.raises(Lost):
+            await asking.ask("POST", "/v2/orders", body=body, within_s=0.2)
+        woken, _ = asleep.accept()
+        with woken, contextlib.suppress(ConnectionResetError):
+            woken.settimeout(5)
+            while part := await asyncio.to_thread(woken.recv, 65_536):
+                got += part
+        await asking.close()
+    assert 0 < len(got) < len(body["a"])
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
+def test_what_nobody_takes_is_given_up_by_the_kernel_when_we_give_up() -> None:
+    tcp = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ())
+    with http.forgetful_socket(tcp) as made:
+        told_ms = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert told_ms == http.TOTAL_S * 1_000 == gateway.ORDER_S * 1_000
 
 
 async def test_a_kept_connection_that_breaks_does_not_send_an_order_twice() -> None:
