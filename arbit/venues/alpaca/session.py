@@ -32,6 +32,7 @@ from arbit.venues.alpaca.quotes import Quotes
 from arbit.venues.alpaca.stamps import stamp_ns
 from arbit.venues.alpaca.subscription import (
     HEALTHY_AFTER_NS,
+    MISSED_LIMIT,
     MS,
     SNAPSHOT_WAIT_NS,
     State,
@@ -53,7 +54,6 @@ from arbit.venues.looks import DepthLook
 
 GREETING = "connected"
 MAX_WORDS = 300  # of the venue's text that we repeat
-MISSED_LIMIT = 3  # whole books in a row that did not come: a new socket brings one for certain
 _NAMES = re.compile(rb'"S"\s*:\s*"([^"\\]{1,40})"')
 _NAMES_WITHIN = 65_536  # bytes of a broken frame that are searched for names
 
@@ -127,8 +127,11 @@ class AlpacaSession:
     @property
     def renewable(self) -> str:
         """Why another socket should take this one's place; empty while it need not."""
-        worst = max((sub.missed for sub in self._subs.values()), default=0)
-        return f"no whole book came when asked {worst} times" if worst >= MISSED_LIMIT else ""
+        live = self.live  # books that the others would lose with it
+        for sub in self._subs.values():
+            if sub.missed >= (sub.patience if live else MISSED_LIMIT):
+                return f"no whole book of {sub.symbol} came when asked {sub.missed} times"
+        return ""
 
     def opened(self, send: Callable[[bytes], None], now_ns: int) -> None:
         """A socket is open: the venue speaks first, and may have done so before we are told."""
@@ -146,8 +149,7 @@ class AlpacaSession:
         self._greeted = False
         self._owed_ns = 0
         for sub in self._subs.values():
-            sub.move(Trigger.LOST, now_ns)
-            sub.failures = sub.missed = 0
+            sub.lost(now_ns)
             self._doubt(sub, reason, now_ns)
 
     def waits_ns(self, now_ns: int) -> int:
@@ -245,7 +247,7 @@ class AlpacaSession:
             return
         if message.r:
             self._quotes.begin(sub.symbol)
-            self._owed_ns, sub.missed = 0, 0
+            self._owed_ns, sub.missed, sub.patience = 0, 0, MISSED_LIMIT
         self._believe(sub, kept, now_ns)
 
     def _in_turn(self, sub: Subscription, message: BookMessage) -> bool:

@@ -20,6 +20,8 @@ FREE_RESYNCS = 2  # asked again at once; from then on with a doubling pause
 RETRY_NS = 500 * MS
 RETRY_CAP_NS = 15_000 * MS
 HEALTHY_AFTER_NS = 10_000 * MS  # a book held this long forgets its earlier failures
+MISSED_LIMIT = 3  # whole books in a row that did not come: another socket may bring one
+MISSED_CAP = 192  # about an hour
 
 
 class State(enum.StrEnum):
@@ -60,9 +62,11 @@ class Subscription:
     """A symbol on the socket. Times are monotonic nanoseconds.
 
     `failures` counts resyncs in a row, `missed` whole books in a row that did not come when asked
-    for. `since_ns` is when its state began, `retry_ns` when to ask again, `doubted_ns` when belief
-    was lost (0 while believed), for `reason`. `told_ns` is the venue's own time of the youngest
-    message since it was asked for: what is older than that comes too late to be true.
+    for, and `patience` is how many may be missed before the others' socket is given up for it: more
+    each time that was in vain. `since_ns` is when its state began, `retry_ns` when to ask again,
+    `doubted_ns` when belief was lost (0 while believed), for `reason`. `told_ns` is the venue's own
+    time of the youngest message since it was asked for: what is older than that comes too late to
+    be true.
     """
 
     symbol: str
@@ -70,6 +74,7 @@ class Subscription:
     kept: KeptBook | None = None
     failures: int = 0
     missed: int = 0
+    patience: int = MISSED_LIMIT
     since_ns: int = 0
     retry_ns: int = 0
     doubted_ns: int = 0
@@ -84,6 +89,13 @@ class Subscription:
         if after is not self.state:
             self.since_ns = now_ns
         self.state = after
+
+    def lost(self, now_ns: int) -> None:
+        """Its socket is gone. One that was given up for this symbol has not helped it so far."""
+        if self.missed >= self.patience:
+            self.patience = min(MISSED_CAP, 2 * self.patience)
+        self.failures = self.missed = 0
+        self.move(Trigger.LOST, now_ns)
 
     @property
     def pause_ns(self) -> int:

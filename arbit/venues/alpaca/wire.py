@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from arbit.domain.errors import FrameError
+from arbit.venues.looks import within_bounds
 
 MAX_MESSAGES = 20_000  # of one frame
 MAX_LEVELS = 20_000  # a side, of one message
@@ -109,7 +110,7 @@ def parse(payload: bytes) -> list[Message]:
         found = _one_by_one(payload)
     if len(found) > MAX_MESSAGES:
         raise FrameError(f"a frame of {len(found)} messages")
-    return [_bounded(one) if type(one) is BookMessage else one for one in found]
+    return [_bounded(one) for one in found]
 
 
 def _one_by_one(payload: bytes) -> list[Message]:
@@ -145,8 +146,11 @@ def _text_of(raw: Raw | None) -> str:
         return ""
 
 
-def _bounded(message: BookMessage) -> Message:
-    for side in (message.b, message.a):
-        if side is not None and len(side) > MAX_LEVELS:
-            return Broken("o", message.S, f"{len(side)} levels on one side")
+def _bounded(message: Message) -> Message:
+    if type(message) is BookMessage:
+        for side in (message.b, message.a):
+            if side is not None and len(side) > MAX_LEVELS:
+                return Broken("o", message.S, f"{len(side)} levels on one side")
+    elif type(message) is Quote and not (within_bounds(message.bp) and within_bounds(message.ap)):
+        return Broken("q", message.S, "a price that no market could have")
     return message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -237,9 +238,23 @@ async def test_a_symbol_whose_whole_book_never_comes_has_the_socket_replaced() -
     venue = Venue(VirtualClock(), mute={OTHER})
     async with scene(venue) as at:
         await at.until(lambda: len(venue.dialled_ns) == 2, 15.0)
-        assert "no whole book came" in at.of(FeedDisconnected)[0].why
+        assert f"no whole book of {OTHER} came" in at.of(FeedDisconnected)[0].why
         venue.mute.clear()
         await at.until(lambda: at.source(OTHER) is Source.WS, 15.0)
+
+
+async def test_a_symbol_whose_whole_book_never_comes_costs_the_others_less_and_less() -> None:
+    venue = Venue(VirtualClock(), mute={OTHER})
+    async with scene(venue) as at:
+        await at.until(lambda: len(venue.dialled_ns) == 4, 300.0)
+        first, *later = [b - a for a, b in itertools.pairwise(venue.dialled_ns)]
+        assert first < 8e9
+        assert 15e9 < later[0] < 60e9 < later[1]
+        for _ in range(100):
+            await at.clock.advance(1.0)
+            assert at.source(PAIR) is Source.WS
+            assert at.why_not(PAIR) is None
+        assert len(venue.dialled_ns) == 4
 
 
 async def test_more_symbols_than_the_plan_allows_are_refused_before_anything_is_dialled() -> None:

@@ -175,6 +175,15 @@ def test_a_broken_quote_or_a_symbol_that_is_not_ours_costs_no_book() -> None:
     assert desk.counts.bad_frames == 2
 
 
+@pytest.mark.parametrize("price", ['"sNaN"', '"NaN"', '"Infinity"', "1e999999999"])
+def test_a_quote_of_no_price_proves_nothing_and_breaks_nothing(price: str) -> None:
+    desk = Desk().live()
+    desk.say(quote(PAIR, price, "100.1"), quote(PAIR, "100.0", price))
+    desk.tick(after_ms=5_000)
+    assert desk.session.live == 2
+    assert desk.counts.bad_frames == 2
+
+
 def test_a_whole_book_that_is_older_than_a_change_before_it_comes_too_late() -> None:
     desk = Desk().open()
     late = book(PAIR, BIDS, ASKS, whole=True, at="2026-01-01T00:00:01.5Z")
@@ -267,7 +276,7 @@ def test_a_whole_book_that_does_not_come_is_asked_for_again_with_ever_longer_pau
     assert desk.asked() == RESYNC
     for _ in range(40):
         desk.tick(after_ms=100)
-    assert desk.session.renewable.startswith("no whole book came when asked 3 times")
+    assert desk.session.renewable == f"no whole book of {PAIR} came when asked 3 times"
     desk.session.lost(Disbelief.DISCONNECTED, desk.now_ns)
     assert desk.session.renewable == ""
 

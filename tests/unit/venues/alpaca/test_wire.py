@@ -67,6 +67,7 @@ payloads = st.one_of(
 @example(b"[" * 50_000)
 @example(b'[{"T":"o","S":"BTC/USD","b":[{"p":1e999999,"s":1}]}]')
 @example(b'[{"T":"o","S":"\\ud800"}]')
+@example(b'[{"T":"q","S":"BTC/USD","bp":"sNaN","ap":1}]')
 def test_any_bytes_are_messages_or_a_domain_error(payload: bytes) -> None:
     try:
         found = parse(payload)
