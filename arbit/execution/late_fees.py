@@ -86,8 +86,7 @@ class LateFees:
         posted: list[Flow] = []
         for one in flows:
             (posted if one.kind == FEE_POSTED else others).append(one)
-        if posted or self._setup.ledger.fees_waiting:
-            self._remember()
+        self._remember()  # though nothing waits: an operator may have closed what is posted later
         known = self._setup.journal.known_flows([one.ref for one in posted]) if posted else ()
         for one in posted:
             if one.ref not in known and one.ref not in self._mine:

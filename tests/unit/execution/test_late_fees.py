@@ -251,6 +251,32 @@ async def test_what_an_operator_accepts_is_closed_and_its_fees_are_told_not_book
     assert "fee" in incidents(world)
 
 
+async def test_what_an_operator_accepted_is_remembered_by_a_start_at_which_nothing_waits() -> None:
+    world = await traded(dearer="0.0005")
+    world.clock.now_ns += 3 * 86_400 * 10**9  # what is of a trade before us is posted by now
+    accepted = list(world.venue.trades)
+    async with world.running():
+        await audit(world)
+        world.auditor.accept_balances = True
+        await audit(world)
+        assert world.waiting() == []
+    again = LateWorld(before=world, epoch="00001")
+    again.late.dearer = D(0)
+    async with again.running():
+        await again.recover()
+        again.auditor._unlisted += 1
+        await audit(again)  # all is listed while nothing waits
+        again.breaker.resume()
+        assert again.engine.take(again.plan("149"), again.clock.now_ns) is None
+        await pass_time(again, 5)
+        assert len(again.waiting()) == 3
+        again.posts(accepted)
+        with auditing(again):
+            await pass_time(again, 11 * MINUTE_S, 5)
+    assert again.breaker.state() is BreakerState.ACTIVE, again.breaker.detail
+    assert "fee" in incidents(again)
+
+
 async def test_a_fee_that_waits_may_be_missing_from_what_is_free_and_counts_as_exposure() -> None:
     world = await traded()
     ledger = world.ledger
