@@ -265,7 +265,7 @@ class AlpacaGateway:
 
     async def _post(self, intent: OrderIntent) -> tuple[str, Remedy]:
         """Send it, in one request; why nothing is proved by the answer, where nothing is."""
-        if why := self.forbid(intent) or self.unready():
+        if why := self.forbid(intent) or self.unready() or self._unsendable(intent):
             self._refused(intent, Outcome(intent.client_id, _NO, reason=f"not sent: {why}"))
             return "", Remedy.NONE
         try:

@@ -73,6 +73,16 @@ async def test_a_deadline_that_the_request_might_outlive_is_not_sent() -> None:
         assert outcome.reason.startswith("not sent: its deadline is so near")
 
 
+async def test_an_order_whose_bytes_were_held_up_is_not_sent_nearer_to_its_deadline() -> None:
+    scene = Scene()
+    async with scene.running():
+        waiting = scene.gateway.send(scene.intent())
+        scene.clock.now_ns += 20 * SECOND  # a machine that slept between the word and the bytes
+        outcome = await outcome_of(scene, waiting)
+        assert outcome.reason.startswith("not sent: its deadline is so near")
+        assert scene.venue.posted == []
+
+
 async def test_a_cancellation_asks_for_the_venues_id_first_where_it_is_not_known() -> None:
     scene = Scene()
     async with scene.running():
