@@ -158,10 +158,8 @@ def _candidates(posted: PostedFee, waiting: Open) -> list[LateFee]:
 
 
 def _single(posted: PostedFee, waiting: Open) -> Sequence[LateFee]:
-    for one in waiting.values():
-        if may_be_of(posted, one) and fits(posted.fee, (one,)):
-            return (one,)
-    return ()
+    able = [one for one in _candidates(posted, waiting) if fits(posted.fee, (one,))]
+    return (min(able, key=lambda one: _beyond(posted.fee, (one,))),) if able else ()
 
 
 def _whole(posted: PostedFee, waiting: Open) -> Sequence[LateFee]:
@@ -180,7 +178,7 @@ def _run(posted: PostedFee, waiting: Open) -> Sequence[LateFee]:
         last = bisect_right(lows, EXACT.add(posted.fee, lows[start]), lo=start + 1)
         ends = [end for end in range(first, last) if fits(posted.fee, among[start:end])]
         if ends:
-            return among[start : min(ends, key=lambda end: _off(posted.fee, among[start:end]))]
+            return among[start : min(ends, key=lambda end: _near(posted.fee, among[start:end]))]
     return ()
 
 
@@ -244,6 +242,19 @@ def _all_together(found: Fitted, left: list[PostedFee], waiting: Open, loose: De
     for fee in left[1:]:
         found.booked.append((fee, EXACT.minus(fee.fee)))
     found.close(left[0], able)
+
+
+def _near(fee: Decimal, trades: Sequence[LateFee]) -> tuple[bool, Decimal]:
+    """Which of several that fit: rather one that is not exceeded, and the nearest of those."""
+    return _beyond(fee, trades), _off(fee, trades)
+
+
+def _beyond(fee: Decimal, trades: Sequence[LateFee]) -> bool:
+    """Whether more was taken than was reckoned: seldom so, as what is reckoned is rounded up.
+
+    Without this a small trade of a group was left out where the others' slacks were enough.
+    """
+    return fee > total(one.guess for one in trades)
 
 
 def _off(fee: Decimal, trades: Sequence[LateFee]) -> Decimal:

@@ -67,9 +67,8 @@ class Fees:
 
     def traded(self, trade: Trade, client_id: str) -> None:
         """A fill of this order, as it truly is."""
-        if not self._world.house.tells_fees:
-            return
-        self._trades[trade.trade_id] = trade
+        if self._world.house.tells_fees:
+            self._trades[trade.trade_id] = trade
         row = self._row(client_id)
         if row is None:
             return

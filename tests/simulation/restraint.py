@@ -227,7 +227,7 @@ class Restraint:
 
     def _begins(self, cycle_id: str) -> None:
         most, least = self._world.settings.risk.max_daily_loss, self._loss()[0]
-        untold = self._world.struck("fee_third")
+        untold = self._world.struck("fee_third") or self._world.venue.overcharged
         if least > most + CENT and not (untold or self._world.mishaps.upheavals.restored):
             self._watch.say(7, f"{cycle_id} begins, and {least:.2f} are lost of {most} a day")
 

@@ -190,7 +190,8 @@ class Updates:
     def leave(self, line: UpdatesLine) -> None:
         """It is gone."""
         session: Any = line.server
-        self.real.leave(session)
+        if session.number in self.real.clients:  # it may have been cut on its way out
+            self.real.leave(session)
 
     def tick(self) -> None:
         """Nothing is held back there."""
