@@ -35,7 +35,8 @@ class Market:
 
     Prices are quote units for one base unit. `price_decimals` and `qty_decimals` are the digits
     on the wire; `price_increment` and `qty_increment` are what an order must be a multiple of,
-    which is not the same thing. `qty_min` is in base units, `cost_min` in quote units.
+    which is not the same thing. `qty_min` is in base units, `cost_min` in quote units;
+    `sell_cost_min` is for a sell, where the venue asks less of one (None: the same).
     `taker_fee` is a fraction (0.004 = 40 bps). `base_digits` and `quote_digits` are the decimals
     that the venue's balances keep of either asset. None means the venue did not say.
     """
@@ -53,10 +54,15 @@ class Market:
     status: MarketStatus = MarketStatus.UNKNOWN
     base_digits: int | None = None
     quote_digits: int | None = None
+    sell_cost_min: Decimal | None = None
 
     def digits_of(self, asset: str) -> int | None:
         """How many decimals the venue's balances keep of the base or the quote asset."""
         return {self.base: self.base_digits, self.quote: self.quote_digits}.get(asset)
+
+    def least_cost(self, *, sells: bool) -> Decimal | None:
+        """The least that an order of this side may be worth, in quote units."""
+        return self.sell_cost_min if sells and self.sell_cost_min is not None else self.cost_min
 
     def why_not_tradable(self) -> str | None:
         """The first fact that is missing or forbids trading, in words; None when tradable."""

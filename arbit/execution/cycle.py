@@ -207,7 +207,8 @@ def affordable(
     at digits of its own (four for fiat, the coarsest), and would refuse it. `most` bounds it in
     base units. None also when the market's increments or minima are unknown.
     """
-    lot, qty_min, cost_min = market.qty_increment, market.qty_min, market.cost_min
+    lot, qty_min = market.qty_increment, market.qty_min
+    cost_min = market.least_cost(sells=leg.side is Side.SELL)
     if lot is None or qty_min is None or cost_min is None or funds <= 0 or limit <= 0:
         return None
     qty = floor_to(funds if leg.side is Side.SELL else _DOWN.divide(funds, limit), lot)

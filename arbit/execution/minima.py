@@ -22,16 +22,17 @@ def too_small(
     minimum quantity decides where it can.
     """
     in_base = (leg.side is Side.SELL) is not owed
+    cost_min = market.least_cost(sells=leg.side is Side.SELL)
     levels = view.facing(leg.side) if view is not None else ()
     if not levels and not in_base:
-        return market.cost_min is not None and amount < market.cost_min
+        return cost_min is not None and amount < cost_min
     qty = amount if in_base else EXACT.divide(amount, levels[0].price)
     if market.qty_increment is not None:  # only whole lots can be ordered
         qty = floor_to(qty, market.qty_increment)
     few = qty <= 0 or (market.qty_min is not None and qty < market.qty_min)
-    if few or not levels or market.cost_min is None:
+    if few or not levels or cost_min is None:
         return few
-    return EXACT.multiply(qty, levels[0].price) < market.cost_min
+    return EXACT.multiply(qty, levels[0].price) < cost_min
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,7 +363,8 @@ class _Paths:
             owed = way.name in (COMPLETE, REVERSE) and leg.spend == self.start
             fits = owed or limit <= first.limit_price
             qty = first.qty if fits else affordable(leg, funds, limit, market)
-        if limit <= 0 or qty is None or EXACT.multiply(qty, limit) < (market.cost_min or ZERO):
+        cost_min = market.least_cost(sells=leg.side is Side.SELL) or ZERO
+        if limit <= 0 or qty is None or EXACT.multiply(qty, limit) < cost_min:
             return way
         order = HomeOrder(leg, qty, limit, fee, first.spend, first.receive)
         return Way(way.name, (order, *way.orders[1:]), way.value)

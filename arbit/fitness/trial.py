@@ -307,7 +307,8 @@ class Trial:
     ) -> Decimal | None:
         """The whole lots that `funds` pay for at the limit price; None when below the minima."""
         market = self._setup.markets[leg.symbol]
-        step, least, cost = market.qty_increment, market.qty_min, market.cost_min
+        step, least = market.qty_increment, market.qty_min
+        cost = market.least_cost(sells=leg.side is Side.SELL)
         if step is None or least is None or cost is None:
             return None
         qty = floor_to(funds if leg.side is Side.SELL else _DOWN.divide(funds, limit), step)

@@ -114,9 +114,10 @@ def minima(
 ) -> Refused | None:
     """The order is above the venue's minima and, for a new cycle (`own`), above ours."""
     market = sights.market(leg.symbol)
-    if market is None or market.qty_min is None or market.cost_min is None:
+    least = None if market is None else market.least_cost(sells=leg.side is Side.SELL)
+    if market is None or market.qty_min is None or least is None:
         return Refused(RefusalCode.MARKET_STATUS, {"why": f"{leg.symbol}: no minima"})
-    cost, least = EXACT.multiply(qty, limit), market.cost_min
+    cost = EXACT.multiply(qty, limit)
     if own:
         least = max(least, venue.min_notional.get(market.quote, ZERO))
     if qty < market.qty_min or cost < least:

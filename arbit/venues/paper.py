@@ -246,14 +246,15 @@ def _trades(market: Market, leg: Leg) -> bool:
 def _terms_refusal(intent: OrderIntent, market: Market) -> str:
     """What is wrong with the order's own figures on this market; empty when nothing is."""
     tick, lot = market.price_increment, market.qty_increment
-    if tick is None or lot is None or market.qty_min is None or market.cost_min is None:
+    cost_min = market.least_cost(sells=intent.leg.side is Side.SELL)
+    if tick is None or lot is None or market.qty_min is None or cost_min is None:
         return NO_SPEC
     rules = (
         (not intent.limit_price > 0, INVALID_PRICE),
         (not intent.qty > 0 or not is_multiple(intent.qty, lot), INVALID_VOLUME),
         (not is_multiple(intent.limit_price, tick), OFF_TICK),
         (intent.qty < market.qty_min, QTY_MIN_NOT_MET),
-        (_BOOKS.multiply(intent.qty, intent.limit_price) < market.cost_min, COST_MIN_NOT_MET),
+        (_BOOKS.multiply(intent.qty, intent.limit_price) < cost_min, COST_MIN_NOT_MET),
     )
     return next((words for broken, words in rules if broken), "")
 

@@ -2,8 +2,8 @@
 
 Source: docs.alpaca.markets, "Assets" and "Crypto Trading". Increments and the least size are
 strings there. The least cost is on no answer: a buy quoted in USD must be worth ten (refused with
-403 `cost basis must be >= minimal amount of order 10`); other quotes have none. Nothing tells a
-buy's minimum from a sell's in a `Market`, so ten holds for both, on the safe side.
+403 `cost basis must be >= minimal amount of order 10`); other quotes have none, and a sell has
+none. Plans keep to ten on both sides; what is left of a cycle is sold however little it is.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def _market_of(entry: Mapping[str, Any]) -> Market | None:
         qty_increment=lot if entry.get("fractionable") is True else None,
         qty_min=_positive(entry.get("min_order_size")),
         cost_min=LEAST_USD if quote == USD else ZERO,
+        sell_cost_min=ZERO,
         taker_fee=DEAREST_TAKER,
         status=_status(entry),
         base_digits=KEPT_DIGITS,

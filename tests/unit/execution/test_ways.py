@@ -259,3 +259,26 @@ def test_the_fee_decides_whether_what_is_brought_is_enough(fee: str, dust: bool)
     prospect = look(replace(seen, fees=dict.fromkeys(seen.fees, D(fee))))
     assert prospect.home is dust
     assert legs_of(prospect) == ([] if dust else ["buy ETH/BTC", "sell ETH/USD"])
+
+
+@pytest.mark.parametrize(("sells", "chosen"), [("0", REVERSE), (None, None)])
+@pytest.mark.parametrize("filled_", [("0.05", "0", "0"), ("0.05", "0.5", "0.2")])
+def test_where_only_buys_have_a_floor_what_is_below_it_goes_home_and_is_no_dust(
+    sells: str | None, chosen: str | None, filled_: tuple[str, str, str]
+) -> None:
+    seen = scene(filled_, {})
+    floored = {
+        name: (
+            replace(one, cost_min=D(10), sell_cost_min=None if sells is None else D(sells))
+            if one.quote == "USD"
+            else replace(one, cost_min=D(0))
+        )
+        for name, one in seen.markets.items()
+    }
+    found = look(replace(seen, markets=floored))
+    assert found.home is (chosen is None)
+    assert (found.chosen is None) is (chosen is None)
+    if found.chosen is not None:
+        last = found.chosen.orders[-1]
+        assert last.leg.receive == "USD"
+        assert last.qty * last.limit_price < 10

@@ -227,6 +227,16 @@ def test_an_order_meets_the_venues_minima_and_a_new_cycle_ours_too(
         assert {key: value for key, value in found[1].items() if key != "cost"} == told
 
 
+@pytest.mark.parametrize("side", Side)
+def test_a_floor_that_only_buys_have_keeps_no_sell_from_coming_home(side: Side) -> None:
+    seen = Seen()
+    market = replace(ONLINE["BTC/USD"], cost_min=D(10), sell_cost_min=D(0))
+    seen.markets["BTC/USD"] = market
+    leg = BUY_BTC if side is Side.BUY else SELL_BTC
+    refused = checks.minima(seen, VenueSettings(name="sandbox"), leg, D("0.09"), D(100), own=False)
+    assert (refused is None) is (side is Side.SELL)
+
+
 TOP = {
     # 100.20 is asked for, 100 is bid: a buy is worse above, a sell below.
     Side.BUY: ("100.3002", "100.30021", "10.00"),

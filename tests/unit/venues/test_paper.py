@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -258,6 +259,16 @@ def test_figures_exactly_at_the_minima_and_the_balance_are_accepted() -> None:
     assert venue.place(order("0.05", "100", client_id="a"), 0) is None
     assert venue.place(order("9.95", "100", client_id="b"), 0) is None
     assert venue.available("USD") == 0
+
+
+def test_a_floor_that_only_buys_have_refuses_no_sell() -> None:
+    venue = exchange(usual_books(), markets={"BTC/USD": replace(SPEC, sell_cost_min=D(0))})
+
+    refused = venue.place(order("0.049", "100", client_id="a"), 0)
+
+    assert refused is not None
+    assert refused.reason == paper.COST_MIN_NOT_MET
+    assert venue.place(order("0.049", "100", SELL, client_id="b"), 0) is None
 
 
 def test_funds_on_their_way_cannot_be_spent_again_and_come_back_when_unused() -> None:

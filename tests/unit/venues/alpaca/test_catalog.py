@@ -77,6 +77,8 @@ def test_only_what_is_quoted_in_dollars_has_a_least_cost_and_no_stablecoin_is_a_
     names = ("ETH/USDT", "ETH/USDC", "ETH/BTC", "ETH/USD")
     markets = parse_assets([asset(symbol=name) for name in names])
     assert [markets[name].cost_min for name in names] == [0, 0, 0, 10]
+    assert [markets[name].least_cost(sells=False) for name in names] == [0, 0, 0, 10]
+    assert {one.least_cost(sells=True) for one in markets.values()} == {0}
     assert [markets[name].quote for name in names] == ["USDT", "USDC", "BTC", "USD"]
 
 
