@@ -1,11 +1,12 @@
 """Which trades a posted fee stands for (decision 0009). Pure; one asset at a time.
 
-A fee fits trades when it is what we reckoned for them, give or take their slacks. One trade is
-tried first, then all that wait, then trades that follow each other, then any few; the oldest first
-each time. Trades with nearly the same fee may be taken for each other. What is posted later then
-seems to fit nothing, or the balance shows that another trade must be the one that waits: the pairs
-are made anew. Once all is posted, no sum of money depends on them. At last all that was posted is
-held against all that waits, whichever stands for which.
+A fee fits trades when it is what we reckoned for them, give or take their slacks; rather less than
+more, as what we reckon is rounded up. One trade is tried first, then all that wait, then trades
+that follow each other, then any few; the oldest first each time. Trades with nearly the same fee
+may be taken for each other. What is posted later then seems to fit nothing, or the balance shows
+that another trade must be the one that waits: the pairs are made anew. Once all is posted, no sum
+of money depends on them. At last all that was posted is held against all that waits, whichever
+stands for which.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def fit(
     pairs = list(stated)
     while left and open_:
         looks = _LOOKS if len(left) <= MOST_FEW else _LOOKS[:-1]
-        one = next(((p, g) for look in looks for p in left if (g := look(p, open_))), None)
+        tries = ((look, p, sure) for sure in (True, False) for look in looks for p in left)
+        one = next(((p, g) for look, p, sure in tries if (g := look(p, open_, sure=sure))), None)
         if one is None:
             break
         fee, group = one
@@ -157,17 +159,17 @@ def _candidates(posted: PostedFee, waiting: Open) -> list[LateFee]:
     return [one for one in waiting.values() if may_be_of(posted, one)]
 
 
-def _single(posted: PostedFee, waiting: Open) -> Sequence[LateFee]:
-    able = [one for one in _candidates(posted, waiting) if fits(posted.fee, (one,))]
-    return (min(able, key=lambda one: _beyond(posted.fee, (one,))),) if able else ()
-
-
-def _whole(posted: PostedFee, waiting: Open) -> Sequence[LateFee]:
+def _single(posted: PostedFee, waiting: Open, *, sure: bool) -> Sequence[LateFee]:
     among = _candidates(posted, waiting)
-    return among if among and fits(posted.fee, among) else ()
+    return next(((one,) for one in among if _stands(posted.fee, (one,), sure=sure)), ())
 
 
-def _run(posted: PostedFee, waiting: Open) -> Sequence[LateFee]:
+def _whole(posted: PostedFee, waiting: Open, *, sure: bool) -> Sequence[LateFee]:
+    among = _candidates(posted, waiting)
+    return among if among and _stands(posted.fee, among, sure=sure) else ()
+
+
+def _run(posted: PostedFee, waiting: Open, *, sure: bool) -> Sequence[LateFee]:
     """Trades that follow each other: from the oldest that will do, and as near as they come."""
     among = _candidates(posted, waiting)
     lows = list(accumulate((EXACT.subtract(o.guess, o.slack) for o in among), initial=ZERO))
@@ -176,13 +178,15 @@ def _run(posted: PostedFee, waiting: Open) -> Sequence[LateFee]:
         # Sums from here on: the least may be as much as the fee, the most must be.
         first = bisect_left(highs, EXACT.add(posted.fee, highs[start]), lo=start + 1)
         last = bisect_right(lows, EXACT.add(posted.fee, lows[start]), lo=start + 1)
-        ends = [end for end in range(first, last) if fits(posted.fee, among[start:end])]
+        ends = [
+            end for end in range(first, last) if _stands(posted.fee, among[start:end], sure=sure)
+        ]
         if ends:
-            return among[start : min(ends, key=lambda end: _near(posted.fee, among[start:end]))]
+            return among[start : min(ends, key=lambda end: _off(posted.fee, among[start:end]))]
     return ()
 
 
-def _few(posted: PostedFee, waiting: Open) -> Sequence[LateFee]:
+def _few(posted: PostedFee, waiting: Open, *, sure: bool) -> Sequence[LateFee]:
     """Any few of the oldest, within so many looks."""
     among, looks = _candidates(posted, waiting)[:FEW], MOST_LOOKS
     rest = [*accumulate((EXACT.add(one.guess, one.slack) for one in reversed(among)), initial=ZERO)]
@@ -190,7 +194,7 @@ def _few(posted: PostedFee, waiting: Open) -> Sequence[LateFee]:
     while stack and looks:
         looks -= 1
         index, taken, left, slack = stack.pop()
-        if taken and abs(left) <= slack:
+        if taken and abs(left) <= slack and not (sure and left > 0):
             return taken
         beyond = EXACT.add(left, slack) < 0 or EXACT.subtract(left, slack) > rest[-1 - index]
         if index == len(among) or beyond:
@@ -244,17 +248,14 @@ def _all_together(found: Fitted, left: list[PostedFee], waiting: Open, loose: De
     found.close(left[0], able)
 
 
-def _near(fee: Decimal, trades: Sequence[LateFee]) -> tuple[bool, Decimal]:
-    """Which of several that fit: rather one that is not exceeded, and the nearest of those."""
-    return _beyond(fee, trades), _off(fee, trades)
+def _stands(fee: Decimal, trades: Sequence[LateFee], *, sure: bool) -> bool:
+    """Whether the fee may be of these; `sure` wants no more taken than was reckoned.
 
-
-def _beyond(fee: Decimal, trades: Sequence[LateFee]) -> bool:
-    """Whether more was taken than was reckoned: seldom so, as what is reckoned is rounded up.
-
-    Without this a small trade of a group was left out where the others' slacks were enough.
+    What is reckoned is rounded up where a venue does not tell how it rounds, so that is seldom so:
+    such a fit is believed when there is no other. Else a group's fee was taken for that of a trade
+    of nearly its size, or its smallest trade was left out where the others' slacks were enough.
     """
-    return fee > total(one.guess for one in trades)
+    return fits(fee, trades) and not (sure and fee > total(one.guess for one in trades))
 
 
 def _off(fee: Decimal, trades: Sequence[LateFee]) -> Decimal:

@@ -42,6 +42,8 @@ def refuse_unfit(body: Any) -> None:
     """
     if not isinstance(body, Mapping):
         raise FrameError("account: the answer is no object")
+    if "status" not in body and "crypto_status" not in body:
+        raise FrameError("account: the answer is about no account")
     for name, what in (("status", "the account"), ("crypto_status", "crypto on this account")):
         if body.get(name) != ACTIVE:
             raise AccountUnfit(f"{what} is {body.get(name)!r:.40} ({name}), expected {ACTIVE}")

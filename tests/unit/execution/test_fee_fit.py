@@ -36,6 +36,18 @@ def test_the_amount_must_be_within_the_slack(fee: int, *, fits: bool) -> None:
     assert bool(closed([posted("F", fee)], [waits("T", 100)])) is fits
 
 
+def test_rather_less_was_taken_than_more() -> None:
+    group = [waits("A", 118, 1), waits("B", 200, 1)]
+    apart = [*group, waits("single", 315, 2)]  # 316 is one too much for it, two too little for both
+    assert closed([posted("F", 316), posted("G", 315)], apart) == {
+        "A": "F",
+        "B": "F",
+        "single": "G",
+    }
+    small = [waits("A", 911, 1), waits("B", 642, 1), waits("small", 5, 2)]
+    assert closed([posted("F", 1_555)], small) == {"A": "F", "B": "F", "small": "F"}
+
+
 def test_a_market_that_is_named_must_be_the_trades_own() -> None:
     trades = [waits("T", 100)]
     assert closed([posted("F", 100, symbol="ETH/BTC")], trades) == {}
