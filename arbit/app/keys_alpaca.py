@@ -26,10 +26,11 @@ from arbit.domain.market import Market
 from arbit.persistence.memory import MemoryJournal
 from arbit.venues.alpaca.account import keys_of
 from arbit.venues.alpaca.keyfacts import ACCOUNT_WORDS, NOTE, refuse_unfit
-from arbit.venues.alpaca.probe import probe
+from arbit.venues.alpaca.probe import TAKEN, probe
 from arbit.venues.alpaca.rate import DATA_PER_MIN
 from arbit.venues.clockoffset import off_clock
 
+BESIDE = "taken by another connection of this account (a daemon that runs, say), so not looked at"
 UNREHEARSED = "cannot be rehearsed here"
 MAX_ASSETS = 12
 
@@ -105,8 +106,11 @@ class AlpacaKeysCheck:
             _, answer = await client.data.question(path, {"symbols": ",".join(watch.symbols[:1])})
             self._plan(answer.remaining, report)
         why = await probe(reached.at.ws_url, keys_of(self._venue), self._clock)
-        report.told.append(f"market data stream: {why or 'opens, and takes the key'}")
-        if why:
+        taken = why.startswith(f"{TAKEN} ")
+        report.told.append(
+            f"market data stream: {BESIDE if taken else why or 'opens, and takes the key'}"
+        )
+        if why and not taken:  # a check beside a daemon says nothing against its key
             report.reasons.append(f"market data stream: {why}")
 
     def _plan(self, remaining: int | None, report: KeysReport) -> None:

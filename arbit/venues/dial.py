@@ -87,7 +87,7 @@ class _Listener(WSListener):
 
     def __init__(self, handler: FrameHandler, max_bytes: int) -> None:
         self._handler = handler
-        self._slices = Slices(handler, self._read)
+        self._slices = Slices(handler, self._read, self._broken)
         self._max_bytes = max_bytes
         self._parts: bytearray | None = None  # a message of which more is to come
         self._transport: WSTransport | None = None
@@ -130,7 +130,7 @@ class _Listener(WSListener):
             self._slices.flush()
         self._slices.drop()
         handler, self._handler = self._handler, _Nobody()
-        self._slices = Slices(self._handler, self._read)
+        self._slices = Slices(self._handler, self._read, self._broken)
         if why:
             handler.on_lost(why)
 
@@ -139,6 +139,12 @@ class _Listener(WSListener):
         if self._transport is not None and not self._transport.is_disconnected:
             under = self._transport.underlying_transport
             (under.resume_reading if on else under.pause_reading)()
+
+    def _broken(self) -> None:
+        """A message broke its hearer: what it had to tell is lost, and the socket with it."""
+        self.end("a message that we could not take")
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
 
     def _join(self, transport: WSTransport, frame: WSFrame) -> None:
         whole = self._parts if self._parts is not None else bytearray()

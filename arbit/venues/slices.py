@@ -34,11 +34,16 @@ class Slices:
     """The messages of one socket on their way to `hearer`, in order.
 
     `read` is told to stop reading the socket, and to go on. A small burst passes through at once.
+    `broken` is told of a message that its hearer could not take: what follows it would be believed
+    without it, so nothing more is handed on.
     """
 
-    def __init__(self, hearer: Hearer, read: Callable[[bool], None]) -> None:
+    def __init__(
+        self, hearer: Hearer, read: Callable[[bool], None], broken: Callable[[], None]
+    ) -> None:
         self._hearer = hearer
         self._read = read
+        self._broken = broken
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._stopped = False
@@ -75,7 +80,12 @@ class Slices:
     def _hand_on(self, payload: bytes) -> None:
         self._messages -= 1
         self._bytes -= len(payload)
-        self._hearer.on_frame(payload)
+        try:
+            self._hearer.on_frame(payload)
+        except BaseException:
+            self.drop()
+            self._broken()
+            raise
 
     def _later(self) -> None:
         if not self._scheduled:

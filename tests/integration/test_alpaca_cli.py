@@ -119,6 +119,31 @@ async def test_what_alpaca_tells_of_a_key_is_told_and_what_it_does_not_tell_too(
     assert SECRET not in done.stdout + done.stderr
 
 
+async def test_a_check_beside_a_daemon_finds_no_fault_in_the_key_for_its_place_and_leaves_it_that(
+    venue: SandboxServer,
+) -> None:
+    settings = load_settings(None, at(venue))
+    reader = FitnessRun(
+        settings,
+        FitnessOptions((NAME,), simulate=False, seconds=None),
+        SystemClock(),
+        SilentScreen(),
+    )
+    reading = asyncio.create_task(reader())
+    try:
+        async with asyncio.timeout(10.0):
+            while not reader.runs or not reader.runs[0].feed.counts.verified:
+                await asyncio.sleep(0.02)
+        report = await AlpacaKeysCheck(settings, NAME)()
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    assert report.fit, report.verdict
+    (stream,) = [line for line in report.told if line.startswith("market data stream")]
+    assert "taken by another connection of this account" in stream
+    assert reader.runs[0].feed.counts.reconnects == 0
+
+
 async def test_a_wrong_key_is_one_line_that_names_both_settings(
     desk: Desk, venue: SandboxServer
 ) -> None:

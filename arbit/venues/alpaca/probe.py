@@ -13,6 +13,7 @@ from arbit.venues.alpaca.wire import Refused, Success, parse
 from arbit.venues.dial import Connection, PicowsDialer
 
 WAIT_S = 6.0
+TAKEN = 406  # so begins what is said where the place of the plan is another connection's
 LOOK_S = 0.02
 
 

@@ -335,3 +335,20 @@ async def test_after_our_own_end_nothing_that_waits_is_heard() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
     assert len(ear.heard) == 1
+
+
+@pytest.mark.parametrize("at", [3, 3 * MESSAGES])  # in the first slice, and in a later one
+async def test_a_message_that_breaks_its_hearer_ends_the_socket_as_it_is_lost(at: int) -> None:
+    told = list[dict[str, object]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about))
+
+    def breaks() -> None:
+        raise ArithmeticError("a number that nobody thought of")
+
+    async with dialled() as (server, ear, _):
+        ear.stops = (at, breaks)
+        server.send(frame(TEXT, b"x") * 10 * MESSAGES)
+        await until(lambda: bool(ear.lost))
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert (len(ear.heard), ear.lost) == (at, ["a message that we could not take"])
