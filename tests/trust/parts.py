@@ -52,6 +52,27 @@ PARTS = (
         {"saboteurs": 40},
     ),
     Part(
+        "Alpaca: the whole daemon in virtual time, by that venue's rules",
+        "tests.simulation",
+        "--house alpaca --seeds 100 --jobs {jobs}",
+        "--house alpaca --seeds 2000 --jobs {jobs}",
+        (
+            *("seeds", "cycles", "orders", "faults", "kills", "lives", "simulated_hours"),
+            *("planted", "attempted_share", "violating_seeds"),
+        ),
+        ("violating_seeds",),
+        {"cycles": 25_000, "faults": 25_000, "kills": 1_500, "attempted_share": 0.99},
+    ),
+    Part(
+        "Alpaca saboteurs: planted bugs of its rules that its simulation must catch",
+        "tests.simulation.sabotage",
+        "--house alpaca --seeds 60 --most 8",
+        "--house alpaca --seeds 500",
+        ("saboteurs", "caught", "survivors", "by_invariant"),
+        ("survivors",),
+        {"saboteurs": 20},
+    ),
+    Part(
         "Exhaustive: killed at every seam and pair of them, every call failed once",
         "tests.simulation.exhaustive",
         "--seams --most 2 --jobs {jobs}",

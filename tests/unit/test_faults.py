@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.simulation.alpaca import plan
 from tests.simulation.plan import CALL_FAULTS, FATAL_FAULTS, TIMED_FAULTS
 
 TESTS = Path(__file__).resolve().parents[1]
 TABLE: dict[str, dict[str, Any]] = tomllib.loads((TESTS / "faults.toml").read_text("utf-8"))
 ROWS = {"MD": 22, "OP": 39, "PR": 20, "AC": 9}
+AT_ALPACA = {*plan.CALL_FAULTS, *plan.TIMED_FAULTS, *plan.SHARED, *plan.FATAL}
 SIMULATED = {*CALL_FAULTS, *TIMED_FAULTS, *FATAL_FAULTS, "kill"}
 
 
@@ -25,9 +27,10 @@ def test_every_row_of_the_catalogue_is_there_once() -> None:
 @pytest.mark.parametrize("row", TABLE)
 def test_what_a_row_names_exists(row: str) -> None:
     told = TABLE[row]
-    assert set(told) <= {"tests", "simulation", "gap"}
+    assert set(told) <= {"tests", "simulation", "alpaca", "gap"}
     assert any(told.values()), "neither a test nor a reason"
     assert set(told.get("simulation", ())) <= SIMULATED
+    assert set(told.get("alpaca", ())) <= AT_ALPACA
     for named in told.get("tests", ()):
         path, _, function = named.partition("::")
         assert (TESTS / path).is_file(), named
