@@ -20,7 +20,7 @@ from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.app.watchlist import Watchlist, watchlist
 from arbit.books import BookCache
 from arbit.config import KEY_TO_READ, SANDBOXES, SPEAKS_ALPACA, Settings, VenueSettings, venue_key
-from arbit.domain.errors import UserError, VenueRefused, VenueUnreachable
+from arbit.domain.errors import FrameError, UserError, VenueRefused, VenueUnreachable
 from arbit.domain.market import Market
 from arbit.ports import Clock, Listener
 from arbit.venues.alpaca.feed import AlpacaFeed
@@ -73,13 +73,16 @@ def _half(name: str, missing: Sequence[str], wanted: Sequence[str]) -> str:
 
 
 async def listed(venue: VenueSettings, rest: RestSide) -> dict[str, Market]:
-    """Every market of the venue. VenueUnreachable names it, UserError a key that it refuses."""
+    """Every market of the venue. VenueError names it, UserError a key that it refuses."""
     try:
         return dict(await rest.catalog.markets())
     except VenueRefused as error:
         if venue.name in KEY_TO_READ and error.text.startswith(KEY_REFUSED):
             raise UserError(_refused_key(venue, error.text)) from None
-        raise
+        what = f"{venue.name} does not say what it lists: {error}"
+        raise VenueRefused(what, method=error.method, symbol=error.symbol) from None
+    except FrameError as error:
+        raise FrameError(f"{venue.name}: {error}", error.symbol) from None
     except VenueUnreachable as error:
         raise VenueUnreachable(f"{venue.name} could not be reached: {error}") from None
 

@@ -30,6 +30,12 @@ def amount_of(value: Any, what: str) -> Decimal:
     return amount
 
 
+def one_line(text: str, most: int) -> str:
+    """A stranger's text as a part of one line: nothing in it moves a cursor or begins another."""
+    shown = "".join(char if char.isprintable() else " " for char in text[: 2 * most])
+    return " ".join(shown.split())[:most]
+
+
 def time_ns(value: Any) -> int:
     """Unix seconds as nanoseconds. FrameError when it is no time."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

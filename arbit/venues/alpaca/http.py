@@ -30,6 +30,7 @@ import aiohttp
 from arbit.domain.errors import BrokenRule, FrameError, UserError, VenueRefused, VenueUnreachable
 from arbit.ports import Clock
 from arbit.venues.alpaca.rate import MINUTE_NS, Budget
+from arbit.venues.answers import one_line
 from arbit.venues.retry import TRIES, retried
 
 SECOND_NS = 1_000_000_000
@@ -250,7 +251,7 @@ class Http:
         headers = response.headers
         return Answer(
             status=response.status,
-            body=b"".join(parts),
+            body=_without(self._keys, b"".join(parts)),
             sent_ns=sent_ns,
             heard_ns=self.clock.monotonic_ns(),
             date=headers.get("Date", ""),
@@ -312,7 +313,7 @@ def said(answer: Answer) -> str:
     if not isinstance(found, dict):
         return ""
     code, message = found.get("code"), found.get("message")
-    words = message[:MOST_WORDS] if isinstance(message, str) else ""
+    words = one_line(message, MOST_WORDS) if isinstance(message, str) else ""
     return f"{words} (code {code})".strip() if isinstance(code, int) else words
 
 
@@ -320,6 +321,11 @@ def _headers(keys: Keys | None) -> dict[str, str]:
     if keys is None:
         return {}
     return {"APCA-API-KEY-ID": keys.key_id, "APCA-API-SECRET-KEY": keys.secret}
+
+
+def _without(keys: Keys | None, body: bytes) -> bytes:
+    """What came back, without our secret: some page on the way may repeat a request's headers."""
+    return body if keys is None else body.replace(keys.secret.encode(), b"***")
 
 
 def _no_constant(name: str) -> Any:
@@ -333,7 +339,7 @@ def _count(text: str | None) -> int | None:
 
 
 def _words(error: BaseException) -> str:
-    return (str(error) or type(error).__name__)[:MOST_WORDS]
+    return one_line(str(error), MOST_WORDS) or type(error).__name__
 
 
 def _too_deep(body: Any) -> bool:

@@ -10,6 +10,7 @@ from arbit.ports import Clock
 from arbit.venues.alpaca.codes import code_of
 from arbit.venues.alpaca.http import Keys
 from arbit.venues.alpaca.wire import Refused, Success, parse
+from arbit.venues.answers import one_line
 from arbit.venues.dial import Connection, PicowsDialer
 
 WAIT_S = 6.0
@@ -33,7 +34,7 @@ class _Ear:
             return
         for one in messages:
             if isinstance(one, Refused):
-                self.end = f"{one.code} {one.msg[:200]}: {code_of(one.code).meaning}"
+                self.end = f"{one.code} {one_line(one.msg, 200)}: {code_of(one.code).meaning}"
             elif isinstance(one, Success) and one.msg == "connected":
                 self.greeted = True
             elif isinstance(one, Success) and one.msg == "authenticated":
@@ -57,7 +58,7 @@ async def probe(url: str, keys: Keys, clock: Clock) -> str:
         return str(error)
     try:
         async with asyncio.timeout(WAIT_S):
-            return await _asked(ear, connection, keys, clock)
+            return (await _asked(ear, connection, keys, clock)).replace(keys.secret, "***")
     except TimeoutError:
         return f"no answer within {WAIT_S:.0f} s"
     finally:

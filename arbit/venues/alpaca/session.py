@@ -50,6 +50,7 @@ from arbit.venues.alpaca.wire import (
     Success,
     parse,
 )
+from arbit.venues.answers import one_line
 from arbit.venues.looks import DepthLook
 
 GREETING = "connected"
@@ -349,7 +350,8 @@ class AlpacaSession:
     def _refused(self, message: Refused) -> None:
         self._counts.refusals += 1
         code = code_of(message.code)
-        words = f"{message.code} {message.msg[:MAX_WORDS]}: {code.meaning}"
+        msg = one_line(message.msg.replace(self._setup.keys.secret, "***"), MAX_WORDS)
+        words = f"{message.code} {msg}: {code.meaning}"
         self._setup.publish(VenueSaid(self._setup.venue, words))
         if code.remedy is not Remedy.IGNORE and self.ending is None:
             self.ending = Ending(code, words)

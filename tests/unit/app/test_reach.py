@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from arbit.app.build import Reached, reach
+from arbit.app.build import Reached, listed, reach
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import Addresses
 from arbit.config import Settings
-from arbit.domain.errors import UserError
+from arbit.domain.errors import (
+    FrameError,
+    UserError,
+    VenueError,
+    VenueRefused,
+    VenueUnreachable,
+)
 
 WHOLE = {
     "rest_url": "http://127.0.0.1:1",
@@ -75,3 +82,23 @@ async def test_half_an_address_of_our_own_kraken_is_never_completed_by_krakens(
         UserError, match=f"both or neither.*unset: ARBIT_VENUES__SANDBOX__{missing}"
     ):
         await reached("sandbox", **{given: WHOLE[given]})
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (VenueRefused("302"), "alpaca does not say what it lists: 302"),
+        (FrameError("/v2/assets: no list"), "alpaca: /v2/assets: no list"),
+        (VenueUnreachable("GET /v2/assets: 500"), "alpaca could not be reached: GET /v2/assets"),
+    ],
+)
+async def test_whose_list_of_markets_there_is_none_of_is_said(
+    error: VenueError, words: str
+) -> None:
+    class Silent:
+        async def markets(self) -> Any:
+            raise error
+
+    rest: Any = SimpleNamespace(catalog=Silent())
+    with pytest.raises(type(error), match=f"^{words}"):
+        await listed(Settings.model_validate({}).venue("alpaca"), rest)

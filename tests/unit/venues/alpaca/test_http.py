@@ -222,6 +222,21 @@ async def test_a_question_that_is_refused_is_refused_once_in_the_venues_words() 
         assert len(rig.heard) == 1
 
 
+async def test_words_that_repeat_our_secret_or_move_the_cursor_are_told_as_one_plain_line() -> None:
+    words = f"no\\nluck \\u001b[31m{KEYS.secret}"
+    body = f'{{"message":"{words}"}}'.encode()
+    async with rigged(answer("400 Bad", body)) as (_, asking):
+        with pytest.raises(VenueRefused, match=r"^400 no luck \[31m\*\*\*$"):
+            await asking.question("/v2/clock")
+
+
+async def test_an_answer_whose_packing_is_none_is_told_in_one_line() -> None:
+    packed = answer("200 OK", b"garbage", "Content-Encoding: gzip\r\n")
+    async with rigged(packed) as (_, asking):
+        with pytest.raises(Lost, match=r"^GET /v2/clock: [^\n]+$"):
+            await asking.ask("GET", "/v2/clock")
+
+
 async def test_a_question_whose_answer_is_a_page_makes_no_sense() -> None:
     async with rigged(answer("200 OK", b"<html>")) as (_, asking):
         with pytest.raises(FrameError, match="not JSON"):

@@ -352,8 +352,9 @@ def test_every_error_has_its_remedy_and_is_told_in_the_venues_words(number: int)
 
 def test_a_secret_is_in_nothing_that_is_told_or_shown() -> None:
     desk = Desk().live()
-    desk.hear(error(402, "auth failed"), b"[7]")
+    desk.hear(error(402, f"auth failed\n\x1b[2J{KEYS.secret}"), b"[7]")
     assert KEYS.secret not in repr((desk.events, desk.session, desk.session._setup))
+    assert desk.of(VenueSaid)[0].text.startswith("402 auth failed [2J***: ")
 
 
 def test_overdue_symbols_are_those_without_a_believed_book_for_that_long() -> None:
