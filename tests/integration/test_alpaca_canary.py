@@ -74,7 +74,7 @@ MARKET: tuple[Wanted, ...] = (
     *(("mute_symbol", {}), ("drop_delta", {}), ("late_snapshot", {}), ("stuck_book", {})),
     *(("slow", {}), ("mute_socket", {}), ("half_open", {}), ("pair_status", {})),
     *(("stream_error", {"code": 407, "msg": "slow client", "close": True}),),
-    ("stream_error", {"code": 500}),
+    ("stream_error", {"code": 500, "msg": f"who has {SECRET}?"}),
 )
 REST: tuple[Wanted, ...] = (
     *(("rest_down", {}), ("rest_down", {"status": 503}), ("rest_html", {}), ("rest_slow", {})),
@@ -306,6 +306,8 @@ async def test_no_key_and_no_secret_gets_out_whatever_goes_wrong(stage: Stage) -
         *(("rest_down", {"times": 1000}), ("rest_html", {"times": 1000})),
         *(("unauthorized", {"times": 1000}), ("order_truncated", {"times": 1000})),
         ("order_denied", {"times": 1000, "message": "forbidden.", "code": 40310000}),
+        ("order_denied", {"times": 1000, "status": 403, "message": f"not with {SECRET}"}),
+        ("auth_error", {"times": 1000, "code": 402, "msg": f"{SECRET} is unknown"}),
         *(("auth_error", {"code": 404, "times": 1000}), ("refuse_connects", {"times": 1000})),
     ],
     ids=lambda one: one[0],

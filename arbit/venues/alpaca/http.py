@@ -324,8 +324,16 @@ def _headers(keys: Keys | None) -> dict[str, str]:
 
 
 def _without(keys: Keys | None, body: bytes) -> bytes:
-    """What came back, without our secret: some page on the way may repeat a request's headers."""
-    return body if keys is None else body.replace(keys.secret.encode(), b"***")
+    """What came back, without our secret: some page on the way may repeat a request's headers.
+
+    As it is and as JSON writes it, which may escape a quote, and a slash or not.
+    """
+    if keys is None:
+        return body
+    escaped = json.dumps(keys.secret)[1:-1]
+    for spelt in dict.fromkeys((keys.secret, escaped, escaped.replace("/", "\\/"))):
+        body = body.replace(spelt.encode(), b"***")
+    return body
 
 
 def _no_constant(name: str) -> Any:
