@@ -61,19 +61,10 @@ def fit(
     left = sorted(posted, key=lambda one: (one.at_ns, one.ref))
     open_ = {one.trade_id: one for one in sorted(waiting, key=_age)}
     pairs = list(stated)
-    while left and open_:
-        looks = _LOOKS if len(left) <= MOST_FEW else _LOOKS[:-1]
-        tries = ((look, p, sure) for sure in (True, False) for look in looks for p in left)
-        one = next(((p, g) for look, p, sure in tries if (g := look(p, open_, sure=sure))), None)
-        if one is None:
-            break
-        fee, group = one
-        found.close(fee, group)
-        left.remove(fee)
-        for trade in group:
-            del open_[trade.trade_id]
-        if len(group) == 1:
-            pairs.append((fee, found.late[group[0].trade_id]))
+    fitting = _Fitting(found, left, open_, pairs)
+    steps = (fitting.alone, fitting.groups, fitting.fews)
+    while any(step(sure=sure) for sure in (True, False) for step in steps):
+        pass
     for fee in list(left):
         pairs = _paired_anew(found, fee, open_, pairs)
         if pairs and pairs[-1][0] is fee:
@@ -155,40 +146,160 @@ def _age(trade: LateFee) -> tuple[int, str]:
     return trade.at_ns, trade.trade_id
 
 
-def _candidates(posted: PostedFee, waiting: Open) -> list[LateFee]:
-    return [one for one in waiting.values() if may_be_of(posted, one)]
+class _Fitting:
+    """Fees and trades that are left. Each step takes away what it fits, and says whether it did.
+
+    `sure` wants no more taken than was reckoned. What is reckoned is rounded up where a venue does
+    not tell how it rounds, so more is seldom taken: such a fit is believed when there is no other.
+    Else a group's fee was taken for that of a trade of nearly its size, or its
+    smallest trade was left out where the others' slacks were enough.
+
+    Thousands may wait, and nothing else is done meanwhile: no step holds every fee against every
+    trade.
+    """
+
+    def __init__(
+        self,
+        found: Fitted,
+        left: list[PostedFee],
+        waiting: Open,
+        pairs: list[tuple[PostedFee, LateFee]],
+    ) -> None:
+        self._found = found
+        self._left = left
+        self._waiting = waiting
+        self._pairs = pairs
+
+    def alone(self, *, sure: bool) -> bool:
+        """One trade for a fee, the oldest. What fits none will fit none once others are gone."""
+        by_guess, fitted = _ByGuess(self._waiting.values()), False
+        for fee in list(self._left):
+            able = by_guess.able(fee, sure=sure)
+            if (trade := min(able, key=_age, default=None)) is not None:
+                by_guess.remove(trade)
+                self._close(fee, (trade,))
+                self._pairs.append((fee, self._found.late[trade.trade_id]))
+                fitted = True
+        return fitted
+
+    def groups(self, *, sure: bool) -> bool:
+        """All that wait, or trades that follow each other, for each fee in turn."""
+        in_turn, fitted, untried = _InTurn(self._waiting), False, list(self._left)
+        while untried:
+            whole = (
+                (one, group) for one in self._left if (group := _whole(one, in_turn, sure=sure))
+            )
+            fee, group = next(whole, (untried[0], ()))
+            group = group or _run(fee, in_turn, sure=sure)
+            if fee in untried:
+                untried.remove(fee)
+            if group:
+                self._close(fee, group)
+                in_turn, fitted = _InTurn(self._waiting), True
+        return fitted
+
+    def fews(self, *, sure: bool) -> bool:
+        """Any few for one of the fees."""
+        in_turn = _InTurn(self._waiting)
+        for fee in self._left if len(self._left) <= MOST_FEW else ():
+            if group := _few(fee, in_turn, sure=sure):
+                self._close(fee, group)
+                return True
+        return False
+
+    def _close(self, fee: PostedFee, group: Sequence[LateFee]) -> None:
+        self._found.close(fee, group)
+        self._left.remove(fee)
+        for trade in group:
+            del self._waiting[trade.trade_id]
 
 
-def _single(posted: PostedFee, waiting: Open, *, sure: bool) -> Sequence[LateFee]:
-    among = _candidates(posted, waiting)
-    return next(((one,) for one in among if _stands(posted.fee, (one,), sure=sure)), ())
+class _ByGuess:
+    """Trades by what was reckoned: those that a fee fits are found without a look at the others."""
+
+    def __init__(self, trades: Iterable[LateFee]) -> None:
+        self._trades = sorted(trades, key=lambda one: (one.guess, *_age(one)))
+        self._guesses = [one.guess for one in self._trades]
+        self._slack = max((one.slack for one in self._trades), default=ZERO)
+
+    def able(self, posted: PostedFee, *, sure: bool = False) -> Iterator[LateFee]:
+        """Trades that the fee fits alone; of those reckoned alike the oldest."""
+        least = posted.fee if sure else EXACT.subtract(posted.fee, self._slack)
+        index = bisect_left(self._guesses, least)
+        last = bisect_right(self._guesses, EXACT.add(posted.fee, self._slack))
+        while index < last:
+            one = self._trades[index]
+            index += 1
+            if may_be_of(posted, one) and fits(posted.fee, (one,)):
+                yield one
+                index = bisect_right(self._guesses, one.guess, lo=index)
+
+    def remove(self, trade: LateFee) -> None:
+        """It is taken."""
+        index = bisect_left(self._guesses, trade.guess)
+        while self._trades[index].trade_id != trade.trade_id:
+            index += 1
+        del self._trades[index], self._guesses[index]
 
 
-def _whole(posted: PostedFee, waiting: Open, *, sure: bool) -> Sequence[LateFee]:
-    among = _candidates(posted, waiting)
-    return among if among and _stands(posted.fee, among, sure=sure) else ()
+class _InTurn:
+    """What waits, oldest first, and its sums from the first on: of all, or of one market."""
+
+    def __init__(self, waiting: Open) -> None:
+        self._waiting = waiting
+        self._sums: dict[str, _Sums] = {}
+
+    def of(self, posted: PostedFee) -> tuple[_Sums, int]:
+        """The sums for this fee, and how many of their trades it may stand for."""
+        if posted.symbol not in self._sums:
+            able = (o for o in self._waiting.values() if posted.symbol in {"", o.symbol})
+            self._sums[posted.symbol] = _Sums(list(able))
+        sums = self._sums[posted.symbol]
+        return sums, bisect_left(sums.at_ns, posted.at_ns + DAYS_NS)
 
 
-def _run(posted: PostedFee, waiting: Open, *, sure: bool) -> Sequence[LateFee]:
+class _Sums:
+    """Trades in turn; what they come to together at least, at most, and as reckoned."""
+
+    def __init__(self, trades: list[LateFee]) -> None:
+        self.trades = trades
+        self.at_ns = [one.at_ns for one in trades]
+        self.guesses = _added(one.guess for one in trades)
+        self.lows = _added(EXACT.subtract(one.guess, one.slack) for one in trades)
+        self.highs = _added(EXACT.add(one.guess, one.slack) for one in trades)
+
+
+def _added(amounts: Iterable[Decimal]) -> list[Decimal]:
+    return list(accumulate(amounts, EXACT.add, initial=ZERO))
+
+
+def _whole(posted: PostedFee, in_turn: _InTurn, *, sure: bool) -> Sequence[LateFee]:
+    sums, count = in_turn.of(posted)
+    most = sums.guesses[count] if sure else sums.highs[count]
+    return sums.trades[:count] if count and sums.lows[count] <= posted.fee <= most else ()
+
+
+def _run(posted: PostedFee, in_turn: _InTurn, *, sure: bool) -> Sequence[LateFee]:
     """Trades that follow each other: from the oldest that will do, and as near as they come."""
-    among = _candidates(posted, waiting)
-    lows = list(accumulate((EXACT.subtract(o.guess, o.slack) for o in among), initial=ZERO))
-    highs = list(accumulate((EXACT.add(o.guess, o.slack) for o in among), initial=ZERO))
-    for start in range(len(among)):
+    sums, count = in_turn.of(posted)
+    lows, most, end_at = sums.lows, sums.guesses if sure else sums.highs, count + 1
+    for start in range(count):
         # Sums from here on: the least may be as much as the fee, the most must be.
-        first = bisect_left(highs, EXACT.add(posted.fee, highs[start]), lo=start + 1)
-        last = bisect_right(lows, EXACT.add(posted.fee, lows[start]), lo=start + 1)
-        ends = [
-            end for end in range(first, last) if _stands(posted.fee, among[start:end], sure=sure)
-        ]
+        first = bisect_left(most, EXACT.add(posted.fee, most[start]), start + 1, end_at)
+        low = EXACT.add(posted.fee, lows[start])
+        last = bisect_right(lows, low, start + 1, end_at)
+        ends = [end for end in range(first, last) if lows[end] <= low]
         if ends:
-            return among[start : min(ends, key=lambda end: _off(posted.fee, among[start:end]))]
+            exact = EXACT.add(posted.fee, sums.guesses[start])
+            end = min(ends, key=lambda one: abs(EXACT.subtract(exact, sums.guesses[one])))
+            return sums.trades[start:end]
     return ()
 
 
-def _few(posted: PostedFee, waiting: Open, *, sure: bool) -> Sequence[LateFee]:
+def _few(posted: PostedFee, in_turn: _InTurn, *, sure: bool) -> Sequence[LateFee]:
     """Any few of the oldest, within so many looks."""
-    among, looks = _candidates(posted, waiting)[:FEW], MOST_LOOKS
+    sums, count = in_turn.of(posted)
+    among, looks = sums.trades[: min(count, FEW)], MOST_LOOKS
     rest = [*accumulate((EXACT.add(one.guess, one.slack) for one in reversed(among)), initial=ZERO)]
     stack: list[tuple[int, tuple[LateFee, ...], Decimal, Decimal]] = [(0, (), posted.fee, ZERO)]
     while stack and looks:
@@ -205,9 +316,6 @@ def _few(posted: PostedFee, waiting: Open, *, sure: bool) -> Sequence[LateFee]:
     return ()
 
 
-_LOOKS = (_single, _whole, _run, _few)
-
-
 def _paired_anew(
     found: Fitted, fee: PostedFee, waiting: Open, pairs: list[tuple[PostedFee, LateFee]]
 ) -> list[tuple[PostedFee, LateFee]]:
@@ -218,12 +326,14 @@ def _paired_anew(
     fees = sorted((*(one for one, _ in pairs), fee), key=lambda one: (one.fee, one.at_ns, one.ref))
     before = {trade.trade_id: trade for _, trade in pairs}
     free = {**before, **waiting}
+    by_guess = _ByGuess(free.values())
     anew: dict[str, tuple[PostedFee, LateFee]] = {}
     for one in fees:
-        able = [t for t in free.values() if may_be_of(one, t) and fits(one.fee, (t,))]
-        if not able:
+        able = by_guess.able(one)
+        chosen = min(able, key=lambda t: (EXACT.add(t.guess, t.slack), _age(t)), default=None)
+        if chosen is None:
             return pairs
-        chosen = min(able, key=lambda t: (EXACT.add(t.guess, t.slack), _age(t)))
+        by_guess.remove(chosen)
         del free[chosen.trade_id]
         anew[one.ref] = (one, replace(chosen, ref=one.ref))
     found.late |= {trade.trade_id: trade for _, trade in anew.values()}
@@ -246,16 +356,6 @@ def _all_together(found: Fitted, left: list[PostedFee], waiting: Open, loose: De
     for fee in left[1:]:
         found.booked.append((fee, EXACT.minus(fee.fee)))
     found.close(left[0], able)
-
-
-def _stands(fee: Decimal, trades: Sequence[LateFee], *, sure: bool) -> bool:
-    """Whether the fee may be of these; `sure` wants no more taken than was reckoned.
-
-    What is reckoned is rounded up where a venue does not tell how it rounds, so that is seldom so:
-    such a fit is believed when there is no other. Else a group's fee was taken for that of a trade
-    of nearly its size, or its smallest trade was left out where the others' slacks were enough.
-    """
-    return fits(fee, trades) and not (sure and fee > total(one.guess for one in trades))
 
 
 def _off(fee: Decimal, trades: Sequence[LateFee]) -> Decimal:

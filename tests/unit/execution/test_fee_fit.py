@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from arbit.domain.records import LateFee, PostedFee
-from arbit.execution.fee_fit import DAYS_NS, FEW, fit, swapped
+from arbit.execution.fee_fit import DAYS_NS, FEW, fit, may_be_of, swapped
 
 D = Decimal
 
@@ -70,6 +70,31 @@ def test_all_that_waits_or_what_follows_each_other_or_any_few() -> None:
 def test_the_search_for_any_few_ends() -> None:
     trades = [waits(f"T{n:02d}", 1_000 * (n + 1), n) for n in range(FEW + 20)]
     assert closed([posted("F", 40_500)], trades) == {}
+
+
+@pytest.mark.parametrize("group", [1, 10])
+def test_a_days_fees_are_fitted_in_a_moment_in_whatever_order_they_come(
+    group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, looks = may_be_of, 0
+
+    def counts(posted_: PostedFee, trade: LateFee) -> bool:
+        nonlocal looks
+        looks += 1
+        return counted(posted_, trade)
+
+    monkeypatch.setattr("arbit.execution.fee_fit.may_be_of", counts)
+    count = 1_000
+    trades = [waits(f"T{n:04d}", 1_000_000 * (n + 1) ** 2, n) for n in range(count)]
+    fees = [
+        posted(f"F{n * 7 % count:04d}", sum(int(one.guess) for one in trades[n : n + group]), count)
+        for n in range(0, count, group)
+    ]
+    nobodys = posted("Z", 10**9)
+    found = fit([*fees, nobodys], trades)
+    assert len(found.late) == count
+    assert len(found.booked) == len(fees)
+    assert looks < 10 * count  # every fee held against every trade would be a million
 
 
 def test_what_was_taken_for_another_is_paired_anew_when_a_fee_fits_nothing_else() -> None:
