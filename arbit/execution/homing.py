@@ -19,6 +19,7 @@ from arbit.risk.breaker import Reason
 REPLAN_S = 0.25
 LONGEST_PAUSE_S = 8.0
 HOMELESS_NS = 30_000 * MS  # how long a way home is waited for before the position is held
+AWAY_NS = 75_000 * MS  # and where the venue has us wait: a request limit may be full for a minute
 
 
 class Homing:
@@ -92,7 +93,8 @@ class Homing:
         self._tell(refused)
         if refused.code is RefusalCode.KILL_SWITCH:
             return steps.killed(work.cycle, "kill switch")
-        if self._may_wait(work, now_ns):
+        away = refused.code is RefusalCode.GATEWAY_NOT_READY
+        if self._may_wait(work, now_ns, AWAY_NS if away else HOMELESS_NS):
             return None
         return self._hold(work, f"no order home was allowed: {refused}")
 
@@ -106,10 +108,10 @@ class Homing:
         self._again_in(work, min(REPLAN_S * 2 ** (in_vain - 1), LONGEST_PAUSE_S))
         return True
 
-    def _may_wait(self, work: Work, now_ns: int) -> bool:
+    def _may_wait(self, work: Work, now_ns: int, most_ns: int = HOMELESS_NS) -> bool:
         """Look again in a moment, as long as the cycle has not been homeless for too long."""
         work.homeless_ns = work.homeless_ns or now_ns
-        if now_ns - work.homeless_ns > HOMELESS_NS:
+        if now_ns - work.homeless_ns > most_ns:
             return False
         self._again_in(work, REPLAN_S)
         return True

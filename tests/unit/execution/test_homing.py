@@ -282,6 +282,22 @@ async def test_a_way_home_waits_for_markets_that_are_closed_but_not_for_ever(ope
     world.agrees()
 
 
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_way_home_outlasts_a_request_limit_that_is_full_for_a_minute(ends: bool) -> None:
+    world = World(Script(), REJECT)
+    async with world.running():
+        assert take(world) is None
+        world.venue.why_unready = "told to wait 60 s more: too many requests"
+        await pass_time(world, 65)
+        assert only_cycle(world).state is CycleState.UNWINDING
+        if ends:
+            world.venue.why_unready = ""
+        await over(world)
+
+    assert world.end == ("unwound" if ends else "held")
+    world.agrees()
+
+
 @pytest.mark.parametrize("shut", ["closed", "blind"])
 async def test_a_way_beyond_the_budget_waits_while_a_better_one_is_only_shut(shut: str) -> None:
     world = World(Script(), REJECT, settings=usual_settings(unwind_budget_bps=D(50)))
