@@ -128,7 +128,8 @@ class VenueSettings(BaseModel):
         1000,
         "most markets watched at once; more is an error, not a silent cut",
         unit="markets",
-        why="all of Kraken fits; exchanges over ccxt get 100, a task each",
+        why="all of Kraken fits; exchanges over ccxt get 100, a task each, and Alpaca the ten of "
+        "its free plan",
     )
     symbols_per_socket: Annotated[int, within(1, 1000)] = setting(
         200,
@@ -164,7 +165,7 @@ class VenueSettings(BaseModel):
     api_key: SecretStr | None = setting(
         None,
         "API key of the account to trade with; never one that may withdraw",
-        why="measuring and paper need none",
+        why="measuring and paper need none, but at Alpaca, which shows its books to none without",
         expect="the key as the venue shows it",
     )
     api_secret: SecretStr | None = setting(
