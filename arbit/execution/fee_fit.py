@@ -62,6 +62,8 @@ def fit(
     open_ = {one.trade_id: one for one in sorted(waiting, key=_age)}
     pairs = list(stated)
     fitting = _Fitting(found, left, open_, pairs)
+    for sure in (True, False):
+        fitting.several(sure=sure)
     steps = (fitting.alone, fitting.groups, fitting.fews)
     while any(step(sure=sure) for sure in (True, False) for step in steps):
         pass
@@ -181,6 +183,17 @@ class _Fitting:
                 self._pairs.append((fee, self._found.late[trade.trade_id]))
                 fitted = True
         return fitted
+
+    def several(self, *, sure: bool) -> None:
+        """Fees that no trade could have alone choose first, while all their trades are there."""
+        by_guess = _ByGuess(self._waiting.values())
+        big = [fee for fee in self._left if next(by_guess.able(fee), None) is None]
+        others = {fee.ref for fee in self._left} - {fee.ref for fee in big}
+        first = _Fitting(self._found, big, self._waiting, self._pairs)
+        while first.groups(sure=sure) or first.fews(sure=sure):
+            pass
+        others |= {fee.ref for fee in big}
+        self._left[:] = [fee for fee in self._left if fee.ref in others]
 
     def groups(self, *, sure: bool) -> bool:
         """All that wait, or trades that follow each other, for each fee in turn."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from arbit.domain.account import TradeSeen
+from arbit.domain.account import ForeignOrder, TradeSeen
 from arbit.domain.errors import FrameError, VenueError, VenueUnreachable
 from arbit.domain.money import BPS, EXACT
 from arbit.domain.records import Flag, Memory
@@ -46,10 +46,12 @@ async def recover(
     Returns the cycles that were found open. The engine must be running, the breaker restored.
     VenueError when the venue does not answer at all. What is still open after `max_resolve_s` goes
     on, and nothing new begins until an operator says so. `untold` says that the venue's stream does
-    not begin with what was traded last: before anything goes home it is asked for.
+    not begin with open orders and the last trades: before anything goes home both are asked for.
     """
     engine.keeper.note(note_start(setup, setup.journal.recall()))
     await _cancel_ours(setup, reader)
+    if untold:
+        await _asked(setup, lambda: _told_of_orders(auditor, reader))
     memory = setup.journal.recall()  # the account was heard meanwhile: late fills are in it
     found = [cycle for cycle in cycles_of(memory) if not cycle.record.ended_ns]
     if untold and found:
@@ -76,6 +78,13 @@ async def recover(
 
     await _asked(setup, begin)
     return found
+
+
+async def _told_of_orders(auditor: Auditor, reader: AccountReader) -> None:
+    """Tell the auditor of open orders that are somebody else's."""
+    for order in await reader.open_orders():
+        if not ours(order.client_id):
+            auditor(ForeignOrder(order))
 
 
 async def _told_of_others(

@@ -48,6 +48,17 @@ def test_rather_less_was_taken_than_more() -> None:
     assert closed([posted("F", 1_555)], small) == {"A": "F", "B": "F", "small": "F"}
 
 
+def test_who_needs_several_trades_chooses_first() -> None:
+    trades = [
+        waits("A", 5_927, 1),
+        waits("B", 5_926, 2),
+        waits("C", 5_927, 3),
+        waits("D", 5_927, 4),
+    ]
+    fees = [posted("one", 5_926), posted("other", 5_926), posted("two", 11_851)]
+    assert closed(fees, trades) == {"A": "two", "B": "two", "C": "one", "D": "other"}
+
+
 def test_a_market_that_is_named_must_be_the_trades_own() -> None:
     trades = [waits("T", 100)]
     assert closed([posted("F", 100, symbol="ETH/BTC")], trades) == {}
