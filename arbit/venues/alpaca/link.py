@@ -127,9 +127,14 @@ class Link:
             await self._clock.sleep(pause_ms / 1e3)
 
     def _give_up(self) -> None:
-        """UserError when this can never work. What worked before may be the venue's own trouble."""
+        """UserError when this can never work.
+
+        What worked before may be the venue's own trouble; and where REST has fed books meanwhile,
+        somebody may be trading on them, whom nothing is to break off.
+        """
         ending = self.session.ending
-        if ending is not None and ending.code.remedy is Remedy.STOP and not self.session.ever_live:
+        begun = self.session.ever_live or self._home.counts.rest_books
+        if ending is not None and ending.code.remedy is Remedy.STOP and not begun:
             venue = self._home.setup.venue
             keys = f"{venue_key(venue, 'api_key')} and {venue_key(venue, 'api_secret')}"
             named = f" ({keys})" if ending.code is CODES[REFUSED_KEY] else ""

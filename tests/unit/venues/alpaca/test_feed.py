@@ -217,6 +217,17 @@ async def test_what_worked_before_may_be_the_venues_own_trouble_and_is_tried_aga
         assert not at.running.done()
 
 
+async def test_who_trades_on_books_of_rest_is_not_broken_off_by_what_the_stream_says_later() -> (
+    None
+):
+    venue = Venue(VirtualClock(), errors={"auth": [406, 406, 406, 402]})
+    async with scene(venue) as at:
+        await at.until(lambda: not any(at.cache.reason) and at.source() is Source.REST)
+        await at.until(lambda: not venue.errors["auth"])
+        await at.until(lambda: at.source() is Source.WS)
+        assert not at.running.done()
+
+
 @pytest.mark.parametrize("code", [400, 401, 404, 407, 500, 777])
 async def test_other_errors_cost_the_socket_and_no_more(code: int) -> None:
     venue = Venue(VirtualClock(), errors={"subscribe": [code]})
