@@ -35,7 +35,9 @@ async def settled_balances(
         surely_ns = now_ns - UNSURE_NS
         balances = await reader.balances()
         flows = await reader.flows_since(surely_ns)
-        if all(one.at_ns <= surely_ns or one.kind == FEE_POSTED for one in flows):
+        moved = [one.at_ns for one in flows if one.kind != FEE_POSTED]
+        moved += [one.at_ns for one in await reader.trades_since(surely_ns)]
+        if all(at_ns <= surely_ns for at_ns in moved):
             return surely_ns, balances
         await setup.clock.sleep(UNSURE_NS / 1e9)
     raise VenueUnreachable("money moves all the time: the account cannot be opened")

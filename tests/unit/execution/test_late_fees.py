@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from arbit.domain.records import Book, PostedState
 from arbit.domain.triangle import Side
 from arbit.execution.cycle import Cycle, WorkingOrder, cycles_of
 from arbit.execution.late_fees import MAX_WAITING
+from arbit.execution.opening import settled_balances
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.happenings import audit, auditing, incidents, pass_time, refusal
 from tests.unit.execution.late_world import UNIT, LateWorld
@@ -325,6 +327,19 @@ async def test_fees_that_are_not_posted_for_days_are_told_once() -> None:
         await audit(world)
     assert incidents(world) == ["fee"]
     assert "not posted the fees of 3 trades" in world.journal.incidents[0].detail
+
+
+async def test_an_account_is_not_opened_while_a_trade_may_be_in_its_balances_or_not() -> None:
+    world = LateWorld()  # at such a venue no flow tells of a trade
+    seconds_ago = world.clock.wall_ns() - 10**9
+    hand = replace(made.trade("T-hand", "", "0.1"), at_ns=seconds_ago, fee_slack=UNIT)
+    world.venue.trades.append(hand)
+    looking = asyncio.ensure_future(settled_balances(world.setup, world.venue))
+    for _ in range(100):
+        await world.clock.advance(0.1)
+    opened_ns, balances = await looking
+    assert opened_ns > hand.at_ns, "it would be booked again, on top of the opening"
+    assert balances
 
 
 async def test_a_stranger_who_is_allowed_waits_for_his_fees_like_us() -> None:
