@@ -85,9 +85,12 @@ class OrdersBook:
         return found.order if found is not None else None
 
     def fills_of(self, order_id: str) -> Mapping[str, Execution]:
-        """The fills heard of an order so far, by their ids."""
+        """The fills heard of an order so far, by their ids; none where they contradict each other.
+
+        Then only the history of the account can tell.
+        """
         found = self._orders.get(order_id)
-        return dict(found.fills) if found is not None else {}
+        return dict(found.fills) if found is not None and not found.doubt else {}
 
     def told(self, trade_ids: Sequence[str]) -> frozenset[str]:
         """Which of these trades were told already."""

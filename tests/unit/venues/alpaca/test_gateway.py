@@ -121,6 +121,23 @@ async def test_an_order_is_not_over_while_a_fill_of_it_is_missing() -> None:
         assert outcome.trades[0].trade_id == "E7"
 
 
+async def test_a_fill_that_was_told_twice_and_differently_is_taken_from_the_history() -> None:
+    scene = Scene()
+    async with scene.running():
+        intent = scene.intent()
+        waiting = scene.gateway.send(intent)
+        await settle()
+        for price in ("99", "98"):
+            one = scene.venue.change(MINE, "partially_filled", "0.3")
+            scene.venue.line.say(update("partial_fill", one, ("E1", "0.3", price)))
+        assert (await outcome_of(scene, waiting)).state is OrderState.UNKNOWN
+        scene.venue.change(MINE, "canceled", "0.3")
+        assert (await scene.gateway.resolve(intent)).state is OrderState.UNKNOWN
+        scene.venue.fill_row(MINE, "E1", "0.3", "98")
+        (trade,) = (await scene.gateway.resolve(intent)).trades
+        assert trade.price == 98
+
+
 async def test_fills_that_never_come_leave_it_unknown() -> None:
     scene = Scene()
     async with scene.running():
