@@ -2,8 +2,9 @@
 
 `--seeds N` seeds from `--start K` are run by two processes that differ in hash seed, time zone,
 date, working folder, and in their order: what is remembered from seed to seed would show, too.
-`--of tests.wiresim` compares another simulation. Their trace hashes must be equal, seed by seed.
-Exit code 1 when one is not; `--json` prints the figures as one line.
+`--of tests.wiresim` compares another simulation, `--house alpaca` another venue's. Their trace
+hashes must be equal, seed by seed. Exit code 1 when one is not; `--json` prints the figures as one
+line.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ HERE = Around(hash_seed="1", zone="UTC", shift_s=0, backwards=False)
 THERE = Around(hash_seed="77", zone="Asia/Tokyo", shift_s=A_YEAR_S, backwards=True)
 
 
-def hashes(module: str, seeds: range, around: Around) -> dict[str, str]:
+def hashes(module: str, seeds: range, around: Around, *more: str) -> dict[str, str]:
     """What one process tells of each seed, in a folder of its own; findings are told by name."""
     environ = {**os.environ, "PYTHONHASHSEED": around.hash_seed, "TZ": around.zone}
     environ["PYTHONPATH"] = str(ROOT)
     asked = ["--seeds", str(len(seeds)), "--start", str(seeds.start), "--hashes"]
     asked += ["--backwards"] if around.backwards else []
-    command = [sys.executable, "-c", DATED, str(around.shift_s), module, *asked]
+    command = [sys.executable, "-c", DATED, str(around.shift_s), module, *asked, *more]
     with tempfile.TemporaryDirectory() as folder:
         ran = subprocess.run(
             command, env=environ, cwd=folder, stdout=subprocess.PIPE, text=True, check=True
@@ -63,10 +64,10 @@ def hashes(module: str, seeds: range, around: Around) -> dict[str, str]:
     return {words[0]: words[-1] for words in told if words}
 
 
-def compared(module: str, seeds: range) -> tuple[dict[str, str], dict[str, str]]:
-    """What each of the two processes tells, by seed."""
+def compared(module: str, seeds: range, *more: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What each of the two processes tells, by seed; `more` are further arguments of theirs."""
     with ThreadPoolExecutor(2) as both:  # a thread waits for each: they run at once
-        one, two = both.map(lambda around: hashes(module, seeds, around), (HERE, THERE))
+        one, two = both.map(lambda around: hashes(module, seeds, around, *more), (HERE, THERE))
     return one, two
 
 
@@ -81,10 +82,11 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--of", default="tests.simulation")
+    parser.add_argument("--house", default="", help="whose rules `tests.simulation` plays")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     began_s, seeds = time.monotonic(), range(asked.start, asked.start + asked.seeds)
-    one, two = compared(asked.of, seeds)
+    one, two = compared(asked.of, seeds, *(["--house", asked.house] if asked.house else []))
     differ = differing(one, two)
     summary = {
         "seeds": asked.seeds,

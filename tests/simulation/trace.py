@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-TABLES = ("cycles", "orders", "fills", "ledger", "incidents", "flags")
+TABLES = ("cycles", "orders", "fills", "ledger", "incidents", "flags", "fee_pending", "fee_posted")
 LATER = ("fee_slack",)
 
 

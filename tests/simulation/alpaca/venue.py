@@ -82,7 +82,7 @@ class AlpacaVenue(SimVenue):
 
     def _exchange(self) -> House:
         plan: Any = self.plan
-        return House(
+        house = House(
             self.market,
             EventLog(None),
             taker_fee_bps=plan.fee_bps,
@@ -90,6 +90,9 @@ class AlpacaVenue(SimVenue):
             start_ns=WALL_START_NS + self.loop.now_ns,
             posting=FeePosting(plan.post_s, plan.daily, plan.held),
         )
+        made_up = house.uuids.client  # one in 256 would begin as ours do
+        house.uuids.client = lambda count: f"0{made_up(count)[1:]}"  # type: ignore[method-assign]  # of one house alone
+        return house
 
     def _hooks(self) -> AlpacaHooks:
         plan: Any = self.plan
