@@ -27,6 +27,7 @@ MAX_WAITING = 20_000  # trades whose fees wait; beyond, nothing new begins
 MAX_STATED = 500  # trades, the newest, whose fees were stated and may be paired anew
 MAX_LEFT = 100  # posted fees that fit nothing and are tried again
 OVERDUE_NS = 5 * 86_400_000 * MS  # a fee is posted within days: later it is told once
+A_ROW_NS = 30 * MS  # between two lists for each row of the first: a hundred of them are a request
 FAR = 4  # times the slack: beyond, no other pairs of fees and trades would explain a difference
 LAST_TIERS = 5  # trades, the newest, that may have been at another rate than those before
 
@@ -61,6 +62,7 @@ class LateFees:
         self._stated: dict[str, LateFee] = {}  # the newest that were stated
         self._seen_ns: dict[str, int] = {}  # since when a fee is known that fits nothing
         self._due_ns = 0
+        self._rows = 0  # that were listed last
         self._told_overdue = False
 
     @property
@@ -86,6 +88,7 @@ class LateFees:
         posted: list[Flow] = []
         for one in flows:
             (posted if one.kind == FEE_POSTED else others).append(one)
+        self._rows = len(posted) + len(others)
         self._remember()  # though nothing waits: an operator may have closed what is posted later
         known = self._setup.journal.known_flows([one.ref for one in posted]) if posted else ()
         for one in posted:
@@ -109,7 +112,7 @@ class LateFees:
         self._setup.ledger.fees_loose(self._loose())
         every_ns = self._setup.fees_posted_every_ns
         wait_ns = min(AGAIN_NS, every_ns) if self._seen_ns else every_ns
-        self._due_ns = self._setup.now_ns + wait_ns
+        self._due_ns = self._setup.now_ns + max(wait_ns, self._rows * A_ROW_NS)
 
     def agree(self, pad: Pad, balances: Mapping[str, Balance]) -> None:
         """Where a balance is beyond the slack, see whether other pairs of fees and trades fit."""

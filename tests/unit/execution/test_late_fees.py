@@ -13,7 +13,7 @@ from arbit.domain.order import Trade
 from arbit.domain.records import Book, PostedState
 from arbit.domain.triangle import Side
 from arbit.execution.cycle import Cycle, WorkingOrder, cycles_of
-from arbit.execution.late_fees import MAX_WAITING
+from arbit.execution.late_fees import MAX_WAITING, LateFees
 from arbit.execution.opening import settled_balances
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.happenings import audit, auditing, incidents, pass_time, refusal
@@ -159,6 +159,22 @@ async def test_fees_are_asked_for_now_and_then_only_while_something_waits(waits:
             listings = world.venue.listings
             await pass_time(world, 31 * MINUTE_S, 5)
     assert world.venue.listings - listings == (0 if waits == "nothing" else 3)
+
+
+async def test_the_longer_the_list_the_seldomer_it_is_asked_for() -> None:
+    world = await traded()
+    wall_ns = world.clock.wall_ns()
+    old = [Flow(f"D-{n}", "USD", D("0.01") * (-1) ** n, "deposit", wall_ns) for n in range(3_000)]
+    world.venue.flows += old
+    often = replace(world.setup, fees_posted_every_ns=5 * 10**9)  # as on the sandbox
+    world.auditor._late_fees = LateFees(often)
+    async with world.running():
+        with auditing(world):
+            await pass_time(world, 30, 1)
+            listings = world.venue.listings
+            await pass_time(world, 10 * MINUTE_S, 1)
+    assert len(world.waiting()) == 3
+    assert 5 <= world.venue.listings - listings <= 7  # every minute and a half, for thirty requests
 
 
 async def test_more_than_the_slack_is_drift_and_names_the_rate_that_would_explain_it() -> None:
