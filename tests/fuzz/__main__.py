@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.campaign import gathered
-from tests.fuzz.runner import BLOCK, Tally, kind_of, run
+from tests.fuzz.runner import BLOCK, DOORS, Tally, kind_of, run
 from tests.fuzz.seeds import missing
 
 
 def replay(number: int, seed: int) -> str:
     """The command that plays a finding again: one frame, or a life up to it."""
     block = number // BLOCK
-    alone = kind_of(block) == "doors"
+    alone = kind_of(block) in DOORS
     start, frames = (number, 1) if alone else (block * BLOCK, number - block * BLOCK + 1)
     return f"python -m tests.fuzz --start {start} --frames {frames} --seed {seed}"
 

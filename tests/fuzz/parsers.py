@@ -149,7 +149,7 @@ def _environment(payload: bytes, _rng: random.Random) -> None:
 
 
 def doors(corpus: Mapping[str, list[bytes]]) -> list[Door]:
-    """All of them. There is no parser of Alpaca's own: see `questions`, through ccxt."""
+    """All of them but Alpaca's, which stand in `alpaca`."""
     kraken, binance = (lambda: corpus["public"]), (lambda: corpus["binance"])
     tapes: Errors = (UserError, FrameError)
     return [

@@ -20,6 +20,7 @@ from arbit.venues.kraken.private.parse import parse
 from arbit.venues.kraken.private.session import PrivateSession
 from arbit.venues.kraken.session import KrakenSession
 from arbit.venues.kraken.statuses import Statuses
+from tests.fuzz import planted_alpaca as bent
 from tests.patches import Sets
 
 
@@ -161,5 +162,10 @@ ALL = (
     ),
     Planted("a list in the place of a side", "doors", _list_for_a_side, 60),
     Planted("an acceptance is guessed", "doors", _acceptance_guessed, 60),
+    Planted("an error gets out of alpaca's books", "live alpaca books", bent.value_error_gets_out),
+    Planted("alpaca's rest is not heeded", "live alpaca books", bent.rest_not_heeded),
+    Planted("an unread update is no gap", "live alpaca account", bent.unread_update_is_no_gap),
+    Planted("a reckoned fee is a stated one", "live alpaca account", bent.fee_is_the_venues_word),
+    Planted("any 422 is a refusal", "alpaca doors", bent.any_422_is_a_refusal, 60),
     Planted("ccxt's book is lost in silence", "live ccxt client", _ccxt_book_lost_in_silence),
 )

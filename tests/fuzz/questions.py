@@ -158,6 +158,7 @@ class Question:
     calls: tuple[str, ...]
     ask: Callable[[Desk], Awaitable[object]]
     errors: Errors = (VenueError,)
+    desk: type[Desk] = Desk
 
 
 def intent(answers: Answers) -> OrderIntent:
@@ -224,8 +225,8 @@ def _json(text: str) -> Any:
 def _written(desk: Desk, trade: Trade) -> None:
     """Each amount of a trade stands in the answers; none was made up."""
     bodies = [desk._body, *(desk._answers[name][0] for name in TOLD)]
-    words = {leaf for body in bodies for leaf in _leaves(_json(body.decode(errors="replace")))}
-    numbers = {number for word in words if (number := _number(word)) is not None}
+    words = {leaf for body in bodies for leaf in leaves(_json(body.decode(errors="replace")))}
+    numbers = {found for word in words if (found := number(word)) is not None}
     for amount in (trade.qty, trade.price, trade.cost, *(fee for _, fee in trade.fees)):
         if amount not in numbers:
             raise Wrong(f"trade {trade.trade_id:.40}: {amount} was told by nobody")
@@ -233,7 +234,7 @@ def _written(desk: Desk, trade: Trade) -> None:
         raise Wrong(f"trade {trade.trade_id:.40} was told by nobody")
 
 
-def _number(word: str) -> Decimal | None:
+def number(word: str) -> Decimal | None:
     try:
         found = Decimal(word)
     except ArithmeticError:
@@ -241,7 +242,7 @@ def _number(word: str) -> Decimal | None:
     return found if found.is_finite() else None
 
 
-def _leaves(root: Any) -> list[str]:
+def leaves(root: Any) -> list[str]:
     """Every word and every number, keys included, however deep."""
     found, waiting = list[str](), [root]
     while waiting:
@@ -306,7 +307,7 @@ def put_question(
     question: Question, call: str, body: bytes, answers: Answers, rng: random.Random
 ) -> None:
     """Ask it, with this one answer harmed. What comes out is the caller's to judge."""
-    Desk(answers, call, body, rng).ask(question.ask)
+    question.desk(answers, call, body, rng).ask(question.ask)
 
 
 __all__ = ["QUESTIONS", "Question", "put_question"]

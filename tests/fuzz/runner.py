@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arbit.venues.ccxt import loader
-from tests.fuzz import ccxt_live, loopback, private_live, public_live
+from tests.fuzz import alpaca, alpaca_live, ccxt_live, loopback, private_live, public_live
 from tests.fuzz.live import Scene
 from tests.fuzz.mutations import mutant
 from tests.fuzz.parsers import Wrong, allowed, doors
@@ -24,19 +24,25 @@ from tests.fuzz.questions import QUESTIONS, put_question
 from tests.fuzz.seeds import corpus
 
 BLOCK = 100
+# Questions by kind of block, beside its doors: one venue's do not thin out another's.
+DOORS = {"doors": QUESTIONS, "alpaca doors": alpaca.QUESTIONS}
 SCENES: dict[str, Callable[[Scene], None]] = {
     "live public feed": public_live.play,
     "live public feed, storm": public_live.play,
     "live private gateway": private_live.play,
     "live ccxt client": ccxt_live.play,
     "live public feed, loopback": loopback.play,
+    "live alpaca books": alpaca_live.play_books,
+    "live alpaca account": alpaca_live.play_account,
+    "live alpaca feed, loopback": alpaca_live.play_loopback,
 }
-# What twenty blocks in a row are; every four hundredth is of real sockets.
+# What twenty-five blocks in a row are; of four hundred two are of real sockets.
 ROUND = (
-    *("doors", "live public feed", "doors", "doors", "live ccxt client", "doors"),
+    *("doors", "live public feed", "alpaca doors", "doors", "doors", "live ccxt client", "doors"),
     *("live public feed", "doors", "live public feed, storm", "doors", "doors"),
     *("live private gateway", "doors", "live public feed", "doors", "live ccxt client"),
     *("doors", "live public feed", "doors", "doors"),
+    *("live alpaca books", "alpaca doors", "live alpaca account", "alpaca doors"),
 )
 LOOPBACK_EVERY = 400
 MOST_S = 2.0  # of CPU, for one frame and what follows from it until the next
@@ -108,6 +114,8 @@ def kind_of(block: int) -> str:
     """What a block is."""
     if block % LOOPBACK_EVERY == LOOPBACK_EVERY - 1:
         return "live public feed, loopback"
+    if block % LOOPBACK_EVERY == LOOPBACK_EVERY // 2 - 1:
+        return "live alpaca feed, loopback"
     return ROUND[block % len(ROUND)]
 
 
@@ -126,21 +134,22 @@ def one_block(block: int, wanted: range, seed: int, kind: str = "") -> Tally:
     tally, kind = Tally(), kind or kind_of(block)
     began_s = time.process_time()
     numbers = range(block * BLOCK, min((block + 1) * BLOCK, wanted.stop))
-    if kind == "doors":
+    if kind in DOORS:
         for number in numbers[max(0, wanted.start - numbers.start) :]:
-            _one_frame(number, seed, tally)
+            _one_frame(number, seed, kind, tally)
     else:
         _one_life(block, len(numbers), seed, kind, tally)
     tally.cpu_s = time.process_time() - began_s
     return tally
 
 
-def _one_frame(number: int, seed: int, tally: Tally) -> None:
+def _one_frame(number: int, seed: int, kind: str, tally: Tally) -> None:
     rng = random.Random(f"{seed} {number}")
-    seeds, chosen = corpus(), doors(corpus())
-    target = rng.randrange(len(chosen) + len(QUESTIONS))
+    seeds = corpus()
+    chosen, asked = doors(seeds) if kind == "doors" else alpaca.doors(), DOORS[kind]
+    target = rng.randrange(len(chosen) + len(asked))
     door = chosen[target] if target < len(chosen) else None
-    question = QUESTIONS[target - len(chosen)]
+    question = asked[target - len(chosen)]
     call = door.kind if door is not None else rng.choice(question.calls)
     ways, payload = mutant(rng, seeds[call])
     name, errors = (door.name, door.errors) if door else (question.name, question.errors)

@@ -18,6 +18,7 @@ from arbit.sandbox.faults import Faults
 from arbit.sandbox.kraken.delivery import Delivery
 from arbit.sandbox.kraken.stream import StreamFace
 from arbit.sandbox.stats import Stats
+from tests.fuzz import alpaca
 from tests.simulation.loop import SECOND_NS, Process, SimLoop
 from tests.simulation.plan import Plan
 from tests.simulation.rest import HEADERS
@@ -84,6 +85,7 @@ def corpus() -> dict[str, list[bytes]]:
             few = {"error": [], "result": dict(pairs[start : start + 6])}
             made["AssetPairs"].append(json.dumps(few).encode())
     made["alpaca"], made["alpaca assets"] = _alpaca(), [ALPACA_ASSETS]
+    made |= alpaca.seeds()
     made["config"] = [line.encode() for line in CONFIG]
     made["binance"] = made["binance"] or [BINANCE]
     return made
