@@ -7,7 +7,8 @@ alike. Its rules:
   but a whole one that is older than such a change comes too late, and so does any older message.
 - Nothing in a message proves it, so every message is held against what must be true: a book is not
   crossed, its top is what `quotes` say, and it is, or was lately, what REST says. A symbol that
-  fails is disbelieved alone, and asked for anew.
+  fails is disbelieved alone, and asked for anew; one of which REST has said nothing for a while
+  ages, however many changes come.
 - What cannot be understood costs the symbols it names; what names none costs all of them, as any
   book may have lost a change with it.
 - Every answer that is waited for has a time by which it is asked again, or the socket given up.
@@ -105,7 +106,7 @@ class AlpacaSession:
         self._counts = setup.counts
         self._subs = {symbol: Subscription(symbol, doubted_ns=now_ns) for symbol in symbols}
         self._quotes = Quotes()
-        self._traces = Traces(self._lost_a_change)
+        self._traces = Traces(self._lost_a_change, self._agreed)
         self._send: Callable[[bytes], None] | None = None
         self._owed_ns = 0  # since when an answer is owed; 0 while none is
         self._now_ns = now_ns
@@ -220,6 +221,10 @@ class AlpacaSession:
     def _lost_a_change(self, symbol: str, detail: str) -> None:
         self.diverged(symbol, self._now_ns, detail)
 
+    def _agreed(self, symbol: str, asked_ns: int) -> None:
+        sub = self._subs[symbol]
+        sub.checked_ns = max(sub.checked_ns, asked_ns)
+
     def _book(self, message: BookMessage, now_ns: int) -> None:
         sub = self._subs.get(message.S)
         if sub is None:
@@ -249,6 +254,7 @@ class AlpacaSession:
         if message.r:
             self._quotes.begin(sub.symbol)
             self._owed_ns, sub.missed, sub.patience = 0, 0, MISSED_LIMIT
+            sub.checked_ns = now_ns
         self._believe(sub, kept, now_ns)
 
     def _in_turn(self, sub: Subscription, message: BookMessage) -> bool:
@@ -280,7 +286,9 @@ class AlpacaSession:
         self._counts.verified += 1
         self._quotes.book(kept.book, now_ns)
         self._traces.note(kept.book, now_ns)
-        self._setup.sink.put(kept.book, seen_ns=now_ns, confirmed_ns=now_ns, source=Source.WS)
+        self._setup.sink.put(
+            kept.book, seen_ns=now_ns, confirmed_ns=sub.proved_ns(now_ns), source=Source.WS
+        )
         if sub.doubted_ns:
             after_ms = (now_ns - sub.doubted_ns) // MS
             sub.doubted_ns = 0

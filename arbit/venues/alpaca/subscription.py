@@ -20,6 +20,7 @@ FREE_RESYNCS = 2  # asked again at once; from then on with a doubling pause
 RETRY_NS = 500 * MS
 RETRY_CAP_NS = 15_000 * MS
 HEALTHY_AFTER_NS = 10_000 * MS  # a book held this long forgets its earlier failures
+CHECKED_NS = 10_000 * MS  # a book that was held against nothing for so long proves itself no more
 MISSED_LIMIT = 3  # whole books in a row that did not come: another socket may bring one
 MISSED_CAP = 192  # about an hour
 
@@ -66,7 +67,7 @@ class Subscription:
     each time that was in vain. `since_ns` is when its state began, `retry_ns` when to ask again,
     `doubted_ns` when belief was lost (0 while believed), for `reason`. `told_ns` is the venue's own
     time of the youngest message since it was asked for: what is older than that comes too late to
-    be true.
+    be true. `checked_ns` is as of when the venue last told the whole book, or the same over REST.
     """
 
     symbol: str
@@ -79,6 +80,7 @@ class Subscription:
     retry_ns: int = 0
     doubted_ns: int = 0
     told_ns: int = 0
+    checked_ns: int = 0
     reason: Disbelief = Disbelief.NO_BOOK
 
     def move(self, trigger: Trigger, now_ns: int) -> None:
@@ -89,6 +91,10 @@ class Subscription:
         if after is not self.state:
             self.since_ns = now_ns
         self.state = after
+
+    def proved_ns(self, now_ns: int) -> int:
+        """As of when a message of this moment proves the book."""
+        return min(now_ns, self.checked_ns + CHECKED_NS)
 
     def lost(self, now_ns: int) -> None:
         """Its socket is gone. One that was given up for this symbol has not helped it so far."""

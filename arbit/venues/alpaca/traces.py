@@ -41,10 +41,18 @@ class _Trace:
 
 
 class Traces:
-    """What the books were. `lost(symbol, detail)` is called for one that lost a change."""
+    """What the books were. `lost(symbol, detail)` is called for one that lost a change.
 
-    def __init__(self, lost: Callable[[str, str], None]) -> None:
+    `agreed(symbol, asked_ns)` is called for an answer that is, or was lately, what we hold.
+    """
+
+    def __init__(
+        self,
+        lost: Callable[[str, str], None],
+        agreed: Callable[[str, int], None] = lambda _symbol, _asked_ns: None,
+    ) -> None:
         self._lost = lost
+        self._agreed = agreed
         self._traces: dict[str, _Trace] = {}
 
     def note(self, book: OrderBook, now_ns: int) -> None:
@@ -57,6 +65,7 @@ class Traces:
         state = _state_of(book)
         if trace.pending == state:
             trace.pending, trace.misses = None, 0
+            self._agreed(book.symbol, trace.asked_ns)
         trace.states.append((now_ns, state))
 
     def forget(self, symbol: str) -> None:
@@ -74,6 +83,7 @@ class Traces:
             return False
         if self._was(trace, said, look.sent_ns - MEMORY_NS):
             trace.misses = 0
+            self._agreed(symbol, look.sent_ns)
             return trace.states[-1][1] == said
         trace.pending, trace.asked_ns, trace.until_ns = said, look.sent_ns, now_ns + AHEAD_NS
         return False

@@ -89,6 +89,28 @@ async def test_a_lost_change_of_a_busy_book_is_found_within_seconds_and_mended()
         assert [str(level.price) for level in view.bids] == ["100.0", "99.5"]
 
 
+async def test_a_busy_book_that_nothing_is_held_against_for_long_is_not_believed() -> None:
+    async with scene() as at:
+        await live(at)
+        at.venue.rest_down = True
+        at.venue.books[PAIR].change([("99.9", "777")])  # lost: no quote tells of it
+
+        async def busy(seconds: int) -> None:
+            for n in range(10 * seconds):
+                at.venue.say(at.venue.books[PAIR].change([("99.5", str(n % 9 + 1))]))
+                await at.clock.advance(0.1)
+
+        await busy(8)
+        assert at.why_not() is None  # a look or two may fail
+        await busy(8)
+        assert at.why_not() is Disbelief.STALE
+        at.venue.rest_down = False
+        await busy(20)
+        assert at.why_not() is None
+        assert at.feed.counts.divergences == 1
+        assert len(at.venue.dialled_ns) == 1
+
+
 async def test_a_stuck_book_is_found_by_rest_though_its_socket_lives() -> None:
     async with scene() as at:
         await live(at)
