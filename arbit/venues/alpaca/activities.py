@@ -56,12 +56,18 @@ class Activities:
         self._http = http
         self._listed = listed
 
-    async def fills(self, since_ns: int, *, reserved: bool = False) -> Sequence[FillRow]:
-        """Every fill from this venue wall time on, oldest first."""
+    async def fills(
+        self, since_ns: int, *, order_id: str = "", reserved: bool = False
+    ) -> Sequence[FillRow]:
+        """Every fill from this venue wall time on, oldest first.
+
+        With `order_id` those of that order, whatever the account's owner traded beside it.
+        """
         names = await self._listed.learn()
         asked = {"after": rfc3339(since_ns - LOOK_BACK_NS)}
         rows = await self._pages(f"/v2/account/activities/{FILL}", asked, reserved=reserved)
-        found = [fill_of(row, names) for row in rows.values()]
+        wanted = [row for row in rows.values() if order_id == row.get("order_id") or not order_id]
+        found = [fill_of(row, names) for row in wanted]
         return [one for one in found if one.fill.at_ns >= since_ns]
 
     async def flows(self, since_ns: int) -> Sequence[Flow]:

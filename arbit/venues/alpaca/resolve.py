@@ -136,10 +136,10 @@ class Resolver:
         if total(one.qty for one in fills.values()) == order.filled_qty:
             return fills
         since_ns = (order.at_ns or self._parts.clock.wall_ns()) - BEFORE_NS
-        for row in await self._parts.activities.fills(since_ns, reserved=True):
-            if row.order_id == order.order_id:
-                _same_market(row, order)
-                fills.setdefault(row.fill.exec_id, row.fill)
+        activities, order_id = self._parts.activities, order.order_id
+        for row in await activities.fills(since_ns, order_id=order_id, reserved=True):
+            _same_market(row, order)
+            fills.setdefault(row.fill.exec_id, row.fill)
         if total(one.qty for one in fills.values()) != order.filled_qty:
             raise FrameError(
                 f"{order.client_id}: its fills do not add up to {order.filled_qty} yet"

@@ -138,6 +138,19 @@ async def test_a_fill_that_was_told_twice_and_differently_is_taken_from_the_hist
         assert trade.price == 98
 
 
+async def test_a_stock_that_its_owner_trades_beside_it_leaves_no_order_unknown() -> None:
+    scene = Scene()
+    async with scene.running():
+        waiting = scene.gateway.send(scene.intent())
+        await settle()
+        scene.venue.tell(MINE, "canceled", filled="0.3")
+        scene.venue.fill_row(MINE, "E1", "5")
+        scene.venue.fills[0] |= {"symbol": "AAPL", "order_id": "by-hand"}
+        scene.venue.fill_row(MINE, "E2", "0.3")
+        outcome = await outcome_of(scene, waiting)
+        assert (outcome.state, outcome.filled_qty) == (OrderState.PARTIAL, Decimal("0.3"))
+
+
 async def test_fills_that_never_come_leave_it_unknown() -> None:
     scene = Scene()
     async with scene.running():
