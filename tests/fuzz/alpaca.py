@@ -52,6 +52,7 @@ WORDS = (
     *("insufficient balance for USD (requested: 1, available: 0)", "order not found for X"),
     *("potential wash trade detected. use complex orders", "client_order_id must be unique"),
     *("cost basis must be >= minimal amount of order 10", "too many requests.", "forbidden."),
+    *("client_order_id is already used", "duplicate client order id", "id must be unique"),
     *("asset MKR/USD is not active", "request is not authorized", "backend request timeout"),
 )
 # What a refusal must say, whatever else it says: written by hand, apart from the adapter's table.
@@ -59,6 +60,7 @@ NOT_PLACED = (
     *("insufficient", "wash trade", "cost basis", "new orders are rejected", "forbidden"),
     *("authoriz", "authentic", "asset", "symbol", "too many requests", "rate limit"),
 )
+KNOWN_THERE = ("unique", "duplicate", "already")  # then an order of this id is there
 PARAMETERS = (400, 422)  # whose words are many
 
 
@@ -190,7 +192,8 @@ def _judged(payload: bytes, rng: random.Random) -> None:
         return
     said = payload.decode(errors="replace").lower()
     listed = any(words in said for words in NOT_PLACED) or status in PARAMETERS
-    if not 400 <= status < 500 or not listed or "unique" in verdict.words.lower():
+    known = any(words in verdict.words.lower() for words in KNOWN_THERE)
+    if not 400 <= status < 500 or not listed or known:
         raise Wrong(f"{status} {said!r:.200} counts as a refusal")
 
 
