@@ -6,7 +6,8 @@ its way may spend), claims (how far an open cycle may move an asset, both ways) 
 cycle has moved so far; a restart rebuilds them from the orders and cycles that are not over.
 
 *Late fees* are what a venue took with a trade and has not stated yet (decision 0009): the wallet
-has our reckoning of it, and what the venue has may differ by the sum of their slacks.
+has our reckoning of it, and what the venue has may differ by the sum of their slacks. *Rough* costs
+are those that such a venue may have rounded (decision 0012): it may differ by as much more.
 
 Postings are made by functions and applied by `Ledger.apply` once the journal has them.
 """
@@ -21,13 +22,14 @@ from arbit.domain.account import Flow
 from arbit.domain.errors import BrokenRule
 from arbit.domain.money import ZERO
 from arbit.domain.order import Trade
-from arbit.domain.records import Book, LateFee, Posting
+from arbit.domain.records import Book, LateFee, Posting, Rough
 
 # Books are exact: a digit that did not fit is an error here, never a rounding.
 _BOOKS = Context(prec=400, traps=[Inexact])
 OPENING, FLOW, TRADE, FEE, RESULT = "opening", "flow", "trade", "fee", "result"
 ROUNDING = "rounding"
 LATE_FEE = "late_fee"
+COST = "cost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,10 @@ class Ledger:
         self,
         sums: Mapping[tuple[Book, str], Decimal] | None = None,
         late_fees: Iterable[LateFee] = (),
+        rough: Mapping[str, Rough] | None = None,
     ) -> None:
         self._sums = dict(sums or {})
+        self._rough = dict(rough or {})
         self._late_fees: dict[str, LateFee] = {}
         self._slacks: dict[str, Decimal] = {}
         self._loose: dict[str, Decimal] = {}
@@ -98,9 +102,19 @@ class Ledger:
         return len(self._late_fees)
 
     def slack(self, asset: str) -> Decimal:
-        """By how much the venue's balance may differ for the fees that it has not stated yet."""
+        """By how much the venue's balance may differ: for fees not stated yet, and rough costs."""
+        slack = self.fee_slack(asset)
+        return _BOOKS.add(slack, self._rough[asset].slack) if asset in self._rough else slack
+
+    def fee_slack(self, asset: str) -> Decimal:
+        """The former alone."""
         slack = self._slacks.get(asset, ZERO)
         return _BOOKS.add(slack, self._loose[asset]) if slack and asset in self._loose else slack
+
+    @property
+    def rough(self) -> Mapping[str, Rough]:
+        """Costs of trades that were not compared with the venue's balance yet, by asset."""
+        return self._rough
 
     def deviation(self, asset: str) -> Decimal:
         """How far trading has moved the asset, closed results of start assets apart."""
@@ -171,6 +185,15 @@ class Ledger:
         """The trade's fee waits no more."""
         if (fee := self._late_fees.pop(trade_id, None)) is not None:
             self._slacks[fee.asset] = _BOOKS.subtract(self._slacks[fee.asset], fee.slack)
+
+    def cost_rough(self, asset: str, cost: Rough) -> None:
+        """The venue may have rounded what a trade cost."""
+        self._rough[asset] = self._rough.get(asset, Rough()).plus(cost)
+
+    def costs_compared(self, asset: str, left: Decimal) -> Rough:
+        """They were compared with its balance, and may be off by so much more; what is kept."""
+        self._rough[asset] = kept = Rough(left, 0, self._rough[asset].at_ns)
+        return kept
 
     def fees_loose(self, amounts: Mapping[str, Decimal]) -> None:
         """By how much more the fees that wait may differ, by asset: which they are is not sure."""
@@ -259,6 +282,11 @@ def rounding(trade_id: str, asset: str, amount: Decimal, at_ns: int) -> tuple[Po
 def late_fee(ref: str, asset: str, amount: Decimal, at_ns: int) -> tuple[Posting, ...]:
     """What a posted fee (`ref`) took less (or more) than we had reckoned; of no cycle's result."""
     return _pair(ref, LATE_FEE, (Book.WALLET, Book.CAPITAL), (asset, amount), at_ns)
+
+
+def rounded_cost(ref: str, asset: str, amount: Decimal, at_ns: int) -> tuple[Posting, ...]:
+    """What the venue rounded of costs, as its balance shows it; no part of a cycle's result."""
+    return _pair(ref, COST, (Book.WALLET, Book.CAPITAL), (asset, amount), at_ns)
 
 
 def _pair(

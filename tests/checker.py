@@ -159,6 +159,7 @@ def check(
         *check_rounding(exchange, database, settled=settled),
         *check_cycles(database, settled=settled),
         *check_late(exchange.posted, database, exchange.fills),
+        *(check_costs(exchange, database) if settled else ()),
     ]
 
 
@@ -290,10 +291,30 @@ def check_rounding(exchange: Exchange, database: Database, *, settled: bool) -> 
         fill, off = exchange.fills[trade_id], defaultdict[str, Decimal](Decimal)
         for asset, amount in (*kept(fill), *((a, EXACT.minus(b)) for a, b in moves(fill))):
             off[asset] = add(off[asset], amount)
+        if database.fills[trade_id].get("fee_slack") is not None:
+            continue  # no row tells it: see `check_costs`
         there, here = nonzero(off), nonzero(booked[trade_id])
         if here != there and (settled or here):
             found.append(f"rounding of {trade_id}: {there} there, {here} here")
     return found
+
+
+def check_costs(exchange: Exchange, database: Database) -> list[str]:
+    """Of trades whose costs nothing but the balance tells: what was rounded is booked, in all."""
+    left: dict[str, Decimal] = defaultdict(Decimal)
+    for trade_id in set(exchange.fills) & set(database.fills):
+        if database.fills[trade_id].get("fee_slack") is not None:
+            fill = exchange.fills[trade_id]
+            for asset, amount in (*kept(fill), *((a, EXACT.minus(b)) for a, b in moves(fill))):
+                left[asset] = add(left[asset], amount)
+    for amounts in posted(database, "cost").values():
+        for asset, amount in amounts.items():
+            left[asset] = add(left[asset], EXACT.minus(amount))
+    return [
+        f"costs of {asset}: {by} is not booked"
+        for asset, by in nonzero(left).items()
+        if not slack_of(database, asset)
+    ]
 
 
 def is_ours(client_id: str) -> bool:

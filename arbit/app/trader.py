@@ -74,7 +74,7 @@ class Trader:
         self.setup = setup
         settings, venue = setup.settings, setup.desk.setup.venue
         self.memory = setup.journal.recall()
-        self.ledger = Ledger(self.memory.sums, self.memory.late_fees)
+        self.ledger = Ledger(self.memory.sums, self.memory.late_fees, self.memory.rough)
         self.sights = DeskSights(setup.desk, setup.integrity)
         self.kill = KillSwitch(
             setup.data_dir,

@@ -46,12 +46,19 @@ class Balance:
     """What the venue says of one asset: all of it, and what it holds for open orders.
 
     `digits` is how many decimals the venue states of it, where it keeps (or may keep) more; None
-    means that it states all there is.
+    means that it states all there is. `coarse`: no row of its ledger tells what that cuts off, so
+    that equal within a unit is all that can be asked.
     """
 
     total: Decimal
     held: Decimal = ZERO
     digits: int | None = None
+    coarse: bool = False
+
+    @property
+    def unit(self) -> Decimal:
+        """One of its last stated decimal; zero where it states all there is."""
+        return ZERO if self.digits is None else Decimal(1).scaleb(-self.digits)
 
     @property
     def free(self) -> Decimal:
@@ -65,7 +72,7 @@ class Balance:
         """
         if self.digits is None:
             return amount == self.total
-        return abs(EXACT.subtract(amount, self.total)) < Decimal(1).scaleb(-self.digits)
+        return abs(EXACT.subtract(amount, self.total)) < self.unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.errors import ArbitError
-from arbit.domain.money import ZERO
+from arbit.domain.money import EXACT, ZERO, is_multiple, plain
 from arbit.domain.order import OrderIntent, OrderState, Trade
 from arbit.domain.triangle import Leg
 
@@ -167,6 +167,64 @@ class LateFee:
     ref: str = ""
 
 
+ROUGH = "costs:"  # and an asset: the flag that keeps until when its costs were compared
+
+
+@dataclass(frozen=True, slots=True)
+class Rough:
+    """Costs of an asset that the venue may have rounded, unlike us: by `slack` in all, either way.
+
+    `count` trades, the newest of them at `at_ns` (the venue's).
+    """
+
+    slack: Decimal = ZERO
+    count: int = 0
+    at_ns: int = 0
+
+    @classmethod
+    def of(cls, trade: Trade) -> Rough | None:
+        """One trade's. None where the venue states what it booked.
+
+        A venue that does not state the fee states no cost either: it is the product of quantity and
+        price, which the venue may round to the increment that it rounds fees to (decision 0012).
+        """
+        unit = trade.fee_slack
+        if unit is None:
+            return None
+        exact = not unit or is_multiple(trade.cost, unit)
+        return cls(ZERO if exact else unit, 1, trade.at_ns)
+
+    @classmethod
+    def compared(cls, flag: Flag | None) -> Rough:
+        """What was left when costs were compared last: of trades until that time."""
+        if flag is None:
+            return cls()
+        at_ns, _, slack = flag.value.partition(" ")
+        return cls(Decimal(slack), 0, int(at_ns))
+
+    def plus(self, other: Rough) -> Rough:
+        """Both together."""
+        slack, count = EXACT.add(self.slack, other.slack), self.count + other.count
+        return Rough(slack, count, max(self.at_ns, other.at_ns))
+
+    def flag(self, asset: str, wall_ns: int) -> Flag:
+        """How it is kept."""
+        return Flag(f"{ROUGH}{asset}", f"{self.at_ns} {plain(self.slack)}", wall_ns)
+
+
+def rough_costs(flags: Mapping[str, Flag], trades: Iterable[Trade]) -> dict[str, Rough]:
+    """By asset, what was not compared with the venue's balances yet."""
+    names = [name.removeprefix(ROUGH) for name in flags if name.startswith(ROUGH)]
+    before = {asset: Rough.compared(flags[f"{ROUGH}{asset}"]) for asset in names}
+    found = dict(before)
+    for trade in trades:
+        asset = trade.symbol.rpartition("/")[2]
+        one = Rough.of(trade)
+        if one is not None and one.at_ns > before.get(asset, Rough()).at_ns:
+            found[asset] = found.get(asset, Rough()).plus(one)
+    return found
+
+
 class PostedState(enum.StrEnum):
     """What became of a posted fee."""
 
@@ -212,7 +270,8 @@ class Memory:
     `cycles` are those not closed, and the HELD as rows alone; `orders` and `trades` are all of the
     former's, and every order not over. `sums` are the ledger's, by book and asset.
     `profit_ref_by_day` sums cycles by UTC day (`2026-11-24`). `last_sent` are the newest orders,
-    whatever became of them, as (symbol, wall time of sending). `late_fees` are those that wait.
+    whatever became of them, as (symbol, wall time of sending). `late_fees` are those that wait;
+    `rough` are costs that the venue may have rounded, by asset.
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -225,3 +284,4 @@ class Memory:
     last_flow_ns: int = 0
     last_sent: tuple[tuple[str, int], ...] = ()
     late_fees: tuple[LateFee, ...] = ()
+    rough: Mapping[str, Rough] = field(default_factory=dict)

@@ -29,7 +29,7 @@ from arbit.domain.account import (
 from arbit.domain.errors import VenueError
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, JournalFailed
-from arbit.execution.comparing import differences, owed
+from arbit.execution.comparing import differences, owed, settle_costs
 from arbit.execution.counting import Counting
 from arbit.execution.engine import Engine
 from arbit.execution.ids import ours
@@ -366,9 +366,10 @@ class Auditor:
         self._setup.ledger.keep_back({asset: one.held for asset, one in balances.items()})
         pad = Pad()
         self._late_fees.agree(pad, balances)
+        self._off, found = differences(self._setup.ledger, balances)
+        settle_costs(self._setup, pad, {} if found else balances)
         if not pad.empty:
             self._engine.keeper.write(pad)
-        self._off, found = differences(self._setup.ledger, balances)
         self._doubted = bool(found)
         return found
 

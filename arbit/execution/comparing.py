@@ -1,4 +1,7 @@
-"""The venue's balances beside the ledger's, and whether they are those of a spot account."""
+"""The venue's balances beside the ledger's, and whether they are those of a spot account.
+
+Costs that the venue may have rounded (decision 0012) are settled here: only its balance tells.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,12 @@ from decimal import Decimal
 
 from arbit.domain.account import Balance
 from arbit.domain.money import EXACT, ZERO, plain
-from arbit.ledger import Ledger
+from arbit.execution.setup import EngineSetup
+from arbit.execution.works import Pad
+from arbit.ledger import Ledger, rounded_cost
+
+ROUNDED = "costs"  # the first part of a posting's ref
+MANY = 1_000  # trades whose costs were not compared, because fees waited all the time
 
 
 def differences(
@@ -16,7 +24,8 @@ def differences(
     """What the venue has beyond the ledger, by asset: all of it, and what is more than rounding.
 
     What is only off in digits that the venue does not keep is rounding. As much as fees may differ
-    by that the venue has not stated yet is no difference (decision 0009).
+    by that the venue has not stated yet is no difference (decision 0009), nor what it may have
+    rounded of costs, nor, where its statement is all there is, less than a unit of that.
     """
     off: dict[str, Decimal] = {}
     found: dict[str, Decimal] = {}
@@ -24,13 +33,41 @@ def differences(
         balance = balances.get(asset, Balance(ZERO))
         by, slack = ledger.drift(asset, balance.total), ledger.slack(asset)
         if abs(by) > slack:
-            off[asset] = by
             nearest = ledger.wallet(asset)
             if slack:
                 nearest = EXACT.add(nearest, slack if by > 0 else EXACT.minus(slack))
-            if not balance.agrees(nearest):
+            agrees = balance.agrees(nearest)
+            if not (agrees and balance.coarse):
+                off[asset] = by
+            if not agrees:
                 found[asset] = by
     return off, found
+
+
+def settle_costs(setup: EngineSetup, pad: Pad, balances: Mapping[str, Balance]) -> None:
+    """The books agree: what is left of a difference is what the venue rounded of costs. Book it.
+
+    No `balances`: they do not agree, and nothing is booked. While fees of the asset wait nobody can
+    tell which is which: it is left for later, but not for ever. Booked then, what those fees turn
+    out to differ by is left of it: as much as their slacks. Of a coarse statement nobody ever can:
+    nothing is booked, and what the costs may be off by stays allowed.
+    """
+    ledger, wall_ns = setup.ledger, setup.clock.wall_ns()
+    for asset, rough in list(ledger.rough.items()) if balances else ():
+        balance, left = balances.get(asset, Balance(ZERO)), ledger.fee_slack(asset)
+        if not (rough.count or rough.slack):
+            continue
+        if rough.count <= MANY and (left or balance.coarse):
+            continue
+        if balance.coarse:
+            left = rough.slack
+        else:
+            off = ledger.drift(asset, balance.total)
+            postings = rounded_cost(f"{ROUNDED}:{wall_ns}:{asset}", asset, off, wall_ns)
+            ledger.apply(postings)
+            pad.postings += postings
+        flag = ledger.costs_compared(asset, left).flag(asset, wall_ns)
+        pad.flags[flag.name] = flag
 
 
 def owed(balances: Mapping[str, Balance]) -> str:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from arbit.domain.account import FEE_POSTED, Balance, Flow
 from arbit.domain.money import BPS, EXACT, ZERO, plain
 from arbit.domain.order import Trade, total
-from arbit.domain.records import LateFee, PostedFee, PostedState
+from arbit.domain.records import LateFee, PostedFee, PostedState, Rough
 from arbit.domain.triangle import Side
 from arbit.execution.fee_fit import DAYS_NS, fit, fits, may_be_of, swapped
 from arbit.execution.setup import MS, EngineSetup
@@ -33,13 +33,17 @@ LAST_TIERS = 5  # trades, the newest, that may have been at another rate than th
 
 
 def waits(ledger: Ledger, pad: Pad, trade: Trade) -> None:
-    """If the trade's fee is our reckoning, it waits for the venue's figure from now on."""
-    if trade.fee_slack is None:
+    """If the trade's fee is our reckoning, it waits for the venue's figure from now on.
+
+    The cost waits to be compared with the venue's balance, for the same reason (decision 0012).
+    """
+    if (cost := Rough.of(trade)) is None:
         return
+    ledger.cost_rough(trade.symbol.rpartition("/")[2], cost)
     for asset, guess in trade.fees:
         gross = trade.qty if trade.side is Side.BUY else trade.cost  # of what it received
         fee = LateFee(
-            trade.trade_id, trade.symbol, asset, guess, trade.fee_slack, gross, trade.at_ns
+            trade.trade_id, trade.symbol, asset, guess, trade.fee_slack or ZERO, gross, trade.at_ns
         )
         ledger.fee_waits(fee)
         pad.late_fees[trade.trade_id] = fee

@@ -36,8 +36,10 @@ from arbit.domain.records import (
     Memory,
     PostedFee,
     RunEnd,
+    rough_costs,
 )
 from arbit.persistence import rows, tables
+from arbit.persistence.costs import not_compared
 from arbit.persistence.types import money_of
 from arbit.persistence.words import DAMAGED, in_words
 
@@ -250,21 +252,23 @@ class SqliteJournal:
         for cycle in open_cycles:
             for row in self._rows("orders", "cycle_id=?", cycle["cycle_id"]):
                 found[row["client_id"]] = row
+        kept = self._rows("flags", "1=1")
+        flags = {row["name"]: Flag(row["name"], row["value"], row["at_ns"]) for row in kept}
+        where, values = not_compared(flags)
+        costs = map(rows.trade_of, self._rows("fills", where, *values))
         return Memory(
             cycles=tuple(rows.cycle_of(row) for row in (*open_cycles, *held)),
             orders=tuple(map(rows.order_of, found.values())),
             trades=self._trades(list(found.values())),
             sums=self._sums(),
-            flags={
-                row["name"]: Flag(row["name"], row["value"], row["at_ns"])
-                for row in self._rows("flags", "1=1")
-            },
+            flags=flags,
             profit_ref_by_day=self._days(),
             last_trade_ns=self._latest("fills", "1=1"),
             # What came before the opening is in it: asked for again, it would be booked twice.
             last_flow_ns=self._latest("ledger", "kind IN ('flow', 'opening')"),
             last_sent=self._last_sent(),
             late_fees=tuple(map(rows.late_fee_of, self._rows("fee_pending", "ref=''"))),
+            rough=rough_costs(flags, costs),
         )
 
     def _last_sent(self) -> tuple[tuple[str, int], ...]:

@@ -24,6 +24,7 @@ from arbit.domain.records import (
     PostedFee,
     PostedState,
     Posting,
+    rough_costs,
 )
 
 DAY_NS = 86_400 * 1_000_000_000
@@ -92,6 +93,7 @@ class MemoryJournal:
                 for one in sorted(self.orders.values(), key=lambda one: -one.sent_ns)
             ),
             late_fees=tuple(one for one in self.late_fees.values() if not one.ref),
+            rough=rough_costs(self.flags, self.trades.values()),
         )
 
     def _days(self) -> dict[str, Decimal]:

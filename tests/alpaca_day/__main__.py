@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--daily", action="store_true", help="one fee for each asset and day")
     parser.add_argument("--rounding", choices=("half_up", "down", "up"), default="half_up")
+    parser.add_argument("--cost-rounding", choices=("", "half_up", "down", "up"), default="")
     parser.add_argument("--pace", type=int, default=1, help="seconds of market in one, to 20")
     parser.add_argument("--post-after-s", type=int, default=20, help="when a fee is stated")
     parser.add_argument("--requests-per-minute", type=int, default=200, help="0: no limit")
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed=asked.seed,
         daily=asked.daily,
         rounding=asked.rounding,
+        cost_rounding=asked.cost_rounding,
         pace=asked.pace,
         post_after_s=asked.post_after_s,
         requests_per_minute=asked.requests_per_minute,

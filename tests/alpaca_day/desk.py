@@ -40,6 +40,7 @@ class Day:
     profile: str = "volatile"
     daily: bool = False  # one fee for each asset and day, instead of one for each trade
     rounding: str = "half_up"  # or down, or up
+    cost_rounding: str = ""  # the same; empty: a cost is what price and quantity make
     pace: int = 1  # seconds of market in one of ours
     post_after_s: int = 20  # the sandbox's end of day
     requests_per_minute: int = 200
@@ -90,6 +91,8 @@ class AlpacaDesk:
             "ARBIT_LOCK_DIR": str(self.folder / "locks"),
         }
         self.fault(name="fee_rounding", mode=day.rounding)
+        if day.cost_rounding:
+            self.fault(name="cost_rounding", mode=day.cost_rounding)
         if day.daily:
             self.fault(name="fees_daily")
         return self

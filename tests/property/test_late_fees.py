@@ -60,7 +60,7 @@ class Desk:
     def start(self) -> None:
         """A process begins: all that it knows is in the journal."""
         memory = self.journal.recall()
-        self.ledger = Ledger(memory.sums, memory.late_fees)
+        self.ledger = Ledger(memory.sums, memory.late_fees, memory.rough)
         setup = cast("Any", Setup(self.ledger, self.journal, self))
         self.late = LateFees(cast("EngineSetup", setup))
 

@@ -167,7 +167,7 @@ class Daemon:
         self.clock = clock
         self.memory = rig.journal.recall()
         self.sights = ExchangeSights(rig.server)
-        self.ledger = Ledger(self.memory.sums, self.memory.late_fees)
+        self.ledger = Ledger(self.memory.sums, self.memory.late_fees, self.memory.rough)
         risk = rig.settings.risk
         self.kill = KillSwitch(rig.folder)
         self.breaker = Breaker(SANDBOX, risk, clock, rig.events.append)

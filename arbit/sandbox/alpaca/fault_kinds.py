@@ -144,6 +144,22 @@ ALPACA_KINDS: Final[tuple[Row, ...]] = (
         {"mode": ROUNDINGS},
     ),
     (
+        "cost_rounding",
+        "account",
+        "costs are booked with so many decimals, rounded this way, and no trade says so",
+        {"mode": "half_up", "decimals": 9},
+        None,
+        {"mode": ROUNDINGS},
+    ),
+    (
+        "cash_in_cents",
+        "account",
+        "cash is stated to the cent, rounded this way; what is kept is finer",
+        {"mode": "down"},
+        None,
+        {"mode": ROUNDINGS},
+    ),
+    (
         "fee_extra",
         "symbol",
         "a fee is taken that is this much beyond the tier's",

@@ -20,6 +20,7 @@ BPS: Final = Decimal(10_000)
 TAKER_BPS: Final = Decimal(25)
 MAKER_BPS: Final = Decimal(15)
 UNIT: Final = Decimal(1).scaleb(-DECIMALS)
+CENT: Final = Decimal("0.01")
 ROUNDINGS: Final = {"half_up": ROUND_HALF_UP, "down": ROUND_DOWN, "up": ROUND_UP}
 REJECTED: Final = "rejected by the venue"
 
@@ -40,6 +41,14 @@ class HouseHooks(Hooks):
     def fee_rounding(self) -> str:
         """How a fee is rounded."""
         return ROUND_HALF_UP
+
+    def booked(self, cost: Decimal) -> Decimal:
+        """What the books make of a trade's cost."""
+        return cost
+
+    def stated(self, cash: Decimal) -> Decimal:
+        """What the account shows of its cash."""
+        return cash
 
     def rejects(self, order: VenueOrder) -> bool:
         """Whether the engine rejects an order that was accepted."""
@@ -67,6 +76,19 @@ class FaultyHouseHooks(FaultyHooks, HouseHooks):
         """How a fee is rounded."""
         fault = self._all.find("fee_rounding")
         return ROUND_HALF_UP if fault is None else ROUNDINGS[fault.text("mode")]
+
+    def booked(self, cost: Decimal) -> Decimal:
+        """What the books make of a trade's cost."""
+        fault = self._all.find("cost_rounding")
+        if fault is None:
+            return cost
+        unit = Decimal(1).scaleb(-int(fault.number("decimals")))
+        return cost.quantize(unit, ROUNDINGS[fault.text("mode")])
+
+    def stated(self, cash: Decimal) -> Decimal:
+        """What the account shows of its cash."""
+        fault = self._all.find("cash_in_cents")
+        return cash if fault is None else cash.quantize(CENT, ROUNDINGS[fault.text("mode")])
 
     def rejects(self, order: VenueOrder) -> bool:
         """Whether the engine rejects an order that was accepted."""
@@ -110,7 +132,9 @@ class HouseMatcher(Matcher):
         rate = (bps + self.house.fee_beyond(order)) / BPS
         cost = qty * price
         received, code = (
-            (qty, listed.base.code) if order.side == "buy" else (cost, listed.quote.code)
+            (qty, listed.base.code)
+            if order.side == "buy"
+            else (self.house.booked(cost), listed.quote.code)
         )
         return cost, (received * rate).quantize(UNIT, self.house.fee_rounding()), code
 
@@ -121,8 +145,8 @@ class HouseMatcher(Matcher):
         amounts: tuple[Decimal, Decimal, Decimal],
         fee_asset: str,
     ) -> list[list[str]]:
-        """What a trade of (quantity, cost, fee) does: all of it, to the last digit."""
-        qty, cost, fee = amounts
+        """What a trade of (quantity, cost, fee) does: all of it, unless costs are rounded."""
+        qty, cost, fee = amounts[0], self.house.booked(amounts[1]), amounts[2]
         sign = 1 if order.side == "buy" else -1
         moved = {listed.base.code: sign * qty, listed.quote.code: -sign * cost}
         return [

@@ -27,6 +27,8 @@ from arbit.sandbox.alpaca.answers import (
 from arbit.sandbox.alpaca.assets import asset_named, assets, clock
 from arbit.sandbox.alpaca.house import House
 from arbit.sandbox.alpaca.limits import MinuteLimit
+from arbit.sandbox.alpaca.listing import CASH
+from arbit.sandbox.alpaca.matching import HouseHooks
 from arbit.sandbox.alpaca.orders_list import listed_orders
 from arbit.sandbox.orders import OrderRequest, VenueOrder
 
@@ -142,7 +144,9 @@ class Trading:
     def _account(self, account: Account, _: Call, __: int, ___: tuple[str, ...]) -> Answer:
         pending = self.house.house_books.desk(account.name).pending.values()
         usd = sum((fee.amount for fee in pending if fee.asset == "USD"), Decimal(0))
-        return Answer(200, views.account_json(self.house.market, account, usd))
+        hooks, cash = self.house.hooks, account.available(CASH)
+        shown = hooks.stated(cash) if isinstance(hooks, HouseHooks) else cash
+        return Answer(200, views.account_json(self.house.market, account, usd, shown))
 
     def _activities(
         self, account: Account, call: Call, now_ns: int, parts: tuple[str, ...]

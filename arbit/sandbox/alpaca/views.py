@@ -121,9 +121,8 @@ def positions(market: Market, account: Account) -> list[Body]:
     return shown
 
 
-def account_json(market: Market, account: Account, pending_usd: Decimal) -> Body:
+def account_json(market: Market, account: Account, pending_usd: Decimal, cash: Decimal) -> Body:
     """The account. ``cash`` is net of what open buys hold; fees taken have left it already."""
-    cash = account.available(CASH)
     value = sum(
         (
             qty * usd_price(market, code)

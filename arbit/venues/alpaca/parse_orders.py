@@ -13,7 +13,7 @@ from typing import Any
 
 from arbit.domain.account import VenueOrder
 from arbit.domain.errors import FrameError
-from arbit.domain.money import EXACT, ZERO, ceil_to
+from arbit.domain.money import EXACT, ZERO, ceil_to, is_multiple
 from arbit.domain.order import Trade
 from arbit.domain.triangle import Side
 from arbit.venues.alpaca.names import Names
@@ -21,8 +21,7 @@ from arbit.venues.alpaca.stamps import stamp_ns
 from arbit.venues.answers import amount_of, object_of, positive, side_of, text_of
 
 # The finest unit in which the venue keeps an asset: quantities have nine decimals at most
-# (docs.alpaca.markets, assets: `min_trade_increment`). What it posts as a fee may be rounded
-# differently from ours by one of these.
+# (docs.alpaca.markets, assets: `min_trade_increment`).
 UNIT = Decimal("1e-9")
 # An order in one of these is over, and its `filled_qty` is its last (docs.alpaca.markets, "Orders
 # at Alpaca", the order's lifecycle). A replaced one lives on as another: we never replace any.
@@ -131,13 +130,14 @@ def trade_of(fill: Execution, order: Order, rate: Decimal) -> Trade:
     """The fill as a trade, its fee reckoned: the venue takes it at once and tells it at day's end.
 
     Source: docs.alpaca.markets, "Crypto fees": charged on the credited asset of each trade. Ours is
-    rounded up to `UNIT`, so that what we take ourselves to have is never more than what is there;
-    `fee_slack` is by how much the venue's own figure may differ.
+    rounded up to `UNIT`, of the least that the venue may have rounded the cost to. Whichever way it
+    rounds cost and fee to that unit, its own figure differs by `fee_slack` at most.
     """
     base, _, quote = order.symbol.partition("/")
     cost = EXACT.multiply(fill.qty, fill.price)
     asset, received = (base, fill.qty) if order.side is Side.BUY else (quote, cost)
-    fee = ceil_to(EXACT.multiply(received, rate), UNIT) if rate else ZERO
+    least = received if is_multiple(received, UNIT) else max(EXACT.subtract(received, UNIT), ZERO)
+    fee = ceil_to(EXACT.multiply(least, rate), UNIT) if rate else ZERO
     return Trade(
         trade_id=fill.exec_id,
         order_id=order.order_id,

@@ -25,6 +25,7 @@ from arbit.domain.order import Trade
 from arbit.domain.triangle import Side
 from arbit.ports import Known, nothing_known
 from arbit.venues.alpaca.activities import USD, Activities
+from arbit.venues.alpaca.cash import Cash
 from arbit.venues.alpaca.http import Answer, Http
 from arbit.venues.alpaca.keyfacts import key_facts, refuse_unfit
 from arbit.venues.alpaca.names import Listed, Names
@@ -61,6 +62,7 @@ class AlpacaReads:
         self._activities = parts.activities
         self._book = parts.book
         self._rate = parts.rate
+        self._cash = Cash()
         self.offsets = parts.offsets
 
     @property
@@ -77,7 +79,8 @@ class AlpacaReads:
 
         Cash comes net of what open buys hold (docs.alpaca.markets, "Account"), and apart from the
         positions: a trade between the questions would be seen in one answer and not in the other.
-        So cash is asked for before and after, until it is the same.
+        So cash is asked for before and after, until it is the same. It is believed as far as its
+        digits go: see `cash`.
         """
         names = await self._listed.learn()
         free = await self._free_cash()
@@ -87,7 +90,9 @@ class AlpacaReads:
             before, free = free, await self._free_cash()
             if free == before:
                 found = self._positions(positions, names)
-                found[USD] = Balance(EXACT.add(free, held), held)
+                digits = self._cash.digits
+                free_and_held = EXACT.add(free, held)
+                found[USD] = Balance(free_and_held, held, digits, coarse=digits is not None)
                 return found
         raise VenueUnreachable("balances: money moves all the time")
 
@@ -95,7 +100,9 @@ class AlpacaReads:
         """AccountUnfit when the account may not trade any more."""
         body, _answer = await self._http.question(ACCOUNT)
         refuse_unfit(body)
-        return amount_of(object_of(body, "account").get("cash"), "cash")
+        cash = amount_of(object_of(body, "account").get("cash"), "cash")
+        self._cash.heard(cash)
+        return cash
 
     @staticmethod
     def _positions(body: Any, names: Names) -> dict[str, Balance]:

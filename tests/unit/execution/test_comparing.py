@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from arbit.domain.account import Balance, Flow
+from arbit.domain.order import Trade
+from arbit.domain.records import Book, Rough
+from arbit.domain.triangle import Side
 from arbit.execution.comparing import differences, owed
 from arbit.ledger import Ledger, opening
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.happenings import audit
+from tests.unit.execution.late_world import LateWorld
 from tests.unit.execution.world import D, World
 
 
@@ -85,3 +90,70 @@ def test_what_the_venue_does_not_name_is_nothing_there() -> None:
     ledger = Ledger()
     ledger.apply(opening("USD", D(100), 1))
     assert differences(ledger, {}) == ({"USD": D(-100)}, {"USD": D(-100)})
+
+
+COST = Trade("T1", "O1", "c", "BTC/USD", Side.BUY, D("0.5"), D("3.3"), D("1.65"), (), 7)
+
+
+@pytest.mark.parametrize(
+    ("cost", "slack", "rough"),
+    [
+        ("1.65", "0.000000001", D(0)),
+        ("1.6500000001", "0.000000001", D("0.000000001")),
+        ("1.655", "0.01", D("0.01")),
+        ("1.65", "0", D(0)),
+    ],
+)
+def test_a_cost_is_rough_by_the_unit_that_fees_are_rounded_to_unless_it_is_whole(
+    cost: str, slack: str, rough: Decimal
+) -> None:
+    assert Rough.of(replace(COST, cost=D(cost), fee_slack=D(slack))) == Rough(rough, 1, 7)
+
+
+def test_a_venue_that_states_its_fees_states_its_costs() -> None:
+    assert Rough.of(COST) is None
+
+
+@pytest.mark.parametrize(
+    ("total", "count", "found"),
+    [
+        ("99.991", 0, False),
+        ("100.0099", 0, False),
+        ("99.99", 0, True),
+        ("100.01", 0, True),
+        ("100.010000000999", 1, False),
+        ("100.010000001", 1, True),
+    ],
+)
+def test_dollars_stated_to_the_cent_are_equal_within_one_and_what_was_rounded_of_costs(
+    total: str, count: int, *, found: bool
+) -> None:
+    ledger = Ledger()
+    ledger.apply(opening("USD", D(100), 1))
+    if count:
+        ledger.cost_rough("USD", Rough(D("0.000000001"), count, 7))
+    off = differences(ledger, {"USD": Balance(D(total), D(0), 2, coarse=True)})
+    assert off == (({"USD": D(total) - 100},) * 2 if found else ({}, {}))
+
+
+async def test_an_audit_books_what_was_rounded_of_costs_once_and_a_restart_knows_the_rest() -> None:
+    world = LateWorld()
+    unit = D("0.000000001")
+    async with world.running():
+        await world.trade()
+        world.ledger.cost_rough("USD", Rough(unit, 1, 7))
+        world.venue.balances_["USD"] += unit
+        await audit(world)
+        assert [one for one in world.journal.postings if one.kind == "cost"] == []
+        world.posts(world.venue.trades)
+        await world.clock.advance(1.0)
+        world.auditor._unlisted += 1
+        await audit(world)
+        await audit(world)
+    booked = [one for one in world.journal.postings if one.kind == "cost"]
+    assert [one.amount for one in booked if one.book is Book.WALLET] == [unit]
+    assert world.ledger.wallet("USD") == world.venue.balances_["USD"]
+    assert world.breaker.state() is BreakerState.ACTIVE
+    again = LateWorld(before=world)
+    assert again.ledger.rough["USD"] == world.ledger.rough["USD"]
+    assert again.ledger.slack("USD") == 0

@@ -284,7 +284,7 @@ class World:
         self.data_dir = Path(tempfile.mkdtemp(dir=FOLDERS))
         self.kill = KillSwitch(self.data_dir)
         self.memory = self.journal.recall()
-        self.ledger = Ledger(self.memory.sums, self.memory.late_fees)
+        self.ledger = Ledger(self.memory.sums, self.memory.late_fees, self.memory.rough)
         if not self.memory.sums:  # as the first audit of an account does
             for asset, amount in START.items():
                 postings = opening(asset, amount, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from arbit.sandbox import Faults
-from arbit.sandbox.alpaca.matching import FaultyHouseHooks
+from arbit.sandbox.alpaca.matching import ROUNDINGS, FaultyHouseHooks
 from tests.unit.sandbox.alpaca.desk import KEYS, Desk
 
 UNIT = Decimal("1e-9")
@@ -198,3 +198,31 @@ def test_the_log_alone_tells_what_every_balance_must_be(tmp_path: Path) -> None:
     assert taken == told
     assert set(taken) == {"BTC", "ETH", "USD"}
     assert KEYS["APCA-API-SECRET-KEY"] not in log.read_text("utf-8")
+
+
+@pytest.mark.parametrize("mode", ["half_up", "down", "up"])
+def test_costs_can_be_booked_rounded_though_no_fill_says_so(desk: Desk, mode: str) -> None:
+    bent(desk).set("cost_rounding", mode=mode)
+    price, _ = desk.best()
+    desk.filled(qty="0.012345678", limit_price=f"{price}")
+    cost = Decimal("0.012345678") * price
+    booked = cost.quantize(UNIT, ROUNDINGS[mode])
+    assert booked != cost, "a whole cost would show nothing"
+    assert desk.main.balance("USD") == 10_000 - booked
+    (fill,) = desk.get("account/activities/FILL")
+    assert Decimal(fill["qty"]) * Decimal(fill["price"]) == cost
+    before, (bid, _) = desk.main.balance("USD"), desk.best(0)
+    desk.filled(side="sell", qty="0.012345677", limit_price=f"{bid}")
+    brought = (Decimal("0.012345677") * bid).quantize(UNIT, ROUNDINGS[mode])
+    assert desk.main.balance("USD") == before + brought - half_up(brought * Decimal("0.0025"))
+    assert set(desk.house.totals().values()) == {Decimal(0)}
+
+
+@pytest.mark.parametrize("mode", ["half_up", "down", "up"])
+def test_cash_can_be_stated_to_the_cent_while_more_is_kept(desk: Desk, mode: str) -> None:
+    bent(desk).set("cash_in_cents", mode=mode)
+    price, _ = desk.best()
+    desk.filled(qty="0.012345678", limit_price=f"{price}")
+    kept = desk.main.balance("USD")
+    told = Decimal(desk.get("account")["cash"])
+    assert told == kept.quantize(Decimal("0.01"), ROUNDINGS[mode]) != kept

@@ -47,7 +47,7 @@ async def test_balances_are_cash_with_its_holds_and_positions_by_their_assets() 
     assert await scene.reader.balances() == {
         "BTC": Balance(Decimal("0.5"), Decimal("0.3")),
         "USDT": Balance(Decimal(7)),
-        "USD": Balance(Decimal("20.92"), Decimal(15)),
+        "USD": Balance(Decimal("20.92"), Decimal(15), 2, coarse=True),
     }
 
 
