@@ -18,7 +18,7 @@ OF_A_START = ("starts", "nonce", "requests", "audited", "counted", "heard")  # w
 # later is found by whoever lives then.
 LEFT_OUT = {
     "incidents": " WHERE kind NOT IN ('foreign', 'drift')",
-    "ledger": " WHERE kind <> 'late_fee'",
+    "ledger": " WHERE kind NOT IN ('late_fee', 'cost')",
 }
 WAIT_S = 240.0
 GRACE_S = (0.0, 0.01, 0.03, 0.06, 0.15)
@@ -71,6 +71,7 @@ class Again:
             found[table] = {repr(tuple(row)) for row in rows}
         marks = ",".join("?" * len(OF_A_START))
         sql = f"SELECT name, value FROM flags WHERE name NOT IN ({marks})"  # noqa: S608  only marks
+        sql += " AND name NOT LIKE 'costs:%'"  # found with what is stated later
         flags = map(tuple, reader.execute(sql, OF_A_START))
         found["flags"] = {repr((name, _timeless(name, value))) for name, value in flags}
         return found
