@@ -48,6 +48,7 @@ class Parts:
             ),
             started=False,
             recover_only=False,
+            untold=False,
             recovered=0,
             _stopping=False,
         )
