@@ -53,7 +53,8 @@ class Parts:
             _stopping=False,
         )
 
-    async def _recover(self, *_: Any) -> list[Any]:
+    async def _recover(self, *_: Any, untold: bool) -> list[Any]:
+        del untold
         await self.recovered.wait()
         return []
 
