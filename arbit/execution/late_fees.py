@@ -28,6 +28,9 @@ MAX_STATED = 500  # trades, the newest, whose fees were stated and may be paired
 MAX_LEFT = 100  # posted fees that fit nothing and are tried again
 OVERDUE_NS = 5 * 86_400_000 * MS  # a fee is posted within days: later it is told once
 A_ROW_NS = 30 * MS  # between two lists for each row of the first: a hundred of them are a request
+# What was not posted for so long is not looked for any more: one that never is (rounded to nothing)
+# would have ever more of the account's history listed, until nobody can list it. Its slack stays.
+GIVEN_UP_NS = 14 * 86_400_000 * MS
 FAR = 4  # times the slack: beyond, no other pairs of fees and trades would explain a difference
 LAST_TIERS = 5  # trades, the newest, that may have been at another rate than those before
 
@@ -76,9 +79,11 @@ class LateFees:
         return bool(waiting) and self._setup.now_ns >= self._due_ns
 
     def since_ns(self, since_ns: int) -> int:
-        """From when to ask for flows, so that the fees of all that waits are among them."""
-        waiting = self._setup.ledger.late_fees
-        return min(since_ns, max(0, waiting[0].at_ns - DAYS_NS)) if waiting else since_ns
+        """From when to ask for flows, so that the fees of what waits are among them."""
+        from_ns = (self._setup.venue_ns or 0) - GIVEN_UP_NS
+        young = (one.at_ns for one in self._setup.ledger.late_fees if one.at_ns >= from_ns)
+        oldest_ns = next(young, None)
+        return since_ns if oldest_ns is None else min(since_ns, max(0, oldest_ns - DAYS_NS))
 
     def too_many(self) -> str:
         """Why nothing new may begin; empty while it may."""

@@ -13,6 +13,7 @@ from arbit.domain.order import Trade
 from arbit.domain.records import Book, PostedState
 from arbit.domain.triangle import Side
 from arbit.execution.cycle import Cycle, WorkingOrder, cycles_of
+from arbit.execution.fee_fit import DAYS_NS
 from arbit.execution.late_fees import MAX_WAITING, LateFees
 from arbit.execution.opening import settled_balances
 from arbit.risk.breaker import BreakerState, Reason
@@ -356,6 +357,27 @@ async def test_an_account_is_not_opened_while_a_trade_may_be_in_its_balances_or_
     opened_ns, balances = await looking
     assert opened_ns > hand.at_ns, "it would be booked again, on top of the opening"
     assert balances
+
+
+async def test_a_fee_that_is_never_posted_has_no_more_of_the_history_listed_each_day() -> None:
+    world = await traded()
+    late_fees, day_ns = world.auditor._late_fees, 86_400 * 10**9
+    first_ns = world.ledger.late_fees[0].at_ns
+    assert late_fees.since_ns(world.clock.wall_ns()) == max(0, first_ns - DAYS_NS)
+    world.clock.now_ns += 40 * day_ns
+    assert late_fees.since_ns(world.clock.wall_ns()) == world.clock.wall_ns()
+    async with world.running():
+        await audit(world)
+        assert world.engine.take(world.plan("149"), world.clock.now_ns) is None
+        await pass_time(world, 5)
+    assert len(world.waiting()) == 6
+    newest_ns = world.ledger.late_fees[3].at_ns
+    assert late_fees.since_ns(world.clock.wall_ns()) == newest_ns - DAYS_NS
+    world.posts(world.venue.trades[3:])
+    async with world.running():
+        await audit(world)
+    assert len(world.waiting()) == 3, "their slack stays"
+    assert world.breaker.state() is BreakerState.ACTIVE
 
 
 async def test_a_stranger_who_is_allowed_waits_for_his_fees_like_us() -> None:
