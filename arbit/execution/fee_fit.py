@@ -33,11 +33,13 @@ MOST_FEW = 4  # fees for which it is made: it is dear
 class Fitted:
     """What fits. `late` are trades' fees whose `ref` is another than before.
 
-    `booked` is, by posted fee, what it took less than was reckoned: positive comes in.
+    `booked` is, by posted fee, what it took less than was reckoned: positive comes in. So many are
+    `left`, which fit nothing.
     """
 
     late: dict[str, LateFee] = field(default_factory=dict)
     booked: list[tuple[PostedFee, Decimal]] = field(default_factory=list)
+    left: int = 0
 
     def close(self, posted: PostedFee, trades: Iterable[LateFee]) -> None:
         """This fee stands for these trades, which waited until now."""
@@ -57,12 +59,27 @@ def fit(
 
     `loose` is by how much what waits may differ beside its slacks: see `LateFees`.
     """
+    fees, trades = tuple(posted), tuple(waiting)
+    tried = [_fit(fees, trades, stated, loose, several_first=True)]
+    if tried[0].left:  # its groups may have taken what single fees need: the other way round
+        tried.append(_fit(fees, trades, stated, loose, several_first=False))
+    return min(tried, key=lambda one: one.left)
+
+
+def _fit(
+    posted: Sequence[PostedFee],
+    waiting: Sequence[LateFee],
+    stated: Sequence[tuple[PostedFee, LateFee]],
+    loose: Decimal,
+    *,
+    several_first: bool,
+) -> Fitted:
     found = Fitted()
     left = sorted(posted, key=lambda one: (one.at_ns, one.ref))
     open_ = {one.trade_id: one for one in sorted(waiting, key=_age)}
     pairs = list(stated)
     fitting = _Fitting(found, left, open_, pairs)
-    for sure in (True, False):
+    for sure in (True, False) if several_first else ():
         fitting.several(sure=sure)
     steps = (fitting.alone, fitting.groups, fitting.fews)
     while any(step(sure=sure) for sure in (True, False) for step in steps):
@@ -72,6 +89,7 @@ def fit(
         if pairs and pairs[-1][0] is fee:
             left.remove(fee)
     _all_together(found, left, open_, loose)
+    found.left = len(posted) - len(found.booked)
     return found
 
 

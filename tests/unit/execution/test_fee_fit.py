@@ -136,3 +136,9 @@ def test_at_last_all_that_was_posted_is_held_against_all_that_waits() -> None:
     assert set(found.late) == {"A", "B", "C"}
     assert sum(off for _, off in found.booked) == 1
     assert {one.ref for one, _ in found.booked} == {"F", "G"}
+
+
+def test_a_group_does_not_take_what_a_single_fee_needs_where_all_can_be_fitted() -> None:
+    trades = [waits(f"T{n}", guess, n) for n, guess in enumerate((1564, 1570, 1568, 1555, 1566))]
+    fees = [posted("A", 1570), posted("B", 1568), posted("C", 1564), posted("D", 3121)]
+    assert closed(fees, trades) == {"T0": "C", "T1": "A", "T2": "B", "T3": "D", "T4": "D"}
