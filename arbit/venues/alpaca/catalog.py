@@ -8,6 +8,7 @@ none. Plans keep to ten on both sides; what is left of a cycle is sold however l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Protocol
@@ -24,6 +25,8 @@ USD = "USD"
 LEAST_USD = Decimal(10)
 KEPT_DIGITS = 9  # decimals of a balance (docs: quantities of crypto have up to nine)
 MOST_ASSETS = 20_000
+# A name with a comma would be two of them in a question, and one with a control a stranger's line.
+_PAIR = re.compile(r"(?P<base>[A-Z0-9.]{1,20})/(?P<quote>[A-Z0-9.]{1,20})", re.ASCII)
 
 
 class Questions(Protocol):
@@ -67,20 +70,20 @@ def _market_of(entry: Mapping[str, Any]) -> Market | None:
     symbol = entry.get("symbol")
     if not isinstance(symbol, str) or entry.get("class") != "crypto":
         return None
-    base, _, quote = symbol.partition("/")
-    if not base or not quote or "/" in quote:
+    pair = _PAIR.fullmatch(symbol)
+    if pair is None or pair["base"] == pair["quote"]:
         return None
     tick, lot = _positive(entry.get("price_increment")), _positive(entry.get("min_trade_increment"))
     return Market(
         symbol=symbol,
-        base=base,
-        quote=quote,
+        base=pair["base"],
+        quote=pair["quote"],
         price_decimals=None if tick is None else decimals_of(tick),
         qty_decimals=None if lot is None else decimals_of(lot),
         price_increment=tick,
         qty_increment=lot if entry.get("fractionable") is True else None,
         qty_min=_positive(entry.get("min_order_size")),
-        cost_min=LEAST_USD if quote == USD else ZERO,
+        cost_min=LEAST_USD if pair["quote"] == USD else ZERO,
         sell_cost_min=ZERO,
         taker_fee=DEAREST_TAKER,
         status=_status(entry),

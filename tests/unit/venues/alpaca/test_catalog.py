@@ -118,6 +118,7 @@ def test_what_cannot_be_split_has_no_increment_and_does_not_trade() -> None:
 def test_what_is_no_crypto_pair_is_left_out_and_what_is_no_list_is_refused() -> None:
     odd = [asset(symbol="AAPL", **{"class": "us_equity"}), asset(symbol="BTCUSD"), 7, None]
     odd += [asset(symbol="A/B/C"), asset(symbol="/USD"), asset(symbol=None)]
+    odd += [asset(symbol="ETH,BTC/USD"), asset(symbol="ETH\n/USD"), asset(symbol="USD/USD")]
     assert parse_assets(odd) == {}
     for body in (None, {}, "x", {"message": "forbidden."}):
         with pytest.raises(FrameError):
