@@ -10,6 +10,7 @@ from arbit.domain.account import FEE_POSTED, Counts, Flow
 from arbit.domain.money import ZERO, ceil_to
 from arbit.domain.order import OrderIntent, Trade
 from arbit.domain.triangle import Side
+from tests.unit.execution.happenings import pass_time
 from tests.unit.execution.world import FEE, Script, ScriptedVenue, World
 
 D = Decimal
@@ -86,3 +87,16 @@ class LateWorld(World):
     def posts(self, trades: Iterable[Trade], *, whole_day: bool = False) -> None:
         """Each trade's fee in an activity of its own."""
         self.late.post(*([one] for one in trades), whole_day=whole_day)
+
+
+async def traded(dearer: str = "0", cycles: int = 1) -> LateWorld:
+    """A world that has traded odd amounts; its venue took the fees and stated none."""
+    world = LateWorld()
+    world.late.dearer = D(dearer)
+    async with world.running():
+        for number in range(cycles):
+            size = D("149.337717") + D(number) / 7
+            assert world.engine.take(world.plan(str(size)), world.clock.now_ns) is None
+            await pass_time(world, 5)
+    assert len(world.venue.trades) == 3 * cycles
+    return world
