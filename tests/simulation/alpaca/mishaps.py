@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from tests.simulation.alpaca.plan import ROUNDINGS
+from tests.simulation.alpaca.plan import DAY_S, ROUNDINGS
 from tests.simulation.alpaca.venue import AlpacaVenue
 from tests.simulation.loop import SECOND_NS
 
@@ -47,6 +47,7 @@ class HouseMishaps:
         """Fees of a day and an asset are posted together from now on, or one by one."""
         posting = self._venue.exchange.posting
         posting.daily = not posting.daily
+        posting.after_s = max(posting.after_s, DAY_S)
         return True
 
     def _fees_held(self) -> bool:

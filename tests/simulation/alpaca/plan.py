@@ -47,7 +47,7 @@ RARE_CALLS = ("read_failed",)
 # Faults that happen at a time: how many a seed draws at most. Those of every house come with it.
 TIMED_FAULTS: dict[str, int] = {
     "fee_rounding": 3,
-    "fees_grouped": 2,
+    "fees_grouped": 1,
     "fees_held": 2,
     "key_refused": 1,
     "limit_reached": 1,
@@ -60,6 +60,9 @@ SHARED = (
     *("second_start", "money_while_down", "clock_back"),
 )
 FATAL = (*FATAL_FAULTS, "fee_beyond")
+# A day's fees of an asset are posted together at its end, and days here are as long as this. In
+# pieces of one or two trades among single ones they could be taken for each other for a while.
+DAY_S = 15.0
 ROUNDINGS = ("ROUND_HALF_UP", "ROUND_DOWN", "ROUND_UP")
 
 
@@ -99,6 +102,8 @@ def plan_of(seed: int) -> AlpacaPlan:
     plan.cycles = rng.choice((6, 12, 20))
     plan.post_s = rng.choice((0.5, 3.0, 10.0, 30.0))
     plan.daily, plan.held = rng.random() < 0.4, rng.random() < 0.1
+    if plan.daily:
+        plan.post_s = max(plan.post_s, DAY_S)
     plan.rounding, plan.binary = rng.choice(ROUNDINGS), rng.random() < 0.7
     _faults(plan, usual, rng)
     return plan
