@@ -169,6 +169,35 @@ async def test_a_trade_of_somebody_else_halts() -> None:
     assert any(one.kind == "foreign" for one in first.journal.incidents)
 
 
+@pytest.mark.parametrize("untold", [True, False])
+async def test_where_no_stream_tells_what_is_open_a_start_asks_for_it(*, untold: bool) -> None:
+    first = World()
+    async with first.running():
+        await first.trade()
+    second = World(before=first, epoch="00001")
+    second.venue.still_open.append(VenueOrder("O-x", "", "BTC/USD", True, D(0), 1))
+    async with second.running():
+        await second.recover(untold=untold)
+    assert any(one.kind == "foreign" for one in second.journal.incidents) is untold
+
+
+@pytest.mark.parametrize("untold", [True, False])
+async def test_a_start_on_an_old_copy_brings_nothing_home_where_it_is_told_of_the_past(
+    *, untold: bool
+) -> None:
+    first = World(Script(shape="lost_after"))
+    await cut_off(first, 0.0)
+    second = World(before=first, epoch="00001")
+    sent = len(second.venue.sent)
+    lost = first.venue._trade(first.venue.sent[0], D("0.1"), "T-lost", Script())
+    second.venue.trades.append(replace(lost, client_id="abzzzzz1-21", order_id="O-lost"))
+    second.auditor._opened_ns = 1  # as a trader knows it from its journal
+    async with second.running():
+        await second.recover(untold=untold)
+    assert second.breaker.state() is BreakerState.HALTED
+    assert (len(second.venue.sent) == sent) is untold
+
+
 async def test_a_key_in_question_halts_until_an_operator_resumes() -> None:
     first = World()
     first.breaker.persist = first.engine.keeper.note

@@ -364,9 +364,9 @@ class World:
                 return
             await self.clock.advance(0.1)
 
-    async def recover(self) -> None:
+    async def recover(self, *, untold: bool = False) -> None:
         """What a start does, in virtual time."""
-        starting = recover(self.setup, self.engine, self.auditor, self.venue)
+        starting = recover(self.setup, self.engine, self.auditor, self.venue, untold=untold)
         going = asyncio.get_running_loop().create_task(starting)
         while not going.done():
             await self.clock.advance(0.1)
