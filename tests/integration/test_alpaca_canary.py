@@ -98,6 +98,7 @@ LAST: tuple[Wanted, ...] = (
 BESIDE: tuple[Wanted, ...] = (
     ("unauthorized", {"path": "/v2/account", "times": 1000}),
     ("auth_error", {"times": 1000}),
+    CUT,  # so that the daemon meets it, too
 )
 # What is met without an order of anybody's, by whoever is connected or asks.
 MET = frozenset(
@@ -303,7 +304,7 @@ async def test_no_key_and_no_secret_gets_out_whatever_goes_wrong(stage: Stage) -
         await stage.begin("fitness", "--venue", NAME, "--secs", "1"),
     ]
     await stage.faults(BESIDE, GUARD_S, partial(over, beside))
-    assert {one.returncode for one in beside} <= {1, 2, 3}
+    assert all(one.returncode in range(4) for one in beside)
     assert live.returncode is None, (stage.desk.work / "live.0.said").read_text()[-2000:]
     live.terminate()
     assert await ended(live) in {0, 3}
@@ -315,7 +316,7 @@ async def test_no_key_and_no_secret_gets_out_whatever_goes_wrong(stage: Stage) -
     assert "500 who has ***?" in said["live.0.said"]
     assert "407 slow client" in said["live.0.said"]
     assert "401" in said["keys_check.1.said"]
-    assert "402" in said["fitness.2.said"]
+    assert any("402" in text for text in said.values())
     assert any("--metrics-port" in one for one in stage.arguments)
     assert stage.leaks() == []
 
