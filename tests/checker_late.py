@@ -48,11 +48,18 @@ def fees_differ(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]
 
 
 def slack_of(database: Kept, asset: str) -> Decimal:
-    """By how much the balance may differ while fees wait."""
+    """By how much the balance may differ while fees wait: by them, and by what costs were rounded.
+
+    The latter can be told, and is booked, once nothing waits.
+    """
     total = ZERO
     for row in database.late.values():
         if row["asset"] == asset and not row["ref"]:
             total = add(total, Decimal(row["slack"]))
+    for fill in database.fills.values() if total else ():
+        slack = Decimal(fill.get("fee_slack") or 0)
+        if slack and fill["symbol"].endswith(f"/{asset}") and Decimal(fill["cost"]) % slack:
+            total = add(total, slack)
     return total
 
 

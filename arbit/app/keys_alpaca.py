@@ -53,7 +53,7 @@ class AlpacaKeysCheck:
             stack.push_async_callback(rest.client.close)
             markets = await listed(venue, rest)
             watch = watched(self._settings, venue, markets)
-            around = Around(self._clock, MemoryJournal(), lambda _: None)
+            around = Around(self._clock, MemoryJournal(), lambda _: None, rest)
             side = await alpaca_side(self._settings, venue, reached.at, around, stack)
             report = KeysReport(venue.name, notes=[NOTE])
             try:

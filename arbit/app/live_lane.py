@@ -219,7 +219,7 @@ class LiveLane:
         fees: Mapping[str, Decimal] | None = None
         if real:
             symbols = watched(settings, venue, markets).symbols
-            around = Around(self._clock, journal, publish)
+            around = Around(self._clock, journal, publish, rest)
             side = await real_side(settings, venue, reached.at, around, stack)
             fees = await side.admitted(symbols)
             markets = side.keeping(markets)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from arbit.app.feeds import Addresses
+from arbit.app.feeds import Addresses, AlpacaHosts
 from arbit.app.private_parts import Around, Forward, Ours, Real
 from arbit.config import Settings, VenueSettings
 from arbit.domain.market import Market
@@ -62,13 +62,18 @@ class AlpacaReal(Real):
 async def alpaca_side(
     settings: Settings, venue: VenueSettings, at: Addresses, around: Around, stack: AsyncExitStack
 ) -> AlpacaReal:
-    """The private side of a venue that speaks Alpaca. UserError without a key."""
+    """The private side of a venue that speaks Alpaca. UserError without a key.
+
+    What lists the markets asks the same host with the same key: both share a budget of requests.
+    """
     sink, mine = Forward(), Ours(around.journal)
+    public = around.rest.client if around.rest is not None else None
+    budget = public.trading.budget if isinstance(public, AlpacaHosts) else None
     side = account_side(
         venue,
         AccountAt(at.rest_url, at.private_ws_url),
         OrderTimes(settings.risk.deadline_ms, settings.risk.resolve_margin_ms),
-        AccountAround(clock=around.clock, sink=sink, publish=around.publish, ours=mine),
+        AccountAround(around.clock, sink, around.publish, ours=mine, budget=budget),
     )
     stack.push_async_callback(side.close)
     return AlpacaReal(side.gateway, side.reader, sink, around.clock, mine, side)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from arbit.app.feeds import RestSide
 from arbit.app.venue import VenueRun
 from arbit.domain.account import AccountEvent
 from arbit.domain.market import Market
@@ -125,11 +126,12 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What any private side is given beside its venue."""
+    """What any private side is given beside its venue. `rest` is its public side."""
 
     clock: Clock
     journal: Journal
     publish: Listener
+    rest: RestSide | None = None
 
     def keep(self, name: str, value: str) -> bool:
         """Keep a flag at once, if the journal works: who keeps it can do without. False if not."""

@@ -367,7 +367,7 @@ class Auditor:
         pad = Pad()
         self._late_fees.agree(pad, balances)
         self._off, found = differences(self._setup.ledger, balances)
-        settle_costs(self._setup, pad, {} if found else balances)
+        settle_costs(self._setup, pad, balances, found)
         if not pad.empty:
             self._engine.keeper.write(pad)
         self._doubted = bool(found)

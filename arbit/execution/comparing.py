@@ -5,7 +5,7 @@ Costs that the venue may have rounded (decision 0012) are settled here: only its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import Decimal
 
 from arbit.domain.account import Balance
@@ -44,18 +44,23 @@ def differences(
     return off, found
 
 
-def settle_costs(setup: EngineSetup, pad: Pad, balances: Mapping[str, Balance]) -> None:
-    """The books agree: what is left of a difference is what the venue rounded of costs. Book it.
+def settle_costs(
+    setup: EngineSetup,
+    pad: Pad,
+    balances: Mapping[str, Balance],
+    found: Container[str],
+) -> None:
+    """Where the books agree, what is left of a difference was rounded of costs: book it.
 
-    No `balances`: they do not agree, and nothing is booked. While fees of the asset wait nobody can
-    tell which is which: it is left for later, but not for ever. Booked then, what those fees turn
-    out to differ by is left of it: as much as their slacks. Of a coarse statement nobody ever can:
-    nothing is booked, and what the costs may be off by stays allowed.
+    Of assets in `found` they do not agree. While fees of the asset wait nobody can tell which is
+    which: it is left for later, but not for ever. Booked then, what those fees turn out to differ
+    by is left of it: as much as their slacks. Of a coarse statement nobody ever can: nothing is
+    booked, and what the costs may be off by stays allowed.
     """
     ledger, wall_ns = setup.ledger, setup.clock.wall_ns()
-    for asset, rough in list(ledger.rough.items()) if balances else ():
+    for asset, rough in list(ledger.rough.items()):
         balance, left = balances.get(asset, Balance(ZERO)), ledger.fee_slack(asset)
-        if not (rough.count or rough.slack):
+        if asset in found or not (rough.count or rough.slack):
             continue
         if rough.count <= MANY and (left or balance.coarse):
             continue

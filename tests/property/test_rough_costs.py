@@ -132,7 +132,7 @@ class Desk:
         balances = {"BTC": Balance(self.balances["BTC"]), "USD": usd}
         self.late.agree(pad, balances)
         off, found = differences(self.ledger, balances)
-        settle_costs(self.setup, pad, {} if found else balances)
+        settle_costs(self.setup, pad, balances, found)
         self.journal.write(pad.batch())
         self.ledger.check()
         assert self.shown or off == found

@@ -51,8 +51,9 @@ class OrderTimes:
 class AccountAround:
     """What the account's side is given.
 
-    `ours` knows the client ids of any run of ours. `dial` replaces the WebSocket client and `http`
-    the REST client (simulation).
+    `ours` knows the client ids of any run of ours. `budget` is of everything that asks this host
+    with this key; None: nothing else does. `dial` replaces the WebSocket client and `http` the REST
+    client (simulation).
     """
 
     clock: Clock
@@ -61,6 +62,7 @@ class AccountAround:
     ours: Callable[[str], bool]
     dial: Dialer | None = None
     http: Http | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def account_side(
 ) -> AccountSide:
     """The account's side of this venue. UserError without a key."""
     keys, clock = keys_of(venue), around.clock
-    http = around.http or Http(at.rest_url, keys, Budget(TRADING_PER_MIN), clock)
+    budget = around.budget or Budget(TRADING_PER_MIN)
+    http = around.http or Http(at.rest_url, keys, budget, clock)
     rate, offsets, listed = rates_of(venue), OffsetTracker(clock), Listed(http)
     book, activities = OrdersBook(around.ours, rate), Activities(http, listed)
     reader = AlpacaReads(ReadsParts(http, listed, activities, book, offsets, rate))

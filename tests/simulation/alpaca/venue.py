@@ -40,6 +40,7 @@ class AlpacaHooks(SwarmHooks, HouseHooks):
 
     beyond_bps = Decimal(0)
     rounding = ROUND_HALF_UP
+    rough_costs = False
     overcharged: Callable[[], None] = staticmethod(lambda: None)
 
     def accept_delay_ns(self, order: VenueOrder) -> int:
@@ -56,6 +57,9 @@ class AlpacaHooks(SwarmHooks, HouseHooks):
 
     def fee_rounding(self) -> str:
         return self.rounding
+
+    def booked(self, cost: Decimal) -> Decimal:
+        return cost.quantize(UNIT, self.rounding) if self.rough_costs else cost
 
     def rejects(self, order: VenueOrder) -> bool:
         return _ours(order) and self._swarm.strikes("engine_rejects")
@@ -98,6 +102,7 @@ class AlpacaVenue(SimVenue):
         plan: Any = self.plan
         hooks = AlpacaHooks(self.swarm, lambda _name, _asset: Decimal(0))
         hooks.rounding = plan.rounding
+        hooks.rough_costs = plan.seed % 2 == 1
         hooks.overcharged = self._overcharges
         return hooks
 
@@ -154,14 +159,14 @@ class AlpacaVenue(SimVenue):
     def agrees(self, asset: str, left: Decimal, slack: Decimal) -> bool:
         """Whether books that differ by this are right: exact, once every fee has been posted.
 
-        Before that by what the fees that are not posted may differ by. A fee that was rounded to
-        nothing is never posted.
+        Before that by what the fees that are not posted may differ by, and what was rounded of
+        costs. A fee that was rounded to nothing is never posted.
         """
         pending = self.exchange.house_books.desk(MAIN).pending.values()
         nothing = sum(not one.fee and one.fee_asset == asset for one in self.account.trades)
         if any(fee.asset == asset for fee in pending):
             return abs(left) <= slack
-        return abs(left) <= UNIT * nothing
+        return abs(left) <= max(UNIT * nothing, slack)
 
     def key_works(self) -> bool:
         """Whether it knows the key now."""
