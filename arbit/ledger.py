@@ -116,6 +116,14 @@ class Ledger:
         """Costs of trades that were not compared with the venue's balance yet, by asset."""
         return self._rough
 
+    @property
+    def costs_wait(self) -> bool:
+        """Whether a look at the balances would tell what was rounded: no fee stands before it."""
+        return any(
+            one.count and one.slack and not self.fee_slack(asset)
+            for asset, one in self._rough.items()
+        )
+
     def deviation(self, asset: str) -> Decimal:
         """How far trading has moved the asset, closed results of start assets apart."""
         both = _BOOKS.add(self.sum_of(Book.TRADING, asset), self.sum_of(Book.FEES, asset))

@@ -261,10 +261,11 @@ class Trader:
                     await self.setup.clock.sleep(STEP_S)  # the last trade's rows are on their way
                 self.auditor.round_off()
                 reckoned = self.auditor.unlooked and self.ledger.fees_waiting > 0
+                reckoned = reckoned or self.ledger.costs_wait
                 for wait_s in LAST_LOOKS_S:
                     if not (self.auditor.behind or reckoned):
                         return
-                    reckoned = False  # fees that we reckon ourselves: the balances tell, once
+                    reckoned = False  # what we reckon ourselves: the balances tell, once
                     await self.setup.clock.sleep(wait_s)
                     await self.auditor.reconcile()
 

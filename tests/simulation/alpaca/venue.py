@@ -102,7 +102,7 @@ class AlpacaVenue(SimVenue):
         plan: Any = self.plan
         hooks = AlpacaHooks(self.swarm, lambda _name, _asset: Decimal(0))
         hooks.rounding = plan.rounding
-        hooks.rough_costs = plan.seed % 2 == 1
+        hooks.rough_costs = plan.seed % 2 == 1 and not plan.fatal
         hooks.overcharged = self._overcharges
         return hooks
 

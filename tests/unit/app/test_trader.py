@@ -116,15 +116,18 @@ async def test_an_end_waits_for_what_the_last_trade_moved_to_be_told(
     assert looks[-1] is True
 
 
-@pytest.mark.parametrize(("unlooked", "waiting"), [(True, 1), (True, 0), (False, 1)])
-async def test_an_end_looks_once_at_the_balances_where_fees_were_only_reckoned(
-    monkeypatch: pytest.MonkeyPatch, *, unlooked: bool, waiting: int
+@pytest.mark.parametrize(
+    ("unlooked", "waiting", "costs", "times"),
+    [(True, 1, False, 1), (True, 0, False, 0), (False, 1, False, 0), (False, 0, True, 1)],
+)
+async def test_an_end_looks_once_at_the_balances_where_fees_or_costs_were_only_reckoned(
+    monkeypatch: pytest.MonkeyPatch, *, unlooked: bool, waiting: int, costs: bool, times: int
 ) -> None:
     parts, looks = Parts(monkeypatch), []
     parts.trader.started = True
     auditor: Any = parts.trader.auditor
     auditor.unlooked = unlooked
-    parts.trader.__dict__["ledger"] = SimpleNamespace(fees_waiting=waiting)
+    parts.trader.__dict__["ledger"] = SimpleNamespace(fees_waiting=waiting, costs_wait=costs)
 
     async def reconcile() -> None:
         looks.append(True)
@@ -133,7 +136,7 @@ async def test_an_end_looks_once_at_the_balances_where_fees_were_only_reckoned(
     draining = parts.begin(parts.trader.drain(20.0))
     await parts.clock.advance(10)
     assert await draining == ""
-    assert len(looks) == (unlooked and waiting)
+    assert len(looks) == times
 
 
 async def test_a_start_waits_for_the_books_of_a_way_home_and_of_what_it_is_worth() -> None:

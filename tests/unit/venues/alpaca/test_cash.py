@@ -19,14 +19,14 @@ D = Decimal
         (["100000"], 2),
         (["5.92"], 2),
         (["100.5", "7"], 2),
-        (["5.9234"], 4),
+        (["5.923"], None),
         (["5.92", "5.919999999"], None),
         (["5.919999999", "5.92"], None),
         (["5.91999999912"], None),
         (["1E+2"], 2),
     ],
 )
-def test_dollars_are_exact_once_nine_decimals_were_heard_and_to_a_cent_at_best_before(
+def test_dollars_are_to_the_cent_until_more_was_heard(
     heard: Sequence[str], digits: int | None
 ) -> None:
     cash = Cash()
