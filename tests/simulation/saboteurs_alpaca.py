@@ -4,7 +4,7 @@
 """
 
 # mypy: disable-error-code="no-untyped-def"
-# ruff: noqa: ANN001, ANN003, ANN202  # a patch has the shape of what it replaces
+# ruff: noqa: ANN001, ANN002, ANN003, ANN202  # a patch has the shape of what it replaces
 from __future__ import annotations
 
 import functools
@@ -187,9 +187,9 @@ def slack_unlimited(sets: Sets) -> None:
 def pending_forgotten(sets: Sets) -> None:
     real = Ledger.__init__
 
-    def made(self, sums=None, late_fees=()):
+    def made(self, sums=None, late_fees=(), *more, **told):
         del late_fees
-        real(self, sums)
+        real(self, sums, (), *more, **told)
 
     sets(Ledger, "__init__", made)
 

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from arbit.sandbox.alpaca.answers import Answer
+from tests.patches import patched
 from tests.simulation.alpaca.door import DENIED, WASH
 from tests.simulation.alpaca.plan import CALL_FAULTS, FATAL, SHARED, TIMED_FAULTS, plan_of
 from tests.simulation.houses import NAMES, house_of
@@ -66,6 +67,9 @@ def test_a_plan_is_drawn_from_its_seed_alone_and_has_every_fault_somewhere() -> 
 def test_its_saboteurs_are_its_own() -> None:
     assert len(ALPACA) >= 20
     assert all(one.what for one in ALPACA.values())
+    for one in ALPACA.values():
+        with patched(one.plant):  # what it takes the place of is there
+            pass
     assert all(Answer(*one).status in {403, 422} for one in (*DENIED, WASH))
 
 
