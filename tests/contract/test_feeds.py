@@ -17,13 +17,18 @@ from arbit.config import Settings
 from arbit.domain.book import BookView, Integrity, Level, Source
 from arbit.domain.events import Event
 from arbit.ports import MarketFeed
+from arbit.sandbox.control import book_json
+from arbit.sandbox.market import Market
 from arbit.sandbox.server import SandboxServer
+from tests.contract import in_process
 from tests.contract.feed_settings import ALPACA, venue_with
+from tests.contract.in_process import IN_PROCESS, played
 
 TOP = 10
 PATIENCE_S = 60.0
 
-FEEDS = ("native", "ccxt", "rest", ALPACA)
+FEEDS = ("native", "ccxt", "rest", ALPACA, IN_PROCESS)
+LEAST = {ALPACA: 10, IN_PROCESS: 6}  # so many markets; others list twelve
 PROOF = {"rest": Integrity.NONE, ALPACA: Integrity.CROSS_CHECKED}
 
 
@@ -50,26 +55,51 @@ def truth_of(state: Mapping[str, Any]) -> tuple[list[tuple[Decimal, Decimal]], .
 
 
 @pytest.mark.parametrize("kind", FEEDS)
+@played
 async def test_when_the_market_freezes_every_symbol_ends_with_the_venues_top_ten(kind: str) -> None:
+    cache = BookCache()
+    async with fed(kind, cache) as (feed, market):
+        symbols = sorted(market.pairs)
+        await until(lambda: not any(cache.reason), "every book is believed")
+        before = truths(market)
+        await until(lambda: moved(kind, before, truths(market)), "the market has moved since")
+        freeze(kind, market)
+        await until(lambda: held(cache, symbols) == truths(market), "ours are the venue's")
+    assert len(symbols) >= LEAST.get(kind, 12)
+    assert feed.integrity is PROOF.get(kind, Integrity.CHECKSUM)
+    assert set(cache.source) == {Source.REST if kind == "rest" else Source.WS}
+
+
+@asynccontextmanager
+async def fed(kind: str, cache: BookCache) -> AsyncIterator[tuple[MarketFeed, Market]]:
+    """The feed of this kind, running, and the market that it is of."""
+    if kind == IN_PROCESS:
+        async with in_process.fed(cache) as scene:
+            yield scene
+        return
     face = "alpaca" if kind == ALPACA else "kraken"
-    async with SandboxServer(profile="calm", seed=11, face=face) as server:
-        clock, cache = SystemClock(seed=1), BookCache()
-        symbols = sorted(server.market.pairs)
-        async with running(kind, server, cache, clock) as feed:
-            await until(lambda: not any(cache.reason), "every book is believed")
-            before = truths(server)
-            await until(lambda: truths(server) != before, "the market has moved since")
-            server.market.freeze()
-            await until(lambda: held(cache, symbols) == truths(server), "ours are the venue's")
-        assert len(symbols) >= (10 if kind == ALPACA else 12)
-        assert feed.integrity is PROOF.get(kind, Integrity.CHECKSUM)
-        assert set(cache.source) == {Source.REST if kind == "rest" else Source.WS}
+    async with (
+        SandboxServer(profile="calm", seed=11, face=face) as server,
+        running(kind, server, cache, SystemClock(seed=1)) as feed,
+    ):
+        yield feed, server.market
 
 
-def truths(server: SandboxServer) -> dict[str, Any]:
-    books = server.control.state(TOP, None)["books"]
-    assert isinstance(books, dict)
-    return {symbol: truth_of(book) for symbol, book in books.items()}
+def freeze(kind: str, market: Market) -> None:
+    """It moves no more. In process pair by pair: the market's own time must go on there."""
+    for symbol in sorted(market.pairs) if kind == IN_PROCESS else (None,):
+        market.freeze(symbol)
+
+
+def moved(kind: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether it has: where time costs nothing every single book, else some."""
+    enough = all if kind == IN_PROCESS else any
+    return enough(now[symbol] != top for symbol, top in before.items())
+
+
+def truths(market: Market) -> dict[str, Any]:
+    """The venue's own books, as its control interface tells them."""
+    return {symbol: truth_of(book_json(pair, TOP)) for symbol, pair in market.pairs.items()}
 
 
 def held(cache: BookCache, symbols: list[str]) -> dict[str, Any]:

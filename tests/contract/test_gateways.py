@@ -16,11 +16,16 @@ from arbit.domain.order import OrderIntent, OrderState, end_of, total
 from arbit.domain.triangle import Side
 from arbit.ports import OrderGateway
 from arbit.venues.paper_gateway import PaperGateway
+from tests.contract import in_process
+from tests.contract.in_process import IN_PROCESS, played
 from tests.integration.alpaca_gateway_rig import gatewayed as alpaca_gatewayed
 from tests.integration.kraken_gateway_rig import Options, gatewayed
 from tests.unit.venues.paper_books import BUY, SELL, exchange, order, usual_books
 
-GATEWAYS = ("paper", "kraken-ws", "kraken-rest", "alpaca")
+GATEWAYS = (
+    *("paper", "kraken-ws", "kraken-rest", "alpaca"),
+    *(IN_PROCESS, f"{IN_PROCESS}-rest", f"{IN_PROCESS}-alpaca"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Desk:
 
 @asynccontextmanager
 async def desk_of(kind: str) -> AsyncIterator[Desk]:
+    inside = kind.startswith(IN_PROCESS)
     if kind == "paper":
         count = iter(range(1_000))
 
@@ -48,17 +54,20 @@ async def desk_of(kind: str) -> AsyncIterator[Desk]:
 
         yield Desk(PaperGateway(exchange(usual_books()), SystemClock(seed=1)), made)
         return
-    if kind == "alpaca":
-        async with alpaca_gatewayed() as alpaca:
+    if kind.endswith("alpaca"):
+        at_alpaca = in_process.alpaca_gatewayed if inside else alpaca_gatewayed
+        async with at_alpaca() as alpaca:
 
             def told(side: Side, meets: bool) -> OrderIntent:
                 return alpaca.intent(side, "0.01", "1.01" if meets else "0.9")
 
             yield Desk(alpaca.gateway, told, alpaca.overdue)
         return
-    over_ws = kind == "kraken-ws"
-    transport = OrderTransport.WS if over_ws else OrderTransport.REST
-    async with gatewayed(Options(transport=transport)) as rig:
+    transport = OrderTransport.REST if kind.endswith("rest") else OrderTransport.WS
+    at_kraken = (
+        in_process.gatewayed(transport) if inside else gatewayed(Options(transport=transport))
+    )
+    async with at_kraken as rig:
 
         def wired(side: Side, meets: bool) -> OrderIntent:
             return rig.intent(side, "0.01", "1.01" if meets else "0.9")
@@ -68,6 +77,7 @@ async def desk_of(kind: str) -> AsyncIterator[Desk]:
 
 @pytest.mark.parametrize("kind", GATEWAYS)
 @pytest.mark.parametrize("side", Side)
+@played
 async def test_an_order_that_meets_the_book_ends_with_trades_that_add_up(
     kind: str, side: Side
 ) -> None:
@@ -87,6 +97,7 @@ async def test_an_order_that_meets_the_book_ends_with_trades_that_add_up(
 
 
 @pytest.mark.parametrize("kind", GATEWAYS)
+@played
 async def test_an_order_that_does_not_meet_the_book_ends_empty(kind: str) -> None:
     async with desk_of(kind) as desk:
         outcome = await desk.gateway.send(desk.intent(Side.BUY, False))
@@ -94,6 +105,7 @@ async def test_an_order_that_does_not_meet_the_book_ends_empty(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", GATEWAYS)
+@played
 async def test_an_order_below_the_minimum_is_rejected_in_words(kind: str) -> None:
     async with desk_of(kind) as desk:
         outcome = await desk.gateway.send(replace(desk.intent(Side.BUY, True), qty=Decimal("1e-8")))
@@ -102,6 +114,7 @@ async def test_an_order_below_the_minimum_is_rejected_in_words(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", GATEWAYS)
+@played
 async def test_orders_side_by_side_each_get_their_own_outcome(kind: str) -> None:
     async with desk_of(kind) as desk:
         intents = [desk.intent(Side.BUY, number % 2 == 0) for number in range(4)]
@@ -113,6 +126,7 @@ async def test_orders_side_by_side_each_get_their_own_outcome(kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", GATEWAYS)
+@played
 async def test_an_order_that_never_left_is_found_never(kind: str) -> None:
     async with desk_of(kind) as desk:
         intent = desk.overdue(desk.intent(Side.BUY, True))
@@ -126,6 +140,7 @@ async def test_an_order_that_never_left_is_found_never(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", GATEWAYS)
+@played
 async def test_it_is_ready_and_a_cancellation_of_what_is_over_hurts_nobody(kind: str) -> None:
     async with desk_of(kind) as desk:
         assert desk.gateway.unready() == ""
