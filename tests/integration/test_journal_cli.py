@@ -40,7 +40,7 @@ def test_upgrade_says_from_where_to_where(tmp_path: Path) -> None:
     assert db(tmp_path, "current").output == f"{path}: 0001 (this version: 0003)\n"
     assert "`arbit db upgrade` comes first" in refused(db(tmp_path, "check"))
     assert db(tmp_path, "upgrade").output == f"{path}: 0001 -> 0003\n"
-    assert db(tmp_path, "backup").output == f"{path}.backup-0003-0003\n"
+    assert db(tmp_path, "backup").output == f"{path}.backup-0002-0003\n"
     assert Path(f"{path}.backup-0001-0001").exists()
 
 
