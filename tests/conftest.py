@@ -18,6 +18,7 @@ settings.load_profile("arbit")
 HERE = Path(__file__).parent
 CAMPAIGNS = tuple(HERE / name for name in ("simulation", "wiresim", "fuzz", "property"))
 TRACED_CHILDREN = "COVERAGE_PROCESS_CONFIG"  # by which coverage's own patch has children traced
+UNTRACED = "untraced"  # marks a single test that plays as long as a campaign does
 # Campaigns are shared out first: whoever is through early takes small files from the end, and no
 # process is left alone with a long one. The rest comes between.
 LAST = HERE / "unit"
@@ -45,7 +46,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     The plugin's own mark for it does nothing in a test process that another one began: there is a
     second tracer beneath the one that it takes away.
     """
-    tracer = sys.gettrace() if _of_a_campaign(item) else None
+    tracer = sys.gettrace() if _of_a_campaign(item) or item.get_closest_marker(UNTRACED) else None
     kept = None if _traces_children(item) else os.environ.pop(TRACED_CHILDREN, None)
     if tracer is not None:
         sys.settrace(None)

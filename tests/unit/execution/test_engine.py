@@ -350,6 +350,7 @@ SCRIPTS = st.builds(
 )
 
 
+@pytest.mark.untraced
 @given(
     scripts=st.lists(SCRIPTS, min_size=1, max_size=12),
     policy=st.sampled_from(list(Policy)),

@@ -252,6 +252,7 @@ async def test_starts_count_although_the_clock_was_set_back_between_them() -> No
     assert halted == [False, False, True, True]
 
 
+@pytest.mark.untraced
 @given(
     scripts=st.lists(SCRIPTS, min_size=1, max_size=10),
     policy=st.sampled_from(list(Policy)),

@@ -79,6 +79,7 @@ def test_cost_and_fee_have_a_digit_that_no_balance_keeps(
     assert all(entry.balance == desk.main.balance(entry.asset) for entry in entries if entry)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_whatever_happens_trades_add_up_and_nothing_is_made_or_lost(seed: int) -> None:
     desk = Desk("volatile", seed)
