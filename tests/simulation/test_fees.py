@@ -58,7 +58,7 @@ def test_a_seed_whose_fees_change_is_doubted_told_and_trades_on() -> None:
     ("name", "seed"),
     [
         ("fees_never_reread", 41),
-        ("doubtful_fees_traded_on", 26),
+        ("doubtful_fees_traded_on", 41),
         ("fees_not_passed_on", 41),
         ("realised_fees_disbelieved", 364),
         ("ways_home_at_old_fees", 26),

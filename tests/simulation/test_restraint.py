@@ -95,7 +95,7 @@ def test_seeds_without_faults_and_seeds_that_halt_draw_no_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "seed"), [("no_rate", 1), ("no_crash_trip", 11), ("gap_ignored", 3)]
+    ("name", "seed"), [("no_rate", 1), ("no_crash_trip", 11), ("gap_ignored", 11)]
 )
 def test_a_planted_bug_of_limits_is_caught(name: str, seed: int) -> None:
     assert saboteurs_limits.__doc__

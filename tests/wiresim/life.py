@@ -105,6 +105,10 @@ class WireLife(LiveRun):
         rest = self.rest
         return rest is not None and bool(rest._waiting) and not rest._turn.locked()
 
+    def has_room(self) -> bool:
+        """Whether the venue's limits let a cycle begin."""
+        return True
+
     def stop(self) -> None:
         """SIGTERM; the second one ends the process at once."""
         loop = self._clock.__dict__.get("_loop")

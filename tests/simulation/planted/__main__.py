@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from tests.patches import Sets, patched
 from tests.simulation import __main__ as simulation
-from tests.simulation import world
+from tests.simulation import houses
 from tests.simulation.plan import Plan
 from tests.simulation.plan import plan_of as drawn
 from tests.simulation.saboteurs import ALL
@@ -31,7 +31,7 @@ def _dated(day: Callable[[], int]) -> Callable[[Sets], None]:
             plan = drawn(seed)
             return replace(plan, latency_ms=plan.latency_ms + day() % DAYS / 100)
 
-        sets(world, "plan_of", plan_of)
+        sets(houses, "KRAKEN", replace(houses.KRAKEN, plan_of=plan_of))
 
     return plant
 
