@@ -22,6 +22,7 @@ from arbit.sandbox.keys import (
     WITHDRAW_KEY,
     WITHDRAW_SECRET,
 )
+from arbit.sandbox.options import SandboxOptions
 from arbit.sandbox.server import SandboxServer
 from tests.integration.cli_desk import Desk, sandboxes_of, strict_json
 
@@ -30,7 +31,8 @@ LEGS = "BTC/USD,ETH/BTC,ETH/USD"
 
 @pytest.fixture
 async def venue() -> AsyncIterator[SandboxServer]:
-    async with SandboxServer("calm", 7) as running:
+    """The account is of the highest rank: several starts in a row need not wait for a counter."""
+    async with SandboxServer("calm", 7, options=SandboxOptions(tier="pro")) as running:
         yield running
 
 
@@ -41,6 +43,7 @@ def at(server: SandboxServer, key: str = TRADE_KEY, secret: str = TRADE_SECRET) 
         "ARBIT_VENUES__SANDBOX__WS_URL": server.ws_url,
         "ARBIT_VENUES__SANDBOX__API_KEY": key,
         "ARBIT_VENUES__SANDBOX__API_SECRET": secret,
+        "ARBIT_VENUES__SANDBOX__RATE_TIER": "pro",
     }
 
 
