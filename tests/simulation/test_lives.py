@@ -9,24 +9,23 @@ from tests.simulation.plan import BENIGN_EVERY
 from tests.simulation.sabotage import hunt
 from tests.simulation.saboteurs import ALL
 
+# The invariant that must give each away, and a seed in which it does: it is looked at first.
 CAUGHT_BY = {
-    "dies_of_lost_socket": 14,
-    "stops_unasked": 14,
-    "breaker_not_kept": 9,
-    "halt_kept_as_less": 9,
-    "slow_catch_up": 18,
-    "slow_resolve": 6,
-    "last_questions_not_hurried": 6,
+    "dies_of_lost_socket": (14, 10),
+    "stops_unasked": (14, 13),
+    "breaker_not_kept": (9, 10),
+    "halt_kept_as_less": (9, 22),
+    "slow_catch_up": (18, 12),
+    "slow_resolve": (6, 10),
+    "last_questions_not_hurried": (6, 17),
 }
+LIKELY = (*range(10, 40), *range(10))  # where halts come early, then everywhere
 
 
-# Where halts come early is looked first; after that everywhere.
-LIKELY = (*range(10, 40), *range(10))
-
-
-@pytest.mark.parametrize(("name", "invariant"), CAUGHT_BY.items())
-def test_a_planted_bug_is_caught_by_its_invariant(name: str, invariant: int) -> None:
-    assert any(invariant in hunt(ALL[name], [seed]).invariants for seed in LIKELY)
+@pytest.mark.parametrize("name", CAUGHT_BY)
+def test_a_planted_bug_is_caught_by_its_invariant(name: str) -> None:
+    invariant, first = CAUGHT_BY[name]
+    assert any(invariant in hunt(ALL[name], [seed]).invariants for seed in (first, *LIKELY))
 
 
 def test_one_opportunity_that_each_seed_lets_pass_is_seen_over_all_of_them() -> None:

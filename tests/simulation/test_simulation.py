@@ -47,8 +47,9 @@ QUICK = (
 
 
 def test_seeds_of_all_kinds_find_nothing() -> None:
+    """Eight are enough for every kind: CI's campaign runs a thousand right after the tests."""
     cycles, faults, kinds = 0, Counter[str](), 0
-    for result in run_seeds(range(24)):
+    for result in run_seeds(range(8)):
         assert result.violations == [], f"seed {result.seed}"
         cycles += sum(result.cycles.values())
         faults.update({name: count for (name, _), count in result.faults.items()})
