@@ -172,7 +172,7 @@ async def test_an_order_that_arrives_late_is_found_or_refused_by_its_deadline_ne
 async def test_while_reads_lag_an_order_stays_unknown_and_is_found_in_the_end() -> None:
     async with rest_rig() as rig:
         rig.sandbox.faults.set("read_lag", lag_ms=900)
-        intent = rig.intent()
+        intent = rig.intent(ms=6_000)  # far enough for a machine that stops for a moment
         outcome = await rig.send(intent)
         if not outcome.state.over:
             outcome = await rig.resolved(intent, outcome.order_id)

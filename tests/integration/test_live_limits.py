@@ -36,6 +36,11 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 async def live(folder: Path, policy: str) -> tuple[dict[str, Any], Log, dict[str, Decimal]]:
     """A run with those limits: its report, the exchange's log, and what each asset was worth."""
     state = folder / "exchange"
@@ -95,16 +100,20 @@ def worth(sandbox: SandboxServer) -> dict[str, Decimal]:
 async def test_on_the_exchanges_own_log_no_limit_is_passed_even_for_a_moment(
     tmp_path: Path, policy: str
 ) -> None:
-    report, log, prices = await live(tmp_path, policy)
-    told = replace(TOLD, prices=prices, sequential=policy == "sequential")
-    meter = Meter(told, log)
-    print(report["cycles"], report["refusals"], {k: f"{v:f}" for k, v in meter.most.items()})
+    for name in ("first", "again"):
+        folder = made(tmp_path / name)
+        report, log, prices = await live(folder, policy)
+        told = replace(TOLD, prices=prices, sequential=policy == "sequential")
+        meter = Meter(told, log)
+        print(report["cycles"], report["refusals"], {k: f"{v:f}" for k, v in meter.most.items()})
+        assert meter.findings == []
+        if not report["cycles"].get("held"):
+            break  # a held cycle, after a stop of the machine, ends all trading: then once more
 
-    assert meter.findings == []
     assert sum(report["cycles"].values()) >= 8
     assert report["refusals"].get("asset_cap", 0) + report["refusals"].get("concurrency", 0) > 0
     assert D(140) < meter.most["notional"] <= 150
-    assert compare(tmp_path / "exchange" / "events.ndjson", tmp_path / "var" / "arbit.db") == []
+    assert compare(folder / "exchange" / "events.ndjson", folder / "var" / "arbit.db") == []
     assert planted(told, log, meter) == []
 
 
