@@ -65,7 +65,7 @@ class Auditor:
         self._setup = setup
         self._engine = engine
         self._reader = reader
-        self._wanted = self._begun = False
+        self._wanted = self._begun = self.untold = False
         self._moved_ns = self._audited_ns = self._since_ns = 0
         self._opened_ns = opened_ns
         self._counting = Counting(setup, engine.keeper, reader)
@@ -380,7 +380,7 @@ class Auditor:
 
     async def _open(self) -> None:
         """The account is new: what is there is what was put in."""
-        now_ns, balances = await settled_balances(self._setup, self._reader)
+        now_ns, balances = await settled_balances(self._setup, self._reader, untold=self.untold)
         self._know(balances)
         open_account(self._setup.ledger, self._engine.keeper, balances, now_ns)
         self._opened_ns = now_ns

@@ -21,12 +21,13 @@ TRIES = 5  # how often an account is looked at where money moves
 
 
 async def settled_balances(
-    setup: EngineSetup, reader: AccountReader
+    setup: EngineSetup, reader: AccountReader, *, untold: bool = False
 ) -> tuple[int, Mapping[str, Balance]]:
     """Balances, and a time of the venue's that everything in them is older than.
 
     Its clock is known to about a second. So nothing may have moved for a little longer: else nobody
     could say of what moved whether it is in these balances. VenueUnreachable when it always does.
+    With `untold` the venue's flows tell of no trade, so trades are asked for as well.
     """
     for _ in range(TRIES):
         now_ns = setup.venue_ns
@@ -36,7 +37,8 @@ async def settled_balances(
         balances = await reader.balances()
         flows = await reader.flows_since(surely_ns)
         moved = [one.at_ns for one in flows if one.kind != FEE_POSTED]
-        moved += [one.at_ns for one in await reader.trades_since(surely_ns)]
+        if untold:
+            moved += [one.at_ns for one in await reader.trades_since(surely_ns)]
         if all(at_ns <= surely_ns for at_ns in moved):
             return surely_ns, balances
         await setup.clock.sleep(UNSURE_NS / 1e9)
