@@ -42,7 +42,7 @@ class AlpacaReal(Real):
         """
         Real.joined(self, trader, run)  # of a dataclass with slots: `super()` is another's there
         trader.gate.room = self.gateway.room
-        trader.untold = trader.auditor.untold = True
+        trader.auditor.untold = True
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """Whether this account may be traded with, by our clock, and its fees.

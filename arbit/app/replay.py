@@ -22,9 +22,9 @@ from arbit.fitness.report import Report
 from arbit.ports import Listener
 from arbit.tape.binance import book_of
 from arbit.tape.reader import Format, RecordedFrame, format_of, frames
+from arbit.venues.backoff import RETRY_CAP_NS
 from arbit.venues.kraken.checksum import WINDOW
 from arbit.venues.kraken.session import KrakenSession, SessionSetup
-from arbit.venues.kraken.subscription import RETRY_CAP_NS
 
 SECOND_NS = 1_000_000_000
 # Entry-tier taker fees as the venues published them; used only for a recording, and said aloud.

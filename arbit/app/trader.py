@@ -119,7 +119,6 @@ class Trader:
         self.started = False
         self.recovered = 0
         self.recover_only = False
-        self.untold = False  # whether the venue's stream begins without what was traded last
         self._stopping = False
 
     def _engine_setup(self) -> EngineSetup:
@@ -193,7 +192,7 @@ class Trader:
         await self._books_believed()
         setup = self.engine.setup
         found = await recover(
-            setup, self.engine, self.auditor, self.setup.reader, untold=self.untold
+            setup, self.engine, self.auditor, self.setup.reader, untold=self.auditor.untold
         )
         self.recovered = len(found)
         self.engine.closed = self.recover_only or self._stopping

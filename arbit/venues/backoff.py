@@ -9,6 +9,9 @@ from arbit.ports import Clock
 
 MS = 1_000_000
 WINDOW_NS = 600 * 1_000 * MS
+FREE_RESYNCS = 2  # asked again at once; from then on with a doubling pause
+RETRY_NS = 500 * MS
+RETRY_CAP_NS = 15_000 * MS
 
 
 def backoff_ms(attempt: int, cap_ms: int, jitter: Callable[[], float]) -> int:
@@ -18,6 +21,13 @@ def backoff_ms(attempt: int, cap_ms: int, jitter: Callable[[], float]) -> int:
     """
     full = min(cap_ms, 250 * 2 ** min(attempt, 20))
     return int(full / 2 + full / 2 * jitter())
+
+
+def resync_pause_ns(failures: int) -> int:
+    """How long to leave a symbol alone whose book failed so many times in a row."""
+    if failures <= FREE_RESYNCS:
+        return 0
+    return min(RETRY_CAP_NS, RETRY_NS << min(failures - FREE_RESYNCS - 1, 10))
 
 
 class ConnectBudget:

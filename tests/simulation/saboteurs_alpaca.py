@@ -256,6 +256,6 @@ def past_not_asked(sets: Sets) -> None:
 
     def joined(self, trader, run):
         real(self, trader, run)
-        trader.untold = False
+        trader.auditor.untold = False
 
     sets(AlpacaReal, "joined", joined)

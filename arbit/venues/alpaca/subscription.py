@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from arbit.domain.book import Disbelief
 from arbit.domain.errors import BrokenRule
 from arbit.venues.alpaca.levels import KeptBook
+from arbit.venues.backoff import resync_pause_ns
 
 MS = 1_000_000
 SNAPSHOT_WAIT_NS = 2_000 * MS
-FREE_RESYNCS = 2  # asked again at once; from then on with a doubling pause
-RETRY_NS = 500 * MS
-RETRY_CAP_NS = 15_000 * MS
 HEALTHY_AFTER_NS = 10_000 * MS  # a book held this long forgets its earlier failures
 CHECKED_NS = 10_000 * MS  # a book that was held against nothing for so long proves itself no more
 MISSED_LIMIT = 3  # whole books in a row that did not come: another socket may bring one
@@ -106,6 +104,4 @@ class Subscription:
     @property
     def pause_ns(self) -> int:
         """How long to leave the symbol alone after its latest failure."""
-        if self.failures <= FREE_RESYNCS:
-            return 0
-        return min(RETRY_CAP_NS, RETRY_NS << min(self.failures - FREE_RESYNCS - 1, 10))
+        return resync_pause_ns(self.failures)

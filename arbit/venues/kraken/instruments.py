@@ -19,7 +19,7 @@ from msgspec.json import Decoder
 
 from arbit.domain.errors import FrameError
 from arbit.domain.market import MarketStatus
-from arbit.venues.kraken.subscription import MS, RETRY_CAP_NS, RETRY_NS
+from arbit.venues.backoff import MS, RETRY_CAP_NS, RETRY_NS
 
 MAX_DECIMALS = 20
 MAX_MAGNITUDE = 30  # powers of ten: no increment and no minimum is further from one

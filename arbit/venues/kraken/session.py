@@ -22,6 +22,7 @@ from arbit.domain.book import Disbelief, OrderBook, Source
 from arbit.domain.errors import FrameError
 from arbit.domain.events import BookBelieved, BookDisbelieved, FeedCounts, VenueSaid
 from arbit.ports import BookSink, Listener
+from arbit.venues.backoff import RETRY_NS
 from arbit.venues.kraken.asks import Asks
 from arbit.venues.kraken.checksum import checksum, padded_checksum
 from arbit.venues.kraken.instruments import Instrument, Instruments, InstrumentsDue
@@ -42,7 +43,6 @@ from arbit.venues.kraken.parse import (
 from arbit.venues.kraken.statuses import Statuses
 from arbit.venues.kraken.subscription import (
     MS,
-    RETRY_NS,
     State,
     Subscription,
     Trigger,

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 from arbit.domain.book import Disbelief, OrderBook
 from arbit.domain.errors import BrokenRule
+from arbit.venues.backoff import resync_pause_ns
 
 MS = 1_000_000
 SNAPSHOT_WAIT_NS = 1_500 * MS  # a snapshot takes a round trip; one bad one still fits in 2 s
-FREE_RESYNCS = 2  # asked again at once; from then on with a doubling pause
-RETRY_NS = 500 * MS
-RETRY_CAP_NS = 15_000 * MS
 
 
 class State(enum.StrEnum):
@@ -111,9 +109,7 @@ class Subscription:
     @property
     def pause_ns(self) -> int:
         """How long to leave the symbol alone after its latest failure."""
-        if self.failures <= FREE_RESYNCS:
-            return 0
-        return min(RETRY_CAP_NS, RETRY_NS << min(self.failures - FREE_RESYNCS - 1, 10))
+        return resync_pause_ns(self.failures)
 
     @property
     def patience_ns(self) -> int:

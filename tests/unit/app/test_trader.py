@@ -39,6 +39,7 @@ class Parts:
             ledger=Ledger(),
             setup=SimpleNamespace(clock=self.clock, journal=self.journal, reader=None),
             auditor=SimpleNamespace(
+                untold=False,
                 run=asyncio.Event().wait,
                 round_off=lambda: None,
                 behind=False,
@@ -48,7 +49,6 @@ class Parts:
             ),
             started=False,
             recover_only=False,
-            untold=False,
             recovered=0,
             _stopping=False,
         )

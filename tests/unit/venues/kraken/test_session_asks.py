@@ -4,8 +4,9 @@ import pytest
 
 from arbit.domain.book import Disbelief
 from arbit.domain.events import BookDisbelieved, VenueSaid
+from arbit.venues.backoff import RETRY_CAP_NS
 from arbit.venues.kraken.asks import MAX_REMEMBERED
-from arbit.venues.kraken.subscription import RETRY_CAP_NS, State
+from arbit.venues.kraken.subscription import State
 from tests.unit.venues.kraken.desk import MS, OTHER, PAIR, Desk, ack, wrong
 from tests.unit.venues.kraken.wire import (
     reply,

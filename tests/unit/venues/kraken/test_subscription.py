@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from arbit.domain.errors import BrokenRule
+from arbit.venues.backoff import RETRY_CAP_NS
 from arbit.venues.kraken.subscription import (
-    RETRY_CAP_NS,
     SNAPSHOT_WAIT_NS,
     TRANSITIONS,
     State,
