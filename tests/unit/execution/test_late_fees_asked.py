@@ -65,7 +65,7 @@ async def test_an_account_is_not_opened_while_a_trade_may_be_in_its_balances_or_
     seconds_ago = world.clock.wall_ns() - 10**9
     hand = replace(made.trade("T-hand", "", "0.1"), at_ns=seconds_ago, fee_slack=UNIT)
     world.venue.trades.append(hand)
-    looking = asyncio.ensure_future(settled_balances(world.setup, world.venue))
+    looking = asyncio.ensure_future(settled_balances(world.setup, world.venue, untold=True))
     for _ in range(100):
         await world.clock.advance(0.1)
     opened_ns, balances = await looking
