@@ -5,20 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
 
 from arbit.config import RiskSettings, ScanSettings, VenueSettings
 from arbit.domain.cycle import Policy
-from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain
+from arbit.domain.money import BPS, EXACT, plain
 from arbit.domain.order import OrderIntent
 from arbit.domain.plan import Plan
 from arbit.domain.records import CycleRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
-from arbit.domain.triangle import Leg, Side
-from arbit.ledger import Ledger, Reach
+from arbit.domain.triangle import Leg
+from arbit.ledger import Ledger
 from arbit.ports import Clock
 from arbit.risk import checks
 from arbit.risk.breaker import Breaker, BreakerState
@@ -26,6 +26,7 @@ from arbit.risk.budgets import Cooldown, DayBook, OrderRate
 from arbit.risk.checks import Sights
 from arbit.risk.envelope import Allowance, Approved
 from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.room import Room
 
 MS = 1_000_000
 # In which states of the breaker an order of each purpose may leave.
@@ -70,6 +71,7 @@ class Gate:
 
     def __init__(self, setup: GateSetup) -> None:
         self._setup = setup
+        self._room = Room(setup.ledger, setup.sights, setup.risk, setup.policy)
         self._rate = OrderRate(setup.risk.order_rate_per_s)
         self._cooldown = Cooldown(setup.risk.cooldown_ms)
         self._open: dict[str, _Slot] = {}  # by cycle id
@@ -85,12 +87,12 @@ class Gate:
         refused = self._may_begin(plan, now_ns) or self._fits(plan, now_ns)
         if refused is not None:
             return refused
-        setup, reaches = self._setup, self._reaches(plan)
-        refused = self._caps(reaches, now_ns) or self._funds(plan)
+        setup, reaches = self._setup, self._room.reaches(plan)
+        refused = self._room.caps(reaches, now_ns) or self._room.funds(plan)
         if refused is not None:
             return refused
         setup.ledger.claim(cycle_id, reaches)
-        for asset, amount in self._spends(plan).items():
+        for asset, amount in self._room.spends(plan).items():
             setup.ledger.hold(cycle_id, asset, amount)
         probes = setup.breaker.state() is BreakerState.PROBING
         self._open[cycle_id] = _Slot(ORDERS_OF_A_CYCLE, probes)
@@ -125,8 +127,8 @@ class Gate:
                 or checks.minima(setup.sights, setup.venue, leg, qty, limit, own=False)
                 or checks.near_top(setup.sights, leg, limit, setup.risk.collar_bps, now_ns)
             )
-        beyond = self._beyond(orders, cycle_id)
-        refused = refused or self._home_caps(beyond, now_ns)
+        beyond = self._room.beyond(orders, cycle_id)
+        refused = refused or self._room.home_caps(beyond, now_ns)
         if refused is not None:
             return refused
         setup.ledger.stretch(cycle_id, beyond)
@@ -143,21 +145,13 @@ class Gate:
 
     def has_room(self, leg: Leg, qty: Decimal, limit: Decimal, cycle_id: str, now_ns: int) -> bool:
         """Whether an order home would move no asset further than its cap."""
-        return self._home_caps(self._beyond([(leg, qty, limit)], cycle_id), now_ns) is None
+        beyond = self._room.beyond([(leg, qty, limit)], cycle_id)
+        return self._room.home_caps(beyond, now_ns) is None
 
     def adopt(self, record: CycleRecord) -> None:
         """A cycle found at a restart: it is open, and may move as far as its plan says."""
         self._open[record.cycle_id] = _Slot(ORDERS_HOME)
-        reaches: dict[str, Reach] = {}
-        for row in record.plan:
-            at_limit = EXACT.multiply(row.qty, row.limit_price)
-            sells = row.leg.side is Side.SELL
-            spends, brings = (row.qty, self._better(at_limit)) if sells else (at_limit, row.qty)
-            into, out = reaches.get(row.leg.receive, Reach()), reaches.get(row.leg.spend, Reach())
-            reaches[row.leg.receive] = into.plus(Reach(high=brings))
-            if record.policy is Policy.PARALLEL or row is record.plan[0]:
-                reaches[row.leg.spend] = out.plus(Reach(low=_with_fee(spends, row.fee_rate)))
-        self._setup.ledger.claim(record.cycle_id, reaches)
+        self._setup.ledger.claim(record.cycle_id, self._room.adopted(record))
 
     def finished(self, record: CycleRecord, *, went_wrong: bool, now_ns: int) -> None:
         """The cycle is over: its slot is free, its path rests, its day knows what it earned.
@@ -306,91 +300,6 @@ class Gate:
                 or checks.slippage(sights, one, setup.scan.max_slippage_bps, now_ns)
             )
         return refused or checks.collar(plan, sights, setup.risk.collar_bps, now_ns)
-
-    def _reaches(self, plan: Plan) -> dict[str, Reach]:
-        """How far each asset may be moved at worst while the cycle is open.
-
-        Before any fee on what arrives and with it on what leaves: a venue may take its fee in
-        another asset. A sell may bring more than its limit says: the collar comes on top.
-        """
-        parallel = self._setup.policy is Policy.PARALLEL
-        found: dict[str, Reach] = {}
-        for one in plan.legs:
-            received = one.qty
-            if one.leg.side is Side.SELL:
-                at_limit = EXACT.multiply(one.qty, one.limit_price)
-                expected = EXACT.add(one.expected_receive, one.fee)
-                received = self._better(max(expected, at_limit))
-            into, out = Reach(high=received), Reach(low=_with_fee(one.worst_spend, one.fee_rate))
-            first = one is plan.legs[0]
-            found[one.leg.receive] = found.get(one.leg.receive, Reach()).plus(into)
-            if parallel or first:
-                found[one.leg.spend] = found.get(one.leg.spend, Reach()).plus(out)
-        return found
-
-    def _better(self, amount: Decimal) -> Decimal:
-        """What a sell may bring when it fills better than reckoned, by as much as the collar."""
-        return EXACT.multiply(amount, ONE + self._setup.risk.collar_bps / BPS)
-
-    def _beyond(
-        self, orders: Sequence[tuple[Leg, Decimal, Decimal]], cycle_id: str
-    ) -> dict[str, Reach]:
-        """How much further than claimed orders home may move each asset at worst."""
-        found: dict[str, Reach] = {}
-        for leg, qty, limit in orders:
-            cost = EXACT.multiply(qty, limit)
-            buys = leg.side is Side.BUY
-            into = Reach(high=qty if buys else self._better(cost))
-            out = Reach(low=EXACT.minus(cost if buys else qty))
-            found[leg.receive] = found.get(leg.receive, Reach()).plus(into)
-            found[leg.spend] = found.get(leg.spend, Reach()).plus(out)
-        return self._setup.ledger.beyond_claim(cycle_id, found)
-
-    def _home_caps(self, beyond: Mapping[str, Reach], now_ns: int) -> Refused | None:
-        """An order home moves no asset further from zero than its cap; nearer it always may."""
-        for asset, reach in beyond.items():
-            worst = self._setup.ledger.worst(asset, reach)
-            up, down = (worst.high if reach.high else ZERO), (worst.low if reach.low else ZERO)
-            furthest = max(up, EXACT.minus(down))
-            refused = self._within_cap(asset, furthest, now_ns) if furthest > 0 else None
-            if refused is not None:
-                return refused
-        return None
-
-    def _caps(self, reaches: Mapping[str, Reach], now_ns: int) -> Refused | None:
-        for asset, reach in reaches.items():
-            exposure = self._setup.ledger.exposure(asset, reach)
-            refused = self._within_cap(asset, exposure, now_ns)
-            if refused is not None:
-                return refused
-        return None
-
-    def _within_cap(self, asset: str, exposure: Decimal, now_ns: int) -> Refused | None:
-        cap = checks.cap_of(asset, self._setup.sights, self._setup.risk, now_ns)
-        if isinstance(cap, Refused) or exposure <= cap:
-            return cap if isinstance(cap, Refused) else None
-        said = {"asset": asset, "exposure": plain(exposure), "cap": plain(cap)}
-        return Refused(RefusalCode.ASSET_CAP, said)
-
-    def _spends(self, plan: Plan) -> dict[str, Decimal]:
-        """What must be there at the start: leg 1's spend, or with parallel legs each one's."""
-        legs = plan.legs if self._setup.policy is Policy.PARALLEL else plan.legs[:1]
-        return {one.leg.spend: one.worst_spend for one in legs}
-
-    def _funds(self, plan: Plan) -> Refused | None:
-        for asset, amount in self._spends(plan).items():
-            free = self._setup.ledger.free(asset)
-            if amount > free:
-                return Refused(
-                    RefusalCode.FUNDS,
-                    {"asset": asset, "needed": plain(amount), "free": plain(max(free, ZERO))},
-                )
-        return None
-
-
-def _with_fee(amount: Decimal, fee_rate: Decimal) -> Decimal:
-    """What leaves at worst, as a negative amount."""
-    return EXACT.minus(EXACT.multiply(amount, EXACT.add(ONE, fee_rate)))
 
 
 def _route(path: str) -> str:

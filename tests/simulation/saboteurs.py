@@ -24,6 +24,7 @@ from arbit.risk import checks
 from arbit.risk.breaker import Breaker, BreakerState
 from arbit.risk.gate import Gate
 from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.room import Room
 from arbit.venues import account_stream as keeper
 from arbit.venues import following
 from arbit.venues.kraken import gateway as gateways
@@ -290,7 +291,7 @@ def concurrency_ignored(sets: Sets) -> None:
 
 @bug("caps are not looked at")
 def caps_ignored(sets: Sets) -> None:
-    sets(Gate, "_caps", lambda self, reaches, now_ns: None)
+    sets(Room, "caps", lambda self, reaches, now_ns: None)
 
 
 def _passing(real: Any, code: str) -> Any:

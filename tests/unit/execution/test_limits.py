@@ -16,7 +16,7 @@ from arbit.execution import steps
 from arbit.risk import checks
 from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.envelope import Approved
-from arbit.risk.gate import Gate
+from arbit.risk.room import Room
 from tests.unit.execution.nasty import Act, EuroWorld, NastyWorld
 from tests.unit.execution.world import START, World, usual_settings
 
@@ -298,11 +298,11 @@ def as_planned(world: NastyWorld, patch: pytest.MonkeyPatch) -> None:
 
 
 def caps_of_a_cycle(world: NastyWorld, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Gate, "_caps", allow)
+    patch.setattr(Room, "caps", allow)
 
 
 def caps_on_the_way_home(world: NastyWorld, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Gate, "_home_caps", allow)
+    patch.setattr(Room, "home_caps", allow)
 
 
 def notional(world: NastyWorld, patch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ def watched(world: World) -> Watched:
     """The world's gate looks through these from now on."""
     sights = Watched(world)
     object.__setattr__(world.gate._setup, "sights", sights)
+    object.__setattr__(world.gate._room, "sights", sights)
     return sights
 
 

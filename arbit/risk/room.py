@@ -1,0 +1,137 @@
+"""Room: how far each asset may be moved yet, and what is there to spend. The gate asks it.
+
+Counted at the worst of everything that is open: a claim is what a cycle may move an asset by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arbit.config import RiskSettings
+from arbit.domain.cycle import Policy
+from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain
+from arbit.domain.plan import Plan
+from arbit.domain.records import CycleRecord
+from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.triangle import Leg, Side
+from arbit.ledger import Ledger, Reach
+from arbit.risk import checks
+from arbit.risk.checks import Sights
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Pure questions about one account's books; it changes nothing."""
+
+    ledger: Ledger
+    sights: Sights
+    risk: RiskSettings
+    policy: Policy
+
+    # --- how far something may move an asset -----------------------------------------------------
+
+    def reaches(self, plan: Plan) -> dict[str, Reach]:
+        """How far each asset may be moved at worst while the cycle is open.
+
+        Before any fee on what arrives and with it on what leaves: a venue may take its fee in
+        another asset. A sell may bring more than its limit says: the collar comes on top.
+        """
+        parallel = self.policy is Policy.PARALLEL
+        found: dict[str, Reach] = {}
+        for one in plan.legs:
+            received = one.qty
+            if one.leg.side is Side.SELL:
+                at_limit = EXACT.multiply(one.qty, one.limit_price)
+                expected = EXACT.add(one.expected_receive, one.fee)
+                received = self._better(max(expected, at_limit))
+            into, out = Reach(high=received), Reach(low=_with_fee(one.worst_spend, one.fee_rate))
+            first = one is plan.legs[0]
+            found[one.leg.receive] = found.get(one.leg.receive, Reach()).plus(into)
+            if parallel or first:
+                found[one.leg.spend] = found.get(one.leg.spend, Reach()).plus(out)
+        return found
+
+    def adopted(self, record: CycleRecord) -> dict[str, Reach]:
+        """The same for a cycle found at a restart: as far as its plan says."""
+        found: dict[str, Reach] = {}
+        for row in record.plan:
+            at_limit = EXACT.multiply(row.qty, row.limit_price)
+            sells = row.leg.side is Side.SELL
+            spends, brings = (row.qty, self._better(at_limit)) if sells else (at_limit, row.qty)
+            into, out = found.get(row.leg.receive, Reach()), found.get(row.leg.spend, Reach())
+            found[row.leg.receive] = into.plus(Reach(high=brings))
+            if record.policy is Policy.PARALLEL or row is record.plan[0]:
+                found[row.leg.spend] = out.plus(Reach(low=_with_fee(spends, row.fee_rate)))
+        return found
+
+    def beyond(
+        self, orders: Sequence[tuple[Leg, Decimal, Decimal]], cycle_id: str
+    ) -> dict[str, Reach]:
+        """How much further than claimed orders home may move each asset at worst."""
+        found: dict[str, Reach] = {}
+        for leg, qty, limit in orders:
+            cost = EXACT.multiply(qty, limit)
+            buys = leg.side is Side.BUY
+            into = Reach(high=qty if buys else self._better(cost))
+            out = Reach(low=EXACT.minus(cost if buys else qty))
+            found[leg.receive] = found.get(leg.receive, Reach()).plus(into)
+            found[leg.spend] = found.get(leg.spend, Reach()).plus(out)
+        return self.ledger.beyond_claim(cycle_id, found)
+
+    def _better(self, amount: Decimal) -> Decimal:
+        """What a sell may bring when it fills better than reckoned, by as much as the collar."""
+        return EXACT.multiply(amount, ONE + self.risk.collar_bps / BPS)
+
+    # --- whether it may --------------------------------------------------------------------------
+
+    def caps(self, reaches: Mapping[str, Reach], now_ns: int) -> Refused | None:
+        """No asset that a new cycle touches may be moved further than its cap, with all open."""
+        for asset, reach in reaches.items():
+            exposure = self.ledger.exposure(asset, reach)
+            refused = self._within_cap(asset, exposure, now_ns)
+            if refused is not None:
+                return refused
+        return None
+
+    def home_caps(self, beyond: Mapping[str, Reach], now_ns: int) -> Refused | None:
+        """An order home moves no asset further from zero than its cap; nearer it always may."""
+        for asset, reach in beyond.items():
+            worst = self.ledger.worst(asset, reach)
+            up, down = (worst.high if reach.high else ZERO), (worst.low if reach.low else ZERO)
+            furthest = max(up, EXACT.minus(down))
+            refused = self._within_cap(asset, furthest, now_ns) if furthest > 0 else None
+            if refused is not None:
+                return refused
+        return None
+
+    def _within_cap(self, asset: str, exposure: Decimal, now_ns: int) -> Refused | None:
+        cap = checks.cap_of(asset, self.sights, self.risk, now_ns)
+        if isinstance(cap, Refused) or exposure <= cap:
+            return cap if isinstance(cap, Refused) else None
+        said = {"asset": asset, "exposure": plain(exposure), "cap": plain(cap)}
+        return Refused(RefusalCode.ASSET_CAP, said)
+
+    # --- what there is to spend ------------------------------------------------------------------
+
+    def spends(self, plan: Plan) -> dict[str, Decimal]:
+        """What must be there at the start: leg 1's spend, or with parallel legs each one's."""
+        legs = plan.legs if self.policy is Policy.PARALLEL else plan.legs[:1]
+        return {one.leg.spend: one.worst_spend for one in legs}
+
+    def funds(self, plan: Plan) -> Refused | None:
+        """It is there, and free."""
+        for asset, amount in self.spends(plan).items():
+            free = self.ledger.free(asset)
+            if amount > free:
+                return Refused(
+                    RefusalCode.FUNDS,
+                    {"asset": asset, "needed": plain(amount), "free": plain(max(free, ZERO))},
+                )
+        return None
+
+
+def _with_fee(amount: Decimal, fee_rate: Decimal) -> Decimal:
+    """What leaves at worst, as a negative amount."""
+    return EXACT.minus(EXACT.multiply(amount, EXACT.add(ONE, fee_rate)))
