@@ -18,6 +18,7 @@ from arbit.clock import SystemClock
 from arbit.config import Settings
 from arbit.domain.errors import BrokenRule, UserError, first_of
 from arbit.ports import Clock
+from arbit.risk.slots import Slots
 
 STOPPED_HARD = 130
 HANG_UP = "SIGHUP"  # Windows has none
@@ -58,7 +59,7 @@ class LiveRun:
         async with AsyncExitStack() as stack:
             telemetry = Telemetry(self._settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
-            around = LaneAround(telemetry, self._screen, self._gate)
+            around = LaneAround(telemetry, self._screen, self._gate, _slots_of(self._settings))
             try:
                 async with asyncio.TaskGroup() as group:
                     for lane in self.lanes:
@@ -117,6 +118,12 @@ def _refuse_twice(venues: Sequence[str]) -> None:
     for name in venues:
         if venues.count(name) > 1:
             raise UserError(f"--venue {name}: expected each venue once, it is named twice")
+
+
+def _slots_of(settings: Settings) -> Slots:
+    """The places of all lanes: as many as one venue may have, unless another number is set."""
+    cycles = settings.risk.max_total_cycles or settings.scan.max_concurrent_cycles
+    return Slots(cycles, settings.risk.max_total_notional)
 
 
 def _report_of(lane: LiveLane) -> LiveReport:

@@ -37,6 +37,7 @@ from arbit.domain.records import JournalFailed, RunEnd
 from arbit.execution.cycle import SPARE
 from arbit.persistence.journal import SqliteJournal
 from arbit.ports import Clock, Listener
+from arbit.risk.slots import Slots
 
 CHECK_S = 0.05
 
@@ -97,11 +98,12 @@ class StartGate:
 
 @dataclass(frozen=True, slots=True)
 class LaneAround:
-    """What the lanes of a command share: the page of metrics, the screen, and how they begin."""
+    """What the lanes of a command share: metrics, screen, how they begin, places for cycles."""
 
     telemetry: Telemetry
     screen: LiveScreen
     gate: StartGate
+    slots: Slots
 
 
 class LiveLane:
@@ -153,6 +155,8 @@ class LiveLane:
                 return
             run, trader, side = built
             self.trader = trader
+            trader.share(around.slots)
+            stack.callback(around.slots.leave, venue.name)
             around.telemetry.show_lane(run, trader)
             recorder = await stack.enter_async_context(
                 recording(settings, venue.name, str(trader.setup.account), hub, self._clock)

@@ -37,6 +37,7 @@ from arbit.risk.breaker import FLAG, Breaker, BreakerState, Reason
 from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
 from arbit.risk.kill import KillSwitch, Orders, Resume
+from arbit.risk.slots import Slots
 
 OPERATOR_S = 0.25  # how often an operator's files are looked at
 STEP_S = 0.05
@@ -174,6 +175,10 @@ class Trader:
         """What happens is no longer written down: begin nothing, until the rest and a probe."""
         if self.breaker.state() in {BreakerState.ACTIVE, BreakerState.PROBING}:
             self.breaker.trip(Reason.RECORDER, why)
+
+    def share(self, slots: Slots) -> None:
+        """Begin cycles only in places that this account shares with the other lanes."""
+        self.gate.share(slots)
 
     def take(self, plan: Plan, now_ns: int) -> Refused | None:
         """The lane's way in."""

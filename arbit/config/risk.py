@@ -38,6 +38,19 @@ class RiskSettings(BaseModel):
         why="empty: max_exposure alone decides",
         expect=AMOUNTS,
     )
+    max_total_cycles: Annotated[int, within(1, 1000)] | None = setting(
+        None,
+        "cycles under way at once over all venues of one command; beside each venue's own limit",
+        unit="cycles",
+        why="unset: as many as one venue may have, so that naming another venue does not double "
+        "what is under way; lanes that want the last place take turns",
+    )
+    max_total_notional: Annotated[Decimal, within(1, 100_000_000)] | None = setting(
+        None,
+        "what cycles under way over all venues of one command may have started with, together",
+        unit=_REFERENCE,
+        why="unset: so many cycles, each of the most that one may start with",
+    )
     max_daily_loss: Annotated[Decimal, within(0, 10_000_000)] = setting(
         Decimal(25),
         "loss of one UTC day after which no new cycle starts; restarts do not forget it",

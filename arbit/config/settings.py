@@ -83,7 +83,8 @@ class ScanSettings(BaseModel):
     )
     max_concurrent_cycles: Annotated[int, within(1, 64)] = setting(
         4,
-        "paper cycles under way at once",
+        "cycles under way at once at one venue, on paper too; for all venues together see "
+        "`risk.max_total_cycles`",
         unit="cycles",
         why="each holds a part of the balances; more would only queue for the same books",
     )

@@ -27,6 +27,9 @@ class RefusalCode(enum.StrEnum):
     MAX_NOTIONAL = "max_notional"
     UNPRICED = "unpriced"  # no own book prices the asset in the reference currency
     CONCURRENCY = "concurrency"
+    TOTAL_CYCLES = "total_cycles"  # all lanes together
+    TOTAL_NOTIONAL = "total_notional"  # all lanes together
+    LANE_TURN = "lane_turn"  # the last place is kept for another lane
     COOLDOWN = "cooldown"
     ASSET_CAP = "asset_cap"
     FUNDS = "funds"

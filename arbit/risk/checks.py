@@ -97,14 +97,21 @@ def edge(plan: Plan, min_edge_bps: Decimal) -> Refused | None:
     return None
 
 
-def notional(plan: Plan, sights: Sights, scan: ScanSettings, now_ns: int) -> Refused | None:
-    """The cycle starts with no more than allowed, in the reference currency."""
+def stake(plan: Plan, sights: Sights, now_ns: int) -> Decimal | Refused:
+    """What the cycle starts with at worst, in the reference currency."""
     price = sights.in_reference(plan.triangle.start, now_ns)
     if price is None:
         return Refused(RefusalCode.UNPRICED, {"asset": plan.triangle.start})
-    stake = EXACT.multiply(plan.legs[0].worst_spend, price)
-    if stake > scan.max_notional_per_cycle:
-        said = {"stake": f"{stake:.2f}", "most": plain(scan.max_notional_per_cycle)}
+    return EXACT.multiply(plan.legs[0].worst_spend, price)
+
+
+def notional(plan: Plan, sights: Sights, scan: ScanSettings, now_ns: int) -> Refused | None:
+    """The cycle starts with no more than allowed, in the reference currency."""
+    staked = stake(plan, sights, now_ns)
+    if isinstance(staked, Refused):
+        return staked
+    if staked > scan.max_notional_per_cycle:
+        said = {"stake": f"{staked:.2f}", "most": plain(scan.max_notional_per_cycle)}
         return Refused(RefusalCode.MAX_NOTIONAL, said)
     return None
 

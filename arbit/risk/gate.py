@@ -12,12 +12,12 @@ from math import inf
 
 from arbit.config import RiskSettings, ScanSettings, VenueSettings
 from arbit.domain.cycle import Policy
-from arbit.domain.money import BPS, EXACT, plain
+from arbit.domain.money import BPS, EXACT, ZERO, plain
 from arbit.domain.order import OrderIntent
 from arbit.domain.plan import Plan
 from arbit.domain.records import CycleRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
-from arbit.domain.triangle import Leg
+from arbit.domain.triangle import Leg, Side
 from arbit.ledger import Ledger
 from arbit.ports import Clock
 from arbit.risk import checks
@@ -27,6 +27,7 @@ from arbit.risk.checks import Sights
 from arbit.risk.envelope import Allowance, Approved
 from arbit.risk.kill import KillSwitch, Orders
 from arbit.risk.room import Room
+from arbit.risk.slots import InUse, Slots
 
 MS = 1_000_000
 # In which states of the breaker an order of each purpose may leave.
@@ -40,9 +41,13 @@ ORDERS_HOME = 3.0
 
 @dataclass(slots=True)
 class _Slot:
-    """An open cycle. `owed` is how many orders are still kept for it in the rate's bucket."""
+    """An open cycle. `owed` is how many orders are still kept for it in the rate's bucket.
+
+    `stake` is what it started with, in reference units.
+    """
 
     owed: float
+    stake: Decimal
     probes: bool = False  # it was reviewed while the breaker was probing
     sent: bool = False
 
@@ -76,6 +81,7 @@ class Gate:
         self._cooldown = Cooldown(setup.risk.cooldown_ms)
         self._open: dict[str, _Slot] = {}  # by cycle id
         self._unknown: dict[str, frozenset[str]] = {}
+        self._slots: Slots | None = None
         self.room: Callable[[], float] = lambda: inf  # orders that the venue's own limit leaves
         self.unaudited: Callable[[], str] = str  # why the books must be compared first, if so
         self.fees_doubted: Callable[[], str] = str  # why the venue's fees must be asked for first
@@ -91,11 +97,14 @@ class Gate:
         refused = self._room.caps(reaches, now_ns) or self._room.funds(plan)
         if refused is not None:
             return refused
+        stake = self._place(plan, now_ns)  # asked last: where there is none, one is kept for us
+        if isinstance(stake, Refused):
+            return stake
         setup.ledger.claim(cycle_id, reaches)
         for asset, amount in self._room.spends(plan).items():
             setup.ledger.hold(cycle_id, asset, amount)
         probes = setup.breaker.state() is BreakerState.PROBING
-        self._open[cycle_id] = _Slot(ORDERS_OF_A_CYCLE, probes)
+        self._open[cycle_id] = _Slot(ORDERS_OF_A_CYCLE, stake, probes)
         legs = len(plan.legs)
         wait_ms = setup.risk.deadline_ms + setup.risk.resolve_margin_ms
         return Approved(
@@ -132,7 +141,7 @@ class Gate:
         if refused is not None:
             return refused
         setup.ledger.stretch(cycle_id, beyond)
-        self._open.setdefault(cycle_id, _Slot(ORDERS_HOME))
+        self._open.setdefault(cycle_id, _Slot(ORDERS_HOME, ZERO))  # a late fill's
         return Approved(
             cycle_id=cycle_id,
             purpose=Purpose.UNWIND,
@@ -150,8 +159,13 @@ class Gate:
 
     def adopt(self, record: CycleRecord) -> None:
         """A cycle found at a restart: it is open, and may move as far as its plan says."""
-        self._open[record.cycle_id] = _Slot(ORDERS_HOME)
+        self._open[record.cycle_id] = _Slot(ORDERS_HOME, self._stake_of(record))
         self._setup.ledger.claim(record.cycle_id, self._room.adopted(record))
+
+    def share(self, slots: Slots) -> None:
+        """From now on a cycle also needs a place among those that all lanes share."""
+        slots.join(self._setup.venue.name, self._in_use)
+        self._slots = slots
 
     def finished(self, record: CycleRecord, *, went_wrong: bool, now_ns: int) -> None:
         """The cycle is over: its slot is free, its path rests, its day knows what it earned.
@@ -275,6 +289,32 @@ class Gate:
         if left < ORDERS_OF_A_CYCLE:  # the others must be able to come home
             return Refused(RefusalCode.RATE_BUDGET, {"left": f"{left:.1f}"})
         return None
+
+    def _place(self, plan: Plan, now_ns: int) -> Decimal | Refused:
+        """What the cycle starts with (reference units), if all lanes' places have room for it."""
+        stake = checks.stake(plan, self._setup.sights, now_ns)
+        if isinstance(stake, Refused) or self._slots is None:
+            return stake
+        return self._slots.ask(self._setup.venue.name, stake, now_ns) or stake
+
+    def _in_use(self) -> InUse:
+        staked = ZERO
+        for slot in self._open.values():
+            staked = EXACT.add(staked, slot.stake)
+        return InUse(len(self._open), staked)
+
+    def _stake_of(self, record: CycleRecord) -> Decimal:
+        """The same of a cycle found at a restart; the most that one may be, where none prices it.
+
+        In reference units.
+        """
+        first, setup = record.plan[0], self._setup
+        price = setup.sights.in_reference(first.leg.spend, setup.clock.monotonic_ns())
+        if price is None:
+            return setup.scan.max_notional_per_cycle
+        sells = first.leg.side is Side.SELL
+        spends = first.qty if sells else EXACT.multiply(first.qty, first.limit_price)
+        return EXACT.multiply(spends, price)
 
     def _fits(self, plan: Plan, now_ns: int) -> Refused | None:
         """What the books, the markets and the plan itself must satisfy."""

@@ -43,6 +43,7 @@ TARGETS = (
     Target("sizing", "arbit/execution/cycle.py", (_CYCLE, *_STEPS)),
     Target("gate", "arbit/risk/gate.py", _RISK),
     Target("gate", "arbit/risk/room.py", _RISK),
+    Target("gate", "arbit/risk/slots.py", ("tests/unit/risk/test_slots.py",)),
     Target("steps", "arbit/execution/steps.py", _STEPS),
     Target("steps", "arbit/domain/cycle.py", (_TABLES, *_STEPS)),
     Target("steps", "arbit/domain/states.py", (_TABLES,)),

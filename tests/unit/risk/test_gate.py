@@ -159,6 +159,9 @@ def test_every_code_that_review_can_give_has_a_test() -> None:
         RefusalCode.UNWIND_BUDGET,
         RefusalCode.CONCURRENCY,
         RefusalCode.COOLDOWN,
+        RefusalCode.TOTAL_CYCLES,  # of lanes that share: test_gate_shared
+        RefusalCode.TOTAL_NOTIONAL,
+        RefusalCode.LANE_TURN,
     }
     assert set(REFUSALS) | elsewhere == set(RefusalCode)
 
