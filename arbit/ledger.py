@@ -34,14 +34,27 @@ COST = "cost"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far something may move an asset at worst: from `low` to `high`, in the asset's units."""
+    """How far something may move an asset at worst: from `low` to `high`, in the asset's units.
+
+    `high` counts all that may come in, as if nothing had gone out; `peak`, where it is known, what
+    may be there more than before at any moment: a stake comes back only after it has gone.
+    """
 
     low: Decimal = ZERO
     high: Decimal = ZERO
+    peak: Decimal | None = None
+
+    @property
+    def top(self) -> Decimal:
+        """By how much more may be owned at any moment: `peak`, or without one `high`."""
+        return self.high if self.peak is None else self.peak
 
     def plus(self, other: Reach) -> Reach:
         """Both at their worst together."""
-        return Reach(_BOOKS.add(self.low, other.low), _BOOKS.add(self.high, other.high))
+        low, high = _BOOKS.add(self.low, other.low), _BOOKS.add(self.high, other.high)
+        if self.peak is None and other.peak is None:
+            return Reach(low, high)
+        return Reach(low, high, _BOOKS.add(self.top, other.top))
 
 
 class Ledger:
@@ -84,6 +97,19 @@ class Ledger:
     def held(self, asset: str) -> Decimal:
         """What open cycles keep for themselves."""
         return _sum(amounts.get(asset, ZERO) for amounts in self._holds.values())
+
+    def held_by(self, ref: str, asset: str) -> Decimal:
+        """What one of them keeps: what it has in hand, or what its orders may still spend."""
+        return self._holds.get(ref, {}).get(asset, ZERO)
+
+    def capital(self, asset: str) -> Decimal:
+        """What was put in, taken out and earned: whatever trading has moved it to meanwhile."""
+        return _BOOKS.minus(self.sum_of(Book.CAPITAL, asset))
+
+    def settled(self, asset: str) -> Decimal:
+        """All that is owned without what open cycles have moved of it."""
+        moved = _sum(amounts.get(asset, ZERO) for amounts in self._moved.values())
+        return _BOOKS.subtract(self.wallet(asset), moved)
 
     def free(self, asset: str) -> Decimal:
         """What a new cycle may spend: what is there however late fees turn out."""
@@ -154,6 +180,16 @@ class Ledger:
             settled = _BOOKS.subtract(settled, moved)
             reach = reach.plus(Reach(min(claim.low, moved), max(claim.high, moved)))
         return Reach(settled, settled).plus(reach)
+
+    def most_owned(self, asset: str, extra: Reach | None = None) -> Decimal:
+        """The most of it that may be owned at any moment until all that is open is over."""
+        found = _BOOKS.add(self.settled(asset), self.slack(asset))
+        if extra is not None:
+            found = _BOOKS.add(found, extra.top)
+        for cycle_id, claims in self._claims.items():
+            moved = self._moved[cycle_id].get(asset, ZERO)
+            found = _BOOKS.add(found, max(claims.get(asset, Reach()).top, moved))
+        return found
 
     def drift(self, asset: str, venue_total: Decimal) -> Decimal:
         """What the venue says minus what we know: zero unless somebody is wrong."""
@@ -234,8 +270,10 @@ class Ledger:
             so_far, claim = moved.get(asset, ZERO), claims.get(asset, Reach())
             low = _BOOKS.subtract(_BOOKS.add(so_far, reach.low), min(claim.low, so_far))
             high = _BOOKS.subtract(_BOOKS.add(so_far, reach.high), max(claim.high, so_far))
-            if low < 0 or high > 0:
-                found[asset] = Reach(min(low, ZERO), max(high, ZERO))
+            top = _BOOKS.subtract(_BOOKS.add(so_far, reach.top), max(claim.top, so_far))
+            if low < 0 or max(high, top) > 0:
+                low, high, top = min(low, ZERO), max(high, ZERO), max(top, ZERO)
+                found[asset] = Reach(low, high, None if top == high else top)
         return found
 
     def stretch(self, cycle_id: str, beyond: Mapping[str, Reach]) -> None:
@@ -245,7 +283,10 @@ class Ledger:
             return
         for asset, reach in beyond.items():
             so_far, claim = moved.get(asset, ZERO), claims.get(asset, Reach())
-            claims[asset] = Reach(min(claim.low, so_far), max(claim.high, so_far)).plus(reach)
+            low, high, top = claim.low, claim.high, max(claim.top, so_far)
+            if reach.low or reach.high:
+                low, high = min(low, so_far), max(high, so_far)
+            claims[asset] = Reach(low, high, None if top == high else top).plus(reach)
 
     def release(self, cycle_id: str) -> None:
         """The cycle is over: nothing is held or claimed for it; what it moved stays moved."""

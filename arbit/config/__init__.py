@@ -6,6 +6,7 @@ at once. Only the command line calls it; everybody else is handed a slice. The t
 `docs/configuration.md` and `.env.example` are generated from the fields.
 """
 
+from arbit.config.inventory import InventorySettings
 from arbit.config.kinds import (
     KEY_TO_READ,
     SANDBOXES,
@@ -33,6 +34,7 @@ __all__ = [
     "AlpacaLocation",
     "AlpacaPlan",
     "Feed",
+    "InventorySettings",
     "OrderTransport",
     "Override",
     "RateTier",

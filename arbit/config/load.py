@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from arbit.config.fields import expected, inner_model, is_setting
+from arbit.config.inventory import conflicts
 from arbit.config.kinds import (
     SANDBOXES,
     SPEAKS_ALPACA,
@@ -132,6 +133,8 @@ def _conflicts(settings: Settings, gathered: Gathered) -> list[str]:
     for name, venue in settings.venues.items():
         of_alpaca = name in SPEAKS_ALPACA
         found += _at_alpaca(venue, gathered) if of_alpaca else _not_at_alpaca(venue, gathered)
+    wanted = conflicts(settings.inventory, settings.scan.reference_currency)
+    found += [f"{_said(gathered, 'inventory', field)}: expected {what}" for field, what in wanted]
     return found
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from arbit.config.fields import expected, inner_model, is_setting
+from arbit.config.inventory import InventorySettings
 from arbit.config.risk import RiskSettings
 from arbit.config.settings import ScanSettings, Settings
 from arbit.config.text import key_of
@@ -43,6 +44,11 @@ def scan_rows() -> Iterator[Row]:
 def risk_rows() -> Iterator[Row]:
     """The settings of `RiskSettings`."""
     return _rows(RiskSettings, ("risk",))
+
+
+def inventory_rows() -> Iterator[Row]:
+    """The settings of `InventorySettings`."""
+    return _rows(InventorySettings, ("inventory",))
 
 
 def venue_rows() -> Iterator[Row]:

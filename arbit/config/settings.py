@@ -29,6 +29,7 @@ from arbit.config.fields import (
     setting,
     within,
 )
+from arbit.config.inventory import InventorySettings
 from arbit.config.risk import RiskSettings
 from arbit.config.text import SPELT, as_list
 from arbit.config.venue import BUILT_IN, VenueSettings, with_defaults
@@ -120,6 +121,7 @@ class Settings(BaseSettings):
     venues: Mapping[VenueName, VenueSettings] = Field(default={}, validate_default=True)
     scan: ScanSettings = ScanSettings()
     risk: RiskSettings = RiskSettings()
+    inventory: InventorySettings = InventorySettings()
     dry_run: bool = setting(
         False,
         "never send an order, whatever else is said",

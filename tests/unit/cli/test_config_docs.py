@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from arbit.cli.config_docs import CONFIGURATION, ENV_EXAMPLE, configuration_md, env_example
-from arbit.config import RiskSettings, ScanSettings, Settings, VenueSettings, load_settings
+from arbit.config import InventorySettings, RiskSettings, ScanSettings, Settings, VenueSettings, load_settings
 from arbit.config.venue import ALPACA_ALONE
 
 ROOT = Path(__file__).parents[3]
@@ -33,6 +33,7 @@ def test_no_setting_is_left_out() -> None:
     slices = {
         "SCAN": ScanSettings.model_fields,
         "RISK": RiskSettings.model_fields,
+        "INVENTORY": InventorySettings.model_fields,
         "VENUES__KRAKEN": set(VenueSettings.model_fields) - {"name"} - ALPACA_ALONE,
         "VENUES__ALPACA": {
             *ALPACA_ALONE,
@@ -47,7 +48,7 @@ def test_no_setting_is_left_out() -> None:
     }
     assert wanted < said
     general = {f"ARBIT_{field}".upper() for field in Settings.model_fields}
-    assert general - {"ARBIT_SCAN", "ARBIT_RISK", "ARBIT_VENUES"} == said - wanted
+    assert general - {"ARBIT_SCAN", "ARBIT_RISK", "ARBIT_INVENTORY", "ARBIT_VENUES"} == said - wanted
 
 
 def test_every_setting_has_a_meaning_a_bound_and_a_reason() -> None:
