@@ -6,7 +6,14 @@ import re
 from pathlib import Path
 
 from arbit.cli.config_docs import CONFIGURATION, ENV_EXAMPLE, configuration_md, env_example
-from arbit.config import InventorySettings, RiskSettings, ScanSettings, Settings, VenueSettings, load_settings
+from arbit.config import (
+    InventorySettings,
+    RiskSettings,
+    ScanSettings,
+    Settings,
+    VenueSettings,
+    load_settings,
+)
 from arbit.config.venue import ALPACA_ALONE
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +55,8 @@ def test_no_setting_is_left_out() -> None:
     }
     assert wanted < said
     general = {f"ARBIT_{field}".upper() for field in Settings.model_fields}
-    assert general - {"ARBIT_SCAN", "ARBIT_RISK", "ARBIT_INVENTORY", "ARBIT_VENUES"} == said - wanted
+    groups = {"ARBIT_SCAN", "ARBIT_RISK", "ARBIT_INVENTORY", "ARBIT_VENUES"}
+    assert general - groups == said - wanted
 
 
 def test_every_setting_has_a_meaning_a_bound_and_a_reason() -> None:

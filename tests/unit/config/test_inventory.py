@@ -20,7 +20,7 @@ def said(**texts: str) -> InventorySettings:
 
 def test_nothing_said_bounds_nothing() -> None:
     found = said()
-    assert not (found.targets or found.caps or found.reserve_amount or found.reserve_percent)
+    assert {*found.targets, *found.caps, *found.reserve_amount, *found.reserve_percent} == set()
     assert found == InventorySettings()
 
 
