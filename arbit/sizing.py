@@ -103,7 +103,7 @@ def size(
         return Unfit(UnfitReason.NO_BUDGET, f"max_start is {limits.max_start} {triangle.start}")
     facts: list[LegFacts] = []
     for leg in triangle.legs:
-        known = _facts(leg, books, markets, fees, limits)
+        known = leg_facts(leg, books, markets, fees, limits)
         if isinstance(known, Unfit):
             return known
         facts.append(known)
@@ -145,7 +145,7 @@ def _convert(levels: Sequence[Level], side: Side, amount: Decimal) -> Decimal | 
     return None
 
 
-def _facts(
+def leg_facts(
     leg: Leg,
     books: Mapping[str, BookView],
     markets: Mapping[str, Market],
@@ -354,7 +354,7 @@ def _below(ladder: Ladder, lots: int, rung: int) -> Unfit:
 def _plan(triangle: Triangle, facts: Sequence[LegFacts], found: _Found) -> Plan:
     """The lots found as orders, with every amount reckoned anew from the books."""
     first, middle, last = (
-        _planned(leg, lots, limit)
+        planned_leg(leg, lots, limit)
         for leg, lots, limit in zip(facts, found.lots, found.limits, strict=True)
     )
     first = replace(first, residual=_WIDE.subtract(first.expected_receive, middle.expected_spend))
@@ -369,7 +369,7 @@ def _plan(triangle: Triangle, facts: Sequence[LegFacts], found: _Found) -> Plan:
     )
 
 
-def _planned(facts: LegFacts, lots: int, limit: Decimal) -> PlannedLeg:
+def planned_leg(facts: LegFacts, lots: int, limit: Decimal) -> PlannedLeg:
     leg = facts.leg
     qty = _WIDE.multiply(Decimal(lots), facts.lot)
     on_tick = (level for level in facts.levels if is_multiple(level.price, facts.tick))

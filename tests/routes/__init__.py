@@ -1,0 +1,1 @@
+"""Routing against a search of everything, on markets drawn at random."""
