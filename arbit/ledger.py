@@ -30,6 +30,7 @@ OPENING, FLOW, TRADE, FEE, RESULT = "opening", "flow", "trade", "fee", "result"
 ROUNDING = "rounding"
 LATE_FEE = "late_fee"
 COST = "cost"
+CONVERSION = "conversion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,14 @@ class Ledger:
         """How far trading has moved the asset, closed results of start assets apart."""
         both = _BOOKS.add(self.sum_of(Book.TRADING, asset), self.sum_of(Book.FEES, asset))
         return _BOOKS.minus(both)
+
+    def settled(self, asset: str, beside: str = "") -> Decimal:
+        """The same without what cycles that are open have moved so far, `beside` apart."""
+        settled = self.deviation(asset)
+        for cycle_id, amounts in self._moved.items():
+            if cycle_id != beside:
+                settled = _BOOKS.subtract(settled, amounts.get(asset, ZERO))
+        return settled
 
     def moved(self, cycle_id: str) -> Mapping[str, Decimal]:
         """What the cycle has moved so far, by asset; positive came in. Fees are in it."""
@@ -321,6 +330,24 @@ def trade_postings(trade: Trade, base: str, quote: str) -> tuple[Posting, ...]:
 def result(cycle_id: str, asset: str, profit: Decimal, at_ns: int) -> tuple[Posting, ...]:
     """Close what a cycle earned (or lost) of its start asset, fees included, into the capital."""
     return _pair(cycle_id, RESULT, (Book.TRADING, Book.CAPITAL), (asset, profit), at_ns)
+
+
+def own_part(moved: Decimal, before: Decimal) -> Decimal:
+    """What of a conversion's move of an asset is the owner's own.
+
+    `before` is how far trading had moved the asset: what brings that nearer to zero is trading's,
+    which has it back (or pays it) by this conversion. Only the rest changes what the owner has put
+    into the asset.
+    """
+    if not before or (before > 0) == (moved > 0):
+        return moved
+    rest = _BOOKS.add(before, moved)
+    return rest if (rest > 0) == (moved > 0) else ZERO
+
+
+def conversion(cycle_id: str, asset: str, amount: Decimal, at_ns: int) -> tuple[Posting, ...]:
+    """Move what a conversion did to one of its two assets from trading into the owner's capital."""
+    return _pair(cycle_id, CONVERSION, (Book.TRADING, Book.CAPITAL), (asset, amount), at_ns)
 
 
 def rounding(trade_id: str, asset: str, amount: Decimal, at_ns: int) -> tuple[Posting, ...]:

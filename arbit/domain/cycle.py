@@ -1,4 +1,4 @@
-"""A cycle's states, and the values that name one."""
+"""A cycle's states, and the values that name one. A conversion is a cycle that ends elsewhere."""
 
 from __future__ import annotations
 
@@ -69,11 +69,13 @@ CYCLE_TABLE: StateTable[CycleState, CycleHappening] = StateTable(
         (_S.READY, _H.NOTHING): _S.FLAT,
         (_S.READY, _H.KILL): _S.FLAT,
         (_S.LEG_1, _H.NEXT_LEG): _S.LEG_2,
+        (_S.LEG_1, _H.COMPLETE): _S.DONE,  # a conversion may have one leg, or two
         (_S.LEG_1, _H.NOTHING): _S.FLAT,
         (_S.LEG_1, _H.SHORT): _S.UNWINDING,
         (_S.LEG_1, _H.DOUBT): _S.RESOLVING,
         (_S.LEG_1, _H.KILL): _S.HELD,
         (_S.LEG_2, _H.NEXT_LEG): _S.LEG_3,
+        (_S.LEG_2, _H.COMPLETE): _S.DONE,
         (_S.LEG_2, _H.SHORT): _S.UNWINDING,
         (_S.LEG_2, _H.DOUBT): _S.RESOLVING,
         (_S.LEG_2, _H.KILL): _S.HELD,

@@ -143,6 +143,24 @@ class CycleEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversionEnded:
+    """A conversion is over. `spent` and `received` are of its two ends (exact digits as text).
+
+    `cost_ref` is what it cost against the middle prices, in the reference currency; empty where
+    nobody can say.
+    """
+
+    venue: str
+    path: str
+    kind: str
+    end: str
+    spent: str
+    received: str
+    cost_ref: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentSeen:
     """Something an operator should know of; it is in the journal as well."""
 
@@ -176,6 +194,7 @@ Event = (
     | OrderRefused
     | OrderEnded
     | CycleEnded
+    | ConversionEnded
     | IncidentSeen
     | BreakerChanged
 )

@@ -11,6 +11,7 @@ from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.errors import ArbitError
 from arbit.domain.money import EXACT, ZERO, is_multiple, plain
 from arbit.domain.order import OrderIntent, OrderState, Trade
+from arbit.domain.route import ConversionKind
 from arbit.domain.triangle import Leg
 
 
@@ -99,16 +100,20 @@ class PlannedRecord:
 class CycleRecord:
     """One cycle as it is kept. `resumes` is the state that RESOLVING returns to, if it is that.
 
+    Its plan is three legs that end where they begin, unless it is a conversion (`kind`): that has
+    one to three legs, ends in another asset, and may cost at most `loss_budget` of what it spends.
+
     `profit` is in the start asset, `profit_ref` in the reference currency. That is None when
     something left that our own books could not price and the rest earned: nobody knows whether it
-    is a profit. Where the rest lost too, it is the least that was lost. `detail` says in words how
-    it ended; `prices` are the unwind's four.
+    is a profit. Where the rest lost too, it is the least that was lost. A conversion moves
+    the owner's capital: its `profit` is zero, and `profit_ref` is what it cost (negative) or gained
+    against the middle prices. `detail` says in words how it ended; `prices` are the unwind's four.
     """
 
     cycle_id: str
     policy: Policy
     state: CycleState
-    plan: tuple[PlannedRecord, PlannedRecord, PlannedRecord]
+    plan: tuple[PlannedRecord, ...]
     started_ns: int
     ended_ns: int = 0
     resumes: CycleState | None = None
@@ -116,16 +121,23 @@ class CycleRecord:
     profit_ref: Decimal | None = None
     detail: str = ""
     prices: Mapping[str, str] = field(default_factory=dict)
+    kind: ConversionKind | None = None
+    loss_budget: Decimal | None = None
 
     @property
     def start_asset(self) -> str:
-        """What the cycle pays first and wants back."""
+        """What the cycle pays first, and wants back unless it is a conversion."""
         return self.plan[0].leg.spend
+
+    @property
+    def end_asset(self) -> str:
+        """What the cycle wants at last."""
+        return self.plan[-1].leg.receive
 
     @property
     def path(self) -> str:
         """`USD>BTC>ETH>USD`."""
-        return ">".join([one.leg.spend for one in self.plan] + [self.start_asset])
+        return ">".join([one.leg.spend for one in self.plan] + [self.end_asset])
 
 
 @dataclass(frozen=True, slots=True)

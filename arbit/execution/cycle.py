@@ -67,8 +67,13 @@ class Cycle:
         return self.record.start_asset
 
     @property
+    def goals(self) -> tuple[str, ...]:
+        """Where what it has is at home: the start asset, or for a conversion that and its end."""
+        return (self.record.start_asset, self.record.end_asset)
+
+    @property
     def assets(self) -> tuple[str, ...]:
-        """The three assets of its triangle, the start asset first."""
+        """What its legs spend: the three assets of a triangle, the start asset first."""
         return tuple(one.leg.spend for one in self.record.plan)
 
     @property
@@ -123,11 +128,11 @@ class Cycle:
         return found
 
     def left_behind(self) -> str:
-        """What it has, or owes, of any but its start asset, in words; empty when nothing."""
+        """What it has, or owes, of any but its goals, in words; empty when nothing."""
         return ", ".join(
             f"{plain(amount)} {asset}"
             for asset, amount in sorted(self.moved().items())
-            if asset != self.start and amount
+            if asset not in self.goals and amount
         )
 
     def has(self, asset: str) -> Decimal:
@@ -191,6 +196,8 @@ class Cycle:
             was.profit_ref,
             was.detail,
             was.prices,
+            was.kind,
+            was.loss_budget,
         )
         return self._with(record, self.orders)
 
@@ -232,14 +239,14 @@ def is_dust(leg: Leg, amount: Decimal, limit: Decimal, markets: Mapping[str, Mar
 
 
 def all_dust(cycle: Cycle, markets: Mapping[str, Market]) -> bool:
-    """Whether what the cycle has, or owes, of any but its start asset can be traded nowhere.
+    """Whether what the cycle has, or owes, of any but its goals can be traded nowhere.
 
     Each of its own markets is asked, at the planned price.
     """
-    moved = cycle.moved()
+    moved, goals = cycle.moved(), cycle.goals
     for row in cycle.record.plan:
         for leg in (row.leg, row.leg.reversed()):
-            amount = moved.get(leg.spend, ZERO) if leg.spend != cycle.start else ZERO
+            amount = moved.get(leg.spend, ZERO) if leg.spend not in goals else ZERO
             if not is_dust(leg, abs(amount), row.limit_price, markets):
                 return False
     return True

@@ -257,7 +257,8 @@ def _complete(cycle: Cycle, markets: Mapping[str, Market]) -> bool:
     """Whether the last leg has traded and nothing is left behind that could be traded."""
     if cycle.state is _S.LEGS and not _all_filled(cycle):
         return False
-    return cycle.state in {_S.LEGS, _S.LEG_3} and all_dust(cycle, markets)
+    last = _LEG_STATES.get(cycle.state) == len(cycle.record.plan)
+    return (last or cycle.state is _S.LEGS) and all_dust(cycle, markets)
 
 
 def _leftover(cycle: Cycle, index: int, markets: Mapping[str, Market]) -> bool:

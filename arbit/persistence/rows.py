@@ -20,6 +20,7 @@ from arbit.domain.records import (
     Posting,
     Purpose,
 )
+from arbit.domain.route import MAX_LEGS, ConversionKind
 from arbit.domain.triangle import Leg, Side
 from arbit.persistence.types import money_of, money_text
 
@@ -43,17 +44,19 @@ def cycle_row(account: str, record: CycleRecord) -> dict[str, object]:
         "profit_ref": None if record.profit_ref is None else money_text(record.profit_ref),
         "detail": clean(record.detail),
         "prices": json.dumps(dict(record.prices)) if record.prices else "{}",
+        "kind": record.kind.value if record.kind else None,
+        "loss_budget": None if record.loss_budget is None else money_text(record.loss_budget),
     }
 
 
 def cycle_of(row: Row) -> CycleRecord:
     """The cycle that a row keeps."""
-    one, two, three = (_planned_of(told) for told in json.loads(row["plan"]))
+    kind = ConversionKind(row["kind"]) if row["kind"] else None
     return CycleRecord(
         cycle_id=row["cycle_id"],
         policy=Policy(row["policy"]),
         state=CycleState(row["state"]),
-        plan=(one, two, three),
+        plan=_plan_of(row["plan"], kind),
         started_ns=row["started_ns"],
         ended_ns=row["ended_ns"],
         resumes=CycleState(row["resumes"]) if row["resumes"] else None,
@@ -61,6 +64,8 @@ def cycle_of(row: Row) -> CycleRecord:
         profit_ref=None if row["profit_ref"] is None else money_of(row["profit_ref"]),
         detail=row["detail"],
         prices=json.loads(row["prices"]),
+        kind=kind,
+        loss_budget=None if row["loss_budget"] is None else money_of(row["loss_budget"]),
     )
 
 
@@ -243,6 +248,15 @@ def flag_row(account: str, flag: Flag) -> dict[str, object]:
 def clean(text: str) -> str:
     """A venue's text, without the lone surrogates that no database takes."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plan_of(text: str, kind: ConversionKind | None) -> tuple[PlannedRecord, ...]:
+    """The legs of a plan; ValueError when they are not as many as its kind has."""
+    plan = tuple(_planned_of(told) for told in json.loads(text))
+    least, most = (3, 3) if kind is None else (1, MAX_LEGS)
+    if not least <= len(plan) <= most:
+        raise ValueError(f"a plan of {len(plan)} legs")
+    return plan
 
 
 def _planned_json(one: PlannedRecord) -> list[str]:

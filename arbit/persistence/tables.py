@@ -45,6 +45,8 @@ cycles = Table(
     Column("profit_ref", Money),
     _text("detail"),
     _text("prices"),
+    Column("kind", Text),
+    Column("loss_budget", Money),
     Index("cycles_by_end", "account", "ended_ns"),
 )
 orders = Table(

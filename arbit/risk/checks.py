@@ -13,6 +13,7 @@ from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain
 from arbit.domain.order import OrderIntent
 from arbit.domain.plan import Plan, PlannedLeg
 from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.route import Conversion
 from arbit.domain.triangle import Leg, Side
 from arbit.risk.envelope import Approved
 
@@ -97,17 +98,17 @@ def edge(plan: Plan, min_edge_bps: Decimal) -> Refused | None:
     return None
 
 
-def stake(plan: Plan, sights: Sights, now_ns: int) -> Decimal | Refused:
-    """What the cycle starts with at worst, in the reference currency."""
-    price = sights.in_reference(plan.triangle.start, now_ns)
+def stake(asset: str, spends: Decimal, sights: Sights, now_ns: int) -> Decimal | Refused:
+    """What a cycle starts with that spends so much of the asset, in the reference currency."""
+    price = sights.in_reference(asset, now_ns)
     if price is None:
-        return Refused(RefusalCode.UNPRICED, {"asset": plan.triangle.start})
-    return EXACT.multiply(plan.legs[0].worst_spend, price)
+        return Refused(RefusalCode.UNPRICED, {"asset": asset})
+    return EXACT.multiply(spends, price)
 
 
 def notional(plan: Plan, sights: Sights, scan: ScanSettings, now_ns: int) -> Refused | None:
     """The cycle starts with no more than allowed, in the reference currency."""
-    staked = stake(plan, sights, now_ns)
+    staked = stake(plan.triangle.start, plan.legs[0].worst_spend, sights, now_ns)
     if isinstance(staked, Refused):
         return staked
     if staked > scan.max_notional_per_cycle:
@@ -164,6 +165,27 @@ def collar(plan: Plan, sights: Sights, collar_bps: Decimal, now_ns: int) -> Refu
         if away_bps > collar_bps:
             said = {"symbol": one.leg.symbol, "away_bps": f"{away_bps:.2f}"}
             return Refused(RefusalCode.COLLAR, said | {"most_bps": plain(collar_bps)})
+    return None
+
+
+def cost(
+    conversion: Conversion, sights: Sights, loss_budget: Decimal, now_ns: int
+) -> Refused | None:
+    """Even with every leg at its limit a conversion costs no more than it may, fees included.
+
+    Both are in the asset that it spends, and the cost is against the middle prices of its books.
+    """
+    rate = ONE
+    for one in conversion.legs:
+        middle = _middle_rate(sights.view(one.leg.symbol, now_ns), one.leg)
+        if middle is None or middle <= 0:
+            return Refused(RefusalCode.STALE_BOOK, {"symbol": one.leg.symbol})
+        rate = EXACT.multiply(rate, middle)
+    brings = EXACT.divide(conversion.receive_at_limits, rate)
+    costs = EXACT.subtract(conversion.spend, brings)
+    if costs > loss_budget:
+        said = {"asset": conversion.start, "costs": f"{costs:.8f}", "most": plain(loss_budget)}
+        return Refused(RefusalCode.UNWIND_BUDGET, said)
     return None
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
@@ -14,17 +14,19 @@ from arbit.config import RiskSettings, ScanSettings, VenueSettings
 from arbit.domain.cycle import Policy
 from arbit.domain.money import BPS, EXACT, ZERO, plain
 from arbit.domain.order import OrderIntent
-from arbit.domain.plan import Plan
+from arbit.domain.plan import Plan, PlannedLeg
 from arbit.domain.records import CycleRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.route import Conversion, ConversionKind
 from arbit.domain.triangle import Leg, Side
-from arbit.ledger import Ledger
+from arbit.ledger import Ledger, Reach
 from arbit.ports import Clock
 from arbit.risk import checks
 from arbit.risk.breaker import Breaker, BreakerState
 from arbit.risk.budgets import Cooldown, DayBook, OrderRate
 from arbit.risk.checks import Sights
 from arbit.risk.envelope import Allowance, Approved
+from arbit.risk.fit import Fit
 from arbit.risk.kill import KillSwitch, Orders
 from arbit.risk.room import Room
 from arbit.risk.slots import InUse, Slots
@@ -37,6 +39,7 @@ _ALLOWED = {
 }
 ORDERS_OF_A_CYCLE = 6.0  # three legs, and three orders to bring them home
 ORDERS_HOME = 3.0
+ORDERS_A_LEG = 2.0  # of a conversion: its own, and one to go on or back with
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Gate:
 
     def __init__(self, setup: GateSetup) -> None:
         self._setup = setup
+        self._fit = Fit(setup.venue, setup.scan, setup.risk, setup.sights)
         self._room = Room(setup.ledger, setup.sights, setup.risk, setup.policy)
         self._rate = OrderRate(setup.risk.order_rate_per_s)
         self._cooldown = Cooldown(setup.risk.cooldown_ms)
@@ -90,32 +94,89 @@ class Gate:
 
     def review(self, plan: Plan, cycle_id: str, now_ns: int) -> Approved | Refused:
         """Every rule for a new cycle. If all pass, its funds are held and its reach is claimed."""
-        refused = self._may_begin(plan, now_ns) or self._fits(plan, now_ns)
+        refused = self._may_begin(plan, now_ns) or self._fit.cycle(plan, now_ns)
         if refused is not None:
             return refused
         setup, reaches = self._setup, self._room.reaches(plan)
         refused = self._room.caps(reaches, now_ns) or self._room.funds(plan)
         if refused is not None:
             return refused
-        stake = self._place(plan, now_ns)  # asked last: where there is none, one is kept for us
+        # Asked last: where there is none, one is kept for us.
+        stake = self._place(plan.triangle.start, plan.legs[0].worst_spend, now_ns)
         if isinstance(stake, Refused):
             return stake
+        slot = _Slot(ORDERS_OF_A_CYCLE, stake)
+        self._open_for(cycle_id, reaches, self._room.spends(plan), slot)
+        budget = EXACT.multiply(plan.start_in, setup.risk.unwind_budget_bps / BPS)
+        return self._approved(cycle_id, Purpose.LEG, plan.legs, budget, now_ns)
+
+    def review_conversion(
+        self,
+        conversion: Conversion,
+        kind: ConversionKind,
+        cycle_id: str,
+        loss_budget: Decimal,
+        now_ns: int,
+    ) -> Approved | Refused:
+        """Every rule for a conversion, which may cost `loss_budget` of what it spends at worst.
+
+        It is asked what a cycle is, but for an edge, a rest and one moment for all its books: it
+        need not earn. What it moves counts as a cycle's move, nearer to zero it always may. One of
+        an inventory that only takes back what trading has moved may begin while REDUCING, too.
+        """
+        setup, legs = self._setup, conversion.legs
+        reaches, spends = self._room.reaches_of(legs), {conversion.start: conversion.spend}
+        purpose = Purpose.LEG
+        back = self._room.reduces(conversion, setup.scan.start_assets)
+        if kind is ConversionKind.REBALANCE and back:
+            purpose = Purpose.UNWIND
+        assets = {conversion.start, *(one.leg.receive for one in legs)}
+        refused = (
+            self._may_open(purpose, assets, ORDERS_A_LEG * len(legs), now_ns)
+            or self._fit.conversion(conversion, loss_budget, now_ns)
+            or self._room.home_caps(reaches, now_ns)
+            or self._room.there(spends)
+        )
+        if refused is not None:
+            return refused
+        stake = self._place(conversion.start, conversion.spend, now_ns)
+        if isinstance(stake, Refused):
+            return stake
+        self._open_for(cycle_id, reaches, spends, _Slot(ORDERS_A_LEG * len(legs), stake))
+        return self._approved(cycle_id, purpose, legs, loss_budget, now_ns)
+
+    def _open_for(
+        self,
+        cycle_id: str,
+        reaches: Mapping[str, Reach],
+        spends: Mapping[str, Decimal],
+        slot: _Slot,
+    ) -> None:
+        """Claim, hold, and keep orders for it."""
+        setup = self._setup
         setup.ledger.claim(cycle_id, reaches)
-        for asset, amount in self._room.spends(plan).items():
+        for asset, amount in spends.items():
             setup.ledger.hold(cycle_id, asset, amount)
-        probes = setup.breaker.state() is BreakerState.PROBING
-        self._open[cycle_id] = _Slot(ORDERS_OF_A_CYCLE, stake, probes)
-        legs = len(plan.legs)
-        wait_ms = setup.risk.deadline_ms + setup.risk.resolve_margin_ms
+        slot.probes = setup.breaker.state() is BreakerState.PROBING
+        self._open[cycle_id] = slot
+
+    def _approved(
+        self,
+        cycle_id: str,
+        purpose: Purpose,
+        legs: Sequence[PlannedLeg],
+        loss_budget: Decimal,
+        now_ns: int,
+    ) -> Approved:
+        wait_ms = self._setup.risk.deadline_ms + self._setup.risk.resolve_margin_ms
         return Approved(
             cycle_id=cycle_id,
-            purpose=Purpose.LEG,
+            purpose=purpose,
             allowances=tuple(
-                Allowance(one.leg.symbol, one.leg.side, one.qty, one.limit_price)
-                for one in plan.legs
+                Allowance(one.leg.symbol, one.leg.side, one.qty, one.limit_price) for one in legs
             ),
-            loss_budget=EXACT.multiply(plan.start_in, setup.risk.unwind_budget_bps / BPS),
-            expires_ns=now_ns + wait_ms * MS * legs,
+            loss_budget=loss_budget,
+            expires_ns=now_ns + wait_ms * MS * len(legs),
         )
 
     def review_unwind(
@@ -173,7 +234,8 @@ class Gate:
         A probe of which nothing left has probed nothing; nor has a cycle from before the rest.
         """
         slot = self._open.pop(record.cycle_id, None)
-        self._cooldown.begin(_route(record.path), now_ns, went_wrong=went_wrong)
+        if record.kind is None:
+            self._cooldown.begin(_route(record.path), now_ns, went_wrong=went_wrong)
         if record.profit_ref is not None:
             self._setup.day.add(record.profit_ref, self._setup.clock.wall_ns())
         if slot is not None and slot.probes and slot.sent:
@@ -265,8 +327,21 @@ class Gate:
 
     def _may_begin(self, plan: Plan, now_ns: int) -> Refused | None:
         """What forbids any new cycle, or one of this triangle."""
+        left_ns = self._cooldown.left_ns(_route(plan.triangle.path), now_ns)
+        assets = {leg.spend for leg in plan.triangle.legs}
+        return self._may_open(Purpose.LEG, assets, ORDERS_OF_A_CYCLE, now_ns, left_ns)
+
+    def _may_open(
+        self,
+        purpose: Purpose,
+        assets: set[str],
+        orders: float,
+        now_ns: int,
+        rests_ns: int = 0,
+    ) -> Refused | None:
+        """What forbids to open anything new of these assets with so many orders."""
         setup = self._setup
-        refused = self._switches(Purpose.LEG) or self._waits()
+        refused = self._switches(purpose) or self._waits()
         if refused is not None:
             return refused
         most = setup.scan.max_concurrent_cycles
@@ -277,22 +352,20 @@ class Gate:
         loss = setup.day.loss(setup.clock.wall_ns())
         if loss and loss >= setup.risk.max_daily_loss:
             return Refused(RefusalCode.DAILY_LOSS, {"loss": plain(loss)})
-        left_ns = self._cooldown.left_ns(_route(plan.triangle.path), now_ns)
-        if left_ns:
-            return Refused(RefusalCode.COOLDOWN, {"left_ms": str(left_ns // MS)})
-        assets = {leg.spend for leg in plan.triangle.legs}
+        if rests_ns:
+            return Refused(RefusalCode.COOLDOWN, {"left_ms": str(rests_ns // MS)})
         for client_id, touched in self._unknown.items():
             if assets & touched:
                 return Refused(RefusalCode.UNRESOLVED, {"order": client_id})
         left = min(self._rate.left(now_ns), self.room())
         left -= sum(slot.owed for slot in self._open.values())
-        if left < ORDERS_OF_A_CYCLE:  # the others must be able to come home
+        if left < orders:  # the others must be able to come home
             return Refused(RefusalCode.RATE_BUDGET, {"left": f"{left:.1f}"})
         return None
 
-    def _place(self, plan: Plan, now_ns: int) -> Decimal | Refused:
+    def _place(self, asset: str, spends: Decimal, now_ns: int) -> Decimal | Refused:
         """What the cycle starts with (reference units), if all lanes' places have room for it."""
-        stake = checks.stake(plan, self._setup.sights, now_ns)
+        stake = checks.stake(asset, spends, self._setup.sights, now_ns)
         if isinstance(stake, Refused) or self._slots is None:
             return stake
         return self._slots.ask(self._setup.venue.name, stake, now_ns) or stake
@@ -315,31 +388,6 @@ class Gate:
         sells = first.leg.side is Side.SELL
         spends = first.qty if sells else EXACT.multiply(first.qty, first.limit_price)
         return EXACT.multiply(spends, price)
-
-    def _fits(self, plan: Plan, now_ns: int) -> Refused | None:
-        """What the books, the markets and the plan itself must satisfy."""
-        setup, sights = self._setup, self._setup.sights
-        symbols = plan.triangle.symbols
-        refused = checks.integrity(sights, setup.risk) or checks.streamed(
-            sights, setup.risk, symbols
-        )
-        for symbol in symbols:
-            refused = (
-                refused or checks.status(sights, symbol) or checks.fresh(sights, symbol, now_ns)
-            )
-        refused = (
-            refused
-            or checks.skew(sights, symbols, setup.venue.max_skew_ms)
-            or checks.edge(plan, setup.scan.min_edge_bps)
-            or checks.notional(plan, sights, setup.scan, now_ns)
-        )
-        for one in plan.legs:
-            refused = (
-                refused
-                or checks.minima(sights, setup.venue, one.leg, one.qty, one.limit_price, own=True)
-                or checks.slippage(sights, one, setup.scan.max_slippage_bps, now_ns)
-            )
-        return refused or checks.collar(plan, sights, setup.risk.collar_bps, now_ns)
 
 
 def _route(path: str) -> str:

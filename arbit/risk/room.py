@@ -12,9 +12,10 @@ from decimal import Decimal
 from arbit.config import RiskSettings
 from arbit.domain.cycle import Policy
 from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain
-from arbit.domain.plan import Plan
+from arbit.domain.plan import Plan, PlannedLeg
 from arbit.domain.records import CycleRecord
 from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.route import Conversion
 from arbit.domain.triangle import Leg, Side
 from arbit.ledger import Ledger, Reach
 from arbit.risk import checks
@@ -38,16 +39,19 @@ class Room:
         Before any fee on what arrives and with it on what leaves: a venue may take its fee in
         another asset. A sell may bring more than its limit says: the collar comes on top.
         """
-        parallel = self.policy is Policy.PARALLEL
+        return self.reaches_of(plan.legs, parallel=self.policy is Policy.PARALLEL)
+
+    def reaches_of(self, legs: Sequence[PlannedLeg], *, parallel: bool = False) -> dict[str, Reach]:
+        """The same for legs that are sent one after another, or all at once (`parallel`)."""
         found: dict[str, Reach] = {}
-        for one in plan.legs:
+        for one in legs:
             received = one.qty
             if one.leg.side is Side.SELL:
                 at_limit = EXACT.multiply(one.qty, one.limit_price)
                 expected = EXACT.add(one.expected_receive, one.fee)
                 received = self._better(max(expected, at_limit))
             into, out = Reach(high=received), Reach(low=_with_fee(one.worst_spend, one.fee_rate))
-            first = one is plan.legs[0]
+            first = one is legs[0]
             found[one.leg.receive] = found.get(one.leg.receive, Reach()).plus(into)
             if parallel or first:
                 found[one.leg.spend] = found.get(one.leg.spend, Reach()).plus(out)
@@ -106,6 +110,18 @@ class Room:
                 return refused
         return None
 
+    def reduces(self, conversion: Conversion, home: Sequence[str]) -> bool:
+        """Whether a conversion only takes back what trading has moved and not brought home.
+
+        Each of its two ends comes nearer to zero, and not past it, or is a start asset (`home`)
+        that the other is paid with or sold for.
+        """
+        start, end = conversion.start, conversion.end
+        left = EXACT.subtract(self.ledger.worst(start).low, conversion.spend)
+        owed = EXACT.add(self.ledger.worst(end).high, conversion.expected_receive)
+        pays, repays = left >= 0, owed <= 0
+        return (pays and (repays or end in home)) or (repays and start in home)
+
     def _within_cap(self, asset: str, exposure: Decimal, now_ns: int) -> Refused | None:
         cap = checks.cap_of(asset, self.sights, self.risk, now_ns)
         if isinstance(cap, Refused) or exposure <= cap:
@@ -122,7 +138,11 @@ class Room:
 
     def funds(self, plan: Plan) -> Refused | None:
         """It is there, and free."""
-        for asset, amount in self.spends(plan).items():
+        return self.there(self.spends(plan))
+
+    def there(self, spends: Mapping[str, Decimal]) -> Refused | None:
+        """So much of each asset is there, and free."""
+        for asset, amount in spends.items():
             free = self.ledger.free(asset)
             if amount > free:
                 return Refused(

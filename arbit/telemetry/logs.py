@@ -41,6 +41,7 @@ _LEVELS: dict[type[Event], int] = {
     events.OrderRefused: logging.INFO,
     events.OrderEnded: logging.INFO,
     events.CycleEnded: logging.INFO,
+    events.ConversionEnded: logging.INFO,
     events.IncidentSeen: logging.WARNING,
     events.BreakerChanged: logging.WARNING,
 }

@@ -27,8 +27,8 @@ ORDERS = {
 }
 CYCLES = {
     "ready": "start leg_1, start_parallel legs, nothing flat, kill flat",
-    "leg_1": "next_leg leg_2, nothing flat, short unwinding, doubt resolving, kill held",
-    "leg_2": "next_leg leg_3, short unwinding, doubt resolving, kill held",
+    "leg_1": "next_leg leg_2, complete done, nothing flat, short unwinding, doubt resolving, kill held",
+    "leg_2": "next_leg leg_3, complete done, short unwinding, doubt resolving, kill held",
     "leg_3": "complete done, short unwinding, doubt resolving, kill held",
     "legs": "complete done, nothing flat, short unwinding, doubt resolving, kill held",
     "resolving": "back_to_leg_1 leg_1, back_to_leg_2 leg_2, back_to_leg_3 leg_3,"

@@ -207,7 +207,7 @@ def test_a_row_that_cannot_be_read_is_a_failure_and_never_a_guess(tmp_path: Path
         "UPDATE ledger SET amount='12x'": "no amount",
         "UPDATE ledger SET amount='NaN'": "no amount",
         "UPDATE ledger SET book='pocket'": "pocket",
-        "UPDATE cycles SET plan='[]'": "unpack",
+        "UPDATE cycles SET plan='[]'": "a plan of 0 legs",
         "UPDATE cycles SET plan='{'": "read",
         "UPDATE cycles SET state='lost', ended_ns=0": "lost",
         "UPDATE cycles SET profit_ref='-'": "no amount",

@@ -39,6 +39,7 @@ def watched(world: World) -> Watched:
     sights = Watched(world)
     object.__setattr__(world.gate._setup, "sights", sights)
     object.__setattr__(world.gate._room, "sights", sights)
+    object.__setattr__(world.gate._fit, "sights", sights)
     return sights
 
 
