@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from arbit.config import RiskSettings, ScanSettings, VenueSettings
+from arbit.domain.money import EXACT
 from arbit.domain.plan import Plan
+from arbit.domain.records import CycleRecord
 from arbit.domain.refusal import Refused
 from arbit.domain.route import Conversion
+from arbit.domain.triangle import Side
 from arbit.risk import checks
 from arbit.risk.checks import Sights
 
@@ -56,6 +59,19 @@ class Fit:
                 )
             )
         return refused or checks.cost(conversion, self.sights, loss_budget, now_ns)
+
+    def stake_of(self, record: CycleRecord, now_ns: int) -> Decimal:
+        """What a cycle found at a restart starts with at worst, in reference units.
+
+        The most that one may start with, where nobody prices it.
+        """
+        first = record.plan[0]
+        price = self.sights.in_reference(first.leg.spend, now_ns)
+        if price is None:
+            return self.scan.max_notional_per_cycle
+        sells = first.leg.side is Side.SELL
+        spends = first.qty if sells else EXACT.multiply(first.qty, first.limit_price)
+        return EXACT.multiply(spends, price)
 
     def _seen(self, symbols: Sequence[str], now_ns: int) -> Refused | None:
         sights = self.sights

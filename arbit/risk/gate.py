@@ -18,7 +18,7 @@ from arbit.domain.plan import Plan, PlannedLeg
 from arbit.domain.records import CycleRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.domain.route import Conversion, ConversionKind
-from arbit.domain.triangle import Leg, Side
+from arbit.domain.triangle import Leg
 from arbit.ledger import Ledger, Reach
 from arbit.ports import Clock
 from arbit.risk import checks
@@ -220,7 +220,8 @@ class Gate:
 
     def adopt(self, record: CycleRecord) -> None:
         """A cycle found at a restart: it is open, and may move as far as its plan says."""
-        self._open[record.cycle_id] = _Slot(ORDERS_HOME, self._stake_of(record))
+        stake = self._fit.stake_of(record, self._setup.clock.monotonic_ns())
+        self._open[record.cycle_id] = _Slot(ORDERS_HOME, stake)
         self._setup.ledger.claim(record.cycle_id, self._room.adopted(record))
 
     def share(self, slots: Slots) -> None:
@@ -375,19 +376,6 @@ class Gate:
         for slot in self._open.values():
             staked = EXACT.add(staked, slot.stake)
         return InUse(len(self._open), staked)
-
-    def _stake_of(self, record: CycleRecord) -> Decimal:
-        """The same of a cycle found at a restart; the most that one may be, where none prices it.
-
-        In reference units.
-        """
-        first, setup = record.plan[0], self._setup
-        price = setup.sights.in_reference(first.leg.spend, setup.clock.monotonic_ns())
-        if price is None:
-            return setup.scan.max_notional_per_cycle
-        sells = first.leg.side is Side.SELL
-        spends = first.qty if sells else EXACT.multiply(first.qty, first.limit_price)
-        return EXACT.multiply(spends, price)
 
 
 def _route(path: str) -> str:

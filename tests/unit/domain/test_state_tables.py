@@ -27,7 +27,8 @@ ORDERS = {
 }
 CYCLES = {
     "ready": "start leg_1, start_parallel legs, nothing flat, kill flat",
-    "leg_1": "next_leg leg_2, complete done, nothing flat, short unwinding, doubt resolving, kill held",
+    "leg_1": "next_leg leg_2, complete done, nothing flat, short unwinding, doubt resolving,"
+    " kill held",
     "leg_2": "next_leg leg_3, complete done, short unwinding, doubt resolving, kill held",
     "leg_3": "complete done, short unwinding, doubt resolving, kill held",
     "legs": "complete done, nothing flat, short unwinding, doubt resolving, kill held",
