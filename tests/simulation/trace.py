@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 TABLES = ("cycles", "orders", "fills", "ledger", "incidents", "flags", "fee_pending", "fee_posted")
-LATER = ("fee_slack",)
+LATER = ("fee_slack", "kind", "loss_budget")
 
 
 def trace_hash(
