@@ -156,7 +156,7 @@ class Ledger:
         both = _BOOKS.add(self.sum_of(Book.TRADING, asset), self.sum_of(Book.FEES, asset))
         return _BOOKS.minus(both)
 
-    def settled(self, asset: str, beside: str = "") -> Decimal:
+    def settled_deviation(self, asset: str, beside: str = "") -> Decimal:
         """The same without what cycles that are open have moved so far, `beside` apart."""
         settled = self.deviation(asset)
         for cycle_id, amounts in self._moved.items():
