@@ -368,12 +368,18 @@ class LiveLane:
 
 
 def _startable(trader: Trader, settings: Settings, asset: str) -> Decimal:
-    """What a cycle could start with: what is free, of an asset that cycles may start in.
+    """What a cycle could start with: what may be spent, of an asset that cycles may start in.
 
-    A little is left over: the venue rounds what it holds for an order up.
+    A little is left over: the venue rounds what it holds for an order up. Where a reserve is kept
+    so is a fee, for a venue may take it on top of what is spent.
     """
-    free = trader.ledger.free(asset) if asset in settings.scan.start_assets else Decimal(0)
-    return EXACT.multiply(free, ONE - SPARE)
+    if asset not in settings.scan.start_assets:
+        return Decimal(0)
+    free = EXACT.multiply(trader.gate.spendable(asset), ONE - SPARE)
+    if not trader.inventory.reserve(asset):
+        return free
+    dearest = max(trader.engine.setup.fees.rates.values(), default=Decimal(0))
+    return EXACT.divide(free, ONE + dearest)
 
 
 def _traded(trader: Trader) -> int:

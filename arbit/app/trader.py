@@ -31,6 +31,7 @@ from arbit.execution.ids import Ids
 from arbit.execution.opening import OPENED
 from arbit.execution.recovery import note_clean_end, recover
 from arbit.execution.setup import EngineSetup
+from arbit.inventory import Inventory
 from arbit.ledger import Ledger
 from arbit.ports import AccountReader, Clock, Journal, Listener, OrderGateway
 from arbit.risk.breaker import FLAG, Breaker, BreakerState, Reason
@@ -85,6 +86,7 @@ class Trader:
         )
         self.orders = Orders(setup.data_dir, venue.name)
         self.breaker = Breaker(venue.name, settings.risk, setup.clock, setup.publish)
+        self.inventory = Inventory(settings.inventory, self.ledger, self.sights.last_price)
         self.gate = Gate(
             GateSetup(
                 venue=venue,
@@ -100,6 +102,7 @@ class Trader:
                 clock=setup.clock,
                 gateway_unready=setup.gateway.unready,
                 journal_fails=self._journal_fails,
+                inventory=self.inventory,
             )
         )
         engine_setup = self._engine_setup()

@@ -31,8 +31,10 @@ class RefusalCode(enum.StrEnum):
     TOTAL_NOTIONAL = "total_notional"  # all lanes together
     LANE_TURN = "lane_turn"  # the last place is kept for another lane
     COOLDOWN = "cooldown"
-    ASSET_CAP = "asset_cap"
+    ASSET_CAP = "asset_cap"  # trading would move it too far from what was put in
+    INVENTORY_CAP = "inventory_cap"  # more of it would be owned than its owner wants at most
     FUNDS = "funds"
+    RESERVE = "reserve"  # it is there, and never spent
     RATE_BUDGET = "rate_budget"
     DAILY_LOSS = "daily_loss"
     UNRESOLVED = "unresolved"  # an order touching these assets is UNKNOWN

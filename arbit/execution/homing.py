@@ -76,9 +76,12 @@ class Homing:
         return self._not_home(work, refused, now_ns)
 
     def _home_draft(self, work: Work, order: unwind.HomeOrder) -> steps.SendLeg:
-        """An order home spends what the cycle has in hand; what it buys back, from inventory."""
+        """An order home spends what the cycle has in hand; what it buys back, from inventory.
+
+        Of that never the reserve.
+        """
         in_hand = work.cycle.has(order.leg.spend)
-        free = self._setup.ledger.free(order.leg.spend)
+        free = self._setup.gate.spendable(order.leg.spend)
         funds = in_hand if order.leg.spend != work.cycle.start else free
         return steps.SendLeg(
             index=0,

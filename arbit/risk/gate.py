@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
 
-from arbit.config import RiskSettings, ScanSettings, VenueSettings
+from arbit.config import InventorySettings, RiskSettings, ScanSettings, VenueSettings
 from arbit.domain.cycle import Policy
 from arbit.domain.money import BPS, EXACT, ZERO, plain
 from arbit.domain.order import OrderIntent
@@ -19,6 +19,7 @@ from arbit.domain.records import CycleRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.domain.route import Conversion, ConversionKind
 from arbit.domain.triangle import Leg
+from arbit.inventory import Inventory
 from arbit.ledger import Ledger, Reach
 from arbit.ports import Clock
 from arbit.risk import checks
@@ -46,13 +47,14 @@ ORDERS_A_LEG = 2.0  # of a conversion: its own, and one to go on or back with
 class _Slot:
     """An open cycle. `owed` is how many orders are still kept for it in the rate's bucket.
 
-    `stake` is what it started with, in reference units.
+    `stake` is what it started with, in reference units; `home` the asset it comes back to.
     """
 
     owed: float
     stake: Decimal
     probes: bool = False  # it was reviewed while the breaker was probing
     sent: bool = False
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class GateSetup:
     clock: Clock
     gateway_unready: Callable[[], str]
     journal_fails: Callable[[], str]
+    inventory: Inventory | None = None  # without one, nothing is wanted of what is owned
 
 
 class Gate:
@@ -79,8 +82,9 @@ class Gate:
 
     def __init__(self, setup: GateSetup) -> None:
         self._setup = setup
+        wanted = setup.inventory or Inventory(InventorySettings(), setup.ledger)
         self._fit = Fit(setup.venue, setup.scan, setup.risk, setup.sights)
-        self._room = Room(setup.ledger, setup.sights, setup.risk, setup.policy)
+        self._room = Room(setup.ledger, setup.sights, setup.risk, setup.policy, wanted)
         self._rate = OrderRate(setup.risk.order_rate_per_s)
         self._cooldown = Cooldown(setup.risk.cooldown_ms)
         self._open: dict[str, _Slot] = {}  # by cycle id
@@ -105,7 +109,7 @@ class Gate:
         stake = self._place(plan.triangle.start, plan.legs[0].worst_spend, now_ns)
         if isinstance(stake, Refused):
             return stake
-        slot = _Slot(ORDERS_OF_A_CYCLE, stake)
+        slot = _Slot(ORDERS_OF_A_CYCLE, stake, home=plan.triangle.start)
         self._open_for(cycle_id, reaches, self._room.spends(plan), slot)
         budget = EXACT.multiply(plan.start_in, setup.risk.unwind_budget_bps / BPS)
         return self._approved(cycle_id, Purpose.LEG, plan.legs, budget, now_ns)
@@ -135,14 +139,15 @@ class Gate:
             self._may_open(purpose, assets, ORDERS_A_LEG * len(legs), now_ns)
             or self._fit.conversion(conversion, loss_budget, now_ns)
             or self._room.home_caps(reaches, now_ns)
-            or self._room.there(spends)
+            or self._room.there(spends, legs[0].fee_rate)
         )
         if refused is not None:
             return refused
         stake = self._place(conversion.start, conversion.spend, now_ns)
         if isinstance(stake, Refused):
             return stake
-        self._open_for(cycle_id, reaches, spends, _Slot(ORDERS_A_LEG * len(legs), stake))
+        slot = _Slot(ORDERS_A_LEG * len(legs), stake, home=conversion.start)
+        self._open_for(cycle_id, reaches, spends, slot)
         return self._approved(cycle_id, purpose, legs, loss_budget, now_ns)
 
     def _open_for(
@@ -197,10 +202,11 @@ class Gate:
                 or checks.minima(setup.sights, setup.venue, leg, qty, limit, own=False)
                 or checks.near_top(setup.sights, leg, limit, setup.risk.collar_bps, now_ns)
             )
-        beyond = self._room.beyond(orders, cycle_id)
-        refused = refused or self._room.home_caps(beyond, now_ns)
         if refused is not None:
             return refused
+        beyond = self._room.way_home(orders, cycle_id, self._home_of(cycle_id), now_ns)
+        if isinstance(beyond, Refused):
+            return beyond
         setup.ledger.stretch(cycle_id, beyond)
         self._open.setdefault(cycle_id, _Slot(ORDERS_HOME, ZERO))  # a late fill's
         return Approved(
@@ -214,14 +220,19 @@ class Gate:
         )
 
     def has_room(self, leg: Leg, qty: Decimal, limit: Decimal, cycle_id: str, now_ns: int) -> bool:
-        """Whether an order home would move no asset further than its cap."""
-        beyond = self._room.beyond([(leg, qty, limit)], cycle_id)
-        return self._room.home_caps(beyond, now_ns) is None
+        """Whether an order home would keep every asset within its caps, and spend no reserve."""
+        home = self._home_of(cycle_id)
+        return isinstance(self._room.way_home([(leg, qty, limit)], cycle_id, home, now_ns), dict)
+
+    def spendable(self, asset: str) -> Decimal:
+        """What of an asset may be spent now, beyond what is held and what is never spent."""
+        return self._room.inventory.spendable(asset)
 
     def adopt(self, record: CycleRecord) -> None:
         """A cycle found at a restart: it is open, and may move as far as its plan says."""
         stake = self._fit.stake_of(record, self._setup.clock.monotonic_ns())
-        self._open[record.cycle_id] = _Slot(ORDERS_HOME, stake)
+        slot = _Slot(ORDERS_HOME, stake, home=record.start_asset)
+        self._open[record.cycle_id] = slot
         self._setup.ledger.claim(record.cycle_id, self._room.adopted(record))
 
     def share(self, slots: Slots) -> None:
@@ -268,6 +279,7 @@ class Gate:
             self._switches(envelope.purpose)
             or checks.inside(intent, envelope, funds, now_ns)
             or self._seen(intent.leg.symbol, now_ns)
+            or self._room.adds(intent, self._home_of(envelope.cycle_id), now_ns)
         )
         if refused is not None:
             return refused
@@ -299,6 +311,10 @@ class Gate:
             or checks.fresh(sights, symbol, now_ns)
             or checks.streamed(sights, self._setup.risk, [symbol])
         )
+
+    def _home_of(self, cycle_id: str) -> str:
+        """The asset that an open cycle comes back to; empty where that is not known."""
+        return self._open[cycle_id].home if cycle_id in self._open else ""
 
     # --- the rules, in the order they are asked ---------------------------------------------------
 

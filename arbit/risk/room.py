@@ -6,20 +6,24 @@ Counted at the worst of everything that is open: a claim is what a cycle may mov
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arbit.config import RiskSettings
 from arbit.domain.cycle import Policy
 from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain
+from arbit.domain.order import OrderIntent
 from arbit.domain.plan import Plan, PlannedLeg
 from arbit.domain.records import CycleRecord
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.domain.route import Conversion
 from arbit.domain.triangle import Leg, Side
+from arbit.inventory import Inventory
 from arbit.ledger import Ledger, Reach
 from arbit.risk import checks
 from arbit.risk.checks import Sights
+
+Order = tuple[Leg, Decimal, Decimal]  # what it trades, base units, limit price
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Room:
     sights: Sights
     risk: RiskSettings
     policy: Policy
+    inventory: Inventory
 
     # --- how far something may move an asset -----------------------------------------------------
 
@@ -39,7 +44,12 @@ class Room:
         Before any fee on what arrives and with it on what leaves: a venue may take its fee in
         another asset. A sell may bring more than its limit says: the collar comes on top.
         """
-        return self.reaches_of(plan.legs, parallel=self.policy is Policy.PARALLEL)
+        found = self.reaches_of(plan.legs, parallel=self.policy is Policy.PARALLEL)
+        if self.policy is not Policy.PARALLEL:
+            start = found[plan.triangle.start]
+            peak = self._peak(plan.legs[0], start.high)
+            found[plan.triangle.start] = replace(start, peak=peak)
+        return found
 
     def reaches_of(self, legs: Sequence[PlannedLeg], *, parallel: bool = False) -> dict[str, Reach]:
         """The same for legs that are sent one after another, or all at once (`parallel`)."""
@@ -57,6 +67,16 @@ class Room:
                 found[one.leg.spend] = found.get(one.leg.spend, Reach()).plus(out)
         return found
 
+    def _peak(self, one: PlannedLeg, brought: Decimal) -> Decimal:
+        """By how much more of the start asset may be owned: what comes in was paid for by leg 1.
+
+        A buy may pay less than reckoned, by as much as the collar. What fills in part moves less.
+        """
+        least = one.expected_spend
+        if one.leg.side is Side.BUY:
+            least = EXACT.multiply(least, ONE - self.risk.collar_bps / BPS)
+        return max(EXACT.subtract(brought, least), ZERO)
+
     def adopted(self, record: CycleRecord) -> dict[str, Reach]:
         """The same for a cycle found at a restart: as far as its plan says."""
         found: dict[str, Reach] = {}
@@ -70,9 +90,7 @@ class Room:
                 found[row.leg.spend] = out.plus(Reach(low=_with_fee(spends, row.fee_rate)))
         return found
 
-    def beyond(
-        self, orders: Sequence[tuple[Leg, Decimal, Decimal]], cycle_id: str
-    ) -> dict[str, Reach]:
+    def beyond(self, orders: Sequence[Order], cycle_id: str) -> dict[str, Reach]:
         """How much further than claimed orders home may move each asset at worst."""
         found: dict[str, Reach] = {}
         for leg, qty, limit in orders:
@@ -91,13 +109,16 @@ class Room:
     # --- whether it may --------------------------------------------------------------------------
 
     def caps(self, reaches: Mapping[str, Reach], now_ns: int) -> Refused | None:
-        """No asset that a new cycle touches may be moved further than its cap, with all open."""
+        """No asset that a new cycle touches may be moved further than its cap, with all open.
+
+        Nor may more of it be owned than its own cap, what was put in included.
+        """
         for asset, reach in reaches.items():
             exposure = self.ledger.exposure(asset, reach)
             refused = self._within_cap(asset, exposure, now_ns)
             if refused is not None:
                 return refused
-        return None
+        return self._owned(reaches, now_ns)
 
     def home_caps(self, beyond: Mapping[str, Reach], now_ns: int) -> Refused | None:
         """An order home moves no asset further from zero than its cap; nearer it always may."""
@@ -108,7 +129,7 @@ class Room:
             refused = self._within_cap(asset, furthest, now_ns) if furthest > 0 else None
             if refused is not None:
                 return refused
-        return None
+        return self._owned(beyond, now_ns)
 
     def reduces(self, conversion: Conversion, home: Sequence[str]) -> bool:
         """Whether a conversion only takes back what trading has moved and not brought home.
@@ -129,6 +150,53 @@ class Room:
         said = {"asset": asset, "exposure": plain(exposure), "cap": plain(cap)}
         return Refused(RefusalCode.ASSET_CAP, said)
 
+    def way_home(
+        self, orders: Sequence[Order], cycle_id: str, home: str, now_ns: int
+    ) -> dict[str, Reach] | Refused:
+        """What orders home claim on top; refused where a cap or a reserve stands in their way.
+
+        `home` is the asset that their cycle began with.
+        """
+        beyond = self.beyond(orders, cycle_id)
+        refused = self.home_caps(beyond, now_ns) or self.home_funds(orders, cycle_id)
+        for order in orders:
+            refused = refused or self._adds(order, home, now_ns)
+        return beyond if refused is None else refused
+
+    def adds(self, intent: OrderIntent, home: str, now_ns: int) -> Refused | None:
+        """What an order brings must fit below its cap as things are now: money may have come.
+
+        Not asked of what goes back to where its cycle began (`home`): that was claimed.
+        """
+        return self._adds((intent.leg, intent.qty, intent.limit_price), home, now_ns)
+
+    def _adds(self, order: Order, home: str, now_ns: int) -> Refused | None:
+        leg, qty, limit = order
+        asset = leg.receive
+        if asset == home or not self.inventory.capped(asset):
+            return None
+        brings = qty if leg.side is Side.BUY else self._better(EXACT.multiply(qty, limit))
+        most = EXACT.add(self.ledger.wallet(asset), EXACT.add(self.ledger.slack(asset), brings))
+        return self._within_owned(asset, most, now_ns)
+
+    def _owned(self, reaches: Mapping[str, Reach], now_ns: int) -> Refused | None:
+        """Nothing adds to an asset beyond its cap; what takes of it always may."""
+        for asset, reach in reaches.items():
+            if reach.top > 0 and self.inventory.capped(asset):
+                refused = self._within_owned(asset, self.ledger.most_owned(asset, reach), now_ns)
+                if refused is not None:
+                    return refused
+        return None
+
+    def _within_owned(self, asset: str, most: Decimal, now_ns: int) -> Refused | None:
+        cap = self.inventory.cap(asset, self.sights.in_reference(asset, now_ns))
+        if cap is None:
+            return Refused(RefusalCode.UNPRICED, {"asset": asset})
+        if most <= cap:
+            return None
+        said = {"asset": asset, "owned": plain(most), "cap": plain(cap)}
+        return Refused(RefusalCode.INVENTORY_CAP, said)
+
     # --- what there is to spend ------------------------------------------------------------------
 
     def spends(self, plan: Plan) -> dict[str, Decimal]:
@@ -138,10 +206,10 @@ class Room:
 
     def funds(self, plan: Plan) -> Refused | None:
         """It is there, and free."""
-        return self.there(self.spends(plan))
+        return self.there(self.spends(plan), max(one.fee_rate for one in plan.legs))
 
-    def there(self, spends: Mapping[str, Decimal]) -> Refused | None:
-        """So much of each asset is there, and free."""
+    def there(self, spends: Mapping[str, Decimal], fee_rate: Decimal) -> Refused | None:
+        """So much of each asset is there, and free, and no reserve; not even for a fee on top."""
         for asset, amount in spends.items():
             free = self.ledger.free(asset)
             if amount > free:
@@ -149,7 +217,34 @@ class Room:
                     RefusalCode.FUNDS,
                     {"asset": asset, "needed": plain(amount), "free": plain(max(free, ZERO))},
                 )
+        for asset, amount in spends.items():
+            needed = EXACT.minus(_with_fee(amount, fee_rate))
+            refused = self._beyond_reserve(asset, needed, ZERO)
+            if refused is not None:
+                return refused
         return None
+
+    def home_funds(self, orders: Sequence[Order], cycle_id: str) -> Refused | None:
+        """Orders home spend what their cycle has in hand, or what is there beyond the reserve."""
+        needed: dict[str, Decimal] = {}
+        for leg, qty, limit in orders:
+            amount = qty if leg.side is Side.SELL else EXACT.multiply(qty, limit)
+            needed[leg.spend] = EXACT.add(needed.get(leg.spend, ZERO), amount)
+        for asset, amount in needed.items():
+            refused = self._beyond_reserve(asset, amount, self.ledger.held_by(cycle_id, asset))
+            if refused is not None:
+                return refused
+        return None
+
+    def _beyond_reserve(self, asset: str, needed: Decimal, in_hand: Decimal) -> Refused | None:
+        reserve = self.inventory.reserve(asset)
+        if not reserve:
+            return None
+        most = EXACT.add(self.inventory.spendable(asset), in_hand)
+        if needed <= most:
+            return None
+        said = {"asset": asset, "needed": plain(needed), "spendable": plain(most)}
+        return Refused(RefusalCode.RESERVE, said | {"reserve": plain(reserve)})
 
 
 def _with_fee(amount: Decimal, fee_rate: Decimal) -> Decimal:

@@ -38,6 +38,7 @@ from arbit.execution.fee_table import FeeTable
 from arbit.execution.ids import Ids
 from arbit.execution.recovery import recover
 from arbit.execution.setup import EngineSetup
+from arbit.inventory import Inventory
 from arbit.ledger import Ledger, opening
 from arbit.persistence.memory import MemoryJournal
 from arbit.ports import Known, nothing_known
@@ -334,6 +335,7 @@ class World:
                 clock=self.clock,
                 gateway_unready=self.venue.unready,
                 journal_fails=lambda: self.engine.keeper.ok(),  # noqa: PLW0108  it is made later
+                inventory=Inventory(self.settings.inventory, self.ledger, self.sights.prices.get),
             )
         )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from arbit.config import Settings
+from arbit.config import InventorySettings, Settings
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.plan import Plan
 from arbit.domain.records import CycleRecord, PlannedRecord
@@ -25,6 +25,12 @@ def limits(scan: dict[str, Any] | None = None, **risk: Any) -> Settings:
     settings = usual_settings(**risk)
     changed = settings.scan.model_copy(update=scan or {})
     return settings.model_copy(update={"scan": changed})
+
+
+def wanting(risk: dict[str, Any] | None = None, **inventory: Any) -> Settings:
+    """The usual limits, and bounds of what is owned."""
+    settings = usual_settings(**(risk or {}))
+    return settings.model_copy(update={"inventory": InventorySettings(**inventory)})
 
 
 def review(world: World, plan: Plan | None = None, cycle_id: str = "c1") -> Approved | Refused:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from arbit.config import RiskSettings, ScanSettings, Settings
+from arbit.config.inventory import Wanted
 from arbit.domain.book import Integrity
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.market import MarketStatus
@@ -22,6 +23,7 @@ from arbit.risk.breaker import Reason
 from arbit.risk.envelope import Approved
 from arbit.risk.kill import kill
 from tests.unit.execution.world import START, World, usual_settings
+from tests.unit.risk.gate_world import wanting
 
 D = Decimal
 Change = Callable[[World], None]
@@ -102,7 +104,9 @@ REFUSALS: dict[RefusalCode, tuple[Change, Settings | None]] = {
     RefusalCode.MAX_NOTIONAL: (lambda w: None, limits({"max_notional_per_cycle": D(10)})),
     RefusalCode.UNPRICED: (no_price, None),
     RefusalCode.ASSET_CAP: (lambda w: None, limits(asset_caps={"BTC": D("0.01")})),
+    RefusalCode.INVENTORY_CAP: (lambda w: None, wanting(caps={"ETH": Wanted(D(31))})),
     RefusalCode.FUNDS: (no_funds, None),
+    RefusalCode.RESERVE: (lambda w: None, wanting(reserve_percent={"USD": D(99)})),
     RefusalCode.DAILY_LOSS: (lost_money, None),
     RefusalCode.UNRESOLVED: (lambda w: w.gate.unresolved("x", frozenset({"BTC"})), None),
     RefusalCode.RATE_BUDGET: (lambda w: None, limits(order_rate_per_s=0.01)),
