@@ -84,6 +84,17 @@ def watchlist(
     return Watchlist(symbols, triangles, listed, fees, said)
 
 
+def watch_markets(
+    venue: VenueSettings,
+    markets: Mapping[str, Market],
+    symbols: Sequence[str],
+    account: Mapping[str, Decimal] | None = None,
+) -> Watchlist:
+    """These markets alone and no triangle: for a command that looks for routes of its own."""
+    fees = {s: fee for s in symbols if (fee := _fee(venue, markets[s], account))}
+    return Watchlist(symbols, [], [], fees)
+
+
 def _too_many(venue: VenueSettings, count: int) -> str:
     said = (
         f"{venue_key(venue.name, 'max_symbols')}: {count} markets would be watched, expected at "

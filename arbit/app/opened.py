@@ -1,0 +1,371 @@
+"""One venue opened for a command that converts: the books it needs, and the account if it may.
+
+Three degrees: *quoted* knows public books and published fees; *read* also what the account owns and
+pays, and sends nothing; *traded* is the whole of what a lane of `live` has, recovered first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import signal
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from arbit.app.build import Reached, RunParts, build_run, listed, reach
+from arbit.app.child import SandboxChild
+from arbit.app.feeds import rest_side
+from arbit.app.history import Snapshots, recording
+from arbit.app.private import Around, Real, real_side, refuse_untradable
+from arbit.app.store import account_of, held_account, nonces_of, open_journal
+from arbit.app.trader import Trader, TraderSetup
+from arbit.app.venue import VenueRun
+from arbit.app.watching import Telemetry
+from arbit.app.watchlist import watch_markets
+from arbit.clock import run_epoch
+from arbit.config import Settings, VenueSettings
+from arbit.domain.account import AccountUnfit
+from arbit.domain.book import BookView
+from arbit.domain.errors import UserError, VenueError, VenueRefused, first_of
+from arbit.domain.market import Market
+from arbit.domain.records import RunEnd
+from arbit.domain.route import MAX_LEGS
+from arbit.persistence.journal import SqliteJournal
+from arbit.persistence.locks import AccountHeld
+from arbit.ports import Clock, Journal
+from arbit.routing import routes_of
+from arbit.telemetry.hub import Hub
+
+MS = 1_000_000
+STEP_S = 0.05
+CONFIRM_S = 1.0
+BOOKS_S = 10.0  # how long books are waited for; a quiet one is asked about meanwhile
+RECOVERY_S = 60.0
+
+T = TypeVar("T")
+
+
+class Access(enum.StrEnum):
+    """How far an account is opened."""
+
+    QUOTED = "quoted"
+    READ = "read"
+    TRADED = "traded"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Which venue a command opens, and how far. `profile` and `seed` are the sandbox's."""
+
+    venue: str
+    access: Access
+    command: str
+    profile: str = "calm"
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known before books are: the venue's markets, and what the account owns.
+
+    `owned` is empty where no account was opened.
+    """
+
+    markets: Mapping[str, Market]
+    owned: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A venue at work. `trader` is None unless it is traded with."""
+
+    settings: Settings
+    venue: VenueSettings
+    clock: Clock
+    run: VenueRun
+    known: Known
+    trader: Trader | None
+    journal: Journal | None = None
+    notes: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # what could not be ended within the grace
+
+    def books(self) -> dict[str, BookView]:
+        """Every book that may be believed now, by symbol."""
+        now_ns = self.clock.monotonic_ns()
+        cache, max_age_ns = self.run.desk.cache, self.venue.max_book_age_ms * MS
+        found = {one: cache.fresh(one, now_ns, max_age_ns) for one in cache.symbols}
+        return {symbol: view for symbol, view in found.items() if view is not None}
+
+    @property
+    def fees(self) -> Mapping[str, Decimal]:
+        """Taker fees as fractions, as they are now."""
+        return self.run.desk.setup.watch.rates
+
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        """The markets whose books are watched, as the venue states them now."""
+        markets = self.run.desk.setup.markets
+        return {symbol: markets[symbol] for symbol in self.run.desk.cache.symbols}
+
+    def price(self, asset: str) -> Decimal | None:
+        """Reference units for one unit, from own believable books."""
+        return self.run.desk.budget.price(asset)
+
+    async def believed(self) -> None:
+        """Wait until every book is believed, or no longer: what is missing then is not routed."""
+        cache, waited = self.run.desk.cache, 0.0
+        while waited < BOOKS_S:
+            missing = [one for one in cache.symbols if one not in self.books()]
+            if not missing:
+                return
+            if waited and round(waited / STEP_S) % round(CONFIRM_S / STEP_S) == 0:
+                await self.run.feed.confirm(missing)
+            await self.clock.sleep(STEP_S)
+            waited += STEP_S
+
+    async def recovered(self) -> None:
+        """Wait until what was in flight is found out. UserError when that takes too long."""
+        if self.trader is None:
+            return
+        for _ in range(int(RECOVERY_S / STEP_S)):
+            if self.trader.started:
+                return
+            await self.clock.sleep(STEP_S)
+        raise UserError(f"{self.venue.name}: recovery was not over within {RECOVERY_S:g} s")
+
+
+Wanted = Callable[[Known], Iterable[str]]  # the markets whose books a command needs, best first
+
+
+class Opening:
+    """Opens a venue for one command and closes it again, whatever happens in between."""
+
+    def __init__(self, settings: Settings, ask: Ask, clock: Clock) -> None:
+        self._settings = settings
+        self._ask = ask
+        self._clock = clock
+        self._venue = settings.venue(ask.venue)
+
+    async def __call__(
+        self, wanted: Wanted, work: Callable[[Opened], Coroutine[Any, Any, T]]
+    ) -> T | None:
+        """Do the work with the venue open; None when a signal ended it.
+
+        UserError without a key or beside a daemon, AccountUnfit, VenueError.
+        """
+        if self._ask.access is not Access.QUOTED:
+            refuse_untradable(self._venue)
+        async with AsyncExitStack() as stack:
+            hub = Telemetry(self._settings, self._clock).hub
+            journal = self._journal(stack)
+            opened, side = await self._open(wanted, stack, journal, hub)
+            done = await self._at_work(opened, side, work, hub)
+            if isinstance(journal, SqliteJournal):
+                journal.ending = RunEnd.STOPPED if opened.left else RunEnd.CLEAN
+            return done
+
+    def _journal(self, stack: AsyncExitStack) -> Journal | None:
+        """Where the account is held, and its journal. UserError in one line beside a daemon."""
+        settings, venue, ask = self._settings, self._venue, self._ask
+        if ask.access is Access.QUOTED:
+            return None
+        account = account_of(venue, real=True)
+        try:
+            if ask.access is Access.READ:
+                kept = nonces_of(settings, venue, account, self._clock, ask.command)
+                return stack.enter_context(kept)
+            stack.enter_context(held_account(settings, venue, account, self._clock))
+            held = open_journal(settings.data_dir, account, self._clock, ask.command)
+            return stack.enter_context(held)
+        except AccountHeld as error:
+            raise UserError(f"{error}; stop it first, then {ask.command}") from None
+
+    async def _open(
+        self, wanted: Wanted, stack: AsyncExitStack, journal: Journal | None, hub: Hub
+    ) -> tuple[Opened, Real | None]:
+        settings, venue, clock = self._settings, self._venue, self._clock
+        reached = await reach(venue, stack, self._child)
+        rest = rest_side(venue, reached.at, clock)
+        stack.push_async_callback(rest.client.close)
+        markets = await listed(venue, rest)
+        side, owned = None, dict[str, Decimal]()
+        if journal is not None:
+            around = Around(clock, journal, hub.publish, rest)
+            side = await real_side(settings, venue, reached.at, around, stack)
+            owned = await _owned(side)
+        known = Known(markets, owned)
+        symbols = _within(venue, wanted(known))
+        fees = None
+        if side is not None:
+            fees = await side.admitted(symbols)
+            markets = side.keeping(markets)
+        run = build_run(
+            RunParts(
+                settings=settings,
+                venue=venue,
+                watch=watch_markets(venue, markets, symbols, fees),
+                markets=markets,
+                reached=Reached(reached.at, reached.companion),
+                rest=rest,
+                clock=clock,
+                publish=hub.publish,
+            )
+        )
+        trader = None
+        if side is not None and journal is not None and self._ask.access is Access.TRADED:
+            trader = self._trader(run, side, journal, hub)
+        notes = [] if side is None else list(dict.fromkeys(side.notes))
+        return Opened(settings, venue, clock, run, known, trader, journal, notes), side
+
+    def _trader(self, run: VenueRun, side: Real, journal: Journal, hub: Hub) -> Trader:
+        """As in a lane of `live`, but that nothing the lane sees is taken."""
+        settings = self._settings
+        trader = Trader(
+            TraderSetup(
+                settings=settings,
+                account=account_of(self._venue, real=True),
+                desk=run.desk,
+                integrity=run.feed.integrity,
+                journal=journal,
+                gateway=side.gateway,
+                reader=side.reader,
+                clock=self._clock,
+                publish=hub.publish,
+                epoch=run_epoch(),
+                data_dir=settings.data_dir,
+                venue_clock=side.venue_clock,
+            )
+        )
+        side.joined(trader, run)
+        return trader
+
+    async def _at_work(
+        self,
+        opened: Opened,
+        side: Real | None,
+        work: Callable[[Opened], Coroutine[Any, Any, T]],
+        hub: Hub,
+    ) -> T | None:
+        """Books, account and history beside the work; what breaks one of them breaks it off."""
+        async with AsyncExitStack() as stack:
+            beside = [_fed(opened)]
+            trader = opened.trader
+            if trader is not None and side is not None:
+                name = str(trader.setup.account)
+                kept = recording(self._settings, self._venue.name, name, hub, self._clock)
+                recorder = await stack.enter_async_context(kept)
+                recorder.on_failing = trader.history_failing
+                snapshots = Snapshots(recorder, trader, self._clock)
+                hub.listen(snapshots)
+                beside += [trader.run(), side.run(), snapshots.run()]
+            return await self._unless_stopped(opened, work(opened), beside)
+
+    async def _unless_stopped(
+        self,
+        opened: Opened,
+        work: Coroutine[Any, Any, T],
+        beside: Sequence[Coroutine[Any, Any, None]],
+    ) -> T | None:
+        """What the work comes to; None when a signal came first. What is open ends in either case.
+
+        A second signal ends the process: the next start recovers, as after any hard end.
+        """
+        stop = asyncio.Event()
+        with _signals(stop):
+            try:
+                async with asyncio.TaskGroup() as group:
+                    others = [group.create_task(one) for one in beside]
+                    doing = group.create_task(work)
+                    others.append(group.create_task(_set(stop)))
+                    await asyncio.wait({doing, others[-1]}, return_when=asyncio.FIRST_COMPLETED)
+                    if opened.trader is not None and (not doing.done() or not doing.exception()):
+                        left = await opened.trader.drain(self._settings.risk.grace_s)
+                        opened.left.extend(filter(None, [left]))
+                    for task in (*others, doing):
+                        task.cancel()
+            except BaseExceptionGroup as several:
+                raise first_of(several) from None
+        return None if doing.cancelled() else doing.result()
+
+    def _child(self) -> SandboxChild:
+        ask, venue = self._ask, self._venue
+        if ask.access is Access.QUOTED:
+            return SandboxChild(ask.profile, ask.seed, taker_fee_bps=venue.taker_fee_bps)
+        return SandboxChild(
+            ask.profile,
+            ask.seed,
+            state=self._settings.data_dir / venue.name,
+            taker_fee_bps=venue.taker_fee_bps,
+            tier=venue.rate_tier.value,
+        )
+
+
+async def _fed(opened: Opened) -> None:
+    """Books, until cancelled. VenueError when they end."""
+    await opened.run.run()
+    raise VenueError(f"{opened.venue.name}: {opened.run.failure or 'the feed ended'}")
+
+
+async def _set(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+@contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """The first one asks to stop in order; the next one is as if nobody heeded it."""
+    loop, heeded = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+
+    def unheed() -> None:
+        for number in heeded:
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+
+    def asked() -> None:
+        stop.set()
+        unheed()
+
+    for number in heeded:
+        with suppress(NotImplementedError):  # Windows has no such handlers
+            loop.add_signal_handler(number, asked)
+    try:
+        yield
+    finally:
+        unheed()
+
+
+async def _owned(side: Real) -> dict[str, Decimal]:
+    """What the account owns and is not held. AccountUnfit for a key that the venue refuses."""
+    try:
+        balances = await side.reader.balances()
+    except VenueRefused as error:
+        raise AccountUnfit(f"the venue refuses this API key: {error.text}") from None
+    return {asset: one.total - one.held for asset, one in balances.items() if one.total > 0}
+
+
+def _within(venue: VenueSettings, symbols: Iterable[str]) -> list[str]:
+    """As many of these as may be watched, the first ones; whole, for they come in their order."""
+    return list(dict.fromkeys(symbols))[: venue.max_symbols]
+
+
+def symbols_between(
+    markets: Mapping[str, Market], pairs: Iterable[tuple[str, str]], reference: str, most: int
+) -> list[str]:
+    """The markets of every way between these assets, and those that price them.
+
+    Shorter ways first, and none by halves: one whose markets do not all fit is left out.
+    """
+    found: dict[str, None] = {}
+    wanted = list(dict.fromkeys(pairs))
+    for asset in dict.fromkeys(asset for pair in wanted for asset in pair):
+        for way in routes_of(markets, asset, reference, legs=1):
+            found[way[0].symbol] = None
+    for legs in range(1, MAX_LEGS + 1):
+        for start, end in wanted:
+            for way in routes_of(markets, start, end, legs):
+                if len(way) == legs:
+                    more = {**found, **dict.fromkeys(leg.symbol for leg in way)}
+                    found = more if len(more) <= most else found
+    return list(found)
