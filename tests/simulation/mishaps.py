@@ -90,6 +90,10 @@ class Mishaps:
             if self._do[name]():
                 swarm.note(name, phase)
 
+    def happen(self, name: str) -> None:
+        """This fault, now."""
+        self._happen(name)
+
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         self._world.venue.at(self._world.loop.now_ns + int(seconds * SECOND_NS), action)
 

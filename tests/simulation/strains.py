@@ -109,10 +109,12 @@ class Operator(Orders):
         super().__init__(data_dir, venue)
         self.resumed_ns = 0
         self.now_ns: Callable[[], int] = int
+        self.on_resume: Callable[[], None] = lambda: None
 
     def resume(self, how: Resume = Resume.GO_ON) -> None:
         """As the command does it."""
         self.resumed_ns = self.now_ns()
+        self.on_resume()
         super().resume(how)
 
     @property
