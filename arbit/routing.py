@@ -143,6 +143,32 @@ def cost_bps(spend: Decimal, receive: Decimal, rate: Decimal) -> Decimal | None:
     return EXACT.divide(EXACT.multiply(EXACT.subtract(worth, receive), BPS), worth)
 
 
+def cost_at_limits(found: Conversion, books: Mapping[str, BookView]) -> Decimal | None:
+    """What it loses with every leg at its limit, in units of what it spends; None if unpriced.
+
+    Against the middles of its own books, as the gate reckons it.
+    """
+    rate = ONE
+    for leg in found.legs:
+        step = middle_of(books.get(leg.leg.symbol), leg.leg)
+        if step is None:
+            return None
+        rate = EXACT.multiply(rate, step)
+    return EXACT.subtract(found.spend, EXACT.divide(found.receive_at_limits, rate))
+
+
+def middle_of(view: BookView | None, leg: Leg) -> Decimal | None:
+    """Units received for one that is spent, at the middle of the leg's book, before fees."""
+    if view is None or not view.bids or not view.asks:
+        return None
+    twice = EXACT.add(view.bids[0].price, view.asks[0].price)
+    if twice <= 0:
+        return None
+    if leg.side is Side.SELL:
+        return EXACT.divide(twice, TWO)
+    return EXACT.divide(TWO, twice)
+
+
 class _Facts:
     """What is known of each leg, looked at once."""
 
@@ -178,16 +204,8 @@ class _Facts:
         return None
 
     def middle(self, leg: Leg) -> Decimal | None:
-        """Units received for one that is spent, at the middle of the leg's book, before fees."""
-        view = self._around.books.get(leg.symbol)
-        if view is None or not view.bids or not view.asks:
-            return None
-        twice = EXACT.add(view.bids[0].price, view.asks[0].price)
-        if twice <= 0:
-            return None
-        if leg.side is Side.SELL:
-            return EXACT.divide(twice, TWO)
-        return EXACT.divide(TWO, twice)
+        """What one unit that the leg spends is worth of what it receives."""
+        return middle_of(self._around.books.get(leg.symbol), leg)
 
     def most(self, way: Route, amount: Decimal) -> Decimal | Unfit:
         """What `amount` could bring at the very most: all of it at the tops, fees taken."""

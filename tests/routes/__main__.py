@@ -1,6 +1,7 @@
 """`python -m tests.routes --markets 1000`: routing equals a search of everything, or exit code 1.
 
-`--seed S` begins there; `--json` prints the figures as one line.
+And each rebalance in such markets ends nearer its target within its budget. `--seed S` begins
+there; `--json` prints the figures as one line.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.routes.held import differences
+from tests.routes.rebalances import flaws
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,11 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began, counts, wrong = time.perf_counter(), Counter[str](), list[str]()
     for seed in range(told.seed, told.seed + told.markets):
         wrong += differences(seed, counts)
+        wrong += flaws(seed, counts)
     figures = {
         "markets": told.markets,
         "seconds": round(time.perf_counter() - began, 1),
         **dict(sorted(counts.items())),
-        "differences": len(wrong),
+        "findings": len(wrong),
     }
     if told.json:
         print(json.dumps(figures))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -27,6 +28,7 @@ class World:
     end: str
     around: Around
     limits: SizeLimits
+    worths: Mapping[str, Decimal]
 
 
 def world(seed: int) -> World:
@@ -49,7 +51,7 @@ def world(seed: int) -> World:
         min_cost={draw.choice(ASSETS): D(draw.randrange(3))} if draw.random() < 0.3 else {},
         max_slippage_bps=draw.choice((None, None, D(300), D(1500))),
     )
-    return World(start, end, Around(books, markets, fees), limits)
+    return World(start, end, Around(books, markets, fees), limits, worths)
 
 
 def _market(draw: random.Random, base: str, quote: str) -> Market:
