@@ -81,7 +81,7 @@ class Homing:
         Of that never the reserve.
         """
         in_hand = work.cycle.has(order.leg.spend)
-        free = self._setup.gate.spendable(order.leg.spend)
+        free = self._setup.gate.payable(work.cycle.cycle_id, order.leg.spend)
         funds = in_hand if order.leg.spend != work.cycle.start else free
         return steps.SendLeg(
             index=0,

@@ -224,9 +224,9 @@ class Gate:
         home = self._home_of(cycle_id)
         return isinstance(self._room.way_home([(leg, qty, limit)], cycle_id, home, now_ns), dict)
 
-    def spendable(self, asset: str) -> Decimal:
-        """What of an asset may be spent now, beyond what is held and what is never spent."""
-        return self._room.inventory.spendable(asset)
+    def payable(self, cycle_id: str, asset: str) -> Decimal:
+        """What a cycle may spend of an asset on its way home, which is never the reserve."""
+        return self._room.payable(cycle_id, asset)
 
     def adopt(self, record: CycleRecord) -> None:
         """A cycle found at a restart: it is open, and may move as far as its plan says."""

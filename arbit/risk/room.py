@@ -219,7 +219,7 @@ class Room:
                 )
         for asset, amount in spends.items():
             needed = EXACT.minus(_with_fee(amount, fee_rate))
-            refused = self._beyond_reserve(asset, needed, ZERO)
+            refused = self._beyond_reserve(asset, needed, self.inventory.spendable(asset))
             if refused is not None:
                 return refused
         return None
@@ -231,17 +231,27 @@ class Room:
             amount = qty if leg.side is Side.SELL else EXACT.multiply(qty, limit)
             needed[leg.spend] = EXACT.add(needed.get(leg.spend, ZERO), amount)
         for asset, amount in needed.items():
-            refused = self._beyond_reserve(asset, amount, self.ledger.held_by(cycle_id, asset))
+            refused = self._beyond_reserve(asset, amount, self.payable(cycle_id, asset))
             if refused is not None:
                 return refused
         return None
 
-    def _beyond_reserve(self, asset: str, needed: Decimal, in_hand: Decimal) -> Refused | None:
-        reserve = self.inventory.reserve(asset)
+    def payable(self, cycle_id: str, asset: str) -> Decimal:
+        """What a cycle may spend of an asset on its way home: what is free, but for the reserve.
+
+        What it has in hand of it is its own, whatever is left of the reserve.
+        """
+        free, reserve = self.ledger.free(asset), self.inventory.reserve(asset)
         if not reserve:
-            return None
-        most = EXACT.add(self.inventory.spendable(asset), in_hand)
-        if needed <= most:
+            return free
+        held = self.ledger.held_by(cycle_id, asset)
+        in_hand = max(self.ledger.moved(cycle_id).get(asset, ZERO), held)
+        others = EXACT.subtract(EXACT.add(free, held), EXACT.add(in_hand, reserve))
+        return EXACT.add(max(others, ZERO), in_hand)
+
+    def _beyond_reserve(self, asset: str, needed: Decimal, most: Decimal) -> Refused | None:
+        reserve = self.inventory.reserve(asset)
+        if not reserve or needed <= most:
             return None
         said = {"asset": asset, "needed": plain(needed), "spendable": plain(most)}
         return Refused(RefusalCode.RESERVE, said | {"reserve": plain(reserve)})

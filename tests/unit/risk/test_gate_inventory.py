@@ -189,9 +189,13 @@ def test_without_a_reserve_a_way_home_is_not_asked_what_is_there() -> None:
 def test_what_may_be_spent_is_what_is_free_beyond_the_reserve_and_never_less_than_nothing() -> None:
     world = World(settings=wanting(reserve_amount={"USD": D(9_000), "BTC": D(5)}))
     world.ledger.hold("c1", "USD", D(300))
-    assert world.gate.spendable("USD") == D(700)
-    assert world.gate.spendable("BTC") == D(0)
-    assert world.gate.spendable("ETH") == D(30)
+    inventory = world.gate._room.inventory
+    assert inventory.spendable("USD") == D(700)
+    assert inventory.spendable("BTC") == D(0)
+    assert inventory.spendable("ETH") == D(30)
+    payable = world.gate.payable
+    assert (payable("c9", "USD"), payable("c9", "BTC")) == (D(700), D(0))
+    assert payable("c1", "USD") == D(1_000), "and what it holds itself"
 
 
 # --- the claim behind a cap -----------------------------------------------------------------------
