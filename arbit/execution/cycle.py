@@ -108,6 +108,14 @@ class Cycle:
         """The order of this id, if it is one of this cycle's."""
         return next((one for one in self.orders if one.client_id == client_id), None)
 
+    def order_of(self, trade: Trade) -> WorkingOrder | None:
+        """The order that made this trade: by our id, or the venue's where it tells only its own."""
+        for one in self.orders:
+            ours, theirs = one.client_id, one.record.order_id
+            if trade.client_id == ours or (not trade.client_id and trade.order_id == theirs):
+                return one
+        return None
+
     def leg_order(self, index: int) -> WorkingOrder | None:
         """The order of leg 1 to 3, if it was sent."""
         for one in self.orders:

@@ -13,25 +13,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from arbit.domain.cycle import CycleState
+from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.errors import BrokenRule
-from arbit.domain.events import CycleEnded, OrderEnded, OrderRefused
+from arbit.domain.events import OrderEnded, OrderRefused
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade
 from arbit.domain.plan import Plan
-from arbit.domain.records import CycleRecord, PlannedRecord, Purpose
+from arbit.domain.records import CycleRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.route import Conversion, ConversionKind
 from arbit.domain.states import IllegalTransition
 from arbit.execution import steps
 from arbit.execution.asking import Asking
+from arbit.execution.converting import begun, told_of
 from arbit.execution.cycle import Cycle, WorkingOrder, cycles_of
 from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
 from arbit.execution.sending import Sender
 from arbit.execution.settling import Settling, SettlingSetup
 from arbit.execution.setup import MS, EngineSetup, Tasks
-from arbit.execution.works import Work
+from arbit.execution.works import Told, Work
 from arbit.risk.breaker import Reason
+from arbit.risk.envelope import Approved
 
 WATCH_S = 0.02  # how often the kill switch and the unwritten are looked at
 TELL_NS = 10_000 * MS  # how often one refusal code is told of
@@ -67,12 +70,13 @@ class Engine:
         self.works: dict[str, Work] = {}
         self.past: OrderedDict[str, Cycle] = OrderedDict()
         self.ends: dict[str, int] = {}
+        self.conversions: dict[str, int] = {}  # how those have ended, apart from cycles
         self.order_ends: dict[str, int] = {}
         self.refusals: dict[str, int] = {}
         self._told_ns: dict[str, int] = {}
         self.profit: dict[str, Decimal] = {}
         self.closed = False
-        self.on_end: Callable[[Cycle], None] = lambda _: None
+        self.on_end: Told = lambda _: None
         self.on_resync: Callable[[], None] = lambda: None  # the venue knows better what we own
 
     # --- from outside ----------------------------------------------------------------------------
@@ -119,18 +123,48 @@ class Engine:
 
     def take(self, plan: Plan, now_ns: int) -> Refused | None:
         """Review a plan and, if it is approved, send its first order(s) in this very call."""
-        if self.closed or not self._tasks.owned:
+        if self._draining:
             return self._refused(Refused(RefusalCode.DRAINING))
-        cycle_id = self.setup.ids.cycle()
-        approved = self.setup.gate.review(plan, cycle_id, now_ns)
+        setup, cycle_id = self.setup, self.setup.ids.cycle()
+        approved = setup.gate.review(plan, cycle_id, now_ns)
         if isinstance(approved, Refused):
             return self._refused(approved)
-        cycle = Cycle(self._record(cycle_id, plan))
-        work = Work(cycle, approved, approved.loss_budget)
-        self.works[cycle_id] = work
-        self._apply(work, steps.begin(cycle))
-        self._stirred.set()
+        self._begin(begun(cycle_id, plan.legs, setup.policy, setup.clock.wall_ns()), approved)
         return None
+
+    def convert(
+        self,
+        conversion: Conversion,
+        kind: ConversionKind,
+        loss_budget: Decimal,
+        now_ns: int,
+        told: Told | None = None,
+    ) -> Refused | None:
+        """Review a conversion and, if it is approved, send its first order in this very call.
+
+        `loss_budget` is the most that it may cost in all against the middle prices, fees included,
+        in the asset that it spends: at its limits, or by other ways when a leg falls short. `told`
+        hears of its end; `converting.delivered` says what it came to, `app.carrying` waits for it.
+        """
+        if self._draining:
+            return self._refused(Refused(RefusalCode.DRAINING))
+        setup, cycle_id = self.setup, self.setup.ids.cycle()
+        approved = setup.gate.review_conversion(conversion, kind, cycle_id, loss_budget, now_ns)
+        if isinstance(approved, Refused):
+            return self._refused(approved)
+        legs, policy, wall_ns = conversion.legs, Policy.SEQUENTIAL, setup.clock.wall_ns()
+        self._begin(begun(cycle_id, legs, policy, wall_ns, kind, loss_budget), approved, told)
+        return None
+
+    @property
+    def _draining(self) -> bool:
+        return self.closed or not self._tasks.owned
+
+    def _begin(self, record: CycleRecord, approved: Approved, told: Told | None = None) -> None:
+        work = Work(Cycle(record), approved, approved.loss_budget, told=told)
+        self.works[record.cycle_id] = work
+        self._apply(work, steps.begin(work.cycle))
+        self._stirred.set()
 
     def adopt(self, cycle: Cycle, budget: Decimal) -> None:
         """A cycle found at a restart: learn what became of it, and end it or bring it home."""
@@ -159,7 +193,10 @@ class Engine:
         begins = order.record.leg_index == 1 and not cycle.parallel
         if begins and self.closed:
             return str(Refused(RefusalCode.DRAINING))
-        return self.setup.gate.stops(order.record.purpose, intent.leg.symbol, begins=begins)
+        work, purpose = self.works.get(cycle.cycle_id), order.record.purpose
+        if work is not None and work.envelope is not None:
+            purpose = work.envelope.purpose
+        return self.setup.gate.stops(purpose, intent.leg.symbol, begins=begins)
 
     def knows(self, client_id: str) -> bool:
         """Whether an order of this id was sent from here, in this run or in an earlier one.
@@ -175,7 +212,7 @@ class Engine:
         always wins: it is booked, told, and what it left behind is held.
         """
         cycle = self._cycle_of_trade(trade)
-        order = _order_of(cycle, trade) if cycle is not None else None
+        order = cycle.order_of(trade) if cycle is not None else None
         if cycle is None or order is None:
             return False
         trade = replace(trade, client_id=order.client_id)
@@ -328,22 +365,17 @@ class Engine:
             self.setup.breaker.trip(Reason.HELD, f"{cycle.cycle_id}: {record.detail}")
         self.works.pop(cycle.cycle_id, None)
         self._remember(cycle)
-        self.ends[state.value] = self.ends.get(state.value, 0) + 1
-        start = cycle.start
-        self.profit[start] = EXACT.add(self.profit.get(start, ZERO), record.profit)
+        ends = self.ends if record.kind is None else self.conversions
+        ends[state.value] = ends.get(state.value, 0) + 1
+        if record.kind is None:
+            start = cycle.start
+            self.profit[start] = EXACT.add(self.profit.get(start, ZERO), record.profit)
         wrong = state in {CycleState.UNWOUND, CycleState.HELD}
         self.setup.gate.finished(record, went_wrong=wrong, now_ns=self.setup.now_ns)
-        self.setup.publish(
-            CycleEnded(
-                venue=self.setup.venue,
-                path=record.path,
-                end=state.value,
-                profit=plain(record.profit),
-                asset=start,
-                detail=record.detail,
-            )
-        )
+        self.setup.publish(told_of(self.setup.venue, cycle))
         self.on_end(cycle)
+        if work.told is not None:
+            work.told(cycle)
 
     def _remember(self, cycle: Cycle) -> None:
         """A cycle that is over, for the fills that may come late."""
@@ -357,18 +389,6 @@ class Engine:
 
     # --- small things ----------------------------------------------------------------------------
 
-    def _record(self, cycle_id: str, plan: Plan) -> CycleRecord:
-        one, two, three = (
-            PlannedRecord(leg.leg, leg.qty, leg.limit_price, leg.fee_rate) for leg in plan.legs
-        )
-        return CycleRecord(
-            cycle_id=cycle_id,
-            policy=self.setup.policy,
-            state=CycleState.READY,
-            plan=(one, two, three),
-            started_ns=self.setup.clock.wall_ns(),
-        )
-
     def _refused(self, refused: Refused) -> Refused:
         """Count it; tell of each code now and then, for the same one may come with every book."""
         code, now_ns = refused.code.value, self.setup.now_ns
@@ -377,12 +397,3 @@ class Engine:
             self._told_ns[code] = now_ns
             self.setup.publish(OrderRefused(self.setup.venue, code, str(refused)))
         return refused
-
-
-def _order_of(cycle: Cycle, trade: Trade) -> WorkingOrder | None:
-    """The order that made this trade: by our id, or by the venue's where it tells only its own."""
-    for order in cycle.orders:
-        ids = (order.client_id, order.record.order_id)
-        if trade.client_id == ids[0] or (not trade.client_id and trade.order_id == ids[1]):
-            return order
-    return None

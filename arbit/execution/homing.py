@@ -9,7 +9,7 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.money import plain
 from arbit.domain.records import Purpose
 from arbit.domain.refusal import RefusalCode, Refused
-from arbit.execution import steps, unwind
+from arbit.execution import onward, steps, unwind
 from arbit.execution.cycle import Cycle
 from arbit.execution.sending import Sender
 from arbit.execution.setup import MS, EngineSetup, Tasks
@@ -51,7 +51,8 @@ class Homing:
             setup.fees.rates,
             lambda leg, qty, limit: setup.gate.has_room(leg, qty, limit, cycle_id, now_ns),
         )
-        prospect = unwind.look(work.cycle, work.budget, around)
+        look = unwind.look if work.cycle.record.kind is None else onward.look
+        prospect = look(work.cycle, work.budget, around)
         if prospect.home:
             return steps.unwound(work.cycle, home=True, detail=_with_dust(work.cycle))
         if prospect.chosen is None and prospect.blind and self._may_wait(work, now_ns):

@@ -57,7 +57,9 @@ async def recover(
     if untold and found:
         await _asked(setup, lambda: _told_of_others(setup, auditor, reader, _last_ns(memory)))
     for cycle in found:
-        budget = EXACT.multiply(cycle.stake, setup.settings.unwind_budget_bps / BPS)
+        budget = cycle.record.loss_budget
+        if budget is None:
+            budget = EXACT.multiply(cycle.stake, setup.settings.unwind_budget_bps / BPS)
         engine.adopt(cycle, budget)
     waits = setup.settings.max_resolve_s / STEP_S
     while engine.open_cycles and waits > 0:

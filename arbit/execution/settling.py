@@ -12,13 +12,13 @@ from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.order import Trade
 from arbit.domain.realised import MOST, realised
-from arbit.domain.records import Incident, OrderRecord
+from arbit.domain.records import Incident, OrderRecord, Posting
 from arbit.domain.triangle import Side
 from arbit.execution.cycle import Cycle, WorkingOrder
 from arbit.execution.fee_table import FeeTable
 from arbit.execution.late_fees import waits
 from arbit.execution.works import Pad, Work
-from arbit.ledger import Ledger, result, trade_postings
+from arbit.ledger import Ledger, conversion, own_part, result, trade_postings
 from arbit.ports import Listener
 
 
@@ -105,13 +105,19 @@ class Settling:
             self._setup.ledger.hold(cycle.cycle_id, asset, max(out, in_hand, ZERO))
 
     def close(self, work: Work) -> Cycle:
-        """The cycle is over: its result into the capital, its claims and holds let go."""
+        """The cycle is over: its result into the capital, its claims and holds let go.
+
+        A conversion has none: it moves the capital itself from one asset to another.
+        """
         cycle, at_ns = work.cycle, self._setup.wall_ns()
         moved = cycle.moved()
-        profit = moved.get(cycle.start, ZERO)
+        converts = cycle.record.kind is not None
+        profit = ZERO if converts else moved.get(cycle.start, ZERO)
         profit_ref = self._in_reference(moved)
         record = replace(cycle.record, ended_ns=at_ns, profit=profit, profit_ref=profit_ref)
         postings = result(cycle.cycle_id, cycle.start, profit, at_ns)
+        if converts:
+            postings = self._converted(cycle, moved, at_ns)
         self._setup.ledger.apply(postings)
         self._setup.ledger.release(cycle.cycle_id)
         work.pad.postings += postings
@@ -120,6 +126,18 @@ class Settling:
             left = cycle.left_behind() or "nothing"
             self.incident(work.pad, "held", f"{record.path}: {left} left behind")
         return replace(cycle, record=record)
+
+    def _converted(
+        self, cycle: Cycle, moved: Mapping[str, Decimal], at_ns: int
+    ) -> tuple[Posting, ...]:
+        """What of a conversion's two ends is the owner's own move; the rest is trading's."""
+        postings: tuple[Posting, ...] = ()
+        for asset in cycle.goals:
+            amount = moved.get(asset, ZERO)
+            after = self._setup.ledger.settled_deviation(asset, beside=cycle.cycle_id)
+            own = own_part(amount, EXACT.subtract(after, amount))
+            postings += conversion(cycle.cycle_id, asset, own, at_ns)
+        return postings
 
     def _in_reference(self, moved: Mapping[str, Decimal]) -> Decimal | None:
         """All that the cycle moved, at what our own books say now.

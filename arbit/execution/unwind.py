@@ -84,7 +84,7 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     moved = cycle.moved()
     start = cycle.start
     owed = {
-        asset: _in_hand(cycle, asset, around.markets) if amount > 0 else amount
+        asset: in_hand(cycle, asset, around.markets) if amount > 0 else amount
         for asset, amount in moved.items()
         if asset != start
     }
@@ -112,7 +112,7 @@ def look(cycle: Cycle, budget: Decimal, around: Surroundings) -> Prospect:
     return Prospect(prices | {"chosen": best.name}, best, home=False, blind=False, loss=loss)
 
 
-def _in_hand(cycle: Cycle, asset: str, markets: Mapping[str, Market]) -> Decimal:
+def in_hand(cycle: Cycle, asset: str, markets: Mapping[str, Market]) -> Decimal:
     """What can surely be sent home of an asset that the cycle has, however the venue rounds.
 
     Any market of the asset tells its digits: half-way through a detour none of the plan has it.
@@ -301,7 +301,7 @@ class _Paths:
         market, fee, levels = facts
         limit = reach(amount, levels, in_base=leg.side is Side.SELL)
         qty = affordable(leg, amount, limit, market)
-        return None if qty is None else _home_order(leg, qty, limit, fee, levels)
+        return None if qty is None else home_order(leg, qty, limit, fee, levels)
 
     def _receive(self, leg: Leg, wanted: Decimal) -> HomeOrder | None:
         """Buy back `wanted` of `leg.receive`, net of the fee.
@@ -317,7 +317,7 @@ class _Paths:
         if lot is None:
             return None
         qty = ceil_to(gross if leg.side is Side.BUY else EXACT.divide(gross, limit), lot)
-        return _home_order(leg, qty, limit, fee, (*levels, Level(limit, qty)))
+        return home_order(leg, qty, limit, fee, (*levels, Level(limit, qty)))
 
     def _move(self, holdings: dict[str, Decimal], order: HomeOrder) -> None:
         """As if it were done: what it takes from its book is no longer there for the next one."""
@@ -335,46 +335,51 @@ class _Paths:
         return self._around.room(first.leg, first.qty, first.limit_price)
 
     def bounded(self, way: Way, room: Decimal) -> Way:
-        """The same way, its first order's limit where the budget ends, at most a little beyond.
-
-        A book moves between the look and the order, so the limit is eased by some slack; but never
-        so far that filled there, to the last lot, it would cost more than `room` (start asset)
-        beyond what is expected. What does not fill is priced anew. The limit stays on tick.
-        """
-        first = way.orders[0]
-        leg, fee = first.leg, first.fee_rate
+        """The same way, eased within `room` (start asset): see `eased`."""
+        leg = way.orders[0].leg
         market = self._around.markets[leg.symbol]
-        tick = market.price_increment
         unit = self._unit(leg.receive if leg.side is Side.SELL else leg.spend)
-        if tick is None:
-            return way
-        more = ZERO if unit is None else EXACT.divide(room, unit)
-        if leg.side is Side.SELL:
-            least = EXACT.divide(EXACT.subtract(first.receive, more), ONE - fee)
-            eased = EXACT.multiply(first.limit_price, ONE - SLACK)
-            limit = ceil_to(max(eased, EXACT.divide(least, first.spend)), tick)
-            qty: Decimal | None = first.qty
-        else:
-            bought = EXACT.divide(first.receive, ONE - fee)  # as much as is shown
-            most = EXACT.divide(EXACT.add(first.spend, more), bought)
-            eased = EXACT.multiply(first.limit_price, ONE + SLACK)
-            limit = floor_to(min(eased, most), tick)
-            funds = EXACT.multiply(first.qty, first.limit_price)
-            owed = way.name in (COMPLETE, REVERSE) and leg.spend == self.start
-            fits = owed or limit <= first.limit_price
-            qty = first.qty if fits else affordable(leg, funds, limit, market)
-        cost_min = market.least_cost(sells=leg.side is Side.SELL) or ZERO
-        if limit <= 0 or qty is None or EXACT.multiply(qty, limit) < cost_min:
-            return way
-        order = HomeOrder(leg, qty, limit, fee, first.spend, first.receive)
-        return Way(way.name, (order, *way.orders[1:]), way.value)
+        owed = way.name in (COMPLETE, REVERSE) and leg.spend == self.start
+        return eased(way, market, ZERO if unit is None else EXACT.divide(room, unit), whole=owed)
 
     def _unit(self, asset: str) -> Decimal | None:
         """Units of the start asset for one of this, at the middle of the book; None unpriced."""
         return ONE if asset == self.start else self.worth({asset: ONE})
 
 
-def _home_order(
+def eased(way: Way, market: Market, more: Decimal, *, whole: bool) -> Way:
+    """The same way, its first order's limit where the budget ends, at most a little beyond.
+
+    A book moves between the look and the order, so the limit is eased by some slack; but never so
+    far that filled there, to the last lot, it would cost more than `more` (units of the market's
+    quote) beyond what is expected. What does not fill is priced anew. The limit stays on tick.
+    `whole` keeps the quantity, whatever it costs.
+    """
+    first = way.orders[0]
+    leg, fee, tick = first.leg, first.fee_rate, market.price_increment
+    if tick is None:
+        return way
+    if leg.side is Side.SELL:
+        least = EXACT.divide(EXACT.subtract(first.receive, more), ONE - fee)
+        further = EXACT.multiply(first.limit_price, ONE - SLACK)
+        limit = ceil_to(max(further, EXACT.divide(least, first.spend)), tick)
+        qty: Decimal | None = first.qty
+    else:
+        bought = EXACT.divide(first.receive, ONE - fee)  # as much as is shown
+        most = EXACT.divide(EXACT.add(first.spend, more), bought)
+        further = EXACT.multiply(first.limit_price, ONE + SLACK)
+        limit = floor_to(min(further, most), tick)
+        funds = EXACT.multiply(first.qty, first.limit_price)
+        fits = whole or limit <= first.limit_price
+        qty = first.qty if fits else affordable(leg, funds, limit, market)
+    cost_min = market.least_cost(sells=leg.side is Side.SELL) or ZERO
+    if limit <= 0 or qty is None or EXACT.multiply(qty, limit) < cost_min:
+        return way
+    order = HomeOrder(leg, qty, limit, fee, first.spend, first.receive)
+    return Way(way.name, (order, *way.orders[1:]), way.value)
+
+
+def home_order(
     leg: Leg, qty: Decimal, limit: Decimal, fee: Decimal, levels: tuple[Level, ...]
 ) -> HomeOrder:
     """The order, with what walking the levels would move; the fee is in the received asset."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -20,6 +20,8 @@ from arbit.domain.records import (
 )
 from arbit.execution.cycle import Cycle
 from arbit.risk.envelope import Approved
+
+Told = Callable[[Cycle], None]  # hears of a cycle's end
 
 
 @dataclass(slots=True)
@@ -103,3 +105,4 @@ class Work:
     cancelled: set[str] = field(default_factory=set)
     replanning: bool = False
     paused_after: str = ""  # the order home in vain that was waited after last
+    told: Told | None = None  # who hears of its end, and once
