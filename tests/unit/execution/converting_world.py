@@ -8,11 +8,13 @@ from decimal import Decimal
 
 from arbit.app.carrying import carried_out
 from arbit.domain.plan import SizeLimits
+from arbit.domain.records import Book
 from arbit.domain.refusal import Refused
 from arbit.domain.route import Conversion, ConversionKind
 from arbit.execution.converting import Delivered
+from arbit.ledger import CONVERSION
 from arbit.routing import Around, route
-from tests.unit.execution.happenings import SOL_FEES, SOL_MARKETS, open_sol
+from tests.unit.execution.happenings import SOL_FEES, open_sol
 from tests.unit.execution.world import FEES, Script, World
 
 D = Decimal
@@ -81,4 +83,10 @@ def came_to(answer: Refused | Delivered) -> Delivered:
     return answer
 
 
-__all__ = ["RICH", "SOL_MARKETS", "Fine", "Wide", "came_to", "code_of", "convert", "found"]
+def capital_moves(world: World) -> dict[str, Decimal]:
+    """By asset, what conversions moved into the owner's capital (positive came in)."""
+    return {
+        one.asset: -one.amount
+        for one in world.journal.postings
+        if one.kind == CONVERSION and one.book is Book.CAPITAL
+    }

@@ -8,22 +8,21 @@ import pytest
 
 from arbit.domain.cycle import CycleState
 from arbit.domain.events import ConversionEnded, CycleEnded
-from arbit.domain.records import Book
 from arbit.domain.route import ConversionKind
-from arbit.ledger import CONVERSION, RESULT
+from arbit.ledger import RESULT
 from arbit.risk.breaker import BreakerState
 from tests.unit.execution import happenings
 from tests.unit.execution.converting_world import (
-    SOL_MARKETS,
     Fine,
     Wide,
     came_to,
+    capital_moves,
     convert,
     found,
 )
-from tests.unit.execution.happenings import balanced, incidents, only_cycle
+from tests.unit.execution.happenings import SOL_MARKETS, balanced, incidents, only_cycle
 from tests.unit.execution.sights import ONLINE
-from tests.unit.execution.world import START, Script, World
+from tests.unit.execution.world import START, Script
 from tests.unit.sizing_world import view
 
 D = Decimal
@@ -38,15 +37,6 @@ def _sol(monkeypatch: pytest.MonkeyPatch) -> None:
     """The venue of these tests fills SOL's markets, too."""
     for name, one in SOL_MARKETS.items():
         monkeypatch.setitem(ONLINE, name, one)
-
-
-def capital_moves(world: World) -> dict[str, Decimal]:
-    """By asset, what conversions moved into the owner's capital (positive came in)."""
-    return {
-        one.asset: -one.amount
-        for one in world.journal.postings
-        if one.kind == CONVERSION and one.book is Book.CAPITAL
-    }
 
 
 @ROUTES
