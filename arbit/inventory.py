@@ -44,11 +44,15 @@ class Inventory:
         self._price = price
 
     @property
+    def named(self) -> frozenset[str]:
+        """The assets that a setting names."""
+        said = self.settings
+        return frozenset((*said.targets, *said.caps, *said.reserve_amount, *said.reserve_percent))
+
+    @property
     def assets(self) -> tuple[str, ...]:
         """Every asset that is owned, or that a setting names, in alphabetical order."""
-        said = self.settings
-        named = {*said.targets, *said.caps, *said.reserve_amount, *said.reserve_percent}
-        return tuple(sorted({*self._ledger.assets, *named}))
+        return tuple(sorted({*self._ledger.assets, *self.named}))
 
     def reserve(self, asset: str) -> Decimal:
         """How much of the asset is never spent, in its units."""

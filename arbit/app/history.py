@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 from arbit.app.trader import Trader
 from arbit.app.watchlist import Watchlist
 from arbit.config import Settings
-from arbit.domain.events import CycleEnded, Event, IncidentSeen, OrderEnded
+from arbit.domain.account import Balance
+from arbit.domain.events import ConversionEnded, CycleEnded, Event, IncidentSeen, OrderEnded
 from arbit.domain.order import OrderState
 from arbit.execution.fee_watch import FEES_KIND
 from arbit.persistence.locks import lock_of
@@ -68,21 +70,25 @@ def watch(recorder: Recorder, watchlist: Watchlist) -> None:
 
 
 class Snapshots:
-    """Inventory snapshots: on their cadence, after each cycle, and after each partial fill.
+    """Inventory snapshots: on their cadence, and after whatever has changed what is owned.
 
-    And hurdles once more when fees are others.
+    After each cycle, conversion and partial fill and, at the next look at the account, after money
+    that came or went by itself. And hurdles once more when fees are others.
     """
 
     def __init__(self, recorder: Recorder, trader: Trader, clock: Clock) -> None:
         self._recorder = recorder
         self._trader = trader
         self._clock = clock
-        trader.auditor.on_balances = recorder.wallet
+        self._wallets: dict[str, Decimal] = {}  # as they were last written down
+        trader.auditor.on_balances = self._compared
 
     def __call__(self, event: Event) -> None:
         """A `Listener`: what has just changed the inventory."""
         if isinstance(event, CycleEnded):
             self.take("cycle")
+        elif isinstance(event, ConversionEnded):
+            self.take(event.kind)
         elif isinstance(event, OrderEnded) and event.state == OrderState.PARTIAL.value:
             self.take("partial")
         elif isinstance(event, IncidentSeen) and event.kind == FEES_KIND:
@@ -103,7 +109,16 @@ class Snapshots:
 
     def take(self, why: str) -> None:
         """What is owned now, by asset."""
-        self._recorder.inventory(why, self._rows())
+        rows = list(self._rows())
+        self._wallets = {row["asset"]: row["wallet"] for row in rows}
+        self._recorder.inventory(why, rows)
+
+    def _compared(self, balances: Mapping[str, Balance]) -> None:
+        """The venue was asked, between cycles: money may have come or gone since the last one."""
+        self._recorder.wallet(balances)
+        ledger = self._trader.ledger
+        if self._wallets and self._wallets != {one: ledger.wallet(one) for one in ledger.assets}:
+            self.take("flow")
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         ledger = self._trader.ledger

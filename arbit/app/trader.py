@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from arbit.app.holdings import Holdings
 from arbit.app.sights import DeskSights
 from arbit.app.venue import Desk
 from arbit.config import Settings
@@ -105,6 +106,8 @@ class Trader:
                 inventory=self.inventory,
             )
         )
+        desk = setup.desk.setup
+        self._holdings = Holdings(self.inventory, self.ledger, desk.watch.symbols, desk.markets)
         engine_setup = self._engine_setup()
         self.engine = Engine(engine_setup)
         self.engine.closed = True  # until everything in flight is found out
@@ -327,6 +330,7 @@ class Trader:
             incidents=self.engine.settling.incidents,
             breaker=self.breaker.state().value,
             killed=self.kill.on(),
+            holdings=self._holdings(),
         )
 
     @property

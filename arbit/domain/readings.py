@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from arbit.domain.events import FeedCounts
@@ -10,11 +10,27 @@ from arbit.domain.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True)
+class HoldingReading:
+    """One asset of an account now, in its units; None where nothing is wanted, or it is unpriced.
+
+    Floats: these are for a graph. `exposure` is how far trading may have moved it at worst.
+    """
+
+    asset: str
+    owned: float
+    exposure: float
+    reserve: float
+    target: float | None = None
+    cap: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TradingReading:
     """Running totals of one account's trading since its start.
 
     `orders` that are over by state, `refusals` of our own gate by code, `cycles` by end,
-    `incidents` by kind; `breaker` is its state in a word.
+    `incidents` by kind; `breaker` is its state in a word. `holdings` are of assets of the watched
+    markets, and of those that settings name.
     """
 
     orders: Mapping[str, int]
@@ -23,6 +39,7 @@ class TradingReading:
     incidents: Mapping[str, int]
     breaker: str
     killed: bool
+    holdings: Sequence[HoldingReading] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,13 @@ _TRADING = (
     ("cycles", "end", "Cycles that are over, by how they ended."),
     ("incidents", "kind", "What an operator should know of."),
 )
+_HOLDINGS = (
+    ("inventory", "owned", "What is owned of an asset, in its units."),
+    ("exposure", "exposure", "How far trading may have moved an asset at worst, in its units."),
+    ("inventory_reserve", "reserve", "What of an asset is never spent, in its units."),
+    ("inventory_target", "target", "What is wanted of an asset, in its units."),
+    ("inventory_cap", "cap", "The most of an asset that trading may make us own, in its units."),
+)
 _BREAKER_STATES = ("active", "reducing", "probing", "halted")
 
 
@@ -223,3 +230,11 @@ def _trading(readings: Iterable[VenueReading]) -> Iterator[Metric]:
         killed.add_metric([venue], float(trading.killed))
     yield breaker
     yield killed
+    for name, field, help_text in _HOLDINGS:
+        family = GaugeMetricFamily(f"arbit_{name}", help_text, labels=["venue", "asset"])
+        for venue, trading in traded:
+            for holding in trading.holdings:
+                value = getattr(holding, field)
+                if value is not None:
+                    family.add_metric([venue, holding.asset], value)
+        yield family

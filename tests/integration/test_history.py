@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,20 @@ def arbit(folder: Path, *options: str, **extra: str) -> subprocess.CompletedProc
     )
 
 
+def assert_sums_agree(snapshots: list[tuple[Any, ...]], ledger: list[tuple[Any, ...]]) -> None:
+    """Every snapshot is what the ledger's entries added up to at some time, the last one to all."""
+    sums: dict[str, list[Decimal]] = {}
+    for _, _, _, _, book, asset, amount, _ in ledger:
+        if book == "wallet":
+            so_far = sums.setdefault(asset, [Decimal(0)])
+            so_far.append(so_far[-1] + Decimal(amount))
+    assert sums
+    for _, _, why, asset, wallet, *_ in snapshots:
+        assert Decimal(wallet) in sums[asset], (why, asset)
+    last = {asset: Decimal(wallet) for _, _, _, asset, wallet, *_ in snapshots}
+    assert last == {asset: so_far[-1] for asset, so_far in sums.items()}
+
+
 def test_fitness_persist_keeps_episodes_and_what_was_watched(tmp_path: Path) -> None:
     run = arbit(tmp_path, "fitness", "--persist", "--profile", "volatile", "--secs", "6", "--json")
     assert run.returncode == 0, run.stderr
@@ -74,11 +89,15 @@ def test_live_keeps_inventory_after_each_cycle_and_what_the_venue_says(tmp_path:
         tmp_path,
         *("live", "--venue", "sandbox", "--profile", "volatile", "--fee-bps", "1"),
         *("--cycles", "3", "--json"),
+        ARBIT_INVENTORY__RESERVE_PERCENT="USD=90",
     )
     assert run.returncode == 0, run.stderr
     history = tmp_path / "var" / "history.db"
-    why = {row[2] for row in rows(history, "inventory_snapshots")}
-    assert {"start", "cycle"} <= why
+    snapshots = rows(history, "inventory_snapshots")
+    assert {"start", "cycle"} <= {row[2] for row in snapshots}
+    assert_sums_agree(snapshots, rows(tmp_path / "var" / "arbit.db", "ledger"))
+    usd = [Decimal(row[4]) for row in snapshots if row[3] == "USD"]
+    assert min(usd) >= usd[0] * Decimal("0.9"), "a reserve was spent"
     assert {row[2] for row in rows(history, "venue_status")} >= {"feed-0"}
 
 

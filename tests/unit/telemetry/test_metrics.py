@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -14,7 +15,7 @@ from arbit.clock import SystemClock
 from arbit.domain.errors import UserError
 from arbit.domain.events import FeedCounts
 from arbit.domain.histogram import Histogram
-from arbit.domain.readings import VenueReading
+from arbit.domain.readings import HoldingReading, TradingReading, VenueReading
 from arbit.telemetry.exposition import MAX_SYMBOLS, Family
 from arbit.telemetry.hub import Hub
 from arbit.telemetry.metrics import CONTENT_TYPE, MetricsPage
@@ -184,3 +185,31 @@ async def test_a_port_in_use_is_one_clear_line() -> None:
         with pytest.raises(UserError, match=rf"^metrics address 127.0.0.1:{port}: expected a free"):
             async with MetricsServer(page, "127.0.0.1", port):
                 pass
+
+
+async def test_each_asset_has_gauges_of_what_is_owned_wanted_and_kept_back() -> None:
+    held = (
+        HoldingReading("BTC", owned=0.5, exposure=0.1, reserve=0.05, target=0.4, cap=1.0),
+        HoldingReading("ETH", owned=3.0, exposure=0.0, reserve=0.0),
+    )
+    trading = TradingReading({}, {}, {}, {}, "active", killed=False, holdings=held)
+    samples = await page_of(replace(reading(), trading=trading))
+    said = {
+        name: {
+            dict(labels)["asset"]: value for (one, labels), value in samples.items() if one == name
+        }
+        for name in (
+            "arbit_inventory",
+            "arbit_exposure",
+            "arbit_inventory_reserve",
+            "arbit_inventory_target",
+            "arbit_inventory_cap",
+        )
+    }
+    assert said == {
+        "arbit_inventory": {"BTC": 0.5, "ETH": 3.0},
+        "arbit_exposure": {"BTC": 0.1, "ETH": 0.0},
+        "arbit_inventory_reserve": {"BTC": 0.05, "ETH": 0.0},
+        "arbit_inventory_target": {"BTC": 0.4},
+        "arbit_inventory_cap": {"BTC": 1.0},
+    }
