@@ -1,66 +1,59 @@
-"""Carries a conversion out: hands it to the engine, waits for its end, and says what it moved."""
+"""A conversion as commands tell of it: handed to the engine, waited for, and put into words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
+from arbit.app.carrying import carried_out
 from arbit.app.trader import Trader
 from arbit.domain.cycle import CycleState
-from arbit.domain.money import EXACT, ZERO, plain
+from arbit.domain.money import plain
+from arbit.domain.refusal import Refused
 from arbit.domain.route import Conversion, ConversionKind
-from arbit.execution.cycle import Cycle
-from arbit.ports import Clock
-
-STEP_S = 0.02
-NOT_YET = "conversions cannot be sent yet"
+from arbit.execution.converting import Delivered
 
 
 @dataclass(slots=True)
 class Done:
-    """What a conversion moved, in exact text. `left` is what stayed in between."""
+    """What a conversion came to, in exact text.
+
+    `whole` says that it ended as it was planned; `left` is what it left in between, in words;
+    `cost` is what it cost in the reference currency, empty while nobody can say.
+    """
 
     cycle_id: str
     end: str
+    whole: bool
     spent: str
     received: str
-    whole: bool
-    left: Mapping[str, str] = field(default_factory=dict)
-    detail: str = ""
+    cost: str
+    left: str
+    detail: str
+    orders: int
 
 
 async def carry_out(
-    trader: Trader, clock: Clock, conversion: Conversion, kind: ConversionKind, budget: Decimal
-) -> Done | str:
+    trader: Trader, conversion: Conversion, kind: ConversionKind, loss_budget: Decimal
+) -> Delivered | str:
     """Send it, and wait until it is over; in words why it was refused.
 
-    `budget` is what it may lose at worst, in units of what it spends.
+    `loss_budget` is what it may lose at worst, in units of what it spends.
     """
-    convert = getattr(trader.engine, "convert", None)
-    if convert is None:
-        return NOT_YET
-    before = set(trader.engine.works) | set(trader.engine.past)
-    refused = convert(conversion, kind, budget, clock.monotonic_ns())
-    if refused is not None:
-        return str(refused)
-    fresh = [one for one in (*trader.engine.works, *trader.engine.past) if one not in before]
-    while any(one in trader.engine.works for one in fresh):
-        await clock.sleep(STEP_S)
-    return done_of(trader.engine.past[fresh[0]], conversion)
+    found = await carried_out(trader.engine, conversion, kind, loss_budget)
+    return str(found) if isinstance(found, Refused) else found
 
 
-def done_of(cycle: Cycle, conversion: Conversion) -> Done:
-    """What it moved."""
-    moved = cycle.moved()
-    spent = EXACT.minus(moved.pop(conversion.start, ZERO))
-    received = moved.pop(conversion.end, ZERO)
+def done_of(found: Delivered) -> Done:
+    """What it came to, as it is told."""
     return Done(
-        cycle_id=cycle.cycle_id,
-        end=cycle.state.value,
-        spent=plain(spent.normalize()),
-        received=plain(received.normalize()),
-        whole=cycle.state is CycleState.DONE,
-        left={asset: plain(amount) for asset, amount in sorted(moved.items()) if amount},
-        detail=cycle.record.detail,
+        cycle_id=found.cycle_id,
+        end=found.end.value,
+        whole=found.end is CycleState.DONE,
+        spent=plain(found.spent.normalize()),
+        received=plain(found.received.normalize()),
+        cost="" if found.cost_ref is None else f"{found.cost_ref:.4f}",
+        left=found.left,
+        detail=found.detail,
+        orders=found.orders,
     )

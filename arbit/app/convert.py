@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from arbit.app.conversion import Done, carry_out
+from arbit.app.conversion import Done, carry_out, done_of
 from arbit.app.loop import run_on_best_loop
 from arbit.app.opened import Access, Ask, Known, Opened, Opening, symbols_between
 from arbit.clock import SystemClock
 from arbit.config import SANDBOXES, Settings
 from arbit.domain.errors import UserError
-from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain
+from arbit.domain.money import BPS, EXACT, ZERO, plain
 from arbit.domain.plan import PlannedLeg, SizeLimits, Unfit
 from arbit.domain.route import Conversion, ConversionKind
-from arbit.execution.cycle import SPARE
 from arbit.inventory import Inventory
 from arbit.ledger import Ledger, opening
 from arbit.ports import Clock
@@ -131,7 +130,9 @@ class Convert:
         for start, amount in self._amounts(opened, inventory).items():
             told.reports.append(await self._one(opened, start, amount))
         if self._wanted.sweep and not told.reports:
-            told.notes.append(f"nothing is worth less than {plain(self._wanted.below)}: no dust")
+            told.notes.append(
+                f"nothing is worth less than {plain(self._wanted.below.normalize())}: no dust"
+            )
         return told
 
     def _amounts(self, opened: Opened, inventory: Inventory) -> Mapping[str, Decimal]:
@@ -164,7 +165,7 @@ class Convert:
                 yield stand.asset, stand.spendable
 
     async def _one(self, opened: Opened, start: str, amount: Decimal) -> ConvertReport:
-        wanted, clock = self._wanted, opened.clock
+        wanted = self._wanted
         found = looked_up(opened, start, wanted.end, amount)
         report = report_of(self._ask, found, (start, wanted.end), amount)
         best = found.best
@@ -180,20 +181,17 @@ class Convert:
             return report
         kind = ConversionKind.SWEEP if wanted.sweep else ConversionKind.CONVERT
         budget = EXACT.divide(EXACT.multiply(best.spend, wanted.max_cost_bps), BPS)
-        done = await carry_out(opened.trader, clock, best, kind, budget)
+        done = await carry_out(opened.trader, best, kind, budget)
         if isinstance(done, str):
             report.refused = done
         else:
-            report.done = done
+            report.done = done_of(done)
         return report
 
 
 def looked_up(opened: Opened, start: str, end: str, amount: Decimal) -> Found:
     """What routes there are now for so much of an asset."""
     scan = opened.settings.scan
-    if opened.trader is not None:  # the venue rounds what it holds for an order up
-        spare = EXACT.multiply(amount, ONE - SPARE)
-        amount = min(amount, max(spare, ZERO))
     limits = SizeLimits(max_start=amount, max_slippage_bps=scan.max_slippage_bps)
     return route(start, end, Around(opened.books(), opened.markets, opened.fees), limits)
 
@@ -232,7 +230,7 @@ def fee_notes(opened: Opened, ask: Ask) -> list[str]:
 def report_of(ask: Ask, found: Found, pair: tuple[str, str], amount: Decimal) -> ConvertReport:
     """What was found, side by side."""
     start, end = pair
-    report = ConvertReport(ask.venue, mode_of(ask), start, end, plain(amount))
+    report = ConvertReport(ask.venue, mode_of(ask), start, end, plain(amount.normalize()))
     for legs, one in sorted(found.by_legs.items()):
         report.routes.append(_told(legs, one))
     if not found.by_legs:
@@ -267,11 +265,12 @@ def _told(legs: int, one: Conversion | Unfit) -> RouteTold:
         receive=plain(one.expected_receive.normalize()),
         receive_at_limits=plain(one.receive_at_limits.normalize()),
         cost_bps="" if one.cost_bps is None else f"{one.cost_bps:.2f}",
-        orders=[_order(leg) for leg in one.legs],
+        orders=[order_words(leg) for leg in one.legs],
     )
 
 
-def _order(leg: PlannedLeg) -> str:
+def order_words(leg: PlannedLeg) -> str:
+    """`sell 5 ETH/BTC, at least 0.053116`."""
     bound = "at most" if leg.leg.receive == leg.leg.symbol_base else "at least"
     side, symbol = leg.leg.side.value, leg.leg.symbol
     return f"{side} {plain(leg.qty)} {symbol}, {bound} {plain(leg.limit_price)}"

@@ -127,14 +127,20 @@ class Opened:
             waited += STEP_S
 
     async def recovered(self) -> None:
-        """Wait until what was in flight is found out. UserError when that takes too long."""
+        """Wait until what was in flight is found out, and orders can be sent.
+
+        UserError names what is missing when that takes too long.
+        """
         if self.trader is None:
             return
+        waits = "recovery is not over"
         for _ in range(int(RECOVERY_S / STEP_S)):
             if self.trader.started:
+                waits = self.trader.setup.gateway.unready()
+            if not waits:
                 return
             await self.clock.sleep(STEP_S)
-        raise UserError(f"{self.venue.name}: recovery was not over within {RECOVERY_S:g} s")
+        raise UserError(f"{self.venue.name}: not ready within {RECOVERY_S:g} s: {waits}")
 
 
 Wanted = Callable[[Known], Iterable[str]]  # the markets whose books a command needs, best first

@@ -195,11 +195,12 @@ def _end_of(report: ConvertReport) -> str:
     done = report.done
     if done is None:
         return f"not converted: {report.refused}"
-    left = "".join(f", {amount} {asset} left in between" for asset, amount in done.left.items())
+    left = f", {done.left} left in between" if done.left else ""
+    cost = f", at a cost of {done.cost}" if done.cost else ""
     why = f" ({done.detail})" if done.detail else ""
     return (
         f"{done.end}{why}: spent {done.spent} {report.start}, received {done.received} "
-        f"{report.end}{left} [{done.cycle_id}]"
+        f"{report.end}{left}{cost} [{done.cycle_id}]"
     )
 
 

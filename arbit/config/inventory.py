@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from arbit.config.fields import AMOUNTS, AmountByAsset, Asset, setting, within
+from arbit.config.fields import AMOUNTS, AmountByAsset, Asset, Bps, setting, within
 from arbit.config.text import as_mapping
 from arbit.domain.money import EXACT, plain
 
@@ -98,6 +98,37 @@ class InventorySettings(BaseModel):
         unit="%",
         why="empty; what trading has moved does not count, so spending does not shrink the share",
         expect="a list such as USD=10,BTC=50 (or a JSON object), each from 0 to 100",
+    )
+
+    rebalance: bool = setting(
+        False,
+        "let `live` send orders of its own that bring assets back into their bands",
+        why="each costs a fee: nothing is sent that you did not ask for; `arbit rebalance` does it "
+        "by hand",
+    )
+    rebalance_cost_bps: Bps = setting(
+        Decimal(50),
+        "most that one rebalance may cost of what it spends, at its limits, against the middles",
+        unit="bps",
+        why="one retail fee and a spread; two orders at 40 bps are left to a person",
+    )
+    rebalance_cost_per_day: Annotated[Decimal, within(0, 10_000_000)] = setting(
+        Decimal(5),
+        "most that rebalances of one UTC day may cost; restarts do not forget it",
+        unit="reference units",
+        why="a fifth of the loss of a day after which no new cycle starts",
+    )
+    rebalance_after_s: Annotated[int, within(0, 604_800)] = setting(
+        600,
+        "how long triangles that bring an asset back are preferred before an order is sent for it",
+        unit="s",
+        why="a cycle that pays may do it for nothing",
+    )
+    rebalance_every_s: Annotated[int, within(1, 604_800)] = setting(
+        900,
+        "rest after each rebalance before the next one",
+        unit="s",
+        why="prices that move an asset out and back would cost a fee each time",
     )
 
 
