@@ -17,7 +17,8 @@ What it demands, with the invariants of the house's reliability paper in bracket
 - the four books of the ledger add up to zero for each asset, and each trade's entries are what the
   trade moved [12];
 - what the exchange rounded of each fill is booked as that, once;
-- fees that the exchange states later: see `checker_late`.
+- fees that the exchange states later: see `checker_late`;
+- cycles that end in another asset: see `checker_conversions`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.checker_conversions import check_conversions
 from tests.checker_late import check_cycles, check_late, fees_differ, slack_of
 from tests.checker_sums import EXACT, add, kept, moved_by, moves, nonzero
 from tests.terms import asked_otherwise, taken_otherwise
@@ -158,6 +160,7 @@ def check(
         *check_ledger(exchange, database, settled=settled),
         *check_rounding(exchange, database, settled=settled),
         *check_cycles(database, settled=settled),
+        *check_conversions(database, one_clock=one_clock),
         *check_late(exchange.posted, database, exchange.fills),
         *(check_costs(exchange, database) if settled else ()),
     ]

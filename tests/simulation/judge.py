@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arbit.app.store import DATABASE
 from tests import checker, checker_late
+from tests.checker_conversions import check_conversions
 from tests.simulation import worth
 from tests.simulation.market import USD
 
@@ -85,7 +86,8 @@ def _checked(
         + checker.check_rounding(exchange, database, settled=True),
         6: checker.check_orders(exchange, database, settled=True),
         2: checker.check_ledger(exchange, database, settled=True),
-        12: checker_late.check_cycles(database, settled=True),
+        12: checker_late.check_cycles(database, settled=True)
+        + check_conversions(database, one_clock=one_clock),
     }
     for number, said in found.items():
         yield from ((number, one) for one in said)

@@ -144,7 +144,7 @@ def test_orders_of_somebody_else_are_not_ours() -> None:
     assert (meter.findings, dict(meter.most)) == ([], {})
 
 
-JUDGES = {"exposure", "checker", "checker_late", "checker_sums", "terms"}
+JUDGES = {"exposure", "checker", "checker_conversions", "checker_late", "checker_sums", "terms"}
 
 
 @pytest.mark.parametrize("name", sorted(f"{judge}.py" for judge in JUDGES))
