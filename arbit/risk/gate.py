@@ -139,7 +139,7 @@ class Gate:
             self._may_open(purpose, assets, ORDERS_A_LEG * len(legs), now_ns)
             or self._fit.conversion(conversion, loss_budget, now_ns)
             or self._room.home_caps(reaches, now_ns)
-            or self._room.there(spends, legs[0].fee_rate)
+            or self._room.there(spends)
         )
         if refused is not None:
             return refused

@@ -208,8 +208,11 @@ class Room:
         """It is there, and free."""
         return self.there(self.spends(plan), max(one.fee_rate for one in plan.legs))
 
-    def there(self, spends: Mapping[str, Decimal], fee_rate: Decimal) -> Refused | None:
-        """So much of each asset is there, and free, and no reserve; not even for a fee on top."""
+    def there(self, spends: Mapping[str, Decimal], fee_rate: Decimal = ZERO) -> Refused | None:
+        """So much of each asset is there, and free, and no reserve.
+
+        With a `fee_rate`, not even for a fee that is taken on top of what is spent.
+        """
         for asset, amount in spends.items():
             free = self.ledger.free(asset)
             if amount > free:

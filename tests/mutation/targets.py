@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 _RISK = tuple(
     f"tests/unit/risk/test_gate{name}.py"
-    for name in ("", "_counts", "_figures", "_words", "_moments")
+    for name in ("", "_counts", "_figures", "_words", "_moments", "_inventory")
 )
 _STEPS = ("tests/unit/execution/test_steps.py", "tests/unit/execution/test_steps_doubt.py")
 _CYCLE = "tests/unit/execution/test_cycle.py"
@@ -43,6 +43,7 @@ TARGETS = (
     Target("sizing", "arbit/execution/cycle.py", (_CYCLE, *_STEPS)),
     Target("gate", "arbit/risk/gate.py", _RISK),
     Target("gate", "arbit/risk/room.py", _RISK),
+    Target("gate", "arbit/inventory.py", ("tests/unit/test_inventory.py",)),
     Target("gate", "arbit/risk/slots.py", ("tests/unit/risk/test_slots.py",)),
     Target("steps", "arbit/execution/steps.py", _STEPS),
     Target("steps", "arbit/domain/cycle.py", (_TABLES, *_STEPS)),

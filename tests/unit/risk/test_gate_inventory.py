@@ -13,6 +13,7 @@ from arbit.domain.cycle import Policy
 from arbit.domain.order import OrderIntent
 from arbit.domain.records import Book, Posting
 from arbit.domain.refusal import Refused
+from arbit.domain.route import Conversion, ConversionKind
 from arbit.domain.triangle import Leg, Side
 from arbit.ledger import Reach, flow
 from arbit.risk.envelope import Approved
@@ -237,3 +238,31 @@ def test_an_order_is_counted_at_what_a_sell_may_bring_beyond_its_limit() -> None
         refused = world.gate.clear(intent, envelope, D(10), now_ns)
         assert ("" if refused is None else refused.code.value) == code
         assert refused is None or isinstance(refused, Refused)
+
+
+# --- conversions ---------------------------------------------------------------------------------
+
+
+def convert(world: World) -> Approved | Refused:
+    """USD into BTC, as leg 1 of the usual plan would."""
+    one, *_ = world.plan().legs
+    wanted = Conversion((one,), one.worst_spend, one.expected_receive, one.worst_receive)
+    kind, now_ns = ConversionKind.CONVERT, world.clock.now_ns
+    return world.gate.review_conversion(wanted, kind, "v1", D(10), now_ns)
+
+
+def test_a_conversion_spends_what_is_beyond_the_reserve_to_its_last_digit() -> None:
+    needed = World().plan().legs[0].worst_spend
+    exact = World(settings=wanting(reserve_amount={"USD": D(10_000) - needed}))
+    assert isinstance(convert(exact), Approved)
+    more = World(settings=wanting(reserve_amount={"USD": D("10000.0001") - needed}))
+    assert told(convert(more))[0] == "reserve"
+
+
+def test_a_conversion_puts_nothing_past_its_cap() -> None:
+    assert isinstance(convert(World(settings=wanting(caps={"BTC": Wanted(D("3.497"))}))), Approved)
+    assert told(convert(World(settings=wanting(caps={"BTC": Wanted(D("3.49"))}))))[0] == (
+        "inventory_cap"
+    )
+    past = World(settings=wanting(caps={"USD": Wanted(D(1))}))
+    assert isinstance(convert(past), Approved), "it takes of what is past its cap"
