@@ -60,7 +60,8 @@ class Homing:
         work.cycle = _with_prices(work.cycle, prospect.prices)
         work.pad.cycle(work.cycle.record)  # as durable as the order that follows from it
         if prospect.chosen is None:
-            said = f"no way home within {plain(work.budget)} {work.cycle.start}"
+            where = "home" if work.cycle.record.kind is None else "on or back"
+            said = f"no way {where} within {plain(work.budget)} {work.cycle.start}"
             return self._hold(work, said)
         if work.cycle.unwinds >= steps.MAX_UNWINDS:
             return self._hold(work, f"not home after {steps.MAX_UNWINDS} orders")

@@ -20,9 +20,10 @@ venue has it; it ends by query alone. After a restart every order that was SENT 
 A late fill always wins: it reopens an order that was over, as an incident.""",
     "cycle": """DONE: all legs traded. FLAT: nothing traded. UNWOUND: something fell short and was
 brought home. HELD: something could not be; it is listed, and a person decides. RESOLVING goes back
-to where it came from once every order is known.""",
-    "breaker": """REDUCING lets only orders leave that bring cycles home; HALTED lets none leave. A
-rest that is over becomes a probe: one cycle. The state survives a restart.""",
+to where it came from once every order is known. A conversion has one to three legs and ends in
+another asset: its last leg completes it, and what is left in between goes on or back.""",
+    "breaker": """REDUCING lets only orders leave that bring cycles home, or back what they had moved;
+HALTED lets none leave. A rest that is over becomes a probe: one cycle. The state survives a restart.""",
 }
 
 

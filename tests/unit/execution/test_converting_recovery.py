@@ -170,3 +170,12 @@ async def test_a_late_fill_of_a_conversion_that_is_over_is_booked_and_held() -> 
     assert world.ledger.deviation("BTC") == D("0.25") * D("0.999")
     assert sum(one.amount for one in world.journal.postings if one.book is Book.WALLET)
     world.agrees()
+
+
+async def test_what_conversions_cost_counts_in_the_days_loss_of_the_next_start_too() -> None:
+    first = Wide()
+    await cut_off(first, 0.2, "BTC", 1)
+    assert only_cycle(first).state is CycleState.DONE
+    second = Wide(before=first, epoch="00001")
+    now_ns = first.clock.wall_ns()
+    assert second.day.loss(now_ns) == first.day.loss(now_ns) > 0
