@@ -16,7 +16,6 @@ from arbit.ports import Clock
 from arbit.telemetry.hub import Hub
 from arbit.telemetry.logs import EventLog, set_up_logs
 from arbit.telemetry.metrics import MetricsPage
-from arbit.telemetry.server import MetricsServer
 
 
 class HubLosses:
@@ -78,6 +77,8 @@ class Telemetry:
         """Serve /metrics while open, when a port is set. UserError when the port is taken."""
         async with AsyncExitStack() as stack:
             if self._settings.metrics_port is not None:
+                from arbit.telemetry.server import MetricsServer
+
                 page = MetricsPage(self._readings, self._clock, self._losses)
                 server = MetricsServer(
                     page, self._settings.metrics_host, self._settings.metrics_port

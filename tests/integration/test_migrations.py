@@ -117,6 +117,20 @@ def test_the_revisions_are_one_line_from_an_empty_file() -> None:
     assert SCRIPT.get_heads() == [latest()]
     assert len(SCRIPT.get_bases()) == 1
     assert all(len(one._all_down_revisions) <= 1 for one in SCRIPT.walk_revisions())
+    as_alembic = {one.revision: one.down_revision or "" for one in SCRIPT.walk_revisions()}
+    assert migrate._steps() == as_alembic
+
+
+def test_a_file_of_this_version_is_taken_without_alembic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "arbit.db"
+    upgrade(path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "alembic"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert upgrade(path) == latest()
+    with pytest.raises(ImportError):
+        upgrade(tmp_path / "another.db")
 
 
 @older
