@@ -13,13 +13,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from arbit.app.history import HISTORY
+from arbit.app.store import DATABASE
+from arbit.persistence.migrate import upgrade
 
 REPO = Path(__file__).parents[2]
 GUARD_S = 45.0  # how long anything may take before it is a failure
@@ -44,6 +50,28 @@ def environment(**extra: str) -> dict[str, str]:
 def folders(folder: Path) -> dict[str, str]:
     """The settings that keep everything below one folder, the locks of its accounts too."""
     return {"ARBIT_DATA_DIR": str(folder / "var"), "ARBIT_LOCK_DIR": str(folder / "locks")}
+
+
+@cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / DATABASE
+        upgrade(path)
+        return path.read_bytes()
+
+
+def furnish(folder: Path) -> None:
+    """Put what a first start makes into a folder that has nothing yet.
+
+    Making it is most of such a start's work; that it is made, and how, other tests show.
+    """
+    var = folder / "var"
+    if var.exists():
+        return
+    var.mkdir(mode=0o700)
+    for name in (DATABASE, HISTORY):
+        (var / name).touch(mode=0o600)
+        (var / name).write_bytes(_empty_database())
 
 
 def until(true: Callable[[], object], what: str, seen: Sequence[str] = ()) -> None:
@@ -75,6 +103,9 @@ class Exchange:
         self.rest_url: str = ready["rest"]
         self.ws_url: str = ready["ws"]
         self._frozen = ""
+        self._read = 0  # so many bytes of its log are in `_lines`
+        self._lines: list[bytes] = []
+        self._found: dict[str, tuple[int, list[dict[str, Any]]]] = {}  # in so many lines, by kind
 
     def __enter__(self) -> Self:
         return self
@@ -119,8 +150,15 @@ class Exchange:
 
     def records(self, kind: str, after_ns: int = 0) -> list[dict[str, Any]]:
         """What it wrote down of one kind, from a wall time on."""
-        lines = self.log.read_bytes().split(b"\n")[:-1]  # the last one is empty, or being written
-        found = [json.loads(line) for line in lines if f'"kind":"{kind}"'.encode() in line]
+        with self.log.open("rb") as log:
+            log.seek(self._read)
+            *whole, rest = log.read().split(b"\n")  # the last one is empty, or being written
+            self._read = log.tell() - len(rest)
+        self._lines += whole
+        seen, found = self._found.get(kind, (0, []))
+        word = f'"kind":"{kind}"'.encode()
+        found += [json.loads(line) for line in self._lines[seen:] if word in line]
+        self._found[kind] = (len(self._lines), found)
         return [one for one in found if one["at"] > after_ns]
 
     def orders(self, after_ns: int = 0) -> list[dict[str, Any]]:
@@ -161,8 +199,12 @@ class Exchange:
 class Daemon:
     """`arbit live` as its user runs it; every line of its log is kept."""
 
+    furnished = True
+
     def __init__(self, folder: Path, venue: str, *options: str, **settings: str) -> None:
-        self.database = folder / "var" / "arbit.db"
+        if self.furnished:
+            furnish(folder)
+        self.database = folder / "var" / DATABASE
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "arbit", "live", "--venue", venue, "--fee-bps", "1"),
@@ -203,7 +245,8 @@ class Daemon:
 
     def events(self, name: str, **fields: str) -> list[dict[str, Any]]:
         """What it has logged under this name, with these fields."""
-        told = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+        lines = [line for line in list(self.lines) if name in line and line.startswith("{")]
+        told = [json.loads(line) for line in lines]
         wanted = {"event": name, **fields}
         return [one for one in told if wanted.items() <= one.items()]
 
@@ -281,6 +324,12 @@ class Daemon:
     def _keep_report(self) -> None:
         assert self._process.stdout is not None
         self._report = self._process.stdout.read()
+
+
+class FirstDaemon(Daemon):
+    """One that is the first to write into its folder."""
+
+    furnished = False
 
 
 def arbit(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.live_desk import Daemon, Exchange, arbit, one_clear_line
+from tests.integration.live_desk import Daemon, Exchange, FirstDaemon, arbit, one_clear_line
 
 TWIN = "another daemon trades this account"
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, name: str) -> Path:
 
 def daemon(exchange: Exchange, at: Path, locks: Path) -> Daemon:
     quick = {"ARBIT_LOCK_DIR": str(locks), "ARBIT_RISK__GRACE_S": "2"}  # halted in mid-cycle
-    return Daemon(at, "sandbox", **quick, **exchange.addresses("sandbox"))
+    return FirstDaemon(at, "sandbox", **quick, **exchange.addresses("sandbox"))
 
 
 def halted(one: Daemon) -> str:
