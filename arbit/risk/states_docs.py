@@ -22,8 +22,9 @@ A late fill always wins: it reopens an order that was over, as an incident.""",
 brought home. HELD: something could not be; it is listed, and a person decides. RESOLVING goes back
 to where it came from once every order is known. A conversion has one to three legs and ends in
 another asset: its last leg completes it, and what is left in between goes on or back.""",
-    "breaker": """REDUCING lets only orders leave that bring cycles home, or back what they had moved;
-HALTED lets none leave. A rest that is over becomes a probe: one cycle. The state survives a restart.""",
+    "breaker": """REDUCING lets only orders leave that bring cycles home, or that bring back
+what they had moved; HALTED lets none leave. A rest that is over becomes a probe: one cycle. The
+state survives a restart.""",
 }
 
 
