@@ -18,7 +18,7 @@ Pure: stands, believable books and a budget come in, a `Move` or the reasons aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -79,11 +79,22 @@ def out_of_band(stands: Iterable[Stand]) -> list[Stand]:
     return sorted(out, key=lambda one: (-abs(one.out) * (one.price or ZERO), one.asset))
 
 
-def advise(stands: Iterable[Stand], pool: Sequence[str], around: Around, bounds: Bounds) -> Advice:
-    """What to do next. `pool` are assets without a target that may be used, the preferred first."""
+def advise(
+    stands: Iterable[Stand],
+    pool: Sequence[str],
+    around: Around,
+    bounds: Bounds,
+    due: Collection[str] | None = None,
+) -> Advice:
+    """What to do next, for assets that are `due` (None: for any).
+
+    `pool` are assets without a target that may be used, the preferred first.
+    """
     adviser = _Adviser({one.asset: one for one in stands}, pool, around, bounds)
     why_not: dict[str, str] = {}
     for stand in out_of_band(adviser.stands.values()):
+        if due is not None and stand.asset not in due:
+            continue
         found = adviser.move_for(stand)
         if isinstance(found, Move):
             return Advice(found, why_not)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from arbit.app.carrying import carried_out
-from arbit.app.trader import Trader
 from arbit.domain.cycle import CycleState
 from arbit.domain.money import plain
 from arbit.domain.refusal import Refused
 from arbit.domain.route import Conversion, ConversionKind
 from arbit.execution.converting import Delivered
+
+if TYPE_CHECKING:
+    from arbit.app.trader import Trader
 
 
 @dataclass(slots=True)

@@ -246,6 +246,7 @@ class Opening:
             )
         )
         side.joined(trader, run)
+        trader.rebalances = False  # what is sent is the command's alone
         return trader
 
     async def _at_work(

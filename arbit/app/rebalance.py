@@ -9,21 +9,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 
-from arbit.app.conversion import Done, carry_out, done_of
+from arbit.app.conversion import Done, done_of
 from arbit.app.convert import fee_notes, inventory_of, mode_of, order_words
 from arbit.app.loop import run_on_best_loop
 from arbit.app.opened import Ask, Known, Opened, Opening, symbols_between
+from arbit.app.rebalancer import DaySpent, rebalanced
 from arbit.clock import SystemClock
 from arbit.config import Settings
 from arbit.domain.errors import UserError
 from arbit.domain.money import ZERO, plain
-from arbit.domain.route import ConversionKind
 from arbit.domain.stand import Stand
 from arbit.inventory import Inventory
 from arbit.ports import Clock
 from arbit.rebalancing import Advice, Bounds, Move, advise
 from arbit.routing import Around
 
+SETTLE_S = 0.5  # until books show what a move took from them
 MAX_MOVES = 20  # of one command
 TWELVE = Context(prec=12)  # digits of what is shown; what is set in another currency has no end
 
@@ -117,8 +118,10 @@ class Rebalance:
         told = RebalanceTold(self._ask.venue, mode_of(self._ask), reference)
         told.stands = [told_of(one) for one in inventory.states() if one.target is not None]
         told.notes += [*opened.notes, *fee_notes(opened, self._ask)]
-        left = self._settings.inventory.rebalance_cost_per_day
+        budget, costs = self._settings.inventory.rebalance_cost_per_day, ZERO
+        spent = spent_of(opened)
         for _ in range(MAX_MOVES):
+            left = budget if spent is None else spent.left(budget)
             advice = advice_of(opened, inventory, left)
             told.why_not = dict(advice.why_not)
             if advice.move is None:
@@ -126,28 +129,40 @@ class Rebalance:
             move = moved(advice.move)
             told.moves.append(move)
             self._show(told)
-            if opened.trader is None:
+            if spent is None:
                 return told
-            left = await self._do(opened, advice.move, move, left)
-            if move.refused or left <= 0:
+            cost = await self._do(opened, spent, advice.move, move)
+            if cost is None:
                 break
+            costs += cost
+            await opened.clock.sleep(SETTLE_S)
         told.after = [told_of(one) for one in inventory.states() if one.target is not None]
-        told.cost = plain(self._settings.inventory.rebalance_cost_per_day - left)
+        told.cost = f"{costs:.4f}"
         return told
 
-    async def _do(self, opened: Opened, move: Move, told: MoveTold, left: Decimal) -> Decimal:
-        """Send it; what is left of the budget is what it may have cost less."""
+    async def _do(
+        self, opened: Opened, spent: DaySpent, move: Move, told: MoveTold
+    ) -> Decimal | None:
+        """Send it; what it cost, None when it was refused or did not end as it should."""
         if opened.trader is None:
-            return left
-        kind = ConversionKind.REBALANCE
-        done = await carry_out(opened.trader, move.conversion, kind, move.loss_budget)
+            return None
+        done = await rebalanced(opened.trader, spent, move)
         if isinstance(done, str):
             told.refused = done
-            return left
+            return None
         told.done = done_of(done)
         if not told.done.whole:
             told.refused = f"it ended {told.done.end}"
-        return left - (move.most if done.cost_ref is None else max(done.cost_ref, ZERO))
+            return None
+        return move.most if done.cost_ref is None else done.cost_ref
+
+
+def spent_of(opened: Opened) -> DaySpent | None:
+    """What today's rebalances cost so far; None where nothing is sent."""
+    trader = opened.trader
+    if trader is None:
+        return None
+    return DaySpent(trader.setup.journal, opened.clock, trader.memory.flags)
 
 
 def wanted_symbols(settings: Settings, venue: str, known: Known) -> list[str]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from arbit.app.holdings import Holdings
+from arbit.app.rebalancer import Rebalancer
 from arbit.app.sights import DeskSights
 from arbit.app.venue import Desk
 from arbit.config import Settings
@@ -126,6 +127,8 @@ class Trader:
         self.started = False
         self.recovered = 0
         self.recover_only = False
+        self.rebalancer = Rebalancer(settings, self, setup.clock)
+        self.rebalances = settings.inventory.rebalance
         self._stopping = False
 
     def _engine_setup(self) -> EngineSetup:
@@ -197,6 +200,8 @@ class Trader:
             group.create_task(self._go_on(), name="recovery")
             group.create_task(self._heed_operator(), name="operator")
             group.create_task(self.fee_watch.run(), name="fees")
+            if self.rebalances:
+                group.create_task(self.rebalancer.run(), name="rebalancer")
 
     async def _go_on(self) -> None:
         """Recover, then trade; from then on audit."""

@@ -1,0 +1,191 @@
+"""A traded account brings assets back by itself: slowly, and within a budget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+from arbit.app.rebalancer import AGAIN_NS, SECOND_NS, SPENT, DaySpent, Rebalancer
+from arbit.config import InventorySettings
+from arbit.domain.events import ConversionEnded
+from arbit.domain.records import Flag, JournalFailed
+from arbit.persistence.memory import MemoryJournal
+from tests.unit.execution.converting_world import Fine
+from tests.unit.execution.world import World, usual_settings
+from tests.unit.sizing_world import TRIANGLE
+from tests.unit.venues.virtual import VirtualClock
+
+D = Decimal
+
+
+def world(**wanted: Any) -> World:
+    """Two BTC are owned and one is wanted, unless a test wants otherwise."""
+    usual: dict[str, Any] = {
+        "targets": {"BTC": "1"},
+        "rebalance": True,
+        "rebalance_after_s": 60,
+        "rebalance_every_s": 300,
+    }
+    inventory = InventorySettings.model_validate(usual | wanted)
+    made = Fine(settings=usual_settings().model_copy(update={"inventory": inventory}))
+    made.gate.unaudited = lambda *_: ""  # nobody audits here
+    return made
+
+
+def trader_of(made: World) -> Any:
+    """As much of a trader as a rebalancer looks at."""
+    budget = SimpleNamespace(price=made.sights.prices.get)
+    desk = SimpleNamespace(
+        budget=budget,
+        cache=SimpleNamespace(symbols=sorted(made.sights.books)),
+        setup=SimpleNamespace(markets=made.sights.markets),
+    )
+    return SimpleNamespace(
+        started=True,
+        engine=made.engine,
+        ledger=made.ledger,
+        sights=made.sights,
+        memory=made.journal.recall(),
+        setup=SimpleNamespace(desk=desk, journal=made.journal),
+    )
+
+
+def rebalancer_of(made: World) -> Rebalancer:
+    return Rebalancer(made.settings, trader_of(made), made.clock)
+
+
+@asynccontextmanager
+async def at_work(made: World) -> Any:
+    """It looks once a second while this is open."""
+    one = rebalancer_of(made)
+    async with made.running():
+        task = asyncio.get_running_loop().create_task(one.run())
+        try:
+            yield one
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def pass_s(made: World, seconds: int) -> None:
+    for _ in range(seconds):
+        await made.clock.advance(1.0)
+
+
+def ended(made: World) -> list[ConversionEnded]:
+    return [event for event in made.events if isinstance(event, ConversionEnded)]
+
+
+def spent_on(flags: Mapping[str, Flag]) -> Decimal:
+    return D(flags[SPENT].value.split()[1])
+
+
+async def test_what_stays_out_of_its_band_is_brought_back_once_and_its_cost_is_kept() -> None:
+    made = world()
+    async with at_work(made) as one:
+        await pass_s(made, 59)
+        assert ended(made) == []  # triangles have their chance first
+        await pass_s(made, 10)
+        assert one.moves == 1
+        (event,) = ended(made)
+        assert (event.path, event.kind, event.end) == ("BTC>USD", "rebalance", "done")
+        assert made.ledger.wallet("BTC") == D(1)
+        await pass_s(made, 600)
+        assert len(ended(made)) == 1  # within its band there is nothing to do
+    cost = spent_on(made.journal.recall().flags)
+    assert cost == D(event.cost_ref) > 0
+
+
+async def test_nothing_is_sent_unless_it_was_asked_for() -> None:
+    made = world(rebalance=False)
+    async with at_work(made):
+        await pass_s(made, 120)
+    assert ended(made) == []
+
+
+async def test_it_rests_between_two_and_takes_the_other_asset_then() -> None:
+    made = world(targets={"BTC": "1", "ETH": "20"})
+    async with at_work(made):
+        await pass_s(made, 70)
+        assert [event.path for event in ended(made)] == ["BTC>USD"]  # out by more
+        await pass_s(made, 280)
+        assert len(ended(made)) == 1
+        await pass_s(made, 40)
+        assert [event.path for event in ended(made)][1:] == ["ETH>USD"]
+
+
+async def test_the_budget_of_a_day_outlives_a_restart_and_ends_with_the_day() -> None:
+    made = world(rebalance_cost_per_day="0.04")
+    async with at_work(made) as one:
+        await pass_s(made, 1_500)
+        # A part of it each time, as long as that fits what is left; then nothing any more.
+        assert 0 < spent_on(made.journal.recall().flags) <= D("0.04")
+        count = len(ended(made))
+        assert count
+        assert "BTC" in one.advice.why_not
+    async with at_work(made):
+        await pass_s(made, 1_500)
+        assert len(ended(made)) == count
+        await made.clock.advance(86_400.0)
+        await pass_s(made, 200)
+        assert len(ended(made)) > count
+
+
+async def test_nothing_is_done_beside_an_open_cycle_or_before_recovery_is_over() -> None:
+    made = world(rebalance_after_s=0)
+    one = rebalancer_of(made)
+    async with made.running():
+        assert one.look(0) is not None
+        one = rebalancer_of(made)
+        made.engine.works["open"] = SimpleNamespace()  # type: ignore[assignment]  # none is looked at
+        assert one.look(AGAIN_NS) is None
+        made.engine.works.clear()
+        one._trader.started = False
+        assert one.look(2 * AGAIN_NS) is None
+
+
+async def test_after_a_refusal_it_looks_again_a_while_later() -> None:
+    made = world(rebalance_after_s=0, rebalance_cost_bps="1")
+    one = rebalancer_of(made)
+    async with made.running():
+        assert one.look(SECOND_NS) is None
+        assert "bps, more than 1" in one.advice.why_not["BTC"]
+        made.sights.books.clear()
+        assert one.look(AGAIN_NS) is None
+        assert "bps" in one.advice.why_not["BTC"]  # not looked at yet
+        assert one.look(2 * AGAIN_NS) is None
+        assert "no route" in one.advice.why_not["BTC"]
+
+
+async def test_a_book_that_is_not_believed_prices_nothing() -> None:
+    made = world(rebalance_after_s=0)
+    made.sights.blind |= set(made.sights.books)
+    one = rebalancer_of(made)
+    async with made.running():
+        assert one.look(SECOND_NS) is None
+
+
+async def test_what_it_costs_must_be_kept_before_it_is_sent() -> None:
+    class Full(MemoryJournal):
+        def write(self, batch: Any) -> None:
+            raise JournalFailed("disk is full")
+
+    spent = DaySpent(Full(), VirtualClock(), {})
+    assert not spent.keep(D(1))
+
+
+def test_a_flag_that_cannot_be_read_is_a_day_that_is_over() -> None:
+    spent = DaySpent(MemoryJournal(), VirtualClock(), {SPENT: Flag(SPENT, "today much", 0)})
+    assert spent.left(D(5)) == D(5)
+
+
+def test_a_triangle_that_earns_what_is_short_is_worth_what_that_would_cost() -> None:
+    made = world(targets={"USD": "20000"})
+    plan: Any = SimpleNamespace(profit=D(10))
+    assert rebalancer_of(made).restoring(TRIANGLE, plan) == D("0.05")  # at 50 bps
+    made = world(targets={"USD": "10000"})
+    assert rebalancer_of(made).restoring(TRIANGLE, plan) == 0
