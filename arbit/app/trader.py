@@ -332,6 +332,7 @@ class Trader:
             orders=self.engine.order_ends,
             refusals=self.engine.refusals,
             cycles=self.engine.ends,
+            conversions=self.engine.conversions,
             incidents=self.engine.settling.incidents,
             breaker=self.breaker.state().value,
             killed=self.kill.on(),

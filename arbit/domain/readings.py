@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arbit.domain.events import FeedCounts
 from arbit.domain.histogram import Histogram
@@ -28,9 +28,9 @@ class HoldingReading:
 class TradingReading:
     """Running totals of one account's trading since its start.
 
-    `orders` that are over by state, `refusals` of our own gate by code, `cycles` by end,
-    `incidents` by kind; `breaker` is its state in a word. `holdings` are of assets of the watched
-    markets, and of those that settings name.
+    `orders` that are over by state, `refusals` of our own gate by code, `cycles` and `conversions`
+    by end, `incidents` by kind; `breaker` is its state in a word. `holdings` are of assets of the
+    watched markets, and of those that settings name.
     """
 
     orders: Mapping[str, int]
@@ -40,6 +40,7 @@ class TradingReading:
     breaker: str
     killed: bool
     holdings: Sequence[HoldingReading] = ()
+    conversions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class Engine:
         self._told_ns: dict[str, int] = {}
         self.profit: dict[str, Decimal] = {}
         self.closed = False
-        self.on_end: Told = lambda _: None
+        self.on_end: Told = lambda _: None  # of cycles alone: who began a conversion hears of it
         self.on_resync: Callable[[], None] = lambda: None  # the venue knows better what we own
 
     # --- from outside ----------------------------------------------------------------------------
@@ -367,15 +367,15 @@ class Engine:
         self._remember(cycle)
         ends = self.ends if record.kind is None else self.conversions
         ends[state.value] = ends.get(state.value, 0) + 1
+        start = cycle.start
         if record.kind is None:
-            start = cycle.start
             self.profit[start] = EXACT.add(self.profit.get(start, ZERO), record.profit)
         wrong = state in {CycleState.UNWOUND, CycleState.HELD}
         self.setup.gate.finished(record, went_wrong=wrong, now_ns=self.setup.now_ns)
         self.setup.publish(told_of(self.setup.venue, cycle))
-        self.on_end(cycle)
-        if work.told is not None:
-            work.told(cycle)
+        told = self.on_end if record.kind is None else work.told
+        if told is not None:
+            told(cycle)
 
     def _remember(self, cycle: Cycle) -> None:
         """A cycle that is over, for the fills that may come late."""

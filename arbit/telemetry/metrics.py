@@ -200,6 +200,7 @@ _TRADING = (
     ("orders", "state", "Orders that are over, by how they ended."),
     ("refusals", "code", "What our own risk gate refused, by rule."),
     ("cycles", "end", "Cycles that are over, by how they ended."),
+    ("conversions", "end", "Conversions that are over, by how they ended."),
     ("incidents", "kind", "What an operator should know of."),
 )
 _HOLDINGS = (

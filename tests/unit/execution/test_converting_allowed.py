@@ -163,6 +163,24 @@ async def test_while_reducing_only_a_rebalance_that_takes_back_may_begin() -> No
     world.agrees()
 
 
+async def test_an_order_that_waits_for_its_turn_may_leave_as_far_as_its_conversion_may() -> None:
+    world = await left_with_btc()
+    left = world.ledger.deviation("BTC")
+    async with world.running():
+        back = found(world, "BTC", "USD", str(left), 1)
+        assert world.engine.convert(back, REBALANCE, RICH, world.clock.now_ns) is None
+        assert world.engine.forbids(world.venue.sent[-1]) == ""
+        world.breaker.trip(Reason.DRIFT, "a test")
+        assert "halted" in world.engine.forbids(world.venue.sent[-1])
+
+    world = Fine()
+    async with world.running():
+        conversion = found(world, "USD", "BTC", "150", 1)
+        world.engine.convert(conversion, ConversionKind.CONVERT, RICH, world.clock.now_ns)
+        world.breaker.trip(Reason.HELD, "a test")
+        assert "reducing" in world.engine.forbids(world.venue.sent[-1])
+
+
 async def test_while_halted_nothing_begins() -> None:
     world = await left_with_btc()
     world.breaker.trip(Reason.DRIFT, "a test")
