@@ -8,7 +8,14 @@ from typing import Protocol
 
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
-from arbit.config import SANDBOXES, SPEAKS_ALPACA, AlpacaHost, Settings, VenueSettings
+from arbit.config import (
+    SANDBOXES,
+    SPEAKS_ALPACA,
+    AlpacaHost,
+    InventorySettings,
+    Settings,
+    VenueSettings,
+)
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.fees import demanded
 from arbit.domain.money import plain
@@ -96,6 +103,7 @@ def preamble_of(
         "exposure an asset": f"{plain(risk.max_exposure)} {ref}",
         "loss a day": f"{plain(risk.max_daily_loss)} {ref}",
         "unwinding": f"may lose {plain(risk.unwind_budget_bps)} bps of a cycle",
+        **_owned_at_most(settings.inventory),
         "orders": f"IOC limit only, over {trader.setup.gateway.transport}",
     }
     return Preamble(
@@ -108,6 +116,21 @@ def preamble_of(
         warnings=[*warnings, *filter(None, [run.desk.setup.watch.said])],
         money=_money(run.desk.setup.venue, trader.setup.account.mode),
     )
+
+
+def _owned_at_most(said: InventorySettings) -> dict[str, str]:
+    """The bounds of what is owned, where there are any."""
+    percent = {asset: f"{plain(share)} %" for asset, share in said.reserve_percent.items()}
+    amount = {asset: plain(amount) for asset, amount in said.reserve_amount.items()}
+    kept = {
+        asset: " or ".join(filter(None, (amount.get(asset), percent.get(asset))))
+        for asset in (amount | percent)
+    }
+    caps = {asset: str(cap) for asset, cap in said.caps.items()}
+    told = {"owned at most": caps, "never spent": kept}
+    return {
+        name: ", ".join(f"{a} {b}" for a, b in one.items()) for name, one in told.items() if one
+    }
 
 
 def _money(venue: VenueSettings, mode: Mode) -> str:

@@ -19,11 +19,12 @@ from arbit.domain.cycle import Policy
 from arbit.domain.money import EXACT
 from arbit.domain.plan import Plan, SizeLimits
 from arbit.domain.records import Batch, Book, Posting
+from arbit.domain.route import ConversionKind
 from arbit.domain.stand import Band
-from arbit.execution.cycle import Cycle
 from arbit.inventory import Inventory, reserve_of
 from arbit.ledger import Ledger, flow
 from arbit.risk.room import Room
+from arbit.routing import Around, route
 from arbit.sizing import size
 from tests.unit.execution.nasty import Act, EuroWorld
 from tests.unit.execution.world import START, usual_settings
@@ -143,6 +144,7 @@ class Turn:
     """A plan of at most `most`, money that comes or goes before it, and time that passes after.
 
     `share` of what is free goes when it is negative, so much of what was there at first comes.
+    `into` is what a tenth of what may be spent of the asset is then converted into, if anything.
     """
 
     most: int
@@ -150,6 +152,7 @@ class Turn:
     asset: str
     share: Decimal
     moved_bps: int
+    into: str = ""
 
 
 TURNS = st.builds(
@@ -159,6 +162,7 @@ TURNS = st.builds(
     asset=st.sampled_from(["USD", "BTC", "ETH"]),
     share=st.sampled_from([D(0), D(0), D("-0.1"), D("-0.9"), D("0.02"), D("0.5")]),
     moved_bps=st.sampled_from([0, 0, 0, -300, 300]),
+    into=st.sampled_from(["", "", "USD", "BTC", "ETH"]),
 )
 # A plan of 150 USD owns 1.5 BTC, 15 ETH and some 10 USD more at most, and starts with 150 USD.
 BOUNDS = st.fixed_dictionaries(
@@ -190,7 +194,7 @@ BOUNDS = st.fixed_dictionaries(
     bounds=BOUNDS,
     policy=st.sampled_from(list(Policy)),
 )
-@settings(max_examples=30, phases=AS_FOUND, deadline=None)
+@settings(max_examples=25, phases=AS_FOUND, deadline=None)
 def test_nothing_traded_puts_an_asset_past_its_cap_or_spends_a_reserve(
     acts: list[Act], turns: list[Turn], bounds: dict[str, Any], policy: Policy
 ) -> None:
@@ -206,22 +210,80 @@ def bounded(acts: list[Act], policy: Policy, bounds: Mapping[str, Any]) -> EuroW
 
 
 async def traded(world: EuroWorld, turns: list[Turn]) -> None:
-    def over(cycle: Cycle) -> None:
-        world.nasty.log.append({"kind": "over", "cycle": cycle.cycle_id})
-
-    world.engine.on_end = over
+    tells_ends(world)
     async with world.running():
-        for number, turn in enumerate(turns):
-            world.moved(turn.moved_bps)
-            money(world, turn, f"L-{number}")
-            limits = SizeLimits(D(turn.most))
-            plan = size(TRIANGLE, world.sights.books, world.sights.markets, world.fees, limits)
-            if isinstance(plan, Plan):
-                world.engine.take(plan, world.clock.now_ns)
-            await world.clock.advance(turn.wait_s)
+        await turned(world, turns, "a")
         await world.settle()
+    assert_equal_books(world)
+
+
+@given(
+    acts=st.lists(ACTS, min_size=1, max_size=12),
+    runs=st.lists(st.lists(TURNS, min_size=1, max_size=3), min_size=2, max_size=3),
+    bounds=BOUNDS,
+    policy=st.sampled_from(list(Policy)),
+)
+@settings(max_examples=12, phases=AS_FOUND, deadline=None)
+def test_nor_do_runs_that_end_in_the_middle_and_others_that_take_over(
+    acts: list[Act], runs: list[list[Turn]], bounds: dict[str, Any], policy: Policy
+) -> None:
+    first = bounded(acts, policy, bounds)
+    asyncio.run(cut_off(first, acts, runs))
+    assert findings(first) == []
+
+
+async def cut_off(world: EuroWorld, acts: list[Act], runs: list[list[Turn]]) -> None:
+    for number, turns in enumerate(runs):
+        if number:
+            settings_, epoch = world.settings, f"0000{number}"
+            world = EuroWorld(*acts[number:], settings=settings_, before=world, epoch=epoch)
+        tells_ends(world)
+        async with world.running():
+            if number:
+                await world.recover()
+            await turned(world, turns, str(number))
+        await world.clock.advance(3.0)
+    last = EuroWorld(settings=world.settings, before=world, epoch="0000z")
+    tells_ends(last)
+    async with last.running():
+        await last.recover()
+        await last.settle()
+        await last.auditor.reconcile()
+    assert_equal_books(last)
+
+
+def tells_ends(world: EuroWorld) -> None:
+    """The venue's log also says when a cycle was over."""
+    release = world.ledger.release
+
+    def over(cycle_id: str) -> None:
+        release(cycle_id)
+        world.nasty.log.append({"kind": "over", "cycle": cycle_id})
+
+    world.ledger.release = over  # type: ignore[method-assign]  # it listens
+
+
+def assert_equal_books(world: EuroWorld) -> None:
     for asset, amount in world.nasty.balances_.items():
-        assert world.ledger.wallet(asset) == amount
+        assert world.ledger.wallet(asset) == amount, asset
+
+
+async def turned(world: EuroWorld, turns: list[Turn], run: str) -> None:
+    books, markets = world.sights.books, world.sights.markets
+    for number, turn in enumerate(turns):
+        world.moved(turn.moved_bps)
+        money(world, turn, f"L-{run}-{number}")
+        plan = size(TRIANGLE, books, markets, world.fees, SizeLimits(D(turn.most)))
+        if isinstance(plan, Plan):
+            world.engine.take(plan, world.clock.now_ns)
+        if turn.into not in {"", turn.asset}:
+            spend = world.gate._room.inventory.spendable(turn.asset) / 10
+            around = Around(books, markets, world.fees)
+            best = route(turn.asset, turn.into, around, SizeLimits(spend)).best
+            if best is not None:
+                kind, now_ns = ConversionKind.CONVERT, world.clock.now_ns
+                world.engine.convert(best, kind, best.spend / 10, now_ns)
+        await world.clock.advance(turn.wait_s)
 
 
 def money(world: EuroWorld, turn: Turn, ref: str) -> None:
@@ -244,6 +306,7 @@ class Account:
     owned: dict[str, Decimal] = field(default_factory=lambda: dict(START))
     came: dict[str, Decimal] = field(default_factory=dict)  # deposits
     came_at: dict[str, int] = field(default_factory=dict)
+    went_at: dict[str, int] = field(default_factory=dict)
     brought: dict[str, dict[str, Decimal]] = field(default_factory=dict)
 
     def rest(self, asset: str) -> Decimal:
@@ -260,9 +323,8 @@ def findings(world: EuroWorld) -> list[str]:
             case "flow":
                 asset, amount = record["asset"], D(record["amount"])
                 account.owned[asset] += amount
-                if amount > 0:
-                    account.came[asset] = account.came.get(asset, D(0)) + amount
-                    account.came_at[asset] = at
+                account.came[asset] = account.came.get(asset, D(0)) + max(amount, D(0))
+                (account.came_at if amount > 0 else account.went_at)[asset] = at
             case "request" if record["method"] == "add_order":
                 sent[record["cl_ord_id"]] = at
             case "over":
@@ -274,6 +336,7 @@ def findings(world: EuroWorld) -> list[str]:
 
 def _filled(world: EuroWorld, account: Account, record: dict[str, Any], sent_at: int) -> list[str]:
     cycle_id = world.journal.orders[record["cl_ord_id"]].cycle_id
+    start = world.journal.cycles[cycle_id].start_asset
     brought = account.brought.setdefault(cycle_id, {})
     base, quote = record["symbol"].split("/")
     sign = 1 if record["side"] == "buy" else -1
@@ -292,10 +355,11 @@ def _filled(world: EuroWorld, account: Account, record: dict[str, Any], sent_at:
         cap, reserve = said.caps.get(asset), said.reserve_amount.get(asset, D(0))
         most = None if cap is None else cap.units(world.sights.prices[asset])
         late = sent_at < account.came_at.get(asset, -1)
-        home = asset == "USD" and most is not None and owned - account.came.get(asset, D(0)) <= most
+        home = asset == start and most is not None and owned - account.came.get(asset, D(0)) <= most
         if most is not None and amount > 0 and owned > most and not (late or home):
             found.append(f"{record['n']}: {owned} {asset}, cap {most}")
-        if reserve and after < min(before, reserve):
+        gone = sent_at < account.went_at.get(asset, -1)  # it was there when it was sent
+        if after < min(before, reserve) and reserve and not gone:
             found.append(f"{record['n']}: {after} {asset} left, reserve {reserve}")
     return found
 

@@ -11,6 +11,7 @@ import pytest
 from arbit.app.history import Snapshots
 from arbit.app.holdings import MOST, Holdings
 from arbit.app.live_lane import _startable
+from arbit.app.live_told import _owned_at_most
 from arbit.config import InventorySettings, Settings
 from arbit.config.inventory import Wanted
 from arbit.domain.account import Flow
@@ -140,3 +141,19 @@ def test_money_that_came_or_went_by_itself_is_written_down_at_the_next_look() ->
     assert [why for why, _ in written.rows] == ["start", "flow"]
     assert written.rows[-1][1] == {"USD": D(12)}
     assert len(written.venue_said) == 4
+
+
+# --- what a lane says before it trades -----------------------------------------------------------
+
+
+def test_bounds_of_what_is_owned_are_among_the_limits_that_are_said_first() -> None:
+    said = InventorySettings(
+        caps={"BTC": Wanted(D("0.5")), "ETH": Wanted(D(2500), "USD")},
+        reserve_amount={"USD": D(100)},
+        reserve_percent={"USD": D(10), "BTC": D(50)},
+    )
+    assert _owned_at_most(said) == {
+        "owned at most": "BTC 0.5, ETH 2500 USD",
+        "never spent": "USD 100 or 10 %, BTC 50 %",
+    }
+    assert _owned_at_most(InventorySettings()) == {}
