@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psutil
+import structlog
+
+from arbit.cli import main
 
 REPO = Path(__file__).parents[2]
 GUARD_S = 60
@@ -42,6 +50,24 @@ class Desk:
             check=False,
         )
 
+    def within(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """The same in this process: where what is asked is not how a process begins and ends."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.work),
+            mock.patch.dict(os.environ, self.env(**env), clear=True),
+            mock.patch.object(sys, "argv", ["arbit", *arguments]),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            _logs_as_before(),
+        ):
+            try:
+                main()
+            except SystemExit as left:
+                code = left.code
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Like a command typed in a terminal: in a process group of its own."""
         return subprocess.Popen(
@@ -58,6 +84,19 @@ class Desk:
         """Files that a run left behind, anywhere but in its data folder."""
         found = [path for path in self.root.rglob("*") if path.is_file()]
         return [path for path in found if self.work / "var" not in path.parents]
+
+
+@contextlib.contextmanager
+def _logs_as_before() -> Iterator[None]:
+    """A command sets logging up for its whole process."""
+    root, config = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.configure(**config)
 
 
 def sandboxes_of(desk: Desk) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""`arbit fitness` as its user meets it: a process, its exit code, its two streams, its files."""
+"""`arbit fitness` as its user meets it: its exit code, its two streams, its files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def assert_one_clear_line(done: subprocess.CompletedProcess[str], *words: str) -
 def test_a_mistake_on_the_command_line_is_one_clear_line(
     desk: Desk, arguments: list[str], words: list[str]
 ) -> None:
-    assert_one_clear_line(desk.arbit("fitness", *arguments), *words)
+    assert_one_clear_line(desk.within("fitness", *arguments), *words)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_mistake_on_the_command_line_is_one_clear_line(
 def test_a_mistake_that_only_the_venue_s_listing_shows_is_one_clear_line(
     desk: Desk, arguments: list[str], words: list[str]
 ) -> None:
-    done = desk.arbit("fitness", "--secs", "1", "--json", *arguments)
+    done = desk.within("fitness", "--secs", "1", "--json", *arguments)
     assert_one_clear_line(done, *words)
     assert sandboxes_of(desk) == []
 
@@ -93,27 +93,27 @@ def test_a_mistake_in_the_env_file_is_one_clear_line(
     desk: Desk, text: str, words: list[str]
 ) -> None:
     (desk.work / ".env").write_text(text, encoding="utf-8")
-    assert_one_clear_line(desk.arbit("fitness", "--secs", "1"), *words)
+    assert_one_clear_line(desk.within("fitness", "--secs", "1"), *words)
 
 
 def test_a_mistake_in_the_environment_is_one_clear_line(desk: Desk) -> None:
-    done = desk.arbit("fitness", "--secs", "1", ARBIT_LATENCY_MS="60")
+    done = desk.within("fitness", "--secs", "1", ARBIT_LATENCY_MS="60")
     assert_one_clear_line(done, "ARBIT_LATENCY_MS:", "expected ARBIT_SCAN__LATENCY_MS")
 
 
 def test_half_an_address_of_the_sandbox_is_never_completed_by_a_real_one(desk: Desk) -> None:
     url = "http://127.0.0.1:9"
-    done = desk.arbit("fitness", "--secs", "1", ARBIT_VENUES__SANDBOX__REST_URL=url)
+    done = desk.within("fitness", "--secs", "1", ARBIT_VENUES__SANDBOX__REST_URL=url)
     assert_one_clear_line(done, "ARBIT_VENUES__SANDBOX__WS_URL", "expected both or neither")
 
 
 def test_a_slip_in_a_venues_name_is_one_clear_line(desk: Desk) -> None:
-    done = desk.arbit("fitness", "--secs", "1", ARBIT_VENUES__SANBOX__TAKER_FEE_BPS="0")
+    done = desk.within("fitness", "--secs", "1", ARBIT_VENUES__SANBOX__TAKER_FEE_BPS="0")
     assert_one_clear_line(done, "'sanbox'")
 
 
 def test_a_venue_that_nobody_answers_for_is_exit_code_4_and_one_line(desk: Desk) -> None:
-    done = desk.arbit(
+    done = desk.within(
         *("fitness", "--venue", "kraken", "--secs", "1"),
         ARBIT_VENUES__KRAKEN__REST_URL="http://127.0.0.1:9",
         ARBIT_VENUES__KRAKEN__WS_URL="ws://127.0.0.1:9/v2",
@@ -146,7 +146,7 @@ def test_a_recording_is_one_json_object_and_nothing_else(desk: Desk) -> None:
 
 def test_a_recording_without_a_triangle_is_a_verdict_and_no_error(desk: Desk) -> None:
     write(desk.work / "tape", (0.0, quiet()[0]))
-    done = desk.arbit("fitness", "--replay", "tape")
+    done = desk.within("fitness", "--replay", "tape")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "No triangle among the 1 markets watched" in done.stdout
@@ -156,7 +156,7 @@ def test_a_recording_without_a_triangle_is_a_verdict_and_no_error(desk: Desk) ->
 def test_a_truncated_recording_is_reported_up_to_there_and_named(desk: Desk, as_json: bool) -> None:
     tape = write(desk.work / "tape", *((0.0, line) for line in quiet()), (1.0, gap()))
     tape.write_text(tape.read_text(encoding="utf-8")[:-40], encoding="utf-8")
-    done = desk.arbit("fitness", "--replay", "tape", *(["--json"] if as_json else []))
+    done = desk.within("fitness", "--replay", "tape", *(["--json"] if as_json else []))
 
     assert done.returncode == 2
     assert done.stderr.startswith("arbit: tape, line 4: expected one JSON object")
@@ -172,7 +172,7 @@ def test_a_truncated_recording_is_reported_up_to_there_and_named(desk: Desk, as_
 )
 def test_a_file_that_is_no_recording_is_one_clear_line(desk: Desk, content: bytes) -> None:
     (desk.work / "tape").write_bytes(content)
-    assert_one_clear_line(desk.arbit("fitness", "--replay", "tape"), "tape")
+    assert_one_clear_line(desk.within("fitness", "--replay", "tape"), "tape")
 
 
 # --- help ----------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_help_needs_nothing_heavy(desk: Desk, arguments: list[str]) -> None:
 
 
 def test_help_shows_examples_that_can_be_typed(desk: Desk) -> None:
-    shown = " ".join(desk.arbit("fitness", "--help").stdout.split())
+    shown = " ".join(desk.within("fitness", "--help").stdout.split())
 
     for example in (
         "arbit fitness --simulate --secs 20",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -24,16 +26,31 @@ from arbit.sandbox.keys import (
 )
 from arbit.sandbox.options import SandboxOptions
 from arbit.sandbox.server import SandboxServer
-from tests.integration.cli_desk import Desk, sandboxes_of, strict_json
+from tests.integration.cli_desk import GUARD_S, Desk, sandboxes_of, strict_json
 
 LEGS = "BTC/USD,ETH/BTC,ETH/USD"
 
 
 @pytest.fixture
-async def venue() -> AsyncIterator[SandboxServer]:
-    """The account is of the highest rank: several starts in a row need not wait for a counter."""
-    async with SandboxServer("calm", 7, options=SandboxOptions(tier="pro")) as running:
+def venue() -> Iterator[SandboxServer]:
+    """The account is of the highest rank: several starts in a row need not wait for a counter.
+
+    It lives in a thread beside the commands, which are this process's own.
+    """
+    there: Queue[tuple[SandboxServer, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
+
+    async def runs() -> None:
+        async with SandboxServer("calm", 7, options=SandboxOptions(tier="pro")) as running:
+            enough = asyncio.Event()
+            there.put((running, asyncio.get_running_loop(), enough))
+            await enough.wait()
+
+    with ThreadPoolExecutor(1) as thread:
+        living = thread.submit(asyncio.run, runs())
+        running, loop, enough = there.get(timeout=GUARD_S)
         yield running
+        loop.call_soon_threadsafe(enough.set)
+        living.result(GUARD_S)
 
 
 def at(server: SandboxServer, key: str = TRADE_KEY, secret: str = TRADE_SECRET) -> dict[str, str]:
@@ -67,10 +84,8 @@ def test_a_fit_key_is_fit_and_every_market_was_rehearsed(desk: Desk) -> None:
     assert sandboxes_of(desk) == []
 
 
-async def test_nothing_is_ordered_and_no_balance_is_shown(desk: Desk, venue: SandboxServer) -> None:
-    done = await asyncio.to_thread(
-        desk.arbit, "keys:check", "--venue", "sandbox", "--symbols", LEGS, **at(venue)
-    )
+def test_nothing_is_ordered_and_no_balance_is_shown(desk: Desk, venue: SandboxServer) -> None:
+    done = desk.within("keys:check", "--venue", "sandbox", "--symbols", LEGS, **at(venue))
     assert done.returncode == 0, done.stderr
     assert "Verdict: fit to trade" in done.stdout
     account = venue.exchange.books.account(MAIN)
@@ -88,11 +103,11 @@ async def test_nothing_is_ordered_and_no_balance_is_shown(desk: Desk, venue: San
         (TRADE_KEY, OTHER_SECRET, "EAPI:Invalid signature"),
     ],
 )
-async def test_an_unfit_key_is_refused_with_its_reason(
+def test_an_unfit_key_is_refused_with_its_reason(
     desk: Desk, venue: SandboxServer, key: str, secret: str, why: str
 ) -> None:
     arguments = ("keys:check", "--venue", "sandbox", "--symbols", LEGS, "--json")
-    done = await asyncio.to_thread(desk.arbit, *arguments, **at(venue, key, secret))
+    done = desk.within(*arguments, **at(venue, key, secret))
     assert done.returncode == 3, done.stderr
     report = strict_json(done.stdout)
     assert report["fit"] is False
@@ -101,21 +116,21 @@ async def test_an_unfit_key_is_refused_with_its_reason(
     assert secret not in done.stdout + done.stderr
 
 
-async def checked(
+def checked(
     desk: Desk, venue: SandboxServer, *arguments: str, **env: str
 ) -> tuple[int, dict[str, Any]]:
     """The exit code and the report."""
     words = ("keys:check", "--venue", "sandbox", *arguments, "--json")
-    done = await asyncio.to_thread(desk.arbit, *words, **at(venue) | env)
+    done = desk.within(*words, **at(venue) | env)
     assert done.returncode in {0, 3}, done.stderr
     return done.returncode, strict_json(done.stdout)
 
 
-async def test_one_bad_leg_of_the_only_triangle_is_unfit_and_named(
+def test_one_bad_leg_of_the_only_triangle_is_unfit_and_named(
     desk: Desk, venue: SandboxServer
 ) -> None:
     venue.faults.set("pair_status", symbol="ETH/BTC", status="cancel_only")
-    code, report = await checked(desk, venue, "--symbols", LEGS)
+    code, report = checked(desk, venue, "--symbols", LEGS)
     assert (code, report["fit"]) == (3, False)
     told = {one["symbol"]: one["rehearsal"] for one in report["markets"]}
     assert "cancel_only" in told["ETH/BTC"]
@@ -124,24 +139,22 @@ async def test_one_bad_leg_of_the_only_triangle_is_unfit_and_named(
     assert report["verdict"] == f"not fit to trade on sandbox: {why}"
 
 
-async def test_a_bad_market_beside_whole_triangles_is_named_and_the_others_are_fit(
+def test_a_bad_market_beside_whole_triangles_is_named_and_the_others_are_fit(
     desk: Desk, venue: SandboxServer
 ) -> None:
     venue.faults.set("pair_status", symbol="ETH/BTC", status="cancel_only")
-    code, report = await checked(desk, venue)
+    code, report = checked(desk, venue)
     assert (code, report["fit"]) == (0, True)
     assert report["verdict"].startswith("fit to trade on sandbox: ")
     assert report["verdict"].endswith("not to be traded: ETH/BTC (status is cancel_only)")
     assert report["bad_markets"] == ["ETH/BTC (status is cancel_only)"]
 
 
-async def test_a_market_whose_rehearsal_is_refused_is_a_bad_one(
-    desk: Desk, venue: SandboxServer
-) -> None:
+def test_a_market_whose_rehearsal_is_refused_is_a_bad_one(desk: Desk, venue: SandboxServer) -> None:
     venue.faults.set(
         "order_error", symbol="ETH/USD", method="AddOrder", error="EOrder:Cost minimum not met"
     )
-    code, report = await checked(desk, venue, "--symbols", LEGS)
+    code, report = checked(desk, venue, "--symbols", LEGS)
     assert code == 3
     assert "ETH/USD (EOrder:Cost minimum not met)" in report["verdict"]
 
@@ -150,11 +163,11 @@ async def test_a_market_whose_rehearsal_is_refused_is_a_bad_one(
     "words",
     ["EGeneral:Permission denied", "EAPI:Invalid key", "ETrade:User Locked"],
 )
-async def test_what_one_rehearsal_says_of_the_key_is_unfit_whatever_the_others_say(
+def test_what_one_rehearsal_says_of_the_key_is_unfit_whatever_the_others_say(
     desk: Desk, venue: SandboxServer, words: str
 ) -> None:
     venue.faults.set("order_error", method="AddOrder", error=words, skip=1)
-    code, report = await checked(desk, venue, "--symbols", LEGS)
+    code, report = checked(desk, venue, "--symbols", LEGS)
     assert (code, report["fit"]) == (3, False)
     assert report["verdict"].endswith(f"the venue refuses this API key: {words}")
     told = {one["rehearsal"] for one in report["markets"]}
@@ -163,32 +176,32 @@ async def test_what_one_rehearsal_says_of_the_key_is_unfit_whatever_the_others_s
 
 def live(desk: Desk, venue: SandboxServer, folder: str) -> None:
     """A start and its end; the next one's nonces are ahead of the clock by a minute."""
-    done = desk.arbit(
+    done = desk.within(
         *("live", "--venue", "sandbox", "--recover-only", "--json", "--data-dir", folder),
         **at(venue),
     )
     assert done.returncode == 0, done.stderr
 
 
-async def test_nonces_go_on_from_where_the_daemon_left_them_and_back(
+def test_nonces_go_on_from_where_the_daemon_left_them_and_back(
     desk: Desk, venue: SandboxServer
 ) -> None:
     for _ in range(2):
-        await asyncio.to_thread(live, desk, venue, "var")
+        live(desk, venue, "var")
     nonces = venue.exchange.keys[TRADE_KEY]
     assert nonces.last_nonce > time.time_ns() // 1_000 + 30_000_000, "ahead of the clock"
-    code, report = await checked(desk, venue, "--symbols", LEGS)
+    code, report = checked(desk, venue, "--symbols", LEGS)
     assert (code, report["fit"]) == (0, True), report["verdict"]
-    await asyncio.to_thread(live, desk, venue, "var")
+    live(desk, venue, "var")
     assert "EAPI:Invalid nonce" not in venue.exchange.refusals
     told = desk.arbit("db", "check", "--json")
     assert "(live, " in next(iter(strict_json(told.stdout)["runs"].values()))
 
 
-async def test_a_refused_nonce_is_no_bad_key(desk: Desk, venue: SandboxServer) -> None:
+def test_a_refused_nonce_is_no_bad_key(desk: Desk, venue: SandboxServer) -> None:
     for _ in range(2):
-        await asyncio.to_thread(live, desk, venue, "var")
-    code, report = await checked(desk, venue, "--symbols", LEGS, ARBIT_DATA_DIR="elsewhere")
+        live(desk, venue, "var")
+    code, report = checked(desk, venue, "--symbols", LEGS, ARBIT_DATA_DIR="elsewhere")
     assert (code, report["fit"]) == (3, False)
     assert "the venue refuses our nonce (EAPI:Invalid nonce)" in report["verdict"]
     assert "says nothing of the key itself" in report["verdict"]
@@ -196,16 +209,14 @@ async def test_a_refused_nonce_is_no_bad_key(desk: Desk, venue: SandboxServer) -
     assert not (desk.work / "elsewhere").exists()
 
 
-async def test_a_key_that_a_daemon_uses_is_not_asked_about_beside_it(
+def test_a_key_that_a_daemon_uses_is_not_asked_about_beside_it(
     desk: Desk, venue: SandboxServer
 ) -> None:
-    await asyncio.to_thread(live, desk, venue, "var")
+    live(desk, venue, "var")
     asked = len(venue.exchange.log.records)
     account = str(AccountId.of_key("sandbox", Mode.SANDBOX, TRADE_KEY))
     with Lease(desk.work / "var", desk.work / "var" / "arbit.db", account, time.time_ns()):
-        done = await asyncio.to_thread(
-            desk.arbit, "keys:check", "--venue", "sandbox", "--symbols", LEGS, **at(venue)
-        )
+        done = desk.within("keys:check", "--venue", "sandbox", "--symbols", LEGS, **at(venue))
     assert done.returncode == 2, done.stdout + done.stderr
     assert f"is traded by process {os.getpid()} " in done.stderr
     assert "nothing was asked" in done.stderr
@@ -214,17 +225,17 @@ async def test_a_key_that_a_daemon_uses_is_not_asked_about_beside_it(
 
 
 @pytest.mark.parametrize(("off_s", "way"), [(8, "behind"), (-8, "ahead of")])
-async def test_a_clock_far_off_the_venues_is_refused_by_the_check_and_by_a_start(
+def test_a_clock_far_off_the_venues_is_refused_by_the_check_and_by_a_start(
     desk: Desk, venue: SandboxServer, off_s: int, way: str
 ) -> None:
     venue._clock._wall_start += off_s * 1_000_000_000
     arguments = ("--venue", "sandbox", "--symbols", LEGS, "--json")
-    done = await asyncio.to_thread(desk.arbit, "keys:check", *arguments, **at(venue))
+    done = desk.within("keys:check", *arguments, **at(venue))
     assert done.returncode == 3, done.stderr
     report = strict_json(done.stdout)
     assert report["fit"] is False
     assert f"s {way} the venue's" in report["verdict"]
-    run = await asyncio.to_thread(desk.arbit, "live", *arguments, "--secs", "5", **at(venue))
+    run = desk.within("live", *arguments, "--secs", "5", **at(venue))
     assert run.returncode == 3, run.stdout
     (line,) = [one for one in run.stderr.splitlines() if "our clock is" in one]
     assert f"s {way} the venue's" in line
@@ -254,7 +265,7 @@ async def test_a_clock_far_off_the_venues_is_refused_by_the_check_and_by_a_start
 def test_a_users_mistake_is_one_clear_line(
     desk: Desk, env: dict[str, str], arguments: tuple[str, ...], said: str
 ) -> None:
-    done = desk.arbit("keys:check", *arguments, **env)
+    done = desk.within("keys:check", *arguments, **env)
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -262,7 +273,7 @@ def test_a_users_mistake_is_one_clear_line(
 
 
 def test_a_venue_that_is_not_there_is_unreachable(desk: Desk) -> None:
-    done = desk.arbit(
+    done = desk.within(
         "keys:check",
         ARBIT_VENUES__KRAKEN__REST_URL="http://127.0.0.1:1",
         ARBIT_VENUES__KRAKEN__PRIVATE_WS_URL="ws://127.0.0.1:1",
