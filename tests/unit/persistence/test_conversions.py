@@ -66,6 +66,6 @@ def test_what_a_conversion_cost_counts_in_its_day(tmp_path: Path) -> None:
 def test_one_that_cannot_be_read_is_a_failure(tmp_path: Path, damage: str, said: str) -> None:
     with opened(tmp_path) as journal:
         journal.write(Batch(cycles=(conversion("c1", 2),)))
-        journal._connection.execute(f"UPDATE cycles SET {damage}")  # noqa: S608  ours
+        journal._connection.execute(f"UPDATE cycles SET {damage}")  # noqa: S608  our own words
         with pytest.raises(JournalFailed, match=said):
             journal.recall()
