@@ -13,35 +13,22 @@ import pytest
 
 from arbit.domain.records import Posting
 from arbit.domain.route import ConversionKind
-from arbit.persistence import rows
 from tests.checker import Database
 from tests.checker_conversions import check_conversions
 from tests.checker_late import check_cycles
 from tests.unit.execution import converting_world as worlds
 from tests.unit.execution.happenings import NO_ETH, SOL_MARKETS, over, take
 from tests.unit.execution.sights import ONLINE
-from tests.unit.execution.world import Script, World, usual_settings
+from tests.unit.execution.world import Script, usual_settings
 
 D = Decimal
-
-
-def database_of(world: World) -> Database:
-    """The journal's rows as they would stand in the file."""
-    journal = world.journal
-    ledger = [dict(rows.posting_row("a", one), n=n) for n, one in enumerate(journal.postings)]
-    return Database(
-        orders={name: dict(rows.order_row("a", one)) for name, one in journal.orders.items()},
-        fills={name: dict(rows.trade_row("a", one)) for name, one in journal.trades.items()},
-        cycles={name: dict(rows.cycle_row("a", one)) for name, one in journal.cycles.items()},
-        ledger=ledger,
-    )
 
 
 async def _three_legs() -> Database:
     world = worlds.Wide(Script(fraction=D("0.5")))
     async with world.running():
         await worlds.convert(world, worlds.found(world, "USD", "SOL", "150", 3))
-    return database_of(world)
+    return worlds.database_of(world)
 
 
 async def _back() -> Database:
@@ -51,7 +38,7 @@ async def _back() -> Database:
         world.engine.convert(conversion, ConversionKind.CONVERT, D(5), world.clock.now_ns)
         world.sights.books["ETH/BTC"] = NO_ETH
         await over(world)
-    return database_of(world)
+    return worlds.database_of(world)
 
 
 async def _pays_back(amount: str) -> Database:
@@ -65,7 +52,7 @@ async def _pays_back(amount: str) -> Database:
         world.breaker.resume()
         await world.clock.advance(1)
         await worlds.convert(world, worlds.found(world, "BTC", "USD", amount, 1))
-    return database_of(world)
+    return worlds.database_of(world)
 
 
 @pytest.fixture(scope="module", name="made")

@@ -13,7 +13,9 @@ from arbit.domain.refusal import Refused
 from arbit.domain.route import Conversion, ConversionKind
 from arbit.execution.converting import Delivered
 from arbit.ledger import CONVERSION
+from arbit.persistence import rows
 from arbit.routing import Around, route
+from tests.checker import Database
 from tests.unit.execution.happenings import SOL_FEES, open_sol
 from tests.unit.execution.world import FEES, Script, World
 
@@ -90,3 +92,15 @@ def capital_moves(world: World) -> dict[str, Decimal]:
         for one in world.journal.postings
         if one.kind == CONVERSION and one.book is Book.CAPITAL
     }
+
+
+def database_of(world: World) -> Database:
+    """The journal's rows as they would stand in the file."""
+    journal = world.journal
+    ledger = [dict(rows.posting_row("a", one), n=n) for n, one in enumerate(journal.postings)]
+    return Database(
+        orders={name: dict(rows.order_row("a", one)) for name, one in journal.orders.items()},
+        fills={name: dict(rows.trade_row("a", one)) for name, one in journal.trades.items()},
+        cycles={name: dict(rows.cycle_row("a", one)) for name, one in journal.cycles.items()},
+        ledger=ledger,
+    )

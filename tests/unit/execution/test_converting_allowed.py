@@ -242,10 +242,10 @@ async def test_what_another_cycle_has_moved_meanwhile_is_not_taken_for_a_debt() 
         await pass_time(world, 0.05, 0.01)
         assert world.ledger.deviation("BTC") > 0
         before = world.ledger.deviation("BTC")
-        conversion = found(world, "USD", "BTC", "150", 1)
+        conversion = found(world, "BTC", "USD", "1", 1)
         world.gate._unknown.clear()
         done = came_to(await convert(world, conversion, seconds=1))
-        assert capital_moves(world) == {"USD": -done.spent, "BTC": done.received}
+        assert capital_moves(world) == {"BTC": -done.spent, "USD": done.received}
         assert world.ledger.deviation("BTC") == before
 
 

@@ -13,10 +13,12 @@ from arbit.domain.records import Book, CycleRecord
 from arbit.domain.route import ConversionKind
 from arbit.ledger import CONVERSION
 from arbit.risk.breaker import BreakerState
-from tests.unit.execution.converting_world import RICH, Wide, capital_moves, found
-from tests.unit.execution.happenings import NO_ETH, SOL_MARKETS, balanced, kept_cycles, only_cycle
+from tests.checker_conversions import check_conversions
+from tests.unit.execution.converting_world import RICH, Wide, capital_moves, database_of, found
+from tests.unit.execution.happenings import SOL_MARKETS, balanced, kept_cycles, only_cycle
 from tests.unit.execution.sights import ONLINE
 from tests.unit.execution.world import Script
+from tests.unit.sizing_world import view
 
 D = Decimal
 STEP_S = 0.005  # half a reply: every await of a conversion is cut at once
@@ -115,26 +117,37 @@ async def test_cut_off_twice_wherever_it_is_nothing_is_lost_or_sent_twice(
             await second.clock.advance(STEP_S)
     third = await begun_again(second, "00002")
     record = settled(third)
+    assert check_conversions(database_of(third)) == []
     if record.state is CycleState.UNWOUND:
         left = {one: third.ledger.deviation(one) for one in ("BTC", "ETH")}
         assert all(abs(amount) < D("0.02") for amount in left.values()), left
 
 
 async def test_what_it_may_cost_is_remembered() -> None:
+    dear = view("ETH/BTC", [("0.0990", "50")], [("0.104", "100")])  # the way on costs seven more
     first = Wide(Script(), Script(shape="lost_before"))
     await cut_off(first, 0.1, "ETH", 2, budget=D("1.3"))
     assert only_cycle(first).loss_budget == D("1.3")
-    first.sights.books["ETH/BTC"] = NO_ETH
     second = Wide(before=first, epoch="00001")
-    second.sights.books["ETH/BTC"] = NO_ETH
+    second.sights.books["ETH/BTC"] = dear
     second.sights.books.pop("SOL/BTC")
     async with second.running():
         await second.recover()
 
     record = only_cycle(second)
-    assert record.prices["chosen"] == "reverse"  # the way on costs half, and it may not
+    assert record.prices["chosen"] == "reverse"
     assert record.state is CycleState.UNWOUND
     second.agrees()
+
+
+@ENDS
+async def test_one_whose_last_leg_had_filled_is_done(end: str, legs: int) -> None:
+    first = Wide()
+    await cut_off(first, 2 * STEP_S * (legs - 1) + STEP_S, end, legs)
+    assert len(first.venue.sent) == legs
+    assert only_cycle(first).ended_ns == 0
+    second = await begun_again(first)
+    assert settled(second).state is CycleState.DONE
 
 
 async def test_a_conversion_killed_in_mid_air_is_held_and_closed_by_the_next_start() -> None:

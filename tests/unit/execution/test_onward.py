@@ -226,6 +226,17 @@ def test_half_way_through_a_detour_it_goes_straight_to_an_end() -> None:
     assert route_of(looked(cycle)) == ["sell SOL/EUR"]
 
 
+def test_no_more_is_ordered_than_the_venue_surely_keeps() -> None:
+    fine = {
+        name: replace(one, qty_increment=D("0.00000001"), base_digits=4, quote_digits=4)
+        for name, one in MARKETS.items()
+    }
+    found = looked(fallen(("100", "1.00009")), markets=fine)
+    assert found.chosen is not None
+    assert found.chosen.orders[0].qty == 1
+
+
+IN_USD = {"USD": D(1), "BTC": D(100), "EUR": D(100) / D(90)}
 HALVES = st.dictionaries(st.sampled_from(sorted(MIDDLES)), st.integers(1, 400), min_size=7)
 
 
@@ -251,6 +262,11 @@ def test_what_is_chosen_can_be_traded_and_keeps_its_budget_at_its_limit(
     assert first.limit_price % TICK == 0
     spends = first.qty if first.leg.side.value == "sell" else first.qty * first.limit_price
     assert spends <= cycle.has(first.leg.spend)
+    quote = first.leg.receive if first.leg.side.value == "sell" else first.leg.spend
+    worse = spends - first.spend  # than expected, when it fills wholly at its limit
+    if first.leg.side.value == "sell":
+        worse = first.receive - first.qty * first.limit_price * (1 - FEE)
+    assert worse * IN_USD[quote] <= budget - found.loss + D("1e-30")
     assert first.leg.spend not in cycle.goals
     ways = {
         name: found.prices[name] for name in (COMPLETE, ALTERNATIVE) if found.prices[name] != "none"
