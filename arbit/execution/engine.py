@@ -194,8 +194,8 @@ class Engine:
         if begins and self.closed:
             return str(Refused(RefusalCode.DRAINING))
         work, purpose = self.works.get(cycle.cycle_id), order.record.purpose
-        if work is not None and work.envelope is not None:
-            purpose = work.envelope.purpose
+        if cycle.record.kind is not None and work is not None and work.envelope is not None:
+            purpose = work.envelope.purpose  # one that only takes back may leave while REDUCING
         return self.setup.gate.stops(purpose, intent.leg.symbol, begins=begins)
 
     def knows(self, client_id: str) -> bool:
