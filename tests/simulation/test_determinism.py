@@ -29,10 +29,13 @@ DATED = "from tests.simulation import dates\ndates.shift(int(sys.argv[1]), ['__m
 
 
 def test_the_same_seed_is_the_same_run_in_another_process() -> None:
-    """Whatever the hash seed, the time zone, the date, the working folder, and the seeds before."""
-    one, two = determinism.compared("tests.simulation", range(4))
+    """Whatever the hash seed, the time zone, the date, the working folder, and the seeds before.
+
+    CI compares twenty right after the tests.
+    """
+    one, two = determinism.compared("tests.simulation", range(2))
     assert one == two
-    assert sorted(one, key=int) == [str(seed) for seed in range(4)]
+    assert sorted(one, key=int) == [str(seed) for seed in range(2)]
     assert list(one) == list(two)[::-1]
 
 
@@ -41,7 +44,8 @@ def test_what_one_process_alone_would_never_show_is_seen(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(NAME, name)
-    assert determinism.differing(*determinism.compared("tests.simulation.planted", range(1, 4)))
+    seeds = range(1, 4) if name == "memory" else range(1, 2)  # which shows by what came before
+    assert determinism.differing(*determinism.compared("tests.simulation.planted", seeds))
 
 
 def test_a_process_lives_a_year_later_by_whatever_way_it_asks() -> None:

@@ -29,21 +29,21 @@ from tests.simulation.saboteurs import ALL
 from tests.simulation.world import World
 
 HERE = Path(__file__).parent
-QUICK = (
-    "naive_retry",
-    "write_after_send",
-    "concurrency_ignored",
-    "next_leg_as_planned",
-    "float_money",
-    "no_deadline",
-    "tasks_never_end",
-    "token_in_the_reason",
-    "venue_loses_fees",
-    "metric_counted_twice",
-    "legs_one_percent_worse",
-    "profit_ref_unsigned",
-    "incidents_counted_twice",
-)
+QUICK = {  # the first seed that finds it: it is asked first
+    "naive_retry": 1,
+    "write_after_send": 0,
+    "concurrency_ignored": 2,
+    "next_leg_as_planned": 0,
+    "float_money": 0,
+    "no_deadline": 0,
+    "tasks_never_end": 0,
+    "token_in_the_reason": 6,
+    "venue_loses_fees": 0,
+    "metric_counted_twice": 0,
+    "legs_one_percent_worse": 0,
+    "profit_ref_unsigned": 2,
+    "incidents_counted_twice": 10,
+}
 
 
 def test_seeds_of_all_kinds_find_nothing() -> None:
@@ -62,7 +62,7 @@ def test_seeds_of_all_kinds_find_nothing() -> None:
 def test_what_once_was_found_stays_fixed() -> None:
     assert len(rows()) >= 8
     assert {row.saboteur for row in rows()} <= set(ALL)
-    for result in run_seeds(row.seed for row in rows()):
+    for result in run_seeds(dict.fromkeys(row.seed for row in rows())):
         assert result.violations == [], f"seed {result.seed}"
 
 
@@ -77,7 +77,7 @@ def test_without_faults_every_opportunity_is_taken() -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_planted_bug_is_caught(name: str) -> None:
-    caught = hunt(ALL[name], range(30))
+    caught = hunt(ALL[name], dict.fromkeys([QUICK[name], *range(30)]))
     assert caught.seeds, name
     assert caught.invariants
 
