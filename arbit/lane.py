@@ -1,23 +1,27 @@
 """Takes the turn: what the books say now, into what is worth doing about it. One lane a venue.
 
 Synchronous and driven from outside with the time, so that sockets, recordings and simulated time
-all run the same code. A turn looks at every triangle whose books were touched since the last one.
+all run the same code. A turn looks at every triangle whose books were touched since the last one,
+gathers those that fit, and tries them in the order that `rotation` puts them in.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arbit.books import BookCache
+from arbit.config import RotationSettings
 from arbit.domain.book import BookView, Disbelief
 from arbit.domain.market import Market
-from arbit.domain.refusal import Refused
+from arbit.domain.money import EXACT, ONE
+from arbit.domain.refusal import RefusalCode, Refused
 from arbit.domain.triangle import Triangle
 from arbit.fitness.episodes import Episode, Episodes, Stage
 from arbit.fitness.trial import Course, CycleEnd, PaperCycle, Trial
+from arbit.rotation import Candidate, Rotation, Verdict, Weighed, turn_back
 from arbit.scanner import Scanner, why_not_tradable
 from arbit.sizing import Plan, SizeLimits, Unfit, UnfitReason, size
 
@@ -25,6 +29,16 @@ RETRY_SIZE_NS = 20_000_000  # a triangle that did not fit is sized again no soon
 LOOK_AGAIN_NS = 50_000_000  # how often a look after the latency asks for a later polled book
 MAX_AGENDA = 100_000
 SMALLER_SIZES = 8  # halvings tried for a size that keeps the edge demanded
+# What is over once another cycle is: then the best of those that waited is tried, not the newest.
+_FOR_WANT_OF_ROOM = frozenset(
+    {
+        RefusalCode.CONCURRENCY,
+        RefusalCode.START_BUDGET,
+        RefusalCode.TOTAL_CYCLES,
+        RefusalCode.TOTAL_NOTIONAL,
+        RefusalCode.LANE_TURN,
+    }
+)
 # Reasons that go away when an independent look confirms the book in question.
 _MENDED_BY_A_LOOK = frozenset({Disbelief.STALE, Disbelief.SKEW})
 
@@ -68,6 +82,7 @@ class LaneSetup:
     min_cost: Mapping[str, Decimal]
     max_slippage_bps: Decimal | None = None
     min_edge: Decimal = Decimal(0)
+    rotation: Rotation = field(default_factory=lambda: Rotation(RotationSettings()))
 
 
 class Lane:
@@ -86,6 +101,7 @@ class Lane:
         trial: Trial | None = None,
     ) -> None:
         self._setup = setup
+        self.rotation = setup.rotation
         self.cache = cache
         self.scanner = scanner
         self.episodes = episodes
@@ -100,6 +116,9 @@ class Lane:
         self.take: Callable[[Plan, int], Refused | None] | None = None
         self.books_moved: Callable[[str, int], None] | None = None
         self._next_try: dict[int, int] = {}
+        self._waiting: dict[int, Episode] = (
+            {}
+        )  # fit, and refused: looked at with the next that fits
         self._cycle_of: dict[int, Episode] = {}
 
     def turn(self, now_ns: int) -> None:
@@ -156,7 +175,18 @@ class Lane:
             return
         if cycle.end is CycleEnd.DONE:
             self.episodes.reach(episode, Stage.FILLED)
+        self._learn(cycle)
         self.episodes.release(episode)
+
+    def _learn(self, cycle: PaperCycle) -> None:
+        """What a paper cycle says of the odds; one that was broken off says nothing."""
+        path, odds = cycle.course.triangle.path, self.rotation.odds
+        if cycle.end is CycleEnd.FLAT:
+            odds.looked(path, survived=False)
+        elif cycle.end is CycleEnd.DONE:
+            odds.attempted(path, None)
+        elif cycle.end in {CycleEnd.UNWOUND, CycleEnd.HELD}:
+            odds.attempted(path, EXACT.divide(EXACT.minus(cycle.profit), cycle.spent))
 
     def _look_again(self, now_ns: int) -> None:
         """See every open episode as of now: a book may have grown too old without a word."""
@@ -167,29 +197,73 @@ class Lane:
     def _look(self, touched: Sequence[int], now_ns: int) -> None:
         if not touched or self._closed:
             return
+        fitting: list[tuple[Episode, Candidate]] = []
         for sighting in self.scanner.scan(touched, now_ns):
             episode = self.episodes.see(sighting, now_ns)
             if episode is None:
                 continue
             if self.episodes.is_net(sighting):
-                self._consider(episode, now_ns)
+                candidate = self._candidate(episode, now_ns)
+                if candidate is not None:
+                    fitting.append((episode, candidate))
             elif sighting.why_not in _MENDED_BY_A_LOOK and (sighting.net or 0.0) > 0.0:
                 self.on_candidate(self.scanner.directed[sighting.directed].symbols)
+        if fitting:
+            self._choose([*fitting, *self._still_waiting(fitting, now_ns)], now_ns)
 
-    def _consider(self, episode: Episode, now_ns: int) -> None:
-        """Above the hurdle: does it fit depth and minima, and is it there after our latency?"""
+    def _candidate(self, episode: Episode, now_ns: int) -> Candidate | None:
+        """Above the hurdle: does it fit depth and minima? None when it does not, or need not."""
         way = episode.directed
         done = episode.tried and (self.take is None or episode.taken)
         if done or now_ns < self._next_try.get(way, 0):
-            return
+            return None
         plan = self._size(self.scanner.directed[way], now_ns)
         if isinstance(plan, Unfit):
-            self.unfit[plan.reason.value] = self.unfit.get(plan.reason.value, 0) + 1
-            self._next_try[way] = now_ns + RETRY_SIZE_NS
-            return
-        self._hand_over(episode, plan, now_ns)
+            self._note_unfit(way, plan, now_ns)
+            return None
+        view = self.cache.fresh(plan.legs[0].leg.symbol, now_ns, self._setup.max_age_ns)
+        return Candidate(way, plan, turn_back(plan.legs[0], view) if view else ONE)
+
+    def _note_unfit(self, way: int, unfit: Unfit, now_ns: int) -> None:
+        self.unfit[unfit.reason.value] = self.unfit.get(unfit.reason.value, 0) + 1
+        self._next_try[way] = now_ns + RETRY_SIZE_NS
+
+    def _still_waiting(
+        self, fitting: Sequence[tuple[Episode, Candidate]], now_ns: int
+    ) -> Iterator[tuple[Episode, Candidate]]:
+        """What was refused for want of room and is still there."""
+        seen = {candidate.way for _, candidate in fitting}
+        for way, episode in sorted(self._waiting.items()):
+            if episode.closed or episode.taken:
+                del self._waiting[way]
+            elif way not in seen and self.episodes.is_net(self.scanner.edge_now(way, now_ns)):
+                candidate = self._candidate(episode, now_ns)
+                if candidate is not None:
+                    yield episode, candidate
+
+    def _choose(self, fitting: Sequence[tuple[Episode, Candidate]], now_ns: int) -> None:
+        """Try what fits, the best first; what one takes the next cannot have."""
+        episodes = {candidate.way: episode for episode, candidate in fitting}
+        ranked = self.rotation.rank([candidate for _, candidate in fitting], now_ns)
+        begun = False
+        for place, weighed in enumerate(ranked):
+            way = weighed.candidate.way
+            plan: Plan | Unfit = weighed.candidate.plan
+            if begun:  # funds are held for what was begun in this turn
+                plan = self._size(self.scanner.directed[way], now_ns)
+            if isinstance(plan, Unfit):
+                self._note_unfit(way, plan, now_ns)
+                ranked[place] = weighed.became(Verdict.GONE, plan.detail)
+                continue
+            ranked[place] = self._try(episodes[way], weighed, plan, now_ns)
+            begun = begun or episodes[way].taken
+        self.rotation.note(ranked, now_ns)
+
+    def _try(self, episode: Episode, weighed: Weighed, plan: Plan, now_ns: int) -> Weighed:
+        """Let it be traded, and look whether it is there after our latency."""
+        told = self._hand_over(episode, weighed, plan, now_ns)
         if episode.tried:
-            return
+            return told
         episode.tried = True
         self.episodes.reach(episode, Stage.FITS)
         due_ns = now_ns + self._setup.latency_ns
@@ -200,15 +274,28 @@ class Lane:
             if cycle is not None and cycle.end is None:
                 self._cycle_of[cycle.number] = episode
                 self.episodes.hold(episode)
+                episode.taken = True
+                told = told.became(Verdict.TAKEN)
+        return told
 
-    def _hand_over(self, episode: Episode, plan: Plan, now_ns: int) -> None:
+    def _hand_over(self, episode: Episode, weighed: Weighed, plan: Plan, now_ns: int) -> Weighed:
         """Let it be traded; a refusal may be over while the gap is still there."""
         if self.take is None or episode.taken:
-            return
-        if self.take(plan, now_ns) is None:
+            return weighed
+        way = episode.directed
+        if weighed.losing:
+            if not episode.tried:
+                self.rotation.odds.passed_by(weighed.path)
+            self._next_try[way] = now_ns + RETRY_SIZE_NS
+            return weighed.became(Verdict.LOSING)
+        refused = self.take(plan, now_ns)
+        if refused is None:
             episode.taken = True
-        else:
-            self._next_try[episode.directed] = now_ns + RETRY_SIZE_NS
+            return weighed.became(Verdict.TAKEN)
+        self._next_try[way] = now_ns + RETRY_SIZE_NS
+        if refused.code in _FOR_WANT_OF_ROOM:
+            self._waiting[way] = episode
+        return weighed.became(Verdict.REFUSED, str(refused))
 
     def _survive(self, episode: Episode, due_ns: int, now_ns: int) -> None:
         """The look after the latency. A gap that closed has not survived, whatever opened since.
@@ -224,6 +311,9 @@ class Lane:
                 return
         elif not episode.closed and self._still_fits(episode.directed, now_ns):
             self.episodes.reach(episode, Stage.SURVIVES)
+        if not episode.taken:  # what was taken is told by its cycle: our order may have closed it
+            path = self.scanner.directed[episode.directed].path
+            self.rotation.odds.looked(path, survived=episode.stage >= Stage.SURVIVES)
         self.episodes.release(episode)
 
     def _polled_before(self, way: int, due_ns: int) -> bool:
@@ -255,12 +345,23 @@ class Lane:
         plan: Plan | Unfit = Unfit(UnfitReason.NO_BUDGET, f"no budget of {triangle.start}")
         for _ in range(SMALLER_SIZES):
             plan = size(triangle, views, self._setup.markets, self._setup.fees, self._limits(most))
-            if isinstance(plan, Unfit) or plan.profit_at_limits >= self._demand(plan):
+            if isinstance(plan, Unfit):
                 return plan
+            if plan.profit_at_limits >= self._demand(plan):
+                return self._liquid(plan, views)
             most = plan.start_in / 2
         return Unfit(
             UnfitReason.BELOW_MIN_EDGE, f"{triangle.path}: no size keeps the edge demanded"
         )
+
+    def _liquid(self, plan: Plan, views: Mapping[str, BookView]) -> Plan | Unfit:
+        """The plan, unless one of its books is below the liquidity floor."""
+        for leg in plan.legs:
+            view = views[leg.leg.symbol]
+            thin = self.rotation.thin(leg, view, self._setup.max_slippage_bps)
+            if thin:
+                return Unfit(UnfitReason.BELOW_LIQUIDITY_FLOOR, thin)
+        return plan
 
     def _limits(self, most: Decimal) -> SizeLimits:
         return SizeLimits(

@@ -139,6 +139,7 @@ def build_run(parts: RunParts) -> VenueRun:
             clock_ns=clock.monotonic_ns,
             simulate=parts.simulate,
             proved_levels=proved_levels(venue),
+            rotation=parts.settings.rotation,
         )
     )
     feed = make_feed(

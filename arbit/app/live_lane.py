@@ -375,7 +375,8 @@ def _startable(trader: Trader, settings: Settings, asset: str) -> Decimal:
     """
     if asset not in settings.scan.start_assets:
         return Decimal(0)
-    free = EXACT.multiply(trader.inventory.spendable(asset), ONE - SPARE)
+    free, left = trader.inventory.spendable(asset), trader.gate.paths.left(asset)
+    free = EXACT.multiply(free if left is None else min(free, left), ONE - SPARE)
     if not trader.inventory.reserve(asset):
         return free
     dearest = max(trader.engine.setup.fees.rates.values(), default=Decimal(0))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from arbit.app.holdings import Holdings
+from arbit.app.learning import Learning
 from arbit.app.rebalancer import Rebalancer
 from arbit.app.sights import DeskSights
 from arbit.app.venue import Desk
@@ -105,10 +106,12 @@ class Trader:
                 gateway_unready=setup.gateway.unready,
                 journal_fails=self._journal_fails,
                 inventory=self.inventory,
+                start_budgets=settings.rotation.start_budgets,
             )
         )
         desk = setup.desk.setup
         self._holdings = Holdings(self.inventory, self.ledger, desk.watch.symbols, desk.markets)
+        self.learning = self._learning()
         engine_setup = self._engine_setup()
         self.engine = Engine(engine_setup)
         self.engine.closed = True  # until everything in flight is found out
@@ -129,7 +132,16 @@ class Trader:
         self.recover_only = False
         self.rebalancer = Rebalancer(settings, self, setup.clock)
         self.rebalances = settings.inventory.rebalance
+        setup.desk.lane.rotation.restoring = self.rebalancer.restoring
         self._stopping = False
+
+    def _learning(self) -> Learning:
+        """The lane chooses by what earlier runs have learned, and heeds the rests they began."""
+        rotation, paths, clock = self.setup.desk.lane.rotation, self.gate.paths, self.setup.clock
+        now_ns = clock.monotonic_ns()
+        paths.recall(self.memory.last_ends, clock.wall_ns(), now_ns)
+        rotation.rests = paths.rests_ns
+        return Learning(rotation.odds, self.memory.learned, self.setup.journal, now_ns)
 
     def _engine_setup(self) -> EngineSetup:
         setup, sandbox = self.setup, self.setup.account.mode is Mode.SANDBOX
@@ -151,6 +163,7 @@ class Trader:
             ids=Ids(setup.epoch),
             publish=setup.publish,
             venue_clock=setup.venue_clock,
+            taught=self.learning.ended,
             fees_posted_every_ns=SANDBOX_FEES_NS if sandbox else FEES_NS,
         )
 
@@ -230,12 +243,14 @@ class Trader:
             await self.setup.clock.sleep(STEP_S)
 
     async def _heed_operator(self) -> None:
-        """`arbit resume` closes the breaker; its file is used up."""
+        """`arbit resume` closes the breaker; its file is used up. What else is due now and then."""
         while True:
             asked = self.orders.take_resume()
             if asked is not None:
                 self.auditor.accept_balances = asked is Resume.ACCEPT_BALANCES
                 self.breaker.resume()
+            if not self.engine.open_cycles and not self.engine.keeper.ok():
+                self.learning.keep_now_and_then(self.setup.clock.monotonic_ns())
             await self.setup.clock.sleep(OPERATOR_S)
 
     async def drain(self, grace_s: float) -> str:
@@ -290,7 +305,7 @@ class Trader:
         if venue_ns is not None and self.auditor.settled:
             flags.append(Flag(HEARD, str(venue_ns), wall_ns))
         try:
-            self.setup.journal.write(Batch(flags=tuple(flags)))
+            self.setup.journal.write(Batch(flags=tuple(flags), learned=self.learning.rest()))
         except JournalFailed:  # the next start counts this one as a crash, which is the safe side
             return
 

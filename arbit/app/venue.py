@@ -12,7 +12,7 @@ from arbit.app.budget import Budget
 from arbit.app.standstill import Standstill
 from arbit.app.watchlist import Watchlist
 from arbit.books import BookCache
-from arbit.config import ScanSettings, VenueSettings
+from arbit.config import RotationSettings, ScanSettings, VenueSettings
 from arbit.domain.errors import UserError, first_of
 from arbit.domain.events import EpisodeEnded, FeedCounts, PaperCycleEnded, VenueFailed
 from arbit.domain.fees import Fee
@@ -24,6 +24,7 @@ from arbit.fitness.report import Listed, Report, Subject, judge
 from arbit.fitness.trial import PaperCycle, Trial, TrialSetup
 from arbit.lane import Lane, LaneSetup
 from arbit.ports import Clock, Listener, MarketFeed
+from arbit.rotation import Rotation
 from arbit.scanner import Freshness, Scanner, why_not_tradable
 from arbit.venues.kraken.parse import Instrument
 from arbit.venues.paper import PaperExchange
@@ -32,6 +33,7 @@ MS = 1_000_000
 PULSE_S = 0.05
 SECOND_NS = 1_000 * MS
 MAX_CANDIDATES = 64
+_ROTATION = RotationSettings()
 DECISIONS_MS = tuple(0.01 * 2.0 ** (step / 2) for step in range(29))  # 10 us to 164 ms
 
 
@@ -50,6 +52,7 @@ class DeskSetup:
     clock_ns: Callable[[], int]
     simulate: bool
     proved_levels: int | None = None
+    rotation: RotationSettings = _ROTATION
 
 
 class Desk:
@@ -81,6 +84,8 @@ class Desk:
         self.budget = Budget(
             setup.scan, self.cache, setup.markets, setup.clock_ns, max_age_ns, self._free
         )
+        self.rotation = Rotation(setup.rotation)
+        self.rotation.price = self.budget.price
         self.trial = None if self.exchange is None else self._trial(self.exchange, max_age_ns)
         self.lane = Lane(
             LaneSetup(
@@ -92,6 +97,7 @@ class Desk:
                 min_cost=setup.venue.min_notional,
                 max_slippage_bps=setup.scan.max_slippage_bps,
                 min_edge=setup.scan.min_edge_bps / BPS,
+                rotation=self.rotation,
             ),
             self.cache,
             self.scanner,

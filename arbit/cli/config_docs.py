@@ -15,6 +15,7 @@ from arbit.config.rows import (
     general_rows,
     inventory_rows,
     risk_rows,
+    rotation_rows,
     scan_rows,
     venue_rows,
 )
@@ -70,6 +71,7 @@ def configuration_md() -> str:
         _section("General", "", general_rows()),
         _section("What counts as an opportunity", "", scan_rows()),
         _section("What may be risked", "", risk_rows()),
+        _section("Which triangle is tried", "", rotation_rows()),
         _section("What is to be owned", _INVENTORY, inventory_rows()),
         _section("A venue", _VENUES, venue_rows()),
         _section("Alpaca", _ALPACA, alpaca_rows()),
@@ -91,7 +93,8 @@ def env_example() -> str:
 
 def _rows() -> Iterator[Row]:
     """Every setting, in the order of the tables."""
-    for rows in (general_rows, scan_rows, risk_rows, inventory_rows, venue_rows, alpaca_rows):
+    general = (general_rows, scan_rows, risk_rows, rotation_rows, inventory_rows)
+    for rows in (*general, venue_rows, alpaca_rows):
         yield from rows()
 
 

@@ -21,6 +21,7 @@ from arbit.config.kinds import (
 )
 from arbit.config.load import load_settings
 from arbit.config.risk import RiskSettings
+from arbit.config.rotation import RotationSettings
 from arbit.config.settings import ScanSettings, Settings
 from arbit.config.text import Override, venue_key
 from arbit.config.venue import VenueSettings
@@ -39,6 +40,7 @@ __all__ = [
     "Override",
     "RateTier",
     "RiskSettings",
+    "RotationSettings",
     "ScanSettings",
     "Settings",
     "VenueSettings",

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from arbit.config.fields import expected, inner_model, is_setting
 from arbit.config.inventory import InventorySettings
 from arbit.config.risk import RiskSettings
+from arbit.config.rotation import RotationSettings
 from arbit.config.settings import ScanSettings, Settings
 from arbit.config.text import key_of
 from arbit.config.venue import ALPACA_ALONE, VenueSettings
@@ -49,6 +50,11 @@ def risk_rows() -> Iterator[Row]:
 def inventory_rows() -> Iterator[Row]:
     """The settings of `InventorySettings`."""
     return _rows(InventorySettings, ("inventory",))
+
+
+def rotation_rows() -> Iterator[Row]:
+    """The settings of `RotationSettings`."""
+    return _rows(RotationSettings, ("rotation",))
 
 
 def venue_rows() -> Iterator[Row]:

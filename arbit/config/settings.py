@@ -31,6 +31,7 @@ from arbit.config.fields import (
 )
 from arbit.config.inventory import InventorySettings
 from arbit.config.risk import RiskSettings
+from arbit.config.rotation import RotationSettings
 from arbit.config.text import SPELT, as_list
 from arbit.config.venue import BUILT_IN, VenueSettings, with_defaults
 from arbit.domain.errors import UserError
@@ -122,6 +123,7 @@ class Settings(BaseSettings):
     scan: ScanSettings = ScanSettings()
     risk: RiskSettings = RiskSettings()
     inventory: InventorySettings = InventorySettings()
+    rotation: RotationSettings = RotationSettings()
     dry_run: bool = setting(
         False,
         "never send an order, whatever else is said",

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.errors import ArbitError
+from arbit.domain.learned import Learned
 from arbit.domain.money import EXACT, ZERO, is_multiple, plain
 from arbit.domain.order import OrderIntent, OrderState, Trade
 from arbit.domain.route import ConversionKind
@@ -141,6 +142,15 @@ class CycleRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How a cycle of a triangle ended, and when (wall nanoseconds): what its path rests for."""
+
+    path: str
+    state: CycleState
+    ended_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """Something an operator should know of, whatever else was done about it."""
 
@@ -261,8 +271,8 @@ class PostedFee:
 class Batch:
     """One durable commit: all of it or nothing.
 
-    Cycles, orders, flags and fees replace their own rows; trades, postings and incidents are only
-    ever added. A trade id that is kept already fails the batch.
+    Cycles, orders, flags, fees and what was learned replace their own rows; trades, postings and
+    incidents are only ever added. A trade id that is kept already fails the batch.
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -273,6 +283,7 @@ class Batch:
     flags: tuple[Flag, ...] = ()
     late_fees: tuple[LateFee, ...] = ()
     posted_fees: tuple[PostedFee, ...] = ()
+    learned: tuple[Learned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +294,8 @@ class Memory:
     former's, and every order not over. `sums` are the ledger's, by book and asset.
     `profit_ref_by_day` sums cycles by UTC day (`2026-11-24`). `last_sent` are the newest orders,
     whatever became of them, as (symbol, wall time of sending). `late_fees` are those that wait;
-    `rough` are costs that the venue may have rounded, by asset.
+    `rough` are costs that the venue may have rounded, by asset. `last_ends` are the newest cycles
+    of triangles that are over, `learned` is what they and their gaps have taught.
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -297,3 +309,5 @@ class Memory:
     last_sent: tuple[tuple[str, int], ...] = ()
     late_fees: tuple[LateFee, ...] = ()
     rough: Mapping[str, Rough] = field(default_factory=dict)
+    last_ends: tuple[Ended, ...] = ()
+    learned: tuple[Learned, ...] = ()

@@ -31,6 +31,7 @@ class RefusalCode(enum.StrEnum):
     TOTAL_NOTIONAL = "total_notional"  # all lanes together
     LANE_TURN = "lane_turn"  # the last place is kept for another lane
     COOLDOWN = "cooldown"
+    START_BUDGET = "start_budget"  # cycles under way have started with enough of the asset
     ASSET_CAP = "asset_cap"  # trading would move it too far from what was put in
     INVENTORY_CAP = "inventory_cap"  # more of it would be owned than its owner wants at most
     FUNDS = "funds"

@@ -373,6 +373,7 @@ class Engine:
         wrong = state in {CycleState.UNWOUND, CycleState.HELD}
         self.setup.gate.finished(record, went_wrong=wrong, now_ns=self.setup.now_ns)
         self.setup.publish(told_of(self.setup.venue, cycle))
+        work.pad.learned += self.setup.taught(cycle)
         told = self.on_end if record.kind is None else work.told
         if told is not None:
             told(cycle)

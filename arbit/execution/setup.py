@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,9 @@ from arbit.domain.account import AccountId
 from arbit.domain.book import BookView
 from arbit.domain.cycle import Policy
 from arbit.domain.errors import BrokenRule
+from arbit.domain.learned import Learned
 from arbit.domain.market import Market
+from arbit.execution.cycle import Cycle
 from arbit.execution.fee_table import FeeTable
 from arbit.execution.ids import Ids
 from arbit.ledger import Ledger
@@ -31,6 +33,7 @@ class EngineSetup:
 
     `venue_clock` is the venue's wall time, None while it is not known; None for ours (paper).
     `fees_posted_every_ns` is how often it is asked for fees that it states later, while any wait.
+    `taught` is what a cycle that is over has taught, to be kept in the commit that ends it.
     """
 
     account: AccountId
@@ -51,6 +54,7 @@ class EngineSetup:
     publish: Listener
     venue_clock: Callable[[], int | None] | None = None
     fees_posted_every_ns: int = 600_000 * MS
+    taught: Callable[[Cycle], Sequence[Learned]] = lambda _: ()
 
     @property
     def now_ns(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from arbit.domain.learned import Learned
 from arbit.domain.money import ZERO
 from arbit.domain.order import Trade
 from arbit.domain.records import (
@@ -36,6 +37,7 @@ class Pad:
     flags: dict[str, Flag] = field(default_factory=dict)
     late_fees: dict[str, LateFee] = field(default_factory=dict)
     posted_fees: dict[str, PostedFee] = field(default_factory=dict)
+    learned: list[Learned] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -49,6 +51,7 @@ class Pad:
             or self.flags
             or self.late_fees
             or self.posted_fees
+            or self.learned
         )
 
     def order(self, record: OrderRecord) -> None:
@@ -76,13 +79,14 @@ class Pad:
             flags=tuple(self.flags.values()),
             late_fees=tuple(self.late_fees.values()),
             posted_fees=tuple(self.posted_fees.values()),
+            learned=tuple(self.learned),
         )
 
     def clear(self) -> None:
         """All of it is written."""
         for notes in (self.cycles, self.orders, self.flags, self.late_fees, self.posted_fees):
             notes.clear()
-        for lines in (self.trades, self.postings, self.incidents):
+        for lines in (self.trades, self.postings, self.incidents, self.learned):
             lines.clear()
 
 

@@ -38,7 +38,7 @@ from arbit.domain.records import (
     RunEnd,
     rough_costs,
 )
-from arbit.persistence import rows, tables
+from arbit.persistence import rows, sums, tables
 from arbit.persistence.costs import not_compared
 from arbit.persistence.types import money_of
 from arbit.persistence.words import DAMAGED, in_words
@@ -46,10 +46,8 @@ from arbit.persistence.words import DAMAGED, in_words
 BUSY_MS = 5
 MAX_HELD = 1_000  # held cycles that a start is told of
 MAX_STATED = 500  # fees that were stated last: what is posted now may fit them better
-MAX_LAST_SENT = 1_000  # newest orders: more than the venue's counters remember
 LATE_NS = 600 * 10**9  # what is kept so long after it happened may not be counted
 _OVER = tuple(state.value for state in OrderState if state.over)
-MAX_SUMMED = 200_000  # cycles summed by day at a start; more than a day can hold
 
 Answer = TypeVar("Answer")
 
@@ -90,6 +88,7 @@ class SqliteJournal:
         self._flag = _upsert(tables.flags)
         self._late_fee = _upsert(tables.fee_pending)
         self._posted_fee = _upsert(tables.fee_posted)
+        self._learned = _upsert(tables.learned)
         self._trade = _insert(tables.fills)
         self._posting = _insert(tables.ledger, skip=("n",))
         self._incident = _insert(tables.incidents, skip=("n",))
@@ -136,6 +135,7 @@ class SqliteJournal:
             (self._flag, (rows.flag_row(account, one) for one in batch.flags)),
             (self._late_fee, (rows.late_fee_row(account, one) for one in batch.late_fees)),
             (self._posted_fee, (rows.posted_fee_row(account, one) for one in batch.posted_fees)),
+            (self._learned, (rows.learned_row(account, one) for one in batch.learned)),
         )
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -254,48 +254,25 @@ class SqliteJournal:
                 found[row["client_id"]] = row
         kept = self._rows("flags", "1=1")
         flags = {row["name"]: Flag(row["name"], row["value"], row["at_ns"]) for row in kept}
+        mine = self._connection, self._account
         where, values = not_compared(flags)
         costs = map(rows.trade_of, self._rows("fills", where, *values))
         return Memory(
             cycles=tuple(rows.cycle_of(row) for row in (*open_cycles, *held)),
             orders=tuple(map(rows.order_of, found.values())),
             trades=self._trades(list(found.values())),
-            sums=self._sums(),
+            sums=sums.sums(*mine),
             flags=flags,
-            profit_ref_by_day=self._days(),
+            profit_ref_by_day=sums.days(*mine),
             last_trade_ns=self._latest("fills", "1=1"),
             # What came before the opening is in it: asked for again, it would be booked twice.
             last_flow_ns=self._latest("ledger", "kind IN ('flow', 'opening')"),
-            last_sent=self._last_sent(),
+            last_sent=sums.last_sent(*mine),
             late_fees=tuple(map(rows.late_fee_of, self._rows("fee_pending", "ref=''"))),
             rough=rough_costs(flags, costs),
+            last_ends=sums.last_ends(*mine),
+            learned=sums.learned(*mine),
         )
-
-    def _last_sent(self) -> tuple[tuple[str, int], ...]:
-        sql = "SELECT symbol, sent_ns FROM orders WHERE account=? ORDER BY sent_ns DESC LIMIT ?"
-        found = self._connection.execute(sql, (self._account, MAX_LAST_SENT))
-        return tuple((row["symbol"], row["sent_ns"]) for row in found)
-
-    def _sums(self) -> dict[tuple[Book, str], Decimal]:
-        """Added up here, in exact decimals: the database would add floats."""
-        sums: dict[tuple[Book, str], Decimal] = {}
-        sql = "SELECT book, asset, amount FROM ledger WHERE account=?"
-        for row in self._connection.execute(sql, (self._account,)):
-            key = (Book(row["book"]), row["asset"])
-            sums[key] = EXACT.add(sums.get(key, ZERO), money_of(row["amount"]))
-        return sums
-
-    def _days(self) -> dict[str, Decimal]:
-        sql = (
-            "SELECT date(ended_ns/1000000000, 'unixepoch') AS day, profit_ref FROM cycles "
-            "WHERE account=? AND profit_ref IS NOT NULL AND ended_ns > 0 "
-            "ORDER BY ended_ns DESC LIMIT ?"
-        )
-        days: dict[str, Decimal] = {}
-        for row in self._connection.execute(sql, (self._account, MAX_SUMMED)):
-            profit = money_of(row["profit_ref"])
-            days[row["day"]] = EXACT.add(days.get(row["day"], ZERO), profit)
-        return days
 
     def _latest(self, table: str, where: str) -> int:
         sql = f"SELECT max(at_ns) AS at_ns FROM {table} WHERE account=? AND {where}"  # noqa: S608  names are ours

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from arbit.domain.account import Counts
 from arbit.domain.cycle import CycleState
+from arbit.domain.learned import Learned
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
 from arbit.domain.records import (
@@ -15,6 +16,7 @@ from arbit.domain.records import (
     Batch,
     Book,
     CycleRecord,
+    Ended,
     Flag,
     Incident,
     JournalFailed,
@@ -43,6 +45,7 @@ class MemoryJournal:
         self.flags: dict[str, Flag] = {}
         self.late_fees: dict[str, LateFee] = {}
         self.posted_fees: dict[str, PostedFee] = {}
+        self.learned: dict[str, Learned] = {}
         self.writes = 0
         self.fails = ""
 
@@ -62,6 +65,7 @@ class MemoryJournal:
         self.flags |= {one.name: one for one in batch.flags}
         self.late_fees |= {one.trade_id: one for one in batch.late_fees}
         self.posted_fees |= {one.ref: one for one in batch.posted_fees}
+        self.learned |= {one.path: one for one in batch.learned}
 
     def recall(self) -> Memory:
         """What a start needs to know."""
@@ -94,6 +98,12 @@ class MemoryJournal:
             ),
             late_fees=tuple(one for one in self.late_fees.values() if not one.ref),
             rough=rough_costs(self.flags, self.trades.values()),
+            last_ends=tuple(
+                Ended(one.path, one.state, one.ended_ns)
+                for one in sorted(self.cycles.values(), key=lambda one: -one.ended_ns)
+                if one.ended_ns and one.kind is None
+            ),
+            learned=tuple(self.learned.values()),
         )
 
     def _days(self) -> dict[str, Decimal]:

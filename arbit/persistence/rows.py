@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.learned import Learned
 from arbit.domain.order import OrderIntent, OrderState, Trade
 from arbit.domain.records import (
     CycleRecord,
@@ -66,6 +67,31 @@ def cycle_of(row: Row) -> CycleRecord:
         prices=json.loads(row["prices"]),
         kind=kind,
         loss_budget=None if row["loss_budget"] is None else money_of(row["loss_budget"]),
+    )
+
+
+def learned_row(account: str, one: Learned) -> dict[str, object]:
+    """What was learned of a triangle, as it is kept."""
+    return {
+        "account": account,
+        "path": one.path,
+        "survived": money_text(one.survived),
+        "gone": money_text(one.gone),
+        "filled": money_text(one.filled),
+        "failed": money_text(one.failed),
+        "lost": money_text(one.lost),
+    }
+
+
+def learned_of(row: Row) -> Learned:
+    """What a row says was learned of a triangle."""
+    return Learned(
+        path=row["path"],
+        survived=money_of(row["survived"]),
+        gone=money_of(row["gone"]),
+        filled=money_of(row["filled"]),
+        failed=money_of(row["failed"]),
+        lost=money_of(row["lost"]),
     )
 
 

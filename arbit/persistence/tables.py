@@ -1,8 +1,8 @@
 """Every table. Each row carries its account; money is exact text; times are nanoseconds (UTC).
 
-The journal owns cycles, orders, fills, ledger, fee_pending, fee_posted, incidents, flags, leases
-and runs; the recorder owns triangles, opportunities, inventory_snapshots, wallet_snapshots and
-venue_status.
+The journal owns cycles, orders, fills, ledger, fee_pending, fee_posted, incidents, flags, leases,
+learned and runs; the recorder owns triangles, opportunities, inventory_snapshots, wallet_snapshots
+and venue_status.
 """
 
 from __future__ import annotations
@@ -152,6 +152,17 @@ flags = Table(
     _text("name", key=True),
     _text("value"),
     _whole("at_ns"),
+)
+learned = Table(
+    "learned",
+    metadata,
+    _account(key=True),
+    _text("path", key=True),
+    Column("survived", Money, nullable=False),
+    Column("gone", Money, nullable=False),
+    Column("filled", Money, nullable=False),
+    Column("failed", Money, nullable=False),
+    Column("lost", Money, nullable=False),
 )
 leases = Table(
     "leases",

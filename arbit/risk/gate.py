@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
 
@@ -24,11 +24,12 @@ from arbit.ledger import Ledger, Reach
 from arbit.ports import Clock
 from arbit.risk import checks
 from arbit.risk.breaker import Breaker, BreakerState
-from arbit.risk.budgets import Cooldown, DayBook, OrderRate
+from arbit.risk.budgets import DayBook, OrderRate
 from arbit.risk.checks import Sights
 from arbit.risk.envelope import Allowance, Approved
 from arbit.risk.fit import Fit
 from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.paths import Paths
 from arbit.risk.room import Room
 from arbit.risk.slots import InUse, Slots
 
@@ -75,6 +76,7 @@ class GateSetup:
     gateway_unready: Callable[[], str]
     journal_fails: Callable[[], str]
     inventory: Inventory | None = None  # without one, nothing is wanted of what is owned
+    start_budgets: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 class Gate:
@@ -86,7 +88,7 @@ class Gate:
         self._fit = Fit(setup.venue, setup.scan, setup.risk, setup.sights)
         self._room = Room(setup.ledger, setup.sights, setup.risk, setup.policy, wanted)
         self._rate = OrderRate(setup.risk.order_rate_per_s)
-        self._cooldown = Cooldown(setup.risk.cooldown_ms)
+        self.paths = Paths(setup.risk.cooldown_ms, setup.start_budgets)
         self._open: dict[str, _Slot] = {}  # by cycle id
         self._unknown: dict[str, frozenset[str]] = {}
         self._slots: Slots | None = None
@@ -111,6 +113,7 @@ class Gate:
             return stake
         slot = _Slot(ORDERS_OF_A_CYCLE, stake, home=plan.triangle.start)
         self._open_for(cycle_id, reaches, self._room.spends(plan), slot)
+        self.paths.begin(cycle_id, plan)
         budget = EXACT.multiply(plan.start_in, setup.risk.unwind_budget_bps / BPS)
         return self._approved(cycle_id, Purpose.LEG, plan.legs, budget, now_ns)
 
@@ -233,6 +236,7 @@ class Gate:
         stake = self._fit.stake_of(record, self._setup.clock.monotonic_ns())
         slot = _Slot(ORDERS_HOME, stake, home=record.start_asset)
         self._open[record.cycle_id] = slot
+        self.paths.adopt(record)
         self._setup.ledger.claim(record.cycle_id, self._room.adopted(record))
 
     def share(self, slots: Slots) -> None:
@@ -246,8 +250,7 @@ class Gate:
         A probe of which nothing left has probed nothing; nor has a cycle from before the rest.
         """
         slot = self._open.pop(record.cycle_id, None)
-        if record.kind is None:
-            self._cooldown.begin(_route(record.path), now_ns, went_wrong=went_wrong)
+        self.paths.finish(record, went_wrong=went_wrong, now_ns=now_ns)
         if record.profit_ref is not None:
             self._setup.day.add(record.profit_ref, self._setup.clock.wall_ns())
         if slot is not None and slot.probes and slot.sent:
@@ -344,9 +347,10 @@ class Gate:
 
     def _may_begin(self, plan: Plan, now_ns: int) -> Refused | None:
         """What forbids any new cycle, or one of this triangle."""
-        left_ns = self._cooldown.left_ns(_route(plan.triangle.path), now_ns)
+        left_ns = self.paths.rests_ns(plan.triangle.path, now_ns)
         assets = {leg.spend for leg in plan.triangle.legs}
-        return self._may_open(Purpose.LEG, assets, ORDERS_OF_A_CYCLE, now_ns, left_ns)
+        refused = self._may_open(Purpose.LEG, assets, ORDERS_OF_A_CYCLE, now_ns, left_ns)
+        return refused or self.paths.over_budget(plan)
 
     def _may_open(
         self,
@@ -392,9 +396,3 @@ class Gate:
         for slot in self._open.values():
             staked = EXACT.add(staked, slot.stake)
         return InUse(len(self._open), staked)
-
-
-def _route(path: str) -> str:
-    """The same name for a path and for its reversal."""
-    assets = path.split(">")
-    return min(path, ">".join(reversed(assets)))

@@ -153,7 +153,7 @@ def test_killed_after_any_statement_an_upgrade_resumes(tmp_path: Path, revision:
     wanted = columns(path)
     before = contents(path, wanted)
     killed = snapshots(path, tmp_path / "killed")
-    assert len(killed) > 5
+    assert len(killed) >= 5
     for one in killed:
         assert current(one) in {revision, latest()}
         assert contents(one, wanted) == before

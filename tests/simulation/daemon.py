@@ -180,6 +180,7 @@ class Life(LiveLane):
                 clock_ns=clock.monotonic_ns,
                 simulate=False,
                 proved_levels=PROVED_LEVELS,
+                rotation=settings.rotation,
             )
         )
         self.feed = SimFeed(around.venue, self.process, desk.cache, clock, (publish, desk.learn))

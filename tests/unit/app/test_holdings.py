@@ -18,6 +18,7 @@ from arbit.domain.account import Flow
 from arbit.domain.events import ConversionEnded, CycleEnded, Event, OrderEnded
 from arbit.inventory import Inventory
 from arbit.ledger import Ledger, flow
+from arbit.risk.paths import Paths
 from tests.unit.sizing_world import MARKETS
 
 D = Decimal
@@ -75,7 +76,8 @@ def test_a_cycle_starts_with_what_is_beyond_the_reserve_and_a_fee_on_top(
     rates = {"BTC/USD": D("0.006"), "ETH/USD": D("0.001")}
     fees = SimpleNamespace(rates=rates)
     engine = SimpleNamespace(setup=SimpleNamespace(fees=fees))
-    trader: Any = SimpleNamespace(ledger=ledger, inventory=inventory, engine=engine)
+    gate = SimpleNamespace(paths=Paths(0, {}))
+    trader: Any = SimpleNamespace(ledger=ledger, inventory=inventory, engine=engine, gate=gate)
     found = _startable(trader, Settings(), asset)
     assert abs(found - D(budget)) < D("0.4")
     if reserve.get("USD"):

@@ -9,6 +9,7 @@ from arbit.cli.config_docs import CONFIGURATION, ENV_EXAMPLE, configuration_md, 
 from arbit.config import (
     InventorySettings,
     RiskSettings,
+    RotationSettings,
     ScanSettings,
     Settings,
     VenueSettings,
@@ -40,6 +41,7 @@ def test_no_setting_is_left_out() -> None:
     slices = {
         "SCAN": ScanSettings.model_fields,
         "RISK": RiskSettings.model_fields,
+        "ROTATION": RotationSettings.model_fields,
         "INVENTORY": InventorySettings.model_fields,
         "VENUES__KRAKEN": set(VenueSettings.model_fields) - {"name"} - ALPACA_ALONE,
         "VENUES__ALPACA": {
@@ -55,7 +57,7 @@ def test_no_setting_is_left_out() -> None:
     }
     assert wanted < said
     general = {f"ARBIT_{field}".upper() for field in Settings.model_fields}
-    groups = {"ARBIT_SCAN", "ARBIT_RISK", "ARBIT_INVENTORY", "ARBIT_VENUES"}
+    groups = {f"ARBIT_{name}" for name in ("SCAN", "RISK", "ROTATION", "INVENTORY", "VENUES")}
     assert general - groups == said - wanted
 
 

@@ -335,6 +335,7 @@ class World:
                 clock=self.clock,
                 gateway_unready=self.venue.unready,
                 journal_fails=lambda: self.engine.keeper.ok(),  # noqa: PLW0108  it is made later
+                start_budgets=self.settings.rotation.start_budgets,
                 inventory=Inventory(self.settings.inventory, self.ledger, self.sights.prices.get),
             )
         )

@@ -52,6 +52,7 @@ def test_every_table_that_the_design_names_is_there() -> None:
         "runs",
         "flags",
         "leases",
+        "learned",
     }
 
 

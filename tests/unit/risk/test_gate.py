@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arbit.config import RiskSettings, ScanSettings, Settings
+from arbit.config import RiskSettings, RotationSettings, ScanSettings, Settings
 from arbit.config.inventory import Wanted
 from arbit.domain.book import Integrity
 from arbit.domain.cycle import CycleState, Policy
@@ -43,6 +43,12 @@ def venue_with(**facts: Any) -> Settings:
             "venues": {"sandbox": facts},
         }
     )
+
+
+def budgeted(usd: str) -> Settings:
+    """The usual limits, and so many USD for all cycles under way."""
+    budgets = RotationSettings(start_budgets={"USD": D(usd)})
+    return usual_settings().model_copy(update={"rotation": budgets})
 
 
 def old_skew(world: World) -> None:
@@ -103,6 +109,7 @@ REFUSALS: dict[RefusalCode, tuple[Change, Settings | None]] = {
     RefusalCode.MIN_NOTIONAL: (lambda w: None, venue_with(min_notional={"USD": D(100_000)})),
     RefusalCode.MAX_NOTIONAL: (lambda w: None, limits({"max_notional_per_cycle": D(10)})),
     RefusalCode.UNPRICED: (no_price, None),
+    RefusalCode.START_BUDGET: (lambda w: None, budgeted("99")),
     RefusalCode.ASSET_CAP: (lambda w: None, limits(asset_caps={"BTC": D("0.01")})),
     RefusalCode.INVENTORY_CAP: (lambda w: None, wanting(caps={"ETH": Wanted(D(31))})),
     RefusalCode.FUNDS: (no_funds, None),
