@@ -22,6 +22,7 @@ from arbit.app.live_told import (
     report_broken,
     report_of,
 )
+from arbit.app.named_assets import refuse_misspelt
 from arbit.app.private import Around, Paper, Real, paper_side, real_side, refuse_untradable
 from arbit.app.store import account_of, held_account, open_journal
 from arbit.app.trader import Trader, TraderSetup
@@ -219,6 +220,7 @@ class LiveLane:
         rest = rest_side(venue, reached.at, self._clock)
         stack.push_async_callback(rest.client.close)
         markets = await listed(venue, rest)
+        refuse_misspelt(settings, venue.name, markets)
         side: Paper | Real
         fees: Mapping[str, Decimal] | None = None
         if real:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from arbit.app.named_assets import unlisted
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 from arbit.config import (
@@ -113,7 +114,11 @@ def preamble_of(
         limits=limits,
         fees=fees,
         sentence=demanded(run.desk.setup.watch.rates.values(), scan.min_edge_bps),
-        warnings=[*warnings, *filter(None, [run.desk.setup.watch.said])],
+        warnings=[
+            *warnings,
+            *filter(None, [run.desk.setup.watch.said]),
+            *unlisted(settings, run.desk.setup.venue.name, run.desk.setup.markets),
+        ],
         money=_money(run.desk.setup.venue, trader.setup.account.mode),
     )
 
