@@ -161,7 +161,8 @@ class Engine:
         return self.closed or not self._tasks.owned
 
     def _begin(self, record: CycleRecord, approved: Approved, told: Told | None = None) -> None:
-        work = Work(Cycle(record), approved, approved.loss_budget, told=told)
+        budget, legs_as = approved.loss_budget, approved.purpose
+        work = Work(Cycle(record), approved, budget, told=told, legs_as=legs_as)
         self.works[record.cycle_id] = work
         self._apply(work, steps.begin(work.cycle))
         self._stirred.set()
@@ -194,8 +195,8 @@ class Engine:
         if begins and self.closed:
             return str(Refused(RefusalCode.DRAINING))
         work, purpose = self.works.get(cycle.cycle_id), order.record.purpose
-        if cycle.record.kind is not None and work is not None and work.envelope is not None:
-            purpose = work.envelope.purpose  # one that only takes back may leave while REDUCING
+        if work is not None and purpose is Purpose.LEG:
+            purpose = work.legs_as  # of one that only takes back it may leave while REDUCING
         return self.setup.gate.stops(purpose, intent.leg.symbol, begins=begins)
 
     def knows(self, client_id: str) -> bool:

@@ -18,6 +18,7 @@ from arbit.domain.records import (
     OrderRecord,
     PostedFee,
     Posting,
+    Purpose,
 )
 from arbit.execution.cycle import Cycle
 from arbit.risk.envelope import Approved
@@ -109,4 +110,5 @@ class Work:
     cancelled: set[str] = field(default_factory=set)
     replanning: bool = False
     paused_after: str = ""  # the order home in vain that was waited after last
+    legs_as: Purpose = Purpose.LEG  # under which permission its legs leave
     told: Told | None = None  # who hears of its end, and once

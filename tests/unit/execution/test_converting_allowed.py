@@ -180,6 +180,16 @@ async def test_an_order_that_waits_for_its_turn_may_leave_as_far_as_its_conversi
         world.breaker.trip(Reason.HELD, "a test")
         assert "reducing" in world.engine.forbids(world.venue.sent[-1])
 
+    world = Fine(Script(), Script(shape="reject"), Script(shape="lost_after", asks=10**6))
+    async with world.running():
+        conversion = found(world, "USD", "ETH", "150", 2)
+        world.engine.convert(conversion, ConversionKind.CONVERT, RICH, world.clock.now_ns)
+        await pass_time(world, 0.5)
+        world.breaker.trip(Reason.HELD, "a test")
+        leg, _, back = world.venue.sent
+        assert "reducing" in world.engine.forbids(leg)  # though what it brought goes on or back
+        assert world.engine.forbids(back) == ""
+
 
 async def test_while_halted_nothing_begins() -> None:
     world = await left_with_btc()
