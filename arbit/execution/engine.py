@@ -344,10 +344,8 @@ class Engine:
         venue = self.setup.venue
         self.order_ends[state.value] = self.order_ends.get(state.value, 0) + 1
         self.setup.publish(OrderEnded(venue, record.intent.leg.symbol, state.value, outcome.reason))
-        if state is OrderState.REJECTED:
-            self.setup.breaker.note_failure("rejected", now_ns)
-        if state is OrderState.NEVER:
-            self.setup.breaker.note_failure("never", now_ns)
+        if state in {OrderState.REJECTED, OrderState.NEVER}:
+            self.setup.breaker.note_failure(state.value, now_ns)
         if order.filled_qty > record.intent.qty:
             said = f"{plain(order.filled_qty)} filled of {plain(record.intent.qty)} ordered"
             self.settling.incident(work.pad, "overfill", said, record)

@@ -186,9 +186,9 @@ async def test_an_order_that_waits_for_its_turn_may_leave_as_far_as_its_conversi
         world.engine.convert(conversion, ConversionKind.CONVERT, RICH, world.clock.now_ns)
         await pass_time(world, 0.5)
         world.breaker.trip(Reason.HELD, "a test")
-        leg, _, back = world.venue.sent
+        leg, _, way_back = world.venue.sent
         assert "reducing" in world.engine.forbids(leg)  # though what it brought goes on or back
-        assert world.engine.forbids(back) == ""
+        assert world.engine.forbids(way_back) == ""
 
 
 async def test_while_halted_nothing_begins() -> None:
