@@ -38,16 +38,16 @@ class Inventory:
         ledger: Ledger,
         price: Callable[[str], Decimal | None] = lambda _: None,
     ) -> None:
-        """`price` is reference units for one unit of an asset; None while nobody can say."""
-        self.settings = settings
+        """`price` is reference units for one unit of an asset; None while nobody can say.
+
+        `named` are the assets that a setting names.
+        """
+        said = self.settings = settings
+        self.named = frozenset(
+            (*said.targets, *said.caps, *said.reserve_amount, *said.reserve_percent)
+        )
         self._ledger = ledger
         self._price = price
-
-    @property
-    def named(self) -> frozenset[str]:
-        """The assets that a setting names."""
-        said = self.settings
-        return frozenset((*said.targets, *said.caps, *said.reserve_amount, *said.reserve_percent))
 
     @property
     def assets(self) -> tuple[str, ...]:

@@ -89,6 +89,7 @@ class Lane:
     """The deciding middle of one venue.
 
     `take` is handed each plan that may be traded for real, once an episode unless it refuses;
+    `room` says which share of a plan the owner's bounds have room for (all of it, without any).
     `books_moved` is told of every symbol touched (paper keeps count of what it took).
     """
 
@@ -114,11 +115,10 @@ class Lane:
         self.sighted_pulses = 0
         self.on_candidate: Callable[[Sequence[str]], None] = lambda _: None
         self.take: Callable[[Plan, int], Refused | None] | None = None
+        self.room: Callable[[Plan, int], Decimal] = lambda _plan, _now_ns: ONE
         self.books_moved: Callable[[str, int], None] | None = None
         self._next_try: dict[int, int] = {}
-        self._waiting: dict[int, Episode] = (
-            {}
-        )  # fit, and refused: looked at with the next that fits
+        self._waiting: dict[int, Episode] = {}  # fit, and refused: seen with the next that fits
         self._cycle_of: dict[int, Episode] = {}
 
     def turn(self, now_ns: int) -> None:
@@ -324,7 +324,8 @@ class Lane:
     def _still_fits(self, way: int, now_ns: int) -> bool:
         if not self.episodes.is_net(self.scanner.edge_now(way, now_ns)):
             return False
-        return isinstance(self._size(self.scanner.directed[way], now_ns), Plan)
+        found = self._size(self.scanner.directed[way], now_ns)
+        return isinstance(found, Plan) or found.reason is UnfitReason.NO_ROOM  # ours may fill it
 
     def _size(self, triangle: Triangle, now_ns: int) -> Plan | Unfit:
         """The plan that earns most and, whatever its size, no less than the edge demanded."""
@@ -341,15 +342,23 @@ class Lane:
             view = self.cache.fresh(symbol, now_ns, max_age_ns)
             if view is not None:
                 views[symbol] = view
+        return self._sized(triangle, views, now_ns)
+
+    def _sized(
+        self, triangle: Triangle, views: Mapping[str, BookView], now_ns: int
+    ) -> Plan | Unfit:
+        """The same on these books, within the room that the owner's bounds leave."""
         most = self._setup.budgets(triangle.start) or Decimal(0)
-        plan: Plan | Unfit = Unfit(UnfitReason.NO_BUDGET, f"no budget of {triangle.start}")
         for _ in range(SMALLER_SIZES):
             plan = size(triangle, views, self._setup.markets, self._setup.fees, self._limits(most))
             if isinstance(plan, Unfit):
                 return plan
-            if plan.profit_at_limits >= self._demand(plan):
+            share = self.room(plan, now_ns)
+            if share <= 0:
+                return Unfit(UnfitReason.NO_ROOM, f"{triangle.path}: caps or reserves leave none")
+            if share >= 1 and plan.profit_at_limits >= self._demand(plan):
                 return self._liquid(plan, views)
-            most = plan.start_in / 2
+            most = plan.start_in * share if share < 1 else plan.start_in / 2
         return Unfit(
             UnfitReason.BELOW_MIN_EDGE, f"{triangle.path}: no size keeps the edge demanded"
         )

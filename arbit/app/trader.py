@@ -41,6 +41,7 @@ from arbit.risk.breaker import FLAG, Breaker, BreakerState, Reason
 from arbit.risk.budgets import DayBook
 from arbit.risk.gate import Gate, GateSetup
 from arbit.risk.kill import KillSwitch, Orders, Resume
+from arbit.risk.room import Room
 from arbit.risk.slots import Slots
 
 OPERATOR_S = 0.25  # how often an operator's files are looked at
@@ -136,11 +137,17 @@ class Trader:
         self._stopping = False
 
     def _learning(self) -> Learning:
-        """The lane chooses by what earlier runs have learned, and heeds the rests they began."""
+        """The lane chooses by what earlier runs have learned, and heeds the rests they began.
+
+        And what it chooses from is sized within the bounds of what may be owned.
+        """
         rotation, paths, clock = self.setup.desk.lane.rotation, self.gate.paths, self.setup.clock
         now_ns = clock.monotonic_ns()
         paths.recall(self.memory.last_ends, clock.wall_ns(), now_ns)
         rotation.rests = paths.rests_ns
+        risk = self.setup.settings.risk
+        room = Room(self.ledger, self.sights, risk, risk.policy, self.inventory)
+        self.setup.desk.lane.room = room.share
         return Learning(rotation.odds, self.memory.learned, self.setup.journal, now_ns)
 
     def _engine_setup(self) -> EngineSetup:

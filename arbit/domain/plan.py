@@ -27,6 +27,7 @@ class UnfitReason(enum.StrEnum):
     BELOW_MIN_EDGE = (
         "below_min_edge"  # it pays, but less than `min_edge_bps` of what it starts with
     )
+    NO_ROOM = "no_room"  # caps of what is owned, or reserves, leave no room for any size
     BELOW_LIQUIDITY_FLOOR = "below_liquidity_floor"  # a book is thinner than the user demands
     DEPTH_UNPROVED = "depth_unproved"  # a quiet book whose top alone was confirmed: looked at again
     NOT_TRADABLE = "not_tradable"  # the venue does not say that all three markets may be traded

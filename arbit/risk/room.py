@@ -204,6 +204,26 @@ class Room:
         legs = plan.legs if self.policy is Policy.PARALLEL else plan.legs[:1]
         return {one.leg.spend: one.worst_spend for one in legs}
 
+    def share(self, plan: Plan, now_ns: int) -> Decimal:
+        """Which share of the plan caps of what is owned and reserves have room for, at most one.
+
+        For sizing: what is refused for being too large may be worth doing smaller.
+        """
+        share = ONE
+        if not self.inventory.named:
+            return share
+        for asset, reach in self.reaches(plan).items():
+            if reach.top > 0 and self.inventory.capped(asset):
+                cap = self.inventory.cap(asset, self.sights.in_reference(asset, now_ns)) or ZERO
+                left = EXACT.subtract(cap, self.ledger.most_owned(asset))
+                share = min(share, EXACT.divide(left, reach.top))
+        dearest = max(one.fee_rate for one in plan.legs)
+        for asset, amount in self.spends(plan).items():
+            if self.inventory.reserve(asset):
+                needed = EXACT.minus(_with_fee(amount, dearest))
+                share = min(share, EXACT.divide(self.inventory.spendable(asset), needed))
+        return max(share, ZERO)
+
     def funds(self, plan: Plan) -> Refused | None:
         """It is there, and free."""
         return self.there(self.spends(plan), max(one.fee_rate for one in plan.legs))

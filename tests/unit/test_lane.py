@@ -331,3 +331,34 @@ def test_a_book_whose_top_alone_was_confirmed_is_looked_at_before_it_is_sized_on
         scene.cache.confirm(symbol, again_ns, depth=True)
     scene.lane.turn(again_ns)
     assert scene.funnel["fits"] == 1
+
+
+def test_a_plan_is_made_as_small_as_the_room_that_the_owners_bounds_leave() -> None:
+    scene = Scene()
+    scene.lane.room = lambda plan, _: min(Decimal(1), Decimal(100) / plan.start_in)
+    scene.quiet()
+    scene.gap()
+    scene.turn()
+    scene.pass_ms(1_000)
+    (cycle,) = scene.ended
+    assert Decimal(99) < cycle.spent <= Decimal(100)
+
+
+def test_where_there_is_no_room_nothing_is_tried_and_it_is_said() -> None:
+    scene = Scene()
+    scene.lane.room = lambda _plan, _now_ns: Decimal(0)
+    scene.quiet()
+    scene.gap()
+    scene.turn()
+    assert scene.lane.unfit == {UnfitReason.NO_ROOM.value: 1}
+    assert (scene.funnel["fits"], scene.trial.cycles) == (0, 0)
+
+
+def test_a_gap_has_survived_though_what_was_begun_has_used_up_the_room() -> None:
+    scene = Scene()
+    scene.quiet()
+    scene.gap()
+    scene.turn()
+    scene.lane.room = lambda _plan, _now_ns: Decimal(0)
+    scene.pass_ms(60)
+    assert scene.funnel["survives"] == 1

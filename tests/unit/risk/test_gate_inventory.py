@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -266,3 +267,54 @@ def test_a_conversion_puts_nothing_past_its_cap() -> None:
     )
     past = World(settings=wanting(caps={"USD": Wanted(D(1))}))
     assert isinstance(convert(past), Approved), "it takes of what is past its cap"
+
+
+# --- how large a plan may be ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"caps": {"BTC": Wanted(D("3.1"))}},
+        {"caps": {"ETH": Wanted(D("3500") / 10, "USD")}},
+        {"caps": {"BTC": Wanted(D("2.9")), "USD": Wanted(D(10_005))}},
+        {"reserve_amount": {"USD": D("9900.5")}},
+        {"reserve_percent": {"USD": D(99)}},
+    ],
+)
+def test_what_is_too_large_for_a_bound_is_approved_at_the_share_that_fits(
+    bounds: dict[str, Any],
+) -> None:
+    world = World(settings=wanting(**bounds))
+    plan, now_ns = world.plan(), world.clock.now_ns
+    assert isinstance(review(world, plan), Refused)
+    for _ in range(5):
+        share = world.gate._room.share(plan, now_ns)
+        if share >= 1:
+            break
+        plan = world.plan(str(plan.start_in * share))
+    assert D(40) < plan.start_in < D(140)
+    assert isinstance(review(world, plan), Approved)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "share"),
+    [
+        ({}, D(1)),
+        ({"caps": {"BTC": Wanted(D(9))}, "reserve_amount": {"ETH": D(30)}}, D(1)),
+        ({"caps": {"BTC": Wanted(D(2))}}, D(0)),
+        ({"caps": {"BTC": Wanted(D(1))}}, D(0)),
+        ({"reserve_amount": {"USD": D(10_001)}}, D(0)),
+        ({"caps": {"DOGE": Wanted(D(0))}}, D(1)),
+    ],
+)
+def test_a_plan_has_all_the_room_or_none(bounds: dict[str, Any], share: Decimal) -> None:
+    world = World(settings=wanting(**bounds))
+    assert world.gate._room.share(world.plan(), world.clock.now_ns) == share
+
+
+def test_there_is_no_room_below_a_cap_that_nobody_can_reckon() -> None:
+    world = World(settings=wanting(caps={"BTC": Wanted(D(10**6), "USD")}))
+    plan = world.plan()
+    del world.sights.prices["BTC"]
+    assert world.gate._room.share(plan, world.clock.now_ns) == 0
