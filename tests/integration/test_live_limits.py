@@ -29,6 +29,9 @@ TOLD = Limits(
     max_cycles=3,
     moved_bps=D(1000),  # a shock of the volatile market
 )
+# Of what is owned: the exchange opens with 10,000 USD, 0.1 BTC, 3 ETH and no SOL.
+OWNED = {"BTC": D("0.1025"), "ETH": D("3.06"), "SOL": D("0.9"), "USD": D(10_250)}
+RESERVES = {"USD": D(9_680)}
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("match_delay", {"delay_ms": 120, "times": 10_000}),
     *(("fill_share", {"share": share, "skip": 4, "times": 2}) for share in (0.0, 0.5, 0.93)),
@@ -77,6 +80,8 @@ def environment(sandbox: SandboxServer) -> Mapping[str, str]:
         "ARBIT_SCAN__MAX_CONCURRENT_CYCLES": str(TOLD.max_cycles),
         "ARBIT_RISK__MAX_EXPOSURE": str(TOLD.max_exposure),
         "ARBIT_RISK__ASSET_CAPS": json.dumps({one: str(most) for one, most in CAPS.items()}),
+        "ARBIT_INVENTORY__CAPS": json.dumps({one: str(most) for one, most in OWNED.items()}),
+        "ARBIT_INVENTORY__RESERVE_AMOUNT": ",".join(f"{a}={b}" for a, b in RESERVES.items()),
         "ARBIT_RISK__COOLDOWN_MS": "0",
         "ARBIT_RISK__MAX_DAILY_LOSS": "100000",
         "ARBIT_RISK__BREAKER_FAILURES": "1000",
@@ -107,6 +112,10 @@ async def test_on_the_exchanges_own_log_no_limit_is_passed_even_for_a_moment(
         meter = Meter(told, log)
         print(report["cycles"], report["refusals"], {k: f"{v:f}" for k, v in meter.most.items()})
         assert meter.findings == []
+        most, least = owned(log)
+        print({k: f"{v:f}" for k, v in most.items()}, f"USD at least {least['USD']:f}")
+        assert {one: most[one] for one in OWNED if most[one] > OWNED[one]} == {}
+        assert {one: least[one] for one in RESERVES if least[one] < RESERVES[one]} == {}
         assert compare(folder / "exchange" / "events.ndjson", folder / "var" / "arbit.db") == []
         if not report["cycles"].get("held"):
             break  # a held cycle, after a stop of the machine, ends all trading: then once more
@@ -114,7 +123,32 @@ async def test_on_the_exchanges_own_log_no_limit_is_passed_even_for_a_moment(
     assert sum(report["cycles"].values()) >= 8
     assert report["refusals"].get("asset_cap", 0) + report["refusals"].get("concurrency", 0) > 0
     assert D(140) < meter.most["notional"] <= 150
+    assert least["USD"] < D(9_900), "money was spent down towards the reserve"
     assert planted(told, log, meter) == []
+
+
+def owned(log: Log) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """The most and the least that was there of each asset after any trade."""
+    there: dict[str, Decimal] = {}
+    for one in log:
+        if one["kind"] == "opening":
+            there[one["asset"]] = D(one["amount"])
+    most, least = dict(there), dict(there)
+    for one in log:
+        if one["kind"] != "fill":
+            continue
+        base, quote = one["symbol"].split("/")
+        sign = 1 if one["side"] == "buy" else -1
+        for asset, amount in (
+            (base, sign * D(one["qty"])),
+            (quote, -sign * D(one["cost"])),
+            (one["fee_asset"], -D(one["fee"])),
+        ):
+            there[asset] = there.get(asset, D(0)) + amount
+        for asset, amount in there.items():
+            most[asset] = max(most.get(asset, amount), amount)
+            least[asset] = min(least.get(asset, amount), amount)
+    return most, least
 
 
 def planted(told: Limits, log: Log, meter: Meter) -> list[str]:
