@@ -207,7 +207,8 @@ class Room:
     def share(self, plan: Plan, now_ns: int) -> Decimal:
         """Which share of the plan caps of what is owned and reserves have room for, at most one.
 
-        For sizing: what is refused for being too large may be worth doing smaller.
+        For sizing: what is refused for being too large may be worth doing smaller. Below a cap that
+        follows a price the collar is left free: a price that moves on breaks no cycle half-way.
         """
         share = ONE
         if not self.inventory.named:
@@ -215,6 +216,8 @@ class Room:
         for asset, reach in self.reaches(plan).items():
             if reach.top > 0 and self.inventory.capped(asset):
                 cap = self.inventory.cap(asset, self.sights.in_reference(asset, now_ns)) or ZERO
+                if self.inventory.settings.caps[asset].currency:
+                    cap = EXACT.multiply(cap, ONE - self.risk.collar_bps / BPS)
                 left = EXACT.subtract(cap, self.ledger.most_owned(asset))
                 share = min(share, EXACT.divide(left, reach.top))
         dearest = max(one.fee_rate for one in plan.legs)

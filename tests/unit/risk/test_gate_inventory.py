@@ -276,7 +276,7 @@ def test_a_conversion_puts_nothing_past_its_cap() -> None:
     "bounds",
     [
         {"caps": {"BTC": Wanted(D("3.1"))}},
-        {"caps": {"ETH": Wanted(D("3500") / 10, "USD")}},
+        {"caps": {"ETH": Wanted(D(400), "USD")}},
         {"caps": {"BTC": Wanted(D("2.9")), "USD": Wanted(D(10_005))}},
         {"reserve_amount": {"USD": D("9900.5")}},
         {"reserve_percent": {"USD": D(99)}},
@@ -318,3 +318,16 @@ def test_there_is_no_room_below_a_cap_that_nobody_can_reckon() -> None:
     plan = world.plan()
     del world.sights.prices["BTC"]
     assert world.gate._room.share(plan, world.clock.now_ns) == 0
+
+
+def test_below_a_cap_that_follows_a_price_sizing_leaves_room_for_it_to_move() -> None:
+    world = World(settings=wanting(caps={"ETH": Wanted(D(400), "USD")}))
+    now_ns, price = world.clock.now_ns, world.sights.prices["ETH"]
+    plan = world.plan()
+    share = world.gate._room.share(plan, now_ns)
+    assert D(30) + plan.legs[1].qty * share == pytest.approx(D(400) / price * D("0.97"))
+    plan = world.plan(str(plan.start_in * share))
+    envelope = approved(world, plan)
+    world.sights.prices["ETH"] = price * D("1.02")
+    refused = world.gate.clear(plan.legs[1].intent("o1"), envelope, D(10_000), now_ns)
+    assert refused is None
