@@ -203,6 +203,7 @@ class Mishaps:
         self._world.venue.flow(asset, amount)
         moved = self._world.venue.account.balance(asset) - before
         self.flows[asset] = self.flows.get(asset, Decimal(0)) + moved
+        self._world.watch.stock.flowed(asset, moved)
         return moved != 0
 
     def _token_expired(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.simulation import strains
+from tests.simulation import stock, strains
 
 BENIGN_EVERY = 8
 BALANCES = {"USD": "10000", "EUR": "10000", "BTC": "0.2", "ETH": "3"}
@@ -113,6 +113,7 @@ class Plan:
     early: bool = False  # faults of calls strike from the first start on
     restarted: bool = False  # by its supervisor, also when it ended by itself for a good reason
     balances: dict[str, str] = field(default_factory=lambda: dict(BALANCES))
+    inventory: dict[str, Any] = field(default_factory=dict)  # of the seeds that have it: see `stock`
     house: str = "kraken"  # whose rules are played: see `houses`
 
     @property
@@ -140,6 +141,7 @@ def plan_of(seed: int) -> Plan:
         _faults(plan, rng)
     _more(plan, random.Random(f"more {seed}"))
     strains.draw(plan)
+    stock.draw(plan)
     return plan
 
 

@@ -29,7 +29,7 @@ from tests.simulation.saboteurs_alpaca import ALPACA
 
 SEEDS = 1_000
 INVARIANTS = range(1, 23)  # each must be what gives some planted bug away
-ROOMS = ("", "_books", "_costs", "_limits", "_lives", "_more", "_proof")
+ROOMS = ("", "_books", "_costs", "_limits", "_lives", "_more", "_proof", "_stock")
 # Imported for what they enter.
 ENTERED = tuple(import_module(f"tests.simulation.saboteurs{room}") for room in ROOMS)
 

@@ -25,6 +25,7 @@ from tests.simulation.limits import at_limits, worse_than_planned
 from tests.simulation.loop import Process
 from tests.simulation.market import USD
 from tests.simulation.restraint import Restraint
+from tests.simulation.stock import Stock
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -70,6 +71,7 @@ class Watch:
         self.restraint = Restraint(world, self)
         self.blind = Blind(world)
         self.fees = Fees(world, self)
+        self.stock = Stock(world, self)
         self.reader = sqlite3.connect(folder / DATABASE, isolation_level=None)
         self.reader.row_factory = sqlite3.Row
 
@@ -311,6 +313,7 @@ class Watch:
             for asset, amount in moves.items():
                 cycle[asset] += amount
             self.got[client_id] += moves[base if sign > 0 else quote]
+            self.stock.moved(moves, cycle)
         if trade.client_id.startswith(OURS):
             self._exposure(moves)
 

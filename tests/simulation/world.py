@@ -12,7 +12,7 @@ from pathlib import Path
 
 from arbit.app.live_told import LiveReport
 from arbit.app.store import DATABASE
-from arbit.config import RiskSettings, ScanSettings, Settings, VenueSettings
+from arbit.config import InventorySettings, RiskSettings, ScanSettings, Settings, VenueSettings
 from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch
 from tests.simulation import canaries, ends
@@ -393,6 +393,7 @@ class World:
             {
                 "scan": ScanSettings(**plan.scan),
                 "risk": RiskSettings(**plan.risk),
+                "inventory": InventorySettings(**plan.inventory),
                 "venues": {self.house.venue: own},
                 "data_dir": self.folder,
             }
