@@ -185,7 +185,7 @@ class Finale:
         trader = self._trader
         ways = trader.setup.desk.lane.scanner.directed if trader is not None else ()
         return trader is None or any(
-            trader.gate.spendable(asset) * USD[asset] > LEAST_USD for asset in {w.start for w in ways}
+            trader.inventory.spendable(asset) * USD[asset] > LEAST_USD for asset in {w.start for w in ways}
         )
 
     def _up(self) -> bool:

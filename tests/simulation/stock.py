@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FIRST, EVERY, OF = 49, 8, 1  # seeds with such settings: none that was known by its trace before
 HEARD_NS = 30 * SECOND_NS  # so long after money moved it has been told, and cycles of before ended
 PRICED = Decimal("1.04")  # a cap in the reference currency is one of the moment's price
-EARNED = Decimal("0.98")  # a share is of what was put in and earned: it may have lost a little
+LOST_USD = 20  # a share is of what was put in and earned: it may have lost a little
 DUST = Decimal("0.00000001")
 # What makes an asset come or go that no order asked for.
 UNASKED = ("overfill", "fee_third")
@@ -37,25 +37,37 @@ def draw(plan: Plan) -> None:
         return
     rng = random.Random(f"inventory {plan.seed}")
     said: dict[str, dict[str, str]] = {"caps": {}, "reserve_amount": {}, "reserve_percent": {}}
-    for asset in rng.sample(sorted(plan.balances), rng.choice((1, 1, 2))):
-        share = rng.choice(("0.1", "0.5", "0.9", "0.98"))
-        if rng.random() < 0.6:
-            had = Decimal(plan.balances[asset])
-            said["reserve_amount"][asset] = f"{(had * Decimal(share)).quantize(STEP):f}"
-        else:
-            said["reserve_percent"][asset] = f"{Decimal(share) * 100:f}"
+    if rng.random() < 0.3:  # every leg is paid for from what is owned
+        plan.risk["policy"], plan.transport = "parallel", "ws"
+    for asset in rng.sample(sorted(plan.balances), rng.choice((1, 2, 3))):
+        _reserve(plan, asset, said, rng)
     for asset in rng.sample(sorted(plan.balances), rng.choice((1, 1, 2))):
         said["caps"][asset] = _cap(plan, asset, rng)
     plan.inventory = {name: of for name, of in said.items() if of}
 
 
+def _room(plan: Plan, asset: str, rng: random.Random) -> Decimal:
+    """So many cycles of the most that one may be, in the asset's units; a little less than none."""
+    most = plan.scan["max_notional_per_cycle"] * Decimal(rng.choice(ROOMS))
+    return (most / USD[asset]).quantize(STEP)
+
+
+def _reserve(plan: Plan, asset: str, said: dict[str, dict[str, str]], rng: random.Random) -> None:
+    """All but a few cycles' worth of what there is at first: an amount, or a share."""
+    had, room = Decimal(plan.balances[asset]), _room(plan, asset, rng)
+    kept = max(had - abs(room), Decimal(0))
+    if rng.random() < 0.6:
+        said["reserve_amount"][asset] = f"{kept:f}"
+    elif had:
+        said["reserve_percent"][asset] = f"{(kept / had * 100).quantize(Decimal('0.01')):f}"
+
+
 def _cap(plan: Plan, asset: str, rng: random.Random) -> str:
-    """So many cycles above what there is at first, or a little below it: then nothing may add."""
-    room = plan.scan["max_notional_per_cycle"] * Decimal(rng.choice(ROOMS))
-    had = Decimal(plan.balances[asset])
+    """So much above what there is at first, or below it: then nothing may add. No less is kept."""
+    most = max(Decimal(plan.balances[asset]) + _room(plan, asset, rng), Decimal(0))
     if rng.random() < 0.3:
-        return f"{max(had * USD[asset] + room, Decimal(0)):.2f} USD"
-    return f"{max((had + room / USD[asset]).quantize(STEP), Decimal(0)):f}"
+        return f"{most * USD[asset]:.2f} USD"
+    return f"{most:f}"
 
 
 class Stock:
@@ -112,7 +124,8 @@ class Stock:
     def _reserve(self, asset: str) -> Decimal:
         flows = sum((much for _, name, much in self._flows if name == asset), Decimal(0))
         fresh = sum((max(much, Decimal(0)) for much in self._unheard(asset)), Decimal(0))
-        capital = (Decimal(self._world.plan.balances[asset]) + flows - fresh) * EARNED
+        lost = LOST_USD / USD[asset]
+        capital = Decimal(self._world.plan.balances[asset]) + flows - fresh - lost
         share = capital * Decimal(self._shares.get(asset, "0")) / 100
         return max(Decimal(self._amounts.get(asset, "0")), share)
 
