@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from arbit.domain.events import CycleEnded, Event
+from arbit.domain.events import ConversionEnded, CycleEnded, Event
 from tests.simulation.market import USD
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Blind:
 
     def heard(self, event: Event) -> None:
         """An event of the daemon's own: a cycle's end is told in the moment of its closing."""
-        if isinstance(event, CycleEnded):
+        if isinstance(event, CycleEnded | ConversionEnded):
             life = self._world.life
             priced = life.feed.priced if life is not None and life.feed is not None else set()
             unseen = (asset for asset in PRICED if f"{asset}/USD" not in priced)

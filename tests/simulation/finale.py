@@ -26,7 +26,12 @@ AGREES_S = 600.0  # as HALT_S: a busy account has many pages
 TRIES = 6
 AHEAD_US = 5_000_000  # less than that a start is patient enough for
 LEAST_USD = 30
-AT_THE_LIMIT = {"asset_cap", "funds", "inventory_cap", "reserve"}  # what is HELD fills a cap, until a person takes it home
+AT_THE_LIMIT = {
+    "asset_cap",
+    "funds",
+    "inventory_cap",
+    "reserve",
+}  # what is HELD fills a cap, until a person takes it home
 LOSS, UNPRICED = "daily_loss", "unpriced"
 # A start that begins halted waits long for what a halt does not let go home.
 LONG_STARTS = {Reason.CRASHES, Reason.UNRESOLVED}
@@ -185,7 +190,8 @@ class Finale:
         trader = self._trader
         ways = trader.setup.desk.lane.scanner.directed if trader is not None else ()
         return trader is None or any(
-            trader.inventory.spendable(asset) * USD[asset] > LEAST_USD for asset in {w.start for w in ways}
+            trader.inventory.spendable(asset) * USD[asset] > LEAST_USD
+            for asset in {w.start for w in ways}
         )
 
     def _up(self) -> bool:

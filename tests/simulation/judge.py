@@ -145,6 +145,8 @@ def _leftovers(world: World, database: checker.Database) -> None:
             continue
         legs = json.loads(row["plan"])
         start, inside = row["start_asset"], {asset for leg in legs for asset in leg[2:4]}
+        if row["kind"] is not None:
+            inside.discard(legs[-1][3])  # a conversion ends there
         for asset, amount in world.watch.moved[f"ab{cycle_id}"].items():
             worth = abs(amount) * USD.get(asset, Decimal(0))
             if asset != start and asset in inside and worth > most:
@@ -181,7 +183,7 @@ def _told(world: World) -> None:
     (late,) = reader.execute("SELECT count(*) FROM incidents WHERE kind='late_fill'").fetchone()
     if not late and rows != dict(trader.reading().orders):
         world.watch.say(20, f"orders by state: {rows} kept, {dict(trader.reading().orders)} shown")
-    sql = "SELECT state, count(*) FROM cycles WHERE cycle_id LIKE ? GROUP BY state"
+    sql = "SELECT state, count(*) FROM cycles WHERE cycle_id LIKE ? AND kind IS NULL GROUP BY state"
     rows = dict(reader.execute(sql, (f"{trader.setup.epoch}%",)).fetchall())
     if not late and rows != dict(trader.reading().cycles):
         world.watch.say(20, f"cycles by end: {rows} kept, {dict(trader.reading().cycles)} shown")

@@ -74,6 +74,7 @@ class Planter:
         self._market = market
         self._rng = rng
         self._shifts: dict[str, float] = {}
+        self.shifted_ns: dict[str, int] = {}  # when each was last, by the market's time
 
     def pick(self, now_ns: int, lasts_ns: int, bps: tuple[float, float]) -> Plant:
         """Some pair, some way."""
@@ -85,6 +86,7 @@ class Planter:
     def shift(self, symbol: str, bps: float) -> None:
         """The makers of this pair see the fair price so far off."""
         self._shifts[symbol] = bps
+        self.shifted_ns[symbol] = self._market.now_ns
         pair = self._market.pairs[symbol]
         fair = self._fair(pair) * (1.0 + bps * BPS)
         for maker in pair.makers:

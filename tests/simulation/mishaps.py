@@ -65,6 +65,8 @@ class Mishaps:
         for at_s, name in self._world.plan.timed:
             self._world.venue.at(now_ns + int(at_s * SECOND_NS), self._happen, name)
 
+        self._world.watch.conversions.schedule()
+
     def mend(self) -> None:
         """Everything is well again; what money did stays."""
         world = self._world

@@ -113,7 +113,10 @@ class Plan:
     early: bool = False  # faults of calls strike from the first start on
     restarted: bool = False  # by its supervisor, also when it ended by itself for a good reason
     balances: dict[str, str] = field(default_factory=lambda: dict(BALANCES))
-    inventory: dict[str, Any] = field(default_factory=dict)  # of the seeds that have it: see `stock`
+    inventory: dict[str, Any] = field(
+        default_factory=dict
+    )  # of the seeds that have it: see `stock`
+    conversions: list[tuple[Any, ...]] = field(default_factory=list)  # the owner's own, of those
     house: str = "kraken"  # whose rules are played: see `houses`
 
     @property

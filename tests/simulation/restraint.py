@@ -158,9 +158,11 @@ class Restraint:
         now_ns, client_id, leg = self._world.loop.now_ns, row["client_id"], row["purpose"] == "leg"
         if self._world.operator.resumed_ns > heard.since_ns:
             heard.at_fault = heard.locked = ""
+        if now_ns - heard.since_ns > PAUSES_S[LOCKOUT] * SECOND_NS:
+            heard.locked = ""
         if heard.at_fault and now_ns > heard.since_ns:
             self._watch.say(9, f"{client_id} leaves after {heard.at_fault}")
-        if not leg:
+        if not leg or self._watch.conversions.takes_back(row):
             return
         if heard.locked and now_ns > heard.since_ns:
             self._watch.say(9, f"{client_id} ({row['purpose']}) leaves after {heard.locked}")
@@ -179,7 +181,7 @@ class Restraint:
             away = self._world.deviation(asset)
             if cap is None or abs(away) <= cap * CAP_ROUGH:
                 continue
-            away -= self._watch._closed(asset)
+            away -= self._watch.closed(asset)
             if abs(away) > cap * CAP_ROUGH:
                 self._watch.say(7, f"trading has moved {away:f} {asset}, more than {cap:f}")
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation import conversions
 from tests.simulation.loop import SECOND_NS
 from tests.simulation.market import USD
 
@@ -44,11 +45,12 @@ def draw(plan: Plan) -> None:
     for asset in rng.sample(sorted(plan.balances), rng.choice((1, 1, 2))):
         said["caps"][asset] = _cap(plan, asset, rng)
     plan.inventory = {name: of for name, of in said.items() if of}
+    conversions.draw(plan, rng)
 
 
 def _room(plan: Plan, asset: str, rng: random.Random) -> Decimal:
     """So many cycles of the most that one may be, in the asset's units; a little less than none."""
-    most = plan.scan["max_notional_per_cycle"] * Decimal(rng.choice(ROOMS))
+    most: Decimal = plan.scan["max_notional_per_cycle"] * Decimal(rng.choice(ROOMS))
     return (most / USD[asset]).quantize(STEP)
 
 
@@ -81,11 +83,16 @@ class Stock:
         self._amounts: Mapping[str, str] = said.get("reserve_amount", {})
         self._shares: Mapping[str, str] = said.get("reserve_percent", {})
         self._flows: list[tuple[int, str, Decimal]] = []
+        self._converted: dict[str, Decimal] = {}
         self.at_cap = self.at_reserve = 0  # how often a trade came close enough to mean something
 
     def flowed(self, asset: str, amount: Decimal) -> None:
         """The owner has moved money: in, or out."""
         self._flows.append((self._world.loop.now_ns, asset, amount))
+
+    def converted(self, asset: str, amount: Decimal) -> None:
+        """A conversion of the owner's is over: what was put in is so much more, or less."""
+        self._converted[asset] = self._converted.get(asset, Decimal(0)) + amount
 
     def moved(self, moves: Mapping[str, Decimal], of_cycle: Mapping[str, Decimal]) -> None:
         """A trade of ours has moved these; all of its cycle's so far have moved `of_cycle`."""
@@ -111,6 +118,7 @@ class Stock:
         reserve = self._reserve(asset)
         went = sum((max(-amount, Decimal(0)) for amount in self._unheard(asset)), Decimal(0))
         self.at_reserve += owned < reserve * Decimal("1.1")
+        reserve -= 0 if owned + went >= reserve else self._lost(asset)
         if owned + went < reserve:
             said = f"a trade has left {owned:f} {asset}, less than the reserve {reserve:f}"
             self._watch.say(7, said)
@@ -125,9 +133,15 @@ class Stock:
         flows = sum((much for _, name, much in self._flows if name == asset), Decimal(0))
         fresh = sum((max(much, Decimal(0)) for much in self._unheard(asset)), Decimal(0))
         lost = LOST_USD / USD[asset]
-        capital = Decimal(self._world.plan.balances[asset]) + flows - fresh - lost
+        put_in = Decimal(self._world.plan.balances[asset]) + self._converted.get(asset, Decimal(0))
+        capital = put_in + flows - fresh - lost
         share = capital * Decimal(self._shares.get(asset, "0")) / 100
         return max(Decimal(self._amounts.get(asset, "0")), share)
+
+    def _lost(self, asset: str) -> Decimal:
+        """What its share has shrunk by: cycles have lost so much of it."""
+        lost = max(-self._watch.closed(asset), Decimal(0))
+        return lost * Decimal(self._shares.get(asset, "0")) / 100
 
     def _unheard(self, asset: str) -> list[Decimal]:
         since_ns = self._world.loop.now_ns - HEARD_NS

@@ -20,6 +20,7 @@ from arbit.domain.records import Batch
 from arbit.sandbox.orders import Accepted, Happened, Traded
 from arbit.venues.kraken.parse import Instrument
 from tests.simulation.blind import Blind
+from tests.simulation.conversions import Conversions
 from tests.simulation.fees import Fees
 from tests.simulation.limits import at_limits, worse_than_planned
 from tests.simulation.loop import Process
@@ -72,6 +73,7 @@ class Watch:
         self.blind = Blind(world)
         self.fees = Fees(world, self)
         self.stock = Stock(world, self)
+        self.conversions = Conversions(world, self)
         self.reader = sqlite3.connect(folder / DATABASE, isolation_level=None)
         self.reader.row_factory = sqlite3.Row
 
@@ -106,6 +108,7 @@ class Watch:
         """What was written just now."""
         self.restraint.committed(batch)
         self.fees.committed(batch)
+        self.conversions.committed(batch)
         for record in batch.orders:
             client_id, state = record.intent.client_id, record.state.value
             before = self.states.get(client_id, "")
@@ -171,7 +174,8 @@ class Watch:
             self.fees.begins(process, row)
             self._skew(client_id, row["cycle_id"])
         state = self._world.halts.in_force()
-        if state == "halted" or (state == "reducing" and row["purpose"] == "leg"):
+        adds = row["purpose"] == "leg" and not self.conversions.takes_back(row)
+        if state == "halted" or (state == "reducing" and adds):
             self.say(9, f"{client_id} ({row['purpose']}) leaves while the breaker is {state}")
         waited = self._world.plan.transport == "rest"  # for its turn, since it was written
         if self._world.failing.failing and not waited:
@@ -191,9 +195,14 @@ class Watch:
     def _skew(self, client_id: str, cycle_id: str) -> None:
         """The books of a cycle that begins were proved close enough together."""
         feed = self._world.life.feed if self._world.life is not None else None
-        sql = "SELECT plan FROM cycles WHERE cycle_id=?"
+        sql = "SELECT plan, kind FROM cycles WHERE cycle_id=?"
         row = self.reader.execute(sql, (cycle_id,)).fetchone()
-        if feed is None or row is None or self._world.plan.transport == "rest":
+        if (
+            feed is None
+            or row is None
+            or row["kind"] is not None
+            or self._world.plan.transport == "rest"
+        ):
             return
         proved = [feed.proved_ns.get(leg[0], 0) for leg in json.loads(row["plan"])]
         apart_ms = (max(proved) - min(proved)) // MS
@@ -249,15 +258,18 @@ class Watch:
 
     def _planned(self, order: dict[str, Any], row: sqlite3.Row) -> None:
         """A leg is what its cycle planned, and a plan earns even at its limits."""
-        sql = "SELECT plan FROM cycles WHERE cycle_id=?"
+        sql = "SELECT plan, kind, loss_budget FROM cycles WHERE cycle_id=?"
         cycle = self.reader.execute(sql, (row["cycle_id"],)).fetchone()
         if row["purpose"] != "leg" or cycle is None:
             return
+        self.conversions.leaves(row, cycle)
         said = worse_than_planned(order, row["leg_index"], cycle["plan"])
         if said:
             self.say(7, f"{order['client_id']} leaves with {said}")
+        if row["leg_index"] != 1 or cycle["kind"] is not None:
+            return
         earned = at_limits(cycle["plan"])
-        if row["leg_index"] == 1 and earned <= 0:
+        if earned <= 0:
             self.say(7, f"{order['client_id']} begins a cycle that earns {earned} at its limits")
 
     def _recovered(self, process: Process, client_id: str) -> None:
@@ -325,11 +337,11 @@ class Watch:
         for asset in moves:
             away = self._world.deviation(asset) * USD.get(asset, Decimal(0))
             if abs(away) > most:
-                away -= self._closed(asset) * USD.get(asset, Decimal(0))
+                away -= self.closed(asset) * USD.get(asset, Decimal(0))
             if abs(away) > most:
                 self.say(7, f"trading has moved {asset} by {away:.2f} USD, more than {most:.2f}")
 
-    def _closed(self, asset: str) -> Decimal:
+    def closed(self, asset: str) -> Decimal:
         """Results of cycles that are over: what they left of other assets is counted there."""
         sql = "SELECT profit FROM cycles WHERE ended_ns>0 AND start_asset=?"
         return sum((Decimal(row[0]) for row in self.reader.execute(sql, (asset,))), Decimal(0))

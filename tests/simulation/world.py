@@ -13,7 +13,7 @@ from pathlib import Path
 from arbit.app.live_told import LiveReport
 from arbit.app.store import DATABASE
 from arbit.config import InventorySettings, RiskSettings, ScanSettings, Settings, VenueSettings
-from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded
+from arbit.domain.events import BreakerChanged, ConversionEnded, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch
 from tests.simulation import canaries, ends
 from tests.simulation.again import Again
@@ -349,6 +349,8 @@ class World:
         self.watch.blind.heard(event)
         if isinstance(event, CycleEnded):
             self.result.cycles[event.end] += 1
+        elif isinstance(event, ConversionEnded):
+            self.result.cycles[f"{event.kind} {event.end}"] += 1
         elif isinstance(event, BreakerChanged):
             self.result.halts[event.reason or event.state] += 1
             if self.plan.benign:

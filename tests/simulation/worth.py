@@ -43,6 +43,8 @@ def too_dear(world: World, database: checker.Database) -> Iterator[str]:
         left = [amount * USD.get(asset, 0) for asset, amount in moved.items() if asset != start]
         lost = -moved[start] * USD[start] - sum(left)
         most = stake * budget * USD[start]
+        if row["kind"] is not None:
+            most = (Decimal(row["loss_budget"]) + stake * OFF) * USD[start]
         if lost > most + MOVED_USD + world.watch.fees.beyond[f"ab{cycle_id}"]:
             yield f"cycle {cycle_id}: home at a loss of {lost:.3f} USD, its budget is {most:.3f}"
 
