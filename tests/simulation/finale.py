@@ -26,7 +26,9 @@ AGREES_S = 600.0  # as HALT_S: a busy account has many pages
 TRIES = 6
 AHEAD_US = 5_000_000  # less than that a start is patient enough for
 LEAST_USD = 30
+NO_ROOM = ("no_room", "no_budget")  # sizes that fit no bound; of few seeds
 AT_THE_LIMIT = {
+    *NO_ROOM,
     "asset_cap",
     "funds",
     "inventory_cap",
@@ -166,7 +168,13 @@ class Finale:
                 return
 
     def _refused(self) -> Counter[str]:
-        return Counter(self._trader.engine.refusals if self._trader is not None else {})
+        """What the gate refused so far; and that sizes found no room, where bounds are drawn."""
+        trader = self._trader
+        if trader is None:
+            return Counter()
+        unfit = trader.setup.desk.lane.unfit if self._world.plan.inventory else {}
+        no_room = {name: unfit[name] for name in NO_ROOM if name in unfit}
+        return Counter(trader.engine.refusals | no_room)
 
     def _excused(self, stops: list[set[str]]) -> bool:
         """Whether what stood in the way of every try is there to stay.

@@ -12,6 +12,7 @@ import asyncio
 import gc
 import random
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -37,6 +38,7 @@ from tests.simulation.venue import SimVenue
 from tests.soak.breaker import BreakerLog
 from tests.soak.prices import Then
 
+LONG_H = 6.0  # a run that must have seen all of it
 LOOK_S = 60.0  # an operator looks in, and memories are looked at
 PRICED_NS = SECOND_NS // 5  # how often the judge's prices follow the market
 COLLECT_S = 600.0
@@ -47,6 +49,20 @@ KILL_EVERY_S = (1_800.0, 5_400.0)  # the process is killed
 CALLS = 6  # kinds of calls that a storm lets fail
 # What cannot be told from trouble by those who judge a whole day, or ends it.
 NOT_HERE = frozenset({"overfill", "fee_third", "clock_jump", "clock_back", "fee_change"})
+CONVERT_EVERY_S = (600.0, 2_400.0)  # the owner turns something into something else
+# What money that comes and goes takes out of its band, the daemon brings back by itself.
+INVENTORY = {
+    "targets": {"BTC": "0.2", "EUR": "10000"},
+    "band_percent": "4",
+    "caps": {"BTC": "0.35", "ETH": "20000 USD"},
+    "reserve_amount": {"USD": "2000", "EUR": "5000"},
+    "reserve_percent": {"BTC": "40"},
+    "rebalance": True,
+    "rebalance_cost_bps": "60",
+    "rebalance_cost_per_day": "25",
+    "rebalance_after_s": 60,
+    "rebalance_every_s": 120,
+}
 WORDS = ("word_lockout", "word_nonce", "word_limit")
 ENDLESS = {"LONGEST_S": 1e12, "MOST_S": 1e12, "MOST_HANDLES": 10**15, "MOST_LIVES": 10**6}
 
@@ -76,7 +92,14 @@ def plan_of(seed: int, hours: float) -> Plan:
         "max_exposure": Decimal(3_000),
         "unwind_budget_bps": Decimal(300),
     }
-    plan.kills = rng.randrange(1 << 30)  # how often is not known before
+    plan.weather_hz = VOLATILE_WEATHER.market_hz
+    plan.kills = 1 << 30  # how often is not known before
+    plan.inventory = INVENTORY
+    at_s = rng.uniform(*CONVERT_EVERY_S)
+    while at_s < plan.seconds:
+        start, end = rng.sample(sorted(plan.balances), 2)
+        plan.conversions.append((at_s, start, end, rng.choice((0.2, 0.9)), rng.choice((10, 100))))
+        at_s += rng.uniform(*CONVERT_EVERY_S)
     return plan
 
 
@@ -138,7 +161,14 @@ class Told:
 
     def broken(self) -> list[str]:
         """The bounds that do not hold, in words."""
-        return self.violations
+        if self.hours < LONG_H:
+            return self.violations
+        wanted = {"kills": self.kills, "trips": self.trips, "recoveries": self.recoveries}
+        wanted |= {name: self.cycles.get(name, 0) for name in ("convert done", "rebalance done")}
+        return [
+            *self.violations,
+            *(f"no {name}: little was soaked" for name in wanted if not wanted[name]),
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
@@ -152,6 +182,9 @@ class SoakWorld(worlds.World):
         super().__init__(seed, disk, plan_of(seed, hours))
         self.told = Told(hours, seed)
         self.then = Then()
+        self._profits: dict[str, Decimal] = {}
+        self._earned: dict[str, Decimal] = defaultdict(Decimal)
+        self.watch.closed = self._earned.__getitem__  # type: ignore[method-assign]  # a day is long
         self.breaker = BreakerLog(self.settings.risk, lambda: self.loop.now_ns)
         self.operator.on_resume = self.breaker.resumed
         self.venue.exchange.listeners.append(self._exposed)
@@ -163,8 +196,12 @@ class SoakWorld(worlds.World):
     def _exposed(self, what: Happened) -> None:
         """How far trading has moved any asset, at the most, in USD of the moment."""
         if isinstance(what, Traded):
-            now = max(abs(self.deviation(asset)) * USD[asset] for asset in self.plan.balances)
-            self.told.most_exposed_usd = max(self.told.most_exposed_usd, round(float(now), 2))
+            for asset in self.plan.balances:
+                away = self.deviation(asset)
+                if abs(away) * USD[asset] > self.told.most_exposed_usd:
+                    away -= self.watch.closed(asset)  # what cycles earned is no exposure
+                now = round(float(abs(away) * USD[asset]), 2)
+                self.told.most_exposed_usd = max(self.told.most_exposed_usd, now)
 
     def _heard(self, event: Event) -> None:
         super()._heard(event)
@@ -174,6 +211,11 @@ class SoakWorld(worlds.World):
     def _wrote(self, batch: Batch) -> None:
         super()._wrote(batch)
         self.then.committed(batch)
+        for record in batch.cycles:
+            if record.ended_ns and record.kind is None:
+                before = self._profits.get(record.cycle_id, Decimal(0))
+                self._profits[record.cycle_id] = record.profit
+                self._earned[record.start_asset] += record.profit - before
 
     def _finish(self) -> worlds.Result:
         rows = self.watch.reader.execute("SELECT profit_ref FROM cycles WHERE profit_ref NOT NULL")
@@ -188,6 +230,7 @@ class SoakWorld(worlds.World):
         self.boot()
         await self.until(self.finale.trading, 60.0)
         ends_ns = self.loop.now_ns + int(self.plan.seconds * SECOND_NS)
+        self.watch.conversions.schedule()
         parts = [self._storms(), self._troubles(), self._kills(), self._looks()]
         tasks = [self.loop.create_task(part) for part in parts]
         while self.loop.now_ns < ends_ns and not self.over:
