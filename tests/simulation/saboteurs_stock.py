@@ -82,7 +82,7 @@ def conversion_resent(sets: Sets) -> None:
         async def again():
             self._ended(await self._setup.gateway.send(order.record.intent))
 
-        self._tasks.spawn(again())  # type: ignore[no-untyped-call]  # a patch
+        self._tasks.spawn(again())  # type: ignore[no-untyped-call]  # as patches are
 
     sets(Asking, "ask_later", ask_later)
 
@@ -130,7 +130,7 @@ def rebalances_cost_nothing(sets: Sets) -> None:
 def rebalanced_the_wrong_way(sets: Sets) -> None:
     real = rebalancing.advise
 
-    def advise(stands, *rest):  # noqa: ANN002
+    def advise(stands, *rest):  # noqa: ANN002  as patches are
         mirrored = [
             one if one.target is None else replace(one, settled=2 * one.target - one.settled)
             for one in stands

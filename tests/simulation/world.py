@@ -25,7 +25,7 @@ from tests.simulation.doubts import Doubts
 from tests.simulation.finale import Finale
 from tests.simulation.guards import guarded
 from tests.simulation.halts import Halts
-from tests.simulation.houses import House, house_of
+from tests.simulation.houses import house_of
 from tests.simulation.judge import judge
 from tests.simulation.loop import SECOND_NS, Deadlock, Process, SimLoop
 from tests.simulation.market import Plant
@@ -79,9 +79,11 @@ class Result:
 class World:
     """One seed's run. `life` and `process` are the daemon's present ones."""
 
+    house_of = staticmethod(house_of)
+
     def __init__(self, seed: int, disk: Disk, plan: Plan | None = None) -> None:
         self.plan = plan or plan_of(seed)
-        self.house = self.house_()
+        self.house = self.house_of(self.plan.house)
         self.result = Result(seed)
         self.loop = SimLoop(START_NS)
         self.rng = random.Random(f"world {seed}")
@@ -122,10 +124,6 @@ class World:
         self._task: asyncio.Task[LiveReport] | None = None
         self._epochs = random.Random(f"epochs {seed}")
         self._base = {asset: Decimal(much) for asset, much in self.plan.balances.items()}
-
-    def house_(self) -> House:
-        """Whose rules are played."""
-        return house_of(self.plan.house)
 
     # --- running ---------------------------------------------------------------------------------
 

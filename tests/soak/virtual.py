@@ -28,7 +28,7 @@ from tests.patches import replaced
 from tests.simulation import market as markets
 from tests.simulation import world as worlds
 from tests.simulation.daemon import Life, Surroundings
-from tests.simulation.houses import KRAKEN, House
+from tests.simulation.houses import KRAKEN
 from tests.simulation.loop import SECOND_NS, Process
 from tests.simulation.market import USD
 from tests.simulation.plan import CALL_FAULTS, TIMED_FAULTS, Plan
@@ -178,20 +178,19 @@ class Told:
 class SoakWorld(worlds.World):
     """A world whose story is a day."""
 
+    house_of = staticmethod(lambda name: HOUSE)
+
     def __init__(self, seed: int, disk: Disk, hours: float) -> None:
         super().__init__(seed, disk, plan_of(seed, hours))
         self.told = Told(hours, seed)
         self.then = Then()
         self._profits: dict[str, Decimal] = {}
         self._earned: dict[str, Decimal] = defaultdict(Decimal)
-        self.watch.closed = self._earned.__getitem__  # type: ignore[method-assign]  # a day is long
+        self.watch.closed = lambda asset: self._earned[asset]  # type: ignore[method-assign]  # rows are many by then
         self.breaker = BreakerLog(self.settings.risk, lambda: self.loop.now_ns)
         self.operator.on_resume = self.breaker.resumed
         self.venue.exchange.listeners.append(self._exposed)
         self._chance = random.Random(f"day {seed}")
-
-    def house_(self) -> House:
-        return HOUSE
 
     def _exposed(self, what: Happened) -> None:
         """How far trading has moved any asset, at the most, in USD of the moment."""
