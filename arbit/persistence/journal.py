@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -50,6 +51,7 @@ LATE_NS = 600 * 10**9  # what is kept so long after it happened may not be count
 _OVER = tuple(state.value for state in OrderState if state.over)
 
 Answer = TypeVar("Answer")
+_NAME = itemgetter(0)  # of a column, in what a cursor says of it
 
 
 class _Statement(NamedTuple):
@@ -345,7 +347,7 @@ def _identity(path: str) -> tuple[int, int, int]:
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
-    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+    return dict(zip(map(_NAME, cursor.description), row, strict=True))
 
 
 def _columns(table: Table, skip: Sequence[str]) -> list[str]:

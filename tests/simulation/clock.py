@@ -33,8 +33,9 @@ class SimClock:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        woken = self._loop.create_future()
-        timer = self._loop.at_ns(self._loop.now_ns + round(seconds * SECOND_NS), _wake, woken)
+        loop = self._loop
+        woken: asyncio.Future[None] = asyncio.Future(loop=loop)
+        timer = loop.at_ns(loop.now_ns + round(seconds * SECOND_NS), _wake, woken)
         try:
             await woken
         except BaseException:  # one that woke us is over

@@ -59,14 +59,6 @@ class Process:
             self.die(name)
             raise SimCrash(name)
 
-    def resumes(self) -> bool:
-        """Count a resume. False when the process dies instead."""
-        self.ticks += 1
-        if self.ticks == self.kill_tick:
-            self.die("resume")
-            return False
-        return True
-
     def die(self, where: str) -> None:
         """Kill -9: nothing of it runs any more, and what the kernel would close is closed."""
         if not self.alive:
@@ -112,16 +104,6 @@ class _Handle(asyncio.TimerHandle):
         self._cancelled = True
         self._callback, self._args = _nothing, ()
 
-    def run(self) -> None:
-        """Call back; what is raised is told to the loop, and kills are let through."""
-        try:
-            self._context.run(self._callback, *self._args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001  as asyncio's own handles do
-            said = {"message": f"Exception in callback {self!r}", "exception": error}
-            self._loop.call_exception_handler(said)
-
 
 class SimLoop(asyncio.BaseEventLoop):
     """Virtual time in integer nanoseconds. `step` runs one handle; `unhandled` collects errors."""
@@ -143,6 +125,8 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         return self.now_ns / SECOND_NS
+
+    get_debug = bool  # asked for each future and task: it never is
 
     def call_soon(  # type: ignore[override]  # the stub's TypeVarTuple
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -240,13 +224,20 @@ class SimLoop(asyncio.BaseEventLoop):
             if owner.frozen:
                 owner.parked.append(handle)
                 return
-            if not owner.resumes():
+            owner.ticks += 1  # a resume, at which it may die instead
+            if owner.ticks == owner.kill_tick:
+                owner.die("resume")
                 return
         self.handles += 1
         try:
-            handle.run()
+            handle._context.run(handle._callback, *handle._args)
         except SimCrash:
             return
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  as asyncio's own handles do
+            said = {"message": f"Exception in callback {handle!r}", "exception": error}
+            self.call_exception_handler(said)
 
     def _jump(self) -> None:
         while self._timers:
