@@ -52,21 +52,7 @@ class Desk:
 
     def within(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """The same in this process: where what is asked is not how a process begins and ends."""
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            contextlib.chdir(self.work),
-            mock.patch.dict(os.environ, self.env(**env), clear=True),
-            mock.patch.object(sys, "argv", ["arbit", *arguments]),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            _logs_as_before(),
-        ):
-            try:
-                main()
-            except SystemExit as left:
-                code = left.code
-        assert isinstance(code, int)
-        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+        return within(self.work, self.env(**env), *arguments)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Like a command typed in a terminal: in a process group of its own."""
@@ -84,6 +70,27 @@ class Desk:
         """Files that a run left behind, anywhere but in its data folder."""
         found = [path for path in self.root.rglob("*") if path.is_file()]
         return [path for path in found if self.work / "var" not in path.parents]
+
+
+def within(
+    folder: Path, environ: dict[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """A command in this process, as if it had one of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        mock.patch.dict(os.environ, environ, clear=True),
+        mock.patch.object(sys, "argv", ["arbit", *arguments]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        _logs_as_before(),
+    ):
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 
 from arbit.cli import main
 from tests.checker import compare
+from tests.integration.cli_desk import within
 from tests.integration.live_desk import rows
 
 QUICK = ("--venue", "sandbox", "--profile", "volatile", "--fee-bps", "1")
@@ -42,6 +44,11 @@ def arbit(folder: Path, *options: str, **extra: str) -> subprocess.CompletedProc
     )
 
 
+def here(folder: Path, *options: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """The same, in this process."""
+    return within(folder, environment(folder, **extra), *options)
+
+
 def report_of(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert run.returncode == 0, run.stdout + run.stderr
     found: dict[str, Any] = json.loads(run.stdout)
@@ -53,9 +60,10 @@ def files(folder: Path) -> tuple[Path, Path]:
 
 
 def test_cycles_complete_twice_in_one_folder_and_every_digit_agrees(tmp_path: Path) -> None:
-    first = report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "5", "--json"))
+    five = ("live", *QUICK, "--cycles", "5", "--json")
+    first = report_of(arbit(tmp_path, *five))
     assert compare(*files(tmp_path)) == []
-    second = report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "5", "--json", "--seed", "2"))
+    second = report_of(arbit(tmp_path, *five, "--seed", "2"))
 
     assert compare(*files(tmp_path)) == []
     assert sum(first["cycles"].values()) >= 5
@@ -67,9 +75,22 @@ def test_cycles_complete_twice_in_one_folder_and_every_digit_agrees(tmp_path: Pa
     assert json.loads(checked.stdout)["wallets"][account] == second["balances"]
 
 
-def test_the_checker_sees_a_fill_that_was_changed(tmp_path: Path) -> None:
-    report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "2", "--json"))
-    log, database = files(tmp_path)
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A folder with a run in it, and its report."""
+    folder = tmp_path_factory.mktemp("real")
+    return folder, report_of(here(folder, "live", *QUICK, "--cycles", "2", "--json"))
+
+
+@pytest.fixture
+def traded(real: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(real[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_the_checker_sees_a_fill_that_was_changed(traded: Path) -> None:
+    log, database = files(traded)
     assert compare(log, database) == []
     lines = log.read_text().splitlines()
     spot = next(i for i, line in enumerate(lines) if '"kind":"fill"' in line)
@@ -82,9 +103,8 @@ def test_the_checker_sees_a_fill_that_was_changed(tmp_path: Path) -> None:
     assert any(one.startswith("fill ") for one in compare(log, database))
 
 
-def test_the_checker_sees_a_rounding_that_is_not_booked_or_booked_twice(tmp_path: Path) -> None:
-    report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "2", "--json"))
-    log, database = files(tmp_path)
+def test_the_checker_sees_a_rounding_that_is_not_booked_or_booked_twice(traded: Path) -> None:
+    log, database = files(traded)
     assert compare(log, database) == []
     with closing(sqlite3.connect(database)) as connection:
         kept = connection.execute("SELECT count(*) FROM ledger WHERE kind='rounding'").fetchone()
@@ -102,7 +122,7 @@ def test_the_checker_sees_a_rounding_that_is_not_booked_or_booked_twice(tmp_path
 
 
 def test_limits_fees_and_the_honest_sentence_come_before_anything_else(tmp_path: Path) -> None:
-    run = arbit(tmp_path, "live", *QUICK, "--secs", "1")
+    run = here(tmp_path, "live", *QUICK, "--secs", "1")
     assert run.returncode == 0, run.stderr
     lines = [line for line in run.stdout.splitlines() if not re.match(r"\d{4}-\d\d-", line)]
     assert lines[0].startswith("sandbox: SANDBOX")
@@ -117,19 +137,20 @@ def test_limits_fees_and_the_honest_sentence_come_before_anything_else(tmp_path:
 
 def test_at_the_ladders_fees_nothing_is_traded(tmp_path: Path) -> None:
     report = report_of(
-        arbit(tmp_path, "live", "--venue", "sandbox", "--profile", "calm", "--secs", "4", "--json")
+        here(tmp_path, "live", "--venue", "sandbox", "--profile", "calm", "--secs", "4", "--json")
     )
     assert report["orders"] == 0
     assert report["cycles"] == {}
     assert report["warnings"] == ["the key works from any address: an allow-list would be safer"]
 
 
-def test_a_dry_run_needs_no_key_and_keeps_its_own_account(tmp_path: Path) -> None:
-    real = report_of(arbit(tmp_path, "live", *QUICK, "--cycles", "2", "--json"))
-    before = files(tmp_path)[0].read_bytes()
+def test_a_dry_run_needs_no_key_and_keeps_its_own_account(
+    traded: Path, real: tuple[Path, dict[str, Any]]
+) -> None:
+    before = files(traded)[0].read_bytes()
     dry = report_of(
-        arbit(
-            tmp_path,
+        here(
+            traded,
             *("live", *QUICK, "--dry-run", "--cycles", "2", "--json"),
             ARBIT_VENUES__SANDBOX__API_KEY="",
         )
@@ -137,14 +158,14 @@ def test_a_dry_run_needs_no_key_and_keeps_its_own_account(tmp_path: Path) -> Non
 
     assert dry["account"] == "sandbox:paper"
     assert dry["warnings"] == []
-    assert real["account"] != dry["account"]
-    assert files(tmp_path)[0].read_bytes() == before, "the exchange was not even asked"
-    assert compare(*files(tmp_path)) == []
+    assert real[1]["account"] != dry["account"]
+    assert files(traded)[0].read_bytes() == before, "the exchange was not even asked"
+    assert compare(*files(traded)) == []
 
 
 def test_dry_run_by_environment_wins_over_everything(tmp_path: Path) -> None:
     report = report_of(
-        arbit(
+        here(
             tmp_path,
             *("live", *QUICK, "--i-accept-real-orders", "--secs", "1", "--json"),
             ARBIT_DRY_RUN="1",
@@ -188,7 +209,7 @@ def test_a_key_that_may_withdraw_is_refused_by_safety(tmp_path: Path) -> None:
     secret = base64.b64encode(
         b"sandbox withdraw secret, made up and public, sixty-four bytes long!!"
     ).decode()
-    run = arbit(
+    run = here(
         tmp_path,
         *("live", *QUICK, "--secs", "1"),
         ARBIT_VENUES__SANDBOX__API_KEY="sandbox-withdraw-key",
