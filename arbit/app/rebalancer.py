@@ -51,14 +51,17 @@ class DaySpent:
         return max(EXACT.subtract(budget, spent), ZERO)
 
     def keep(self, most: Decimal) -> bool:
-        """One is about to be sent that may cost so much: False when that cannot be kept."""
+        """One is about to be sent that may cost so much: False when that cannot be kept.
+
+        One that may only gain costs nothing: what others spent is spent, though it never comes.
+        """
         day, before = self._today, self._spent if self._day == self._today else ZERO
-        return self._write(day, EXACT.add(before, most))
+        return self._write(day, EXACT.add(before, max(most, ZERO)))
 
     def settle(self, most: Decimal, cost: Decimal | None) -> None:
         """It cost so much instead; None while nobody can say, and what it may have cost stands."""
         if cost is not None:
-            less = EXACT.subtract(most, max(cost, ZERO))
+            less = EXACT.subtract(max(most, ZERO), max(cost, ZERO))
             self._write(self._day, max(EXACT.subtract(self._spent, less), ZERO))
 
     @property

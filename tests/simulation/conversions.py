@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from arbit.domain.plan import SizeLimits
 from arbit.domain.records import Batch, Book, CycleRecord
-from arbit.domain.route import ConversionKind
+from arbit.domain.route import Conversion, ConversionKind
 from arbit.ledger import CONVERSION
 from arbit.routing import Around, route
 from arbit.sandbox.book import ASK, BID
@@ -42,7 +42,8 @@ def draw(plan: Plan, rng: random.Random) -> None:
         for _ in range(rng.choice((2, 6, 12))):
             start, end = rng.sample(sorted(plan.balances), 2)
             size = rng.choice((0.3, 0.6, 0.95)), rng.choice((1, 40, 150, 150))
-            plan.conversions.append((rng.uniform(0.5, plan.seconds), start, end, *size))
+            way = rng.choice((1, 2, 3)), rng.choice((0, 0, rng.randint(1, 16)))
+            plan.conversions.append((rng.uniform(0.5, plan.seconds), start, end, *size, *way))
     if rng.random() < 0.6:
         _targets(plan, rng)
 
@@ -86,8 +87,13 @@ class Conversions:
         for at_s, *what in self._world.plan.conversions:
             self._world.venue.at(now_ns + int(at_s * SECOND_NS), self._convert, *what)
 
-    def _convert(self, start: str, end: str, share: float, bps: int) -> None:
-        """As `arbit convert` would, within the daemon: the best route of what its books say."""
+    def _convert(
+        self, start: str, end: str, share: float, bps: int, legs: int = 0, dies: int = 0
+    ) -> None:
+        """As `arbit convert` would, within the daemon: the best route of what its books say.
+
+        Of so many legs, where there is one. The process is killed at that seam after, unless 0.
+        """
         world, life = self._world, self._world.life
         trader = life.trader if life is not None else None
         process = world.process
@@ -102,8 +108,12 @@ class Conversions:
             markets = {one: desk.setup.markets[one] for one in books}
             around = Around(books, markets, trader.engine.setup.fees.rates)
             most = min(worth / USD[start], trader.inventory.spendable(start) * Decimal("0.99"))
-            found = route(start, end, around, SizeLimits(most)).best
+            routes = route(start, end, around, SizeLimits(most))
+            wanted = routes.by_legs.get(legs)
+            found = wanted if isinstance(wanted, Conversion) else routes.best
             if found is not None:
+                if dies and world.swarm.on and not process.kill_point:
+                    process.kill_point = process.points + dies
                 self.asked += 1
                 budget = found.spend * bps / BPS
                 trader.engine.convert(found, ConversionKind.CONVERT, budget, now_ns)
@@ -134,14 +144,15 @@ class Conversions:
         self._planned[cycle_id] = plan
         account = self._world.venue.account
         self._owned[cycle_id] = {one: account.balance(one) for one in (plan[0][2], plan[-1][3])}
-        spends, lost = self._at_limits(plan)
-        budget = Decimal(cycle["loss_budget"])
-        rough = spends * (SHIFTED if self._shifted(plan) else MOVED)
+        spends, lost, brings = self._at_limits(plan)
+        budget, moving = Decimal(cycle["loss_budget"]), self._shifted(plan)
+        rough = spends * (SHIFTED if moving else MOVED)
         if lost > budget + rough:
             said = f"costs {lost:.8f} {plan[0][2]} at its limits, its budget is {budget:.8f}"
             self._watch.say(7, f"conversion {cycle_id} {said}")
         if cycle["kind"] == "rebalance":
-            self._of_the_day(cycle_id, (lost - rough) * USD[plan[0][2]])
+            start, end = map(self._watch.restraint.price, (plan[0][2], plan[-1][3]))
+            self._of_the_day(cycle_id, (spends - rough) * start - brings * end)
 
     def _of_the_day(self, cycle_id: str, lost_usd: Decimal) -> None:
         """What rebalances of a day cost: those that are over, and this one at its limits."""
@@ -169,11 +180,13 @@ class Conversions:
     def _ended(self, record: CycleRecord) -> None:
         """A rebalance is over: its cost is the day's, and no asset is further from its target."""
         moved = self._watch.moved[f"ab{record.cycle_id}"]
-        cost = -sum(
-            (amount * USD.get(one, Decimal(0)) for one, amount in moved.items()), Decimal(0)
-        )
-        rough = sum((abs(amount) * USD.get(one, 0) for one, amount in moved.items()), Decimal(0))
-        self._cost[self._day(), record.cycle_id] = max(cost - rough * SHIFTED, Decimal(0))
+        plan = self._planned[record.cycle_id]
+        if not self._shifted(plan):
+            price, spent = self._watch.restraint.price, moved[plan[0][2]]
+            lost = -sum((amount * price(one) for one, amount in moved.items()), Decimal(0))
+            self._cost[self._day(), record.cycle_id] = max(
+                lost + spent * MOVED * price(plan[0][2]), Decimal(0)
+            )
         said: Mapping[str, Any] = self._world.plan.inventory
         band = Decimal(said["band_percent"]) / 100
         nearer = False
@@ -191,10 +204,10 @@ class Conversions:
 
     # --- prices ----------------------------------------------------------------------------------
 
-    def _at_limits(self, plan: list[Any]) -> tuple[Decimal, Decimal]:
+    def _at_limits(self, plan: list[Any]) -> tuple[Decimal, Decimal, Decimal]:
         """What a plan spends, and loses of that where each leg fills wholly at its limit.
 
-        Against the middles of the venue's own books now; fees included.
+        Against the middles of the venue's own books now, fees included; and what it then brings.
         """
         rate, amount, spends = Decimal(1), Decimal(0), Decimal(0)
         for number, (symbol, side, _, _, *figures) in enumerate(plan):
@@ -205,7 +218,7 @@ class Conversions:
                 amount = spends = qty if sells else qty * limit
             bought = min(qty, amount) * limit if sells else min(qty, amount / limit)
             amount = bought * (1 - fee)
-        return spends, spends - amount / rate
+        return spends, spends - amount / rate, amount
 
     def _middle(self, symbol: str) -> Decimal:
         pair = self._world.venue.market.pairs[symbol]
@@ -220,11 +233,12 @@ class Conversions:
         """Whether prices of its books are moving, or are seen late: by makers, or by the feed."""
         world = self._world
         shifts = world.venue.planter.shifted_ns
-        since_ns = world.loop.now_ns - SECOND_NS
+        since_ns = world.venue.market.now_ns - SECOND_NS
+        symbols = [leg[0] for leg in plan] + [f"{one}/USD" for one in (plan[0][2], plan[-1][3])]
         return (
             world.plan.weather_hz > 0
             or bool(world.venue.feed.muted)
-            or any(shifts.get(leg[0], 0) > since_ns for leg in plan)
+            or any(shifts.get(one, since_ns) > since_ns for one in symbols)
         )
 
     def _day(self) -> int:

@@ -221,7 +221,7 @@ class Restraint:
         self._over.add(cycle_id)
         value = rough = Decimal(0)
         for asset, amount in self._watch.moved[f"ab{cycle_id}"].items():
-            worth = amount * self._price(asset)
+            worth = amount * self.price(asset)
             value, rough = value + worth, rough + abs(worth) * ROUGH
         day = self._world.clock.wall_ns() // DAY_NS
         least, most = self._lost.get(day, (Decimal(0), Decimal(0)))
@@ -238,7 +238,7 @@ class Restraint:
         day = self._world.clock.wall_ns() // DAY_NS
         return self._lost.get(day, (Decimal(0), Decimal(0)))
 
-    def _price(self, asset: str) -> Decimal:
+    def price(self, asset: str) -> Decimal:
         pair = self._world.venue.market.pairs.get(f"{asset}/USD")
         tops = [pair.book.top(side, 1) for side in (BID, ASK)] if pair is not None else []
         if pair is None or not all(tops):

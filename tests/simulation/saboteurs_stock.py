@@ -89,15 +89,15 @@ def conversion_resent(sets: Sets) -> None:
 
 @bug("what a conversion has in between is forgotten by recovery: it is said to be home")
 def remainder_forgotten(sets: Sets) -> None:
-    real = steps.restarted
+    real = steps.resumed
 
-    def restarted(cycle, markets):
+    def resumed(cycle, markets):
         step = real(cycle, markets)
-        if cycle.record.kind is None or step.cycle.open_orders or not cycle.traded:
+        if cycle.record.kind is None or step.commands != (steps.PlanUnwind(),):
             return step
         return steps.unwound(step.cycle, home=True, detail="as it is")
 
-    sets(steps, "restarted", restarted)
+    sets(steps, "resumed", resumed)
 
 
 @bug("conversions that are open are not taken up by recovery")

@@ -40,7 +40,9 @@ def draw(plan: Plan) -> None:
     said: dict[str, dict[str, str]] = {"caps": {}, "reserve_amount": {}, "reserve_percent": {}}
     if rng.random() < 0.3:  # every leg is paid for from what is owned
         plan.risk["policy"], plan.transport = "parallel", "ws"
-    for asset in rng.sample(sorted(plan.balances), rng.choice((1, 2, 3))):
+        plan.rates["fill_share"] = rng.choice((0.1, 0.4))
+    several = 4 if plan.risk["policy"] == "parallel" else rng.choice((1, 2, 3))
+    for asset in rng.sample(sorted(plan.balances), several):
         _reserve(plan, asset, said, rng)
     for asset in rng.sample(sorted(plan.balances), rng.choice((1, 1, 2))):
         said["caps"][asset] = _cap(plan, asset, rng)

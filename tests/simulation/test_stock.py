@@ -19,9 +19,12 @@ from tests.simulation.world import World
 SOME = range(FIRST, 1_000, EVERY)
 CAUGHT_IN = {
     "cap_ignored_in_flight": 65,
-    "reserve_spent_by_a_cycle": 105,
-    "reserve_share_forgotten": 233,
-    "conversion_resent": 113,
+    "reserve_spent_by_a_cycle": 49,
+    "conversion_resent": 201,
+    "remainder_forgotten": 281,
+    "conversion_over_budget": 105,
+    "rebalanced_the_wrong_way": 113,
+    "conversion_is_trading": 49,
 }
 
 

@@ -189,3 +189,16 @@ def test_a_triangle_that_earns_what_is_short_is_worth_what_that_would_cost() -> 
     assert rebalancer_of(made).restoring(TRIANGLE, plan) == D("0.05")  # at 50 bps
     made = world(targets={"USD": "10000"})
     assert rebalancer_of(made).restoring(TRIANGLE, plan) == 0
+
+
+def test_what_may_only_gain_gives_no_day_more_to_spend_even_if_it_never_ends() -> None:
+    journal = MemoryJournal()
+    spent = DaySpent(journal, VirtualClock(), {})
+    assert spent.keep(D("0.3"))
+    assert spent.keep(D("-0.8"))
+    again = DaySpent(journal, VirtualClock(), journal.recall().flags)
+    assert (spent.left(D(1)), again.left(D(1))) == (D("0.7"), D("0.7"))
+    spent.settle(D("-0.8"), D("-0.8"))
+    assert spent.left(D(1)) == D("0.7")
+    spent.settle(D("-0.8"), D("0.1"))
+    assert spent.left(D(1)) == D("0.6")
