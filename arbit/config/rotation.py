@@ -16,23 +16,23 @@ class RotationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prior_weight: Annotated[Decimal, within(1, 1000)] = setting(
-        Decimal(4),
+        Decimal(2),
         "for how many observations of its own the mean of all triangles counts with each",
         unit="observations",
-        why="a few cycles say something about a triangle, one says next to nothing",
+        why="three cycles of its own say more than all others; heavier learns later",
     )
     memory: Annotated[int, within(20, 100_000)] = setting(
-        200,
+        1000,
         "observations of a triangle after which what is older counts for half",
         unit="observations",
-        why="markets change; two hundred tell nine fills in ten from eight",
+        why="markets change; a thousand tell a fill chance to a hundredth or two",
     )
     losing_after: Annotated[int, within(0, 10_000)] = setting(
-        10,
+        5,
         "cycles after which a triangle that is expected to lose on its record is left alone; "
         "0 never leaves one alone",
         unit="cycles",
-        why="fewer are chance. It is tried again when `memory` gaps of it have gone by",
+        why="fewer are chance, more are dear. Tried again once `memory` gaps of it have gone by",
     )
     margin_percent: Annotated[Decimal, within(0, 1000)] = setting(
         Decimal(5),
