@@ -21,7 +21,7 @@ from arbit.domain.route import Conversion, ConversionKind
 from arbit.inventory import Inventory
 from arbit.ledger import Ledger, opening
 from arbit.ports import Clock
-from arbit.routing import Around, Found, route
+from arbit.routing import Around, Found, cost_at_limits, route
 
 MAX_SWEPT = 50  # assets that one sweep looks at
 
@@ -116,6 +116,10 @@ class Convert:
         for asset in (wanted.end, *([] if wanted.sweep else [wanted.start])):
             if asset not in assets:
                 raise UserError(f"{asset}: no market of {self._ask.venue} has it")
+        if self._ask.access is not Access.QUOTED and not wanted.sweep:
+            there = known.owned.get(wanted.start, ZERO)
+            if not 0 < (wanted.amount or there) <= there:
+                raise UserError(_too_much(wanted, there))
         starts = sorted(known.owned) if wanted.sweep else [wanted.start]
         pairs = [(start, wanted.end) for start in starts if start in assets and start != wanted.end]
         venue, scan = self._settings.venue(self._ask.venue), self._settings.scan
@@ -145,14 +149,8 @@ class Convert:
             return {wanted.start: wanted.amount}
         there = inventory.spendable(wanted.start)
         amount = there if wanted.amount is None else wanted.amount
-        if amount > there or not amount:
-            held = inventory.reserve(wanted.start)
-            beyond = f" beyond the reserve of {plain(held)}" if held else ""
-            said = plain(amount) if amount else "all"
-            raise UserError(
-                f"{said} {wanted.start}: expected at most {plain(there)}, which is what is free"
-                f"{beyond}"
-            )
+        if not 0 < amount <= there:
+            raise UserError(_too_much(wanted, there, inventory.reserve(wanted.start)))
         return {wanted.start: amount}
 
     def _dust(self, opened: Opened, inventory: Inventory) -> Iterable[tuple[str, Decimal]]:
@@ -170,11 +168,11 @@ class Convert:
         report = report_of(self._ask, found, (start, wanted.end), amount)
         best = found.best
         report.refused = "" if best else "nothing fits"
-        over = best and best.cost_bps is not None and best.cost_bps > wanted.max_cost_bps
-        if best and over:
+        worst = None if best is None else worst_bps(best, opened)
+        if worst is not None and worst > wanted.max_cost_bps:
             report.refused = (
-                f"it would cost {best.cost_bps:.1f} bps, more than it may: "
-                f"{plain(wanted.max_cost_bps)} bps (--max-cost-bps)"
+                f"it may cost {worst:.1f} bps, more than {plain(wanted.max_cost_bps.normalize())} "
+                "(--max-cost-bps)"
             )
         self._show(report)
         if best is None or report.refused or opened.trader is None:
@@ -187,6 +185,21 @@ class Convert:
         else:
             report.done = done_of(done)
         return report
+
+
+def _too_much(wanted: ConvertAsk, there: Decimal, reserve: Decimal = ZERO) -> str:
+    beyond = f" beyond the reserve of {plain(reserve.normalize())}" if reserve else ""
+    said = "all" if wanted.amount is None else plain(wanted.amount)
+    return (
+        f"{said} {wanted.start}: expected at most {plain(there.normalize())}, which is what is "
+        f"free{beyond}"
+    )
+
+
+def worst_bps(found: Conversion, opened: Opened) -> Decimal | None:
+    """What it costs at its limits, as the gate reckons it; None while nobody can say."""
+    costs = cost_at_limits(found, opened.books())
+    return None if costs is None else EXACT.divide(EXACT.multiply(costs, BPS), found.spend)
 
 
 def looked_up(opened: Opened, start: str, end: str, amount: Decimal) -> Found:

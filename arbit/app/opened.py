@@ -29,7 +29,7 @@ from arbit.clock import run_epoch
 from arbit.config import Settings, VenueSettings
 from arbit.domain.account import AccountUnfit
 from arbit.domain.book import BookView
-from arbit.domain.errors import UserError, VenueError, VenueRefused, first_of
+from arbit.domain.errors import ArbitError, UserError, VenueError, VenueRefused, first_of
 from arbit.domain.market import Market
 from arbit.domain.records import RunEnd
 from arbit.domain.route import MAX_LEGS
@@ -43,7 +43,7 @@ MS = 1_000_000
 STEP_S = 0.05
 CONFIRM_S = 1.0
 BOOKS_S = 10.0  # how long books are waited for; a quiet one is asked about meanwhile
-RECOVERY_S = 60.0
+RECOVERY_S = 120.0  # after many starts in a row the key must wait for its requests
 
 T = TypeVar("T")
 
@@ -168,9 +168,14 @@ class Opening:
             hub = Telemetry(self._settings, self._clock).hub
             journal = self._journal(stack)
             opened, side = await self._open(wanted, stack, journal, hub)
-            done = await self._at_work(opened, side, work, hub)
+            try:
+                done = await self._at_work(opened, side, work, hub)
+            except BaseExceptionGroup as several:
+                raise first_of(several) from None
             if isinstance(journal, SqliteJournal):
                 journal.ending = RunEnd.STOPPED if opened.left else RunEnd.CLEAN
+            if isinstance(done, ArbitError):
+                raise done
             return done
 
     def _journal(self, stack: AsyncExitStack) -> Journal | None:
@@ -255,7 +260,7 @@ class Opening:
         side: Real | None,
         work: Callable[[Opened], Coroutine[Any, Any, T]],
         hub: Hub,
-    ) -> T | None:
+    ) -> T | ArbitError | None:
         """Books, account and history beside the work; what breaks one of them breaks it off."""
         async with AsyncExitStack() as stack:
             beside = [_fed(opened)]
@@ -275,26 +280,23 @@ class Opening:
         opened: Opened,
         work: Coroutine[Any, Any, T],
         beside: Sequence[Coroutine[Any, Any, None]],
-    ) -> T | None:
+    ) -> T | ArbitError | None:
         """What the work comes to; None when a signal came first. What is open ends in either case.
 
         A second signal ends the process: the next start recovers, as after any hard end.
         """
         stop = asyncio.Event()
         with _signals(stop):
-            try:
-                async with asyncio.TaskGroup() as group:
-                    others = [group.create_task(one) for one in beside]
-                    doing = group.create_task(work)
-                    others.append(group.create_task(_set(stop)))
-                    await asyncio.wait({doing, others[-1]}, return_when=asyncio.FIRST_COMPLETED)
-                    if opened.trader is not None and (not doing.done() or not doing.exception()):
-                        left = await opened.trader.drain(self._settings.risk.grace_s)
-                        opened.left.extend(filter(None, [left]))
-                    for task in (*others, doing):
-                        task.cancel()
-            except BaseExceptionGroup as several:
-                raise first_of(several) from None
+            async with asyncio.TaskGroup() as group:
+                others = [group.create_task(one) for one in beside]
+                doing = group.create_task(_said(work))
+                others.append(group.create_task(_set(stop)))
+                await asyncio.wait({doing, others[-1]}, return_when=asyncio.FIRST_COMPLETED)
+                if opened.trader is not None:  # the end is clean whatever the work came to
+                    left = await opened.trader.drain(self._settings.risk.grace_s)
+                    opened.left.extend(filter(None, [left]))
+                for task in (*others, doing):
+                    task.cancel()
         return None if doing.cancelled() else doing.result()
 
     def _child(self) -> SandboxChild:
@@ -314,6 +316,14 @@ async def _fed(opened: Opened) -> None:
     """Books, until cancelled. VenueError when they end."""
     await opened.run.run()
     raise VenueError(f"{opened.venue.name}: {opened.run.failure or 'the feed ended'}")
+
+
+async def _said(work: Coroutine[Any, Any, T]) -> T | ArbitError:
+    """What the work comes to, or the mistake that it met: that ends nothing else untimely."""
+    try:
+        return await work
+    except ArbitError as error:
+        return error
 
 
 async def _set(stop: asyncio.Event) -> None:

@@ -16,6 +16,7 @@ from arbit.app.opened import Ask, Known, Opened, Opening, symbols_between
 from arbit.app.rebalancer import DaySpent, rebalanced
 from arbit.clock import SystemClock
 from arbit.config import Settings
+from arbit.domain.cycle import CycleState
 from arbit.domain.errors import UserError
 from arbit.domain.money import ZERO, plain
 from arbit.domain.stand import Stand
@@ -76,8 +77,8 @@ class RebalanceTold:
 
     @property
     def failed(self) -> bool:
-        """Whether something was refused, ended otherwise than it should, or stays out."""
-        wrong = any(one.refused or (one.done and not one.done.whole) for one in self.moves)
+        """Whether something was refused, moved nothing, is held, or stays out of its band."""
+        wrong = any(one.refused for one in self.moves)
         return wrong or bool(self.why_not)
 
 
@@ -143,7 +144,10 @@ class Rebalance:
     async def _do(
         self, opened: Opened, spent: DaySpent, move: Move, told: MoveTold
     ) -> Decimal | None:
-        """Send it; what it cost, None when it was refused or did not end as it should."""
+        """Send it; what it cost, None when it was refused, moved nothing, or is held.
+
+        One that fell short has come nearer all the same: the next look goes on from there.
+        """
         if opened.trader is None:
             return None
         done = await rebalanced(opened.trader, spent, move)
@@ -151,7 +155,7 @@ class Rebalance:
             told.refused = done
             return None
         told.done = done_of(done)
-        if not told.done.whole:
+        if done.end is CycleState.HELD or not done.spent:
             told.refused = f"it ended {told.done.end}"
             return None
         return move.most if done.cost_ref is None else done.cost_ref

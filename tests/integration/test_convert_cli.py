@@ -1,26 +1,64 @@
-"""`arbit convert` as a process, against the sandbox over real sockets."""
+"""`arbit convert` and `arbit rebalance` as typed, against the sandbox over real sockets."""
 
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from tests.integration.cli_desk import Desk
+import pytest
+
+from arbit.app.store import DATABASE, account_of, held_account
+from arbit.cli import main
+from arbit.clock import SystemClock
+from arbit.config import load_settings
+from tests.checker import compare
+from tests.integration.live_desk import Exchange, folders, furnish
+
+Run = Callable[..., tuple[int, str, str]]
+D = Decimal
 
 
-def told(desk: Desk, *arguments: str, code: int = 0, **env: str) -> dict[str, Any]:
-    """What a run says of itself as JSON."""
-    run = desk.arbit("convert", *arguments, "--venue", "sandbox", "--json", **env)
-    assert run.returncode == code, run.stderr + run.stdout
-    found: dict[str, Any] = json.loads(run.stdout)
-    return found
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """A command as typed in a folder of its own: its code, what it said, and what it complained."""
+    for name in [name for name in os.environ if name.startswith("ARBIT")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    for name, value in folders(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+    def typed(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["arbit", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err
+        return int(str(left.value.code)), told.out, told.err
+
+    return typed
 
 
-def test_a_dry_run_shows_direct_and_indirect_side_by_side_and_touches_nothing(desk: Desk) -> None:
-    run = told(desk, "1000", "USD", "ETH", "--dry-run")
-    (report,) = run["reports"]
-    assert run["mode"] == "quote"
+def the_only(run: Run, *words: str, code: int = 0) -> dict[str, Any]:
+    """The one report of a conversion as JSON."""
+    left, said, complained = run(*words, "--venue", "sandbox", "--json")
+    assert left == code, complained + said
+    (report,) = json.loads(said)["reports"]
+    assert isinstance(report, dict)
+    return report
+
+
+def test_a_dry_run_shows_direct_and_indirect_side_by_side_and_touches_nothing(
+    run: Run, tmp_path: Path
+) -> None:
+    report = the_only(run, "convert", "1000", "USD", "ETH", "--dry-run")
+    assert report["mode"] == "quote"
     assert [route["legs"] for route in report["routes"]] == [1, 2, 3]
     assert report["chosen"] == report["routes"][0]["path"] == "USD>ETH"
     assert report["better_bps"] == "0.00"
@@ -28,4 +66,64 @@ def test_a_dry_run_shows_direct_and_indirect_side_by_side_and_touches_nothing(de
     # Three legs cost more than two, and two more than one: here each pays the base tier.
     costs = [Decimal(route["cost_bps"]) for route in report["routes"]]
     assert 38 < costs[0] < costs[1] < costs[2] < 140
-    assert not (desk.work / "var").exists()
+    assert not (tmp_path / "var").exists()
+
+
+def test_what_is_typed_is_done_and_the_checker_agrees_with_every_digit(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish(tmp_path)
+    with Exchange(tmp_path / "exchange") as exchange:
+        for name, value in exchange.addresses("sandbox").items():
+            monkeypatch.setenv(name, value)
+        bought = the_only(run, "convert", "500", "USD", "BTC")["done"]
+        assert bought["end"] == "done"
+        assert D("499") < D(bought["spent"]) <= D(500)
+
+        code, said, complained = run("convert", "1000000", "USD", "BTC", "--venue", "sandbox")
+        assert (code, said) == (2, "")
+        assert "1000000 USD: expected at most 9500" in complained
+
+        dear = the_only(run, "convert", "100", "USD", "BTC", "--max-cost-bps", "0.01", code=3)
+        assert "more than 0.01 (--max-cost-bps)" in dear["refused"]
+
+        monkeypatch.setenv("ARBIT_INVENTORY__TARGETS", "ETH=2.9,BTC=0.1")
+        monkeypatch.setenv("ARBIT_INVENTORY__BAND_PERCENT", "1")
+        code, said, complained = run("rebalance", "--venue", "sandbox", "--json")
+        told = json.loads(said)
+        assert code in {0, 3}, complained  # on a wild market a move may fall short at last
+        assert all(move["done"]["end"] in {"done", "unwound"} for move in told["moves"])
+        before, after = (
+            {one["asset"]: D(one["owned"]) for one in told[when]} for when in ("stands", "after")
+        )
+        assert D("0.099") <= after["BTC"] <= before["BTC"]
+        assert D("2.87") <= after["ETH"] <= before["ETH"]
+        assert after != before
+    kinds = rows(tmp_path, "SELECT kind FROM cycles ORDER BY started_ns")
+    assert kinds[0] == "convert"
+    assert set(kinds[1:]) == {"rebalance"}
+    assert compare(exchange.log, tmp_path / "var" / DATABASE) == []
+
+
+def rows(folder: Path, query: str) -> list[Any]:
+    """The first column of what the database says."""
+    with closing(sqlite3.connect(folder / "var" / DATABASE)) as database:
+        return [row[0] for row in database.execute(query)]
+
+
+@pytest.mark.parametrize("command", ["convert 10 USD BTC", "rebalance"])
+def test_beside_a_daemon_on_the_same_account_it_refuses_in_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("ARBIT_INVENTORY__TARGETS", "BTC=0.1")
+    monkeypatch.setenv("ARBIT_VENUES__SANDBOX__REST_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("ARBIT_VENUES__SANDBOX__WS_URL", "ws://127.0.0.1:9")
+    settings = load_settings()
+    venue = settings.venue("sandbox")
+    with held_account(settings, venue, account_of(venue, real=True), SystemClock()):
+        code, said, complained = run(*command.split(), "--venue", "sandbox")
+    assert (code, said) == (2, "")
+    assert complained.count("\n") == 1
+    assert f"is traded by process {os.getpid()}" in complained
+    assert "stop it first" in complained
+    assert not (tmp_path / "var").exists()
