@@ -7,6 +7,7 @@ seconds and one in a hundred takes two minutes; with counters that never fill th
 are ready within six seconds. So time in which a request waits for the venue is told apart: the
 rest (`own_s`) is the daemon's own. `OWN_S` bounds it and `READY_S` all of it in any one seed; that
 ten seconds of its own are enough for most seeds is demanded of many together (`figures.slow`).
+A history of hundreds of orders has many pages (`PAGE_S`): that, too, is the venue's time alone.
 
 Those that take longer: a breaker that rests, with which an operator helps after ten seconds
 (`Finale`), a way home that the market makes long, books that differ, which wait for the next
@@ -30,6 +31,8 @@ OWN_S = 30.0
 DOUBTED_S = 70.0  # more, where books differ: they are compared again a minute later
 PENNILESS_S = 60.0  # more, where an order home was refused for lack of money
 STEP_S = 0.25
+PAGE_S = 6.0  # more, for each fifty orders of the life: a page of history is two counts of a third
+PAGE = 50  # of a second each, in the starter tier
 NEVER_S = -1.0  # nobody waited for it: the seed's end is a halt
 COUNTER_FULL = "the request counter has no room"
 FOR_THE_VENUE = (COUNTER_FULL, "told to wait", "the request limit has no room")
@@ -67,12 +70,18 @@ class Ready:
 
     def late(self) -> str:
         """Why it takes too long, in words; empty while it does not."""
-        if self.all_s > READY_S + self._world.watch.restraint.waits_s():
+        if self.all_s > READY_S + self._history_s() + self._world.watch.restraint.waits_s():
             return f"not ready {READY_S:.0f} s after faults stopped"
         most_s = self._world.house.own_s + DOUBTED_S * self._doubted + PENNILESS_S * self._penniless
         if self.own_s > most_s:
             return f"not ready after {most_s:.0f} s in which the venue's limits let it ask"
         return ""
+
+    def _history_s(self) -> float:
+        """What the pages of a long history take to be listed, one after the other."""
+        life = self._world.life
+        trader = life.trader if life is not None else None
+        return PAGE_S * (trader.engine.orders // PAGE) if trader is not None else 0.0
 
     def over(self) -> None:
         """It is ready, or will not be."""
