@@ -29,6 +29,7 @@ LEAST_USD = 30
 NO_ROOM = ("no_room", "no_budget")  # sizes that fit no bound; of few seeds
 AT_THE_LIMIT = {
     *NO_ROOM,
+    "rests",
     "asset_cap",
     "funds",
     "inventory_cap",
@@ -174,7 +175,14 @@ class Finale:
             return Counter()
         unfit = trader.setup.desk.lane.unfit if self._world.plan.inventory else {}
         no_room = {name: unfit[name] for name in NO_ROOM if name in unfit}
-        return Counter(trader.engine.refusals | no_room)
+        if self._world.plan.inventory and "cooldown" in trader.engine.refusals:
+            no_room["rests"] = trader.engine.refusals["cooldown"]  # some of them rest for long
+        found = Counter(trader.engine.refusals | no_room)
+        return (
+            found
+            if "rests" not in no_room
+            else Counter(found - Counter(cooldown=found["cooldown"]))
+        )
 
     def _excused(self, stops: list[set[str]]) -> bool:
         """Whether what stood in the way of every try is there to stay.

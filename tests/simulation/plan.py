@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.simulation import stock, strains
+from tests.simulation import rests, stock, strains
 
 BENIGN_EVERY = 8
 BALANCES = {"USD": "10000", "EUR": "10000", "BTC": "0.2", "ETH": "3"}
@@ -145,6 +145,7 @@ def plan_of(seed: int) -> Plan:
     _more(plan, random.Random(f"more {seed}"))
     strains.draw(plan)
     stock.draw(plan)
+    rests.draw(plan)
     return plan
 
 

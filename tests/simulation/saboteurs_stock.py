@@ -18,6 +18,8 @@ from arbit.execution.engine import Engine
 from arbit.inventory import Inventory
 from arbit.ledger import Ledger
 from arbit.risk import checks
+from arbit.risk.budgets import Cooldown
+from arbit.risk.paths import Paths
 from arbit.risk.room import Room
 from tests.patches import Sets
 from tests.simulation.saboteurs import bug
@@ -143,3 +145,16 @@ def rebalanced_the_wrong_way(sets: Sets) -> None:
 @bug("a conversion's move is booked as trading's, not as the owner's")
 def conversion_is_trading(sets: Sets) -> None:
     sets(settling, "own_part", lambda _before, _moved: Decimal(0))
+
+
+# --- rests ---------------------------------------------------------------------------------------
+
+
+@bug("every start begins with triangles that have rested")
+def rests_forgotten(sets: Sets) -> None:
+    sets(Paths, "recall", lambda *_: None)
+
+
+@bug("a triangle rests as long after a cycle that went wrong as after one that did not")
+def no_longer_rest(sets: Sets) -> None:
+    sets(Cooldown, "LONGER", 1)

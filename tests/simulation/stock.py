@@ -25,6 +25,7 @@ FIRST, EVERY, OF = 49, 8, 1  # seeds with such settings: none that was known by 
 HEARD_NS = 30 * SECOND_NS  # so long after money moved it has been told, and cycles of before ended
 PRICED = Decimal("1.04")  # a cap in the reference currency is one of the moment's price
 LOST_USD = 20  # a share is of what was put in and earned: it may have lost a little
+ROUNDED_USD = Decimal("0.001")  # what a venue rounds off a balance with each trade, some of them
 DUST = Decimal("0.00000001")
 # What makes an asset come or go that no order asked for.
 UNASKED = ("overfill", "fee_third")
@@ -121,7 +122,7 @@ class Stock:
         went = sum((max(-amount, Decimal(0)) for amount in self._unheard(asset)), Decimal(0))
         self.at_reserve += owned < reserve * Decimal("1.1")
         reserve -= 0 if owned + went >= reserve else self._lost(asset)
-        if owned + went < reserve:
+        if owned + went + ROUNDED_USD / USD[asset] < reserve:
             said = f"a trade has left {owned:f} {asset}, less than the reserve {reserve:f}"
             self._watch.say(7, said)
 

@@ -26,6 +26,7 @@ from tests.simulation.limits import at_limits, worse_than_planned
 from tests.simulation.loop import Process
 from tests.simulation.market import USD
 from tests.simulation.restraint import Restraint
+from tests.simulation.rests import Rests
 from tests.simulation.stock import Stock
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Watch:
         self.fees = Fees(world, self)
         self.stock = Stock(world, self)
         self.conversions = Conversions(world, self)
+        self.rests = Rests(world, self)
         self.reader = sqlite3.connect(folder / DATABASE, isolation_level=None)
         self.reader.row_factory = sqlite3.Row
 
@@ -109,6 +111,7 @@ class Watch:
         self.restraint.committed(batch)
         self.fees.committed(batch)
         self.conversions.committed(batch)
+        self.rests.committed(batch)
         for record in batch.orders:
             client_id, state = record.intent.client_id, record.state.value
             before = self.states.get(client_id, "")
@@ -268,6 +271,7 @@ class Watch:
             self.say(7, f"{order['client_id']} leaves with {said}")
         if row["leg_index"] != 1 or cycle["kind"] is not None:
             return
+        self.rests.begins(order["client_id"], cycle["plan"])
         earned = at_limits(cycle["plan"])
         if earned <= 0:
             self.say(7, f"{order['client_id']} begins a cycle that earns {earned} at its limits")
