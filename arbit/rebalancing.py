@@ -53,7 +53,8 @@ class Move:
 
     `spent` and `cost` (expected) and `most` (its cost at the limit prices) are in reference units,
     at the middle prices.
-    `loss_budget` is what it may lose at worst, in units of what it spends.
+    `loss_budget` is what it may lose at worst, by other ways too, in units of what it spends;
+    `budget_ref` is that in reference units.
     """
 
     asset: str
@@ -63,6 +64,7 @@ class Move:
     cost: Decimal
     most: Decimal
     loss_budget: Decimal
+    budget_ref: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,8 @@ class _Adviser:
         budget = EXACT.divide(EXACT.multiply(found.spend, self._bounds.cost_bps), BPS)
         left = EXACT.divide(self._bounds.cost_left, start)
         budget = max(min(budget, left), ZERO)
-        return Move(stand.asset, stand.band, found, spent, cost, most, budget)
+        budget_ref = EXACT.multiply(budget, start)
+        return Move(stand.asset, stand.band, found, spent, cost, most, budget, budget_ref)
 
     def _against(self, move: Move, pair: tuple[Stand, Stand]) -> str:
         """Why it is not made; empty when it may be."""

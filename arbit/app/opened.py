@@ -186,7 +186,8 @@ class Opening:
         account = account_of(venue, real=True)
         try:
             if ask.access is Access.READ:
-                kept = nonces_of(settings, venue, account, self._clock, ask.command)
+                clock, command = self._clock, ask.command
+                kept = nonces_of(settings, venue, account, clock, command, passing=False)
                 return stack.enter_context(kept)
             stack.enter_context(held_account(settings, venue, account, self._clock))
             held = open_journal(settings.data_dir, account, self._clock, ask.command)

@@ -55,8 +55,12 @@ class DaySpent:
 
         One that may only gain costs nothing: what others spent is spent, though it never comes.
         """
-        day, before = self._today, self._spent if self._day == self._today else ZERO
-        return self._write(day, EXACT.add(before, max(most, ZERO)))
+        day, known = self._today, (self._day, self._spent)
+        before = self._spent if self._day == day else ZERO
+        kept = self._write(day, EXACT.add(before, max(most, ZERO)))
+        if not kept:  # it is not sent, and costs nothing
+            self._day, self._spent = known
+        return kept
 
     def settle(self, most: Decimal, cost: Decimal | None) -> None:
         """It cost so much instead; None while nobody can say, and what it may have cost stands."""
@@ -88,11 +92,12 @@ def _read(flag: Flag | None) -> tuple[str, Decimal]:
 
 async def rebalanced(trader: Trader, spent: DaySpent, move: Move) -> Delivered | str:
     """Send one move and wait for its end, its cost kept for the day; in words why it may not."""
-    if not spent.keep(move.most):
+    most = move.budget_ref  # ways on and back may cost as much, and a restart ends what we began
+    if not spent.keep(most):
         return "what it costs cannot be kept: the journal fails"
     kind = ConversionKind.REBALANCE
     done = await carry_out(trader, move.conversion, kind, move.loss_budget)
-    spent.settle(move.most, ZERO if isinstance(done, str) else done.cost_ref)
+    spent.settle(most, ZERO if isinstance(done, str) else done.cost_ref)
     return done
 
 

@@ -9,6 +9,8 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from arbit.app.rebalancer import AGAIN_NS, SECOND_NS, SPENT, DaySpent, Rebalancer
 from arbit.config import InventorySettings
 from arbit.domain.events import ConversionEnded
@@ -176,6 +178,30 @@ async def test_what_it_costs_must_be_kept_before_it_is_sent() -> None:
 
     spent = DaySpent(Full(), VirtualClock(), {})
     assert not spent.keep(D(1))
+    assert spent.left(D(1)) == D(1)  # what was not sent has cost nothing
+
+
+async def test_while_one_is_under_way_all_that_it_may_cost_is_kept_for_whoever_restarts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = world()
+    seen: list[tuple[Decimal, Decimal]] = []
+
+    def looked(*_: object) -> str:  # the last that is asked before the order leaves
+        for work in made.engine.works.values():
+            budget = work.cycle.record.loss_budget
+            price = made.sights.prices[work.cycle.start]
+            assert budget is not None
+            assert price is not None
+            seen.append((spent_on(made.journal.recall().flags), budget * price))
+        return ""
+
+    monkeypatch.setattr(made.engine.keeper, "ok", looked)
+    async with at_work(made):
+        await pass_s(made, 70)
+    assert ended(made)
+    assert seen
+    assert all(kept >= most > 0 for kept, most in seen)
 
 
 def test_a_flag_that_cannot_be_read_is_a_day_that_is_over() -> None:

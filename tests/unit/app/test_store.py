@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from arbit.app.store import held_account
+from arbit.app.store import held_account, nonces_of, open_journal
 from arbit.clock import SystemClock
 from arbit.config import Settings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError
+from arbit.persistence.journal import SqliteJournal
 
 LIVE = AccountId.of_key("kraken", Mode.LIVE, "one-key")
 SANDBOX = AccountId.of_key("sandbox", Mode.SANDBOX, "one-key")
@@ -108,3 +109,17 @@ def test_locks_that_cannot_be_kept_refuse_in_one_line(
     monkeypatch.setattr(Path, "expanduser", homeless)
     with pytest.raises(UserError, match=r"ARBIT_LOCK_DIR=.*no home folder"):
         held(tmp_path, "one", lock_dir="~/locks").__enter__()
+
+
+@pytest.mark.parametrize("passing", [True, False])
+def test_who_asks_a_sandbox_that_keeps_its_account_goes_on_where_its_nonces_are(
+    tmp_path: Path, *, passing: bool
+) -> None:
+    # What may trade leaves them ahead of the clock: the clock's own would be refused after it.
+    made = Settings.model_validate({"data_dir": tmp_path / "one", "lock_dir": tmp_path / "locks"})
+    clock = SystemClock()
+    with open_journal(made.data_dir, SANDBOX, clock):
+        pass
+    venue = made.venue("sandbox")
+    with nonces_of(made, venue, SANDBOX, clock, "convert", passing=passing) as journal:
+        assert isinstance(journal, SqliteJournal) is not passing
