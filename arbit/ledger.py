@@ -26,6 +26,8 @@ from arbit.domain.records import Book, LateFee, Posting, Rough
 
 # Books are exact: a digit that did not fit is an error here, never a rounding.
 _BOOKS = Context(prec=400, traps=[Inexact])
+Amounts = Mapping[str, Decimal]
+NOTHING: Amounts = {}
 OPENING, FLOW, TRADE, FEE, RESULT = "opening", "flow", "trade", "fee", "result"
 ROUNDING = "rounding"
 LATE_FEE = "late_fee"
@@ -190,14 +192,18 @@ class Ledger:
             reach = reach.plus(Reach(min(claim.low, moved), max(claim.high, moved)))
         return Reach(settled, settled).plus(reach)
 
-    def most_owned(self, asset: str, extra: Reach | None = None) -> Decimal:
-        """The most of it that may be owned at any moment until all that is open is over."""
+    def most_owned(self, asset: str, extra: Reach | None = None, beside: str = "") -> Decimal:
+        """The most of it that may be owned at any moment until all that is open is over.
+
+        Of the cycle `beside` only what it has moved so far counts: `extra` is what it does next.
+        """
         found = _BOOKS.add(self.settled(asset), self.slack(asset))
         if extra is not None:
             found = _BOOKS.add(found, extra.top)
         for cycle_id, claims in self._claims.items():
             moved = self._moved[cycle_id].get(asset, ZERO)
-            found = _BOOKS.add(found, max(claims.get(asset, Reach()).top, moved))
+            top = moved if cycle_id == beside else claims.get(asset, Reach()).top
+            found = _BOOKS.add(found, max(top, moved))
         return found
 
     def drift(self, asset: str, venue_total: Decimal) -> Decimal:
@@ -266,10 +272,10 @@ class Ledger:
         """What the venue holds for anything but our cycles (the owner's own open orders)."""
         self._kept_back = {asset: amount for asset, amount in amounts.items() if amount > 0}
 
-    def claim(self, cycle_id: str, reaches: Mapping[str, Reach]) -> None:
-        """A cycle opens that may move these assets so far."""
+    def claim(self, cycle_id: str, reaches: Mapping[str, Reach], so_far: Amounts = NOTHING) -> None:
+        """A cycle opens that may move these assets so far; one of before has moved `so_far`."""
         self._claims[cycle_id] = dict(reaches)
-        self._moved.setdefault(cycle_id, {})
+        self._moved.setdefault(cycle_id, dict(so_far))
 
     def beyond_claim(self, cycle_id: str, reaches: Mapping[str, Reach]) -> dict[str, Reach]:
         """What of this comes on top of the claim, when a cycle moves so much more than so far."""

@@ -174,7 +174,7 @@ class Engine:
         self.works[cycle.cycle_id] = work
         for order in cycle.orders:
             self._cycle_of[order.client_id] = cycle.cycle_id
-        self.setup.gate.adopt(cycle.record)
+        self.setup.gate.adopt(cycle.record, cycle.moved())
         self._apply(work, steps.restarted(cycle, self.setup.markets))
         self._stirred.set()
 

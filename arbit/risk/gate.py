@@ -20,7 +20,7 @@ from arbit.domain.refusal import RefusalCode, Refused
 from arbit.domain.route import Conversion, ConversionKind
 from arbit.domain.triangle import Leg
 from arbit.inventory import Inventory
-from arbit.ledger import Ledger, Reach
+from arbit.ledger import NOTHING, Ledger, Reach
 from arbit.ports import Clock
 from arbit.risk import checks
 from arbit.risk.breaker import Breaker, BreakerState
@@ -231,13 +231,13 @@ class Gate:
         """What a cycle may spend of an asset on its way home, which is never the reserve."""
         return self._room.payable(cycle_id, asset)
 
-    def adopt(self, record: CycleRecord) -> None:
-        """A cycle found at a restart: it is open, and may move as far as its plan says."""
+    def adopt(self, record: CycleRecord, so_far: Mapping[str, Decimal] = NOTHING) -> None:
+        """One found at a restart: it may move as far as its plan says, `so_far` it has moved."""
         stake = self._fit.stake_of(record, self._setup.clock.monotonic_ns())
         slot = _Slot(ORDERS_HOME, stake, home=record.start_asset)
         self._open[record.cycle_id] = slot
         self.paths.adopt(record)
-        self._setup.ledger.claim(record.cycle_id, self._room.adopted(record))
+        self._setup.ledger.claim(record.cycle_id, self._room.adopted(record), so_far)
 
     def share(self, slots: Slots) -> None:
         """From now on a cycle also needs a place among those that all lanes share."""
@@ -282,7 +282,7 @@ class Gate:
             self._switches(envelope.purpose)
             or checks.inside(intent, envelope, funds, now_ns)
             or self._seen(intent.leg.symbol, now_ns)
-            or self._room.adds(intent, self._home_of(envelope.cycle_id), now_ns)
+            or self._room.adds(intent, envelope.cycle_id, self._home_of(envelope.cycle_id), now_ns)
         )
         if refused is not None:
             return refused

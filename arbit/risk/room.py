@@ -46,8 +46,8 @@ class Room:
         """
         found = self.reaches_of(plan.legs, parallel=self.policy is Policy.PARALLEL)
         if self.policy is not Policy.PARALLEL:
-            start = found[plan.triangle.start]
-            peak = self._peak(plan.legs[0], start.high)
+            start, first = found[plan.triangle.start], plan.legs[0]
+            peak = self._peak(first.leg.side, first.expected_spend, start.high)
             found[plan.triangle.start] = replace(start, peak=peak)
         return found
 
@@ -67,15 +67,14 @@ class Room:
                 found[one.leg.spend] = found.get(one.leg.spend, Reach()).plus(out)
         return found
 
-    def _peak(self, one: PlannedLeg, brought: Decimal) -> Decimal:
+    def _peak(self, side: Side, spends: Decimal, brought: Decimal) -> Decimal:
         """By how much more of the start asset may be owned: what comes in was paid for by leg 1.
 
         A buy may pay less than reckoned, by as much as the collar. What fills in part moves less.
         """
-        least = one.expected_spend
-        if one.leg.side is Side.BUY:
-            least = EXACT.multiply(least, ONE - self.risk.collar_bps / BPS)
-        return max(EXACT.subtract(brought, least), ZERO)
+        if side is Side.BUY:
+            spends = EXACT.multiply(spends, ONE - self.risk.collar_bps / BPS)
+        return max(EXACT.subtract(brought, spends), ZERO)
 
     def adopted(self, record: CycleRecord) -> dict[str, Reach]:
         """The same for a cycle found at a restart: as far as its plan says."""
@@ -88,6 +87,12 @@ class Room:
             found[row.leg.receive] = into.plus(Reach(high=brings))
             if record.policy is Policy.PARALLEL or row is record.plan[0]:
                 found[row.leg.spend] = out.plus(Reach(low=_with_fee(spends, row.fee_rate)))
+        if record.policy is not Policy.PARALLEL:
+            start, first = found[record.start_asset], record.plan[0]
+            cost = EXACT.multiply(first.qty, first.limit_price)
+            spends = first.qty if first.leg.side is Side.SELL else cost
+            peak = self._peak(first.leg.side, spends, start.high)
+            found[record.start_asset] = replace(start, peak=peak)
         return found
 
     def beyond(self, orders: Sequence[Order], cycle_id: str) -> dict[str, Reach]:
@@ -160,23 +165,25 @@ class Room:
         beyond = self.beyond(orders, cycle_id)
         refused = self.home_caps(beyond, now_ns) or self.home_funds(orders, cycle_id)
         for order in orders:
-            refused = refused or self._adds(order, home, now_ns)
+            refused = refused or self._adds(order, cycle_id, home, now_ns)
         return beyond if refused is None else refused
 
-    def adds(self, intent: OrderIntent, home: str, now_ns: int) -> Refused | None:
+    def adds(self, intent: OrderIntent, cycle_id: str, home: str, now_ns: int) -> Refused | None:
         """What an order brings must fit below its cap as things are now: money may have come.
 
-        Not asked of what goes back to where its cycle began (`home`): that was claimed.
+        Beside what the other open cycles may still bring, for their orders may be out already. Not
+        asked of what goes back to where its cycle began (`home`): that was claimed.
         """
-        return self._adds((intent.leg, intent.qty, intent.limit_price), home, now_ns)
+        order = (intent.leg, intent.qty, intent.limit_price)
+        return self._adds(order, cycle_id, home, now_ns)
 
-    def _adds(self, order: Order, home: str, now_ns: int) -> Refused | None:
+    def _adds(self, order: Order, cycle_id: str, home: str, now_ns: int) -> Refused | None:
         leg, qty, limit = order
         asset = leg.receive
         if asset == home or not self.inventory.capped(asset):
             return None
         brings = qty if leg.side is Side.BUY else self._better(EXACT.multiply(qty, limit))
-        most = EXACT.add(self.ledger.wallet(asset), EXACT.add(self.ledger.slack(asset), brings))
+        most = self.ledger.most_owned(asset, Reach(high=brings), beside=cycle_id)
         return self._within_owned(asset, most, now_ns)
 
     def _owned(self, reaches: Mapping[str, Reach], now_ns: int) -> Refused | None:

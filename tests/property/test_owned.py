@@ -280,7 +280,7 @@ def allow(*_: object, **__: object) -> None:
 
 TWICE = [Turn(150, 0.0, "USD", D(0), 0)] * 2
 BUGS: list[tuple[str, str, Policy, dict[str, Any], list[Act], list[Turn]]] = [
-    ("_owned", "cap", Policy.SEQUENTIAL, {"caps": {"BTC": Wanted(D("3.5"))}}, [], TWICE),
+    ("_within_owned", "cap", Policy.SEQUENTIAL, {"caps": {"BTC": Wanted(D("3.5"))}}, [], TWICE),
     ("_owned", "cap", Policy.PARALLEL, {"caps": {"USD": Wanted(D(10_001))}}, [], TWICE),
     (
         "_adds",

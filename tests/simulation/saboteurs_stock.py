@@ -32,9 +32,8 @@ def inventory_caps_ignored(sets: Sets) -> None:
 
 @bug("what is in flight does not count against an asset's cap")
 def cap_ignored_in_flight(sets: Sets) -> None:
-    def most_owned(self, asset, extra=None):
-        del extra
-        return self.wallet(asset)
+    def most_owned(self, asset, extra=None, beside=""):
+        return self.wallet(asset) + (extra.top if beside else 0)
 
     sets(Ledger, "most_owned", most_owned)
 
@@ -43,8 +42,8 @@ def cap_ignored_in_flight(sets: Sets) -> None:
 def cap_of_what_moved(sets: Sets) -> None:
     real = Ledger.most_owned
 
-    def most_owned(self, asset, extra=None):
-        return real(self, asset, extra) - self.capital(asset)
+    def most_owned(self, asset, extra=None, beside=""):
+        return real(self, asset, extra, beside) - self.capital(asset)
 
     sets(Ledger, "most_owned", most_owned)
 

@@ -15,8 +15,16 @@ from arbit.ledger import CONVERSION
 from arbit.risk.breaker import BreakerState
 from tests.checker_conversions import check_conversions
 from tests.unit.execution.converting_world import RICH, Wide, capital_moves, database_of, found
-from tests.unit.execution.happenings import SOL_MARKETS, balanced, kept_cycles, only_cycle
+from tests.unit.execution.happenings import (
+    SOL_MARKETS,
+    balanced,
+    kept_cycles,
+    only_cycle,
+    pass_time,
+    take,
+)
 from tests.unit.execution.sights import ONLINE
+from tests.unit.execution.test_converting_allowed import at_once
 from tests.unit.execution.world import Script
 from tests.unit.sizing_world import view
 
@@ -192,3 +200,24 @@ async def test_what_conversions_cost_counts_in_the_days_loss_of_the_next_start_t
     second = Wide(before=first, epoch="00001")
     now_ns = first.clock.wall_ns()
     assert second.day.loss(now_ns) == first.day.loss(now_ns) > 0
+
+
+async def test_what_a_cycle_found_beside_it_had_moved_before_is_not_taken_for_a_debt() -> None:
+    nothing = Script(shape="lost_after", asks=2, fraction=D(0))
+    first = Wide(Script(), nothing, Script(shape="lost_after", asks=1), settings=at_once(2))
+    async with first.running():
+        assert take(first) is None
+        await pass_time(first, 0.05, 0.01)
+        assert first.ledger.deviation("BTC") > 1
+        back, now_ns = found(first, "BTC", "USD", "1", 1), first.clock.now_ns
+        assert first.engine.convert(back, ConversionKind.REBALANCE, RICH, now_ns) is None
+    second = Wide(before=first, epoch="00001", settings=at_once(2))
+    async with second.running():
+        await second.recover()
+
+    cycle, conversion = kept_cycles(second)
+    assert (cycle.state, conversion.state) == (CycleState.UNWOUND, CycleState.DONE)
+    assert capital_moves(second) == conversion.moved()
+    assert second.ledger.deviation("USD") == 0
+    assert second.ledger.deviation("BTC") == cycle.has("BTC")
+    balanced(second)

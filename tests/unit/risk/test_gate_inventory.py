@@ -19,7 +19,7 @@ from arbit.domain.triangle import Leg, Side
 from arbit.ledger import Reach, flow
 from arbit.risk.envelope import Approved
 from tests.unit.execution.world import World
-from tests.unit.risk.gate_world import BACK, HOME, approved, home, review, told, wanting
+from tests.unit.risk.gate_world import BACK, HOME, approved, home, record, review, told, wanting
 
 D = Decimal
 ON = Leg("ETH/BTC", Side.BUY, "BTC", "ETH")
@@ -95,6 +95,27 @@ def test_a_leg_that_would_add_to_what_a_deposit_has_put_past_its_cap_is_not_sent
     assert sent(world, 1, envelope) == ""
     deposit(world, "ETH", "10")
     assert sent(world, 1, envelope) == "inventory_cap"
+
+
+def test_what_others_may_still_bring_counts_when_a_leg_leaves_after_a_deposit() -> None:
+    world = World(settings=wanting(caps={"ETH": Wanted(D(70))}))
+    other, envelope = approved(world), approved(world, cycle_id="c2")
+    assert sent(world, 1, other) == ""
+    deposit(world, "ETH", "20")
+    assert sent(world, 1, envelope) == "inventory_cap", "the other's order may be out"
+    moved(world, "ETH", "14", "c1")
+    assert sent(world, 1, envelope) == "inventory_cap", "or have filled"
+    world.ledger.release("c1")
+    moved(world, "ETH", "-14", "c1")
+    assert sent(world, 1, envelope) == ""
+
+
+def test_a_stake_that_had_gone_before_a_restart_is_not_counted_as_if_it_came_on_top() -> None:
+    world = World(settings=wanting(caps={"USD": Wanted(D(10_015))}))
+    moved(world, "USD", "-150", "")
+    world.gate.adopt(record(world.plan()), {"USD": D(-150)})
+    assert world.ledger.settled("USD") == D(10_000)
+    assert D(10_000) <= world.ledger.most_owned("USD") <= D(10_015)
 
 
 def test_what_comes_back_to_where_its_cycle_began_is_let_in_past_the_cap() -> None:
