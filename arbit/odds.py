@@ -61,7 +61,7 @@ class Odds:
         self._settings = settings
         self._by_path: dict[str, Learned] = {}
         self._changed: dict[str, None] = {}
-        self._passed_by: dict[str, int] = {}
+        self._passed_by: dict[str, None] = {}
         self._all = Learned("")
 
     def load(self, learned: Iterable[Learned]) -> None:
@@ -96,8 +96,12 @@ class Odds:
         one = self._known(path)
         if one is not None:
             looked = one.looked(survived=survived)
-            full = looked.looks > self._settings.memory
-            self._put(looked.looks_halved() if full else looked)
+            if looked.looks > self._settings.memory:
+                looked = looked.looks_halved()
+                if path in self._passed_by:
+                    del self._passed_by[path]
+                    looked = looked.cycles_halved()
+            self._put(looked)
 
     def attempted(self, path: str, lost: Decimal | None) -> None:
         """A cycle of it traded and is over: None when all legs filled, else the share it lost."""
@@ -110,12 +114,13 @@ class Odds:
             self._put(ended.cycles_halved() if full else ended)
 
     def passed_by(self, path: str) -> None:
-        """A gap was left alone for the record of its triangle: in time it gets another chance."""
-        self._passed_by[path] = self._passed_by.get(path, 0) + 1
-        one = self._by_path.get(path)
-        if one is not None and self._passed_by[path] >= self._settings.memory:
-            del self._passed_by[path]
-            self._put(one.cycles_halved())
+        """A gap was left alone for the record of its triangle: in time it gets another chance.
+
+        When what is known of its gaps is next halved, for `looked` hears of those too. These counts
+        are kept, so that no number of restarts puts it off.
+        """
+        if path in self._by_path:
+            self._passed_by[path] = None
 
     def take_changed(self, most: int) -> tuple[Learned, ...]:
         """What has changed since it was taken last, at most so many, the oldest change first."""

@@ -15,7 +15,7 @@ from arbit.domain.money import EXACT
 from arbit.domain.order import OrderState
 from arbit.domain.records import Batch, JournalFailed
 from arbit.execution.cycle import Cycle
-from arbit.odds import Odds
+from arbit.odds import MAX_PATHS, Odds
 from arbit.ports import Journal
 from arbit.risk.paths import WENT_WRONG
 
@@ -46,8 +46,8 @@ class Learning:
         return self._odds.take_changed(RIDERS)
 
     def rest(self) -> tuple[Learned, ...]:
-        """What is not kept yet, for a commit that is made anyway."""
-        return self._odds.take_changed(AT_ONCE)
+        """All that is not kept yet, for the commit that ends a run."""
+        return self._odds.take_changed(MAX_PATHS)
 
     def keep_now_and_then(self, now_ns: int) -> None:
         """To be called often, while no cycle is under way: each ten minutes keep what gaps taught.
@@ -57,7 +57,7 @@ class Learning:
         if now_ns < self._next_ns:
             return
         self._next_ns = now_ns + EVERY_NS
-        learned = self.rest()
+        learned = self._odds.take_changed(AT_ONCE)
         if not learned:
             return
         try:

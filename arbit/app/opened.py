@@ -44,6 +44,7 @@ STEP_S = 0.05
 CONFIRM_S = 1.0
 BOOKS_S = 10.0  # how long books are waited for; a quiet one is asked about meanwhile
 RECOVERY_S = 120.0  # after many starts in a row the key must wait for its requests
+TOLD_S = 2.0  # until the work has heard of what ended
 
 T = TypeVar("T")
 
@@ -296,6 +297,8 @@ class Opening:
                 if opened.trader is not None:  # the end is clean whatever the work came to
                     left = await opened.trader.drain(self._settings.risk.grace_s)
                     opened.left.extend(filter(None, [left]))
+                    if opened.trader.engine.conversions:  # what was begun is told, signal or not
+                        await asyncio.wait({doing}, timeout=TOLD_S)
                 for task in (*others, doing):
                     task.cancel()
         return None if doing.cancelled() else doing.result()

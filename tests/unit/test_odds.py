@@ -63,16 +63,20 @@ def test_what_is_older_than_the_memory_counts_for_half() -> None:
     assert learned.take_changed(1) == (Learned(PATH, D("0.5"), D(10)),)
 
 
-def test_one_left_alone_for_its_record_gets_another_chance_in_time() -> None:
+def test_one_left_alone_for_its_record_gets_another_chance_in_time_whoever_restarts() -> None:
     learned = odds(memory=20)
     for _ in range(12):
         learned.attempted(PATH, D("0.02"))
-    for _ in range(19):
+    for gap in range(9):
+        assert learned.of(PATH, BACK).cycles == 12, gap
+        kept = learned.take_changed(9)
+        learned = odds(memory=20)  # a run a gap
+        learned.load(kept)
         learned.passed_by(PATH)
-    assert learned.of(PATH, BACK).cycles == 12
-    learned.passed_by(PATH)
+        learned.looked(PATH, survived=True)
     assert learned.of(PATH, BACK).cycles == 6
-    learned.passed_by(PATH)
+    for _ in range(20):  # nothing was left alone since
+        learned.looked(PATH, survived=True)
     assert learned.of(PATH, BACK).cycles == 6
 
 

@@ -116,6 +116,13 @@ def test_what_could_not_be_kept_is_tried_again() -> None:
     assert journal.learned == {PATH: Learned(PATH, survived=D(1))}
 
 
+def test_the_end_of_a_run_keeps_all_of_it() -> None:
+    odds = Odds(RotationSettings())
+    for n in range(AT_ONCE + 5):
+        odds.looked(f"p{n:04}", survived=True)
+    assert len(Learning(odds, [], MemoryJournal(), 0).rest()) == AT_ONCE + 5
+
+
 async def test_no_more_than_a_few_rows_ride_with_a_cycle() -> None:
     odds = Odds(RotationSettings())
     learning = Learning(odds, [], MemoryJournal(), 0)
