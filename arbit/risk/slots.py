@@ -19,6 +19,9 @@ from arbit.domain.refusal import RefusalCode, Refused
 # A lane that has not asked for so long does not want its turn any more: a moving market has it ask
 # every 20 ms, and the gap that it asked for is seldom there after half a second.
 PATIENCE_NS = 500_000_000
+# Who found no room in so long waits for a cycle that does not end (an order is UNKNOWN): others
+# may pass, once each, before it is waited for again.
+LONGEST_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Seat:
     joined: int
     served: int = 0
     wanted_ns: int | None = None
+    since_ns: int = 0  # since when it has gone on asking
     wanted: Decimal = ZERO  # reference units
 
     def waits(self, now_ns: int) -> bool:
@@ -98,8 +102,17 @@ class Slots:
             self._turns += 1
             seat.served, seat.wanted_ns = self._turns, None
         elif self._notional is None or stake <= self._notional:
-            seat.wanted_ns, seat.wanted = now_ns, stake
+            self._waits_on(seat, stake, now_ns)
         return refused
+
+    def _waits_on(self, seat: Seat, stake: Decimal, now_ns: int) -> None:
+        """It goes away empty; where it has for too long, its turn passes."""
+        if not seat.waits(now_ns):
+            seat.since_ns = now_ns
+        elif now_ns - seat.since_ns > LONGEST_NS:
+            self._turns += 1
+            seat.served, seat.since_ns = self._turns, now_ns
+        seat.wanted_ns, seat.wanted = now_ns, stake
 
     def _turn_of_others(
         self, seat: Seat, used: Iterable[InUse], stake: Decimal, now_ns: int

@@ -189,3 +189,16 @@ def test_a_lane_takes_part_once_and_asks_only_then() -> None:
         desk.slots.join("kraken", lambda: InUse(0, D(0)))
     with pytest.raises(BrokenRule, match="alpaca does not take part"):
         desk.slots.ask("alpaca", D(1), desk.now_ns)
+
+
+def test_who_waits_for_a_cycle_that_does_not_end_lets_the_others_pass_once_each() -> None:
+    desk = Desk(*PAIR, cycles=9, notional=D(1_000))
+    assert desk.asks("alpaca", "200") == "begun"  # and its order is UNKNOWN from then on
+    began: list[int] = []
+    for step in range(1_500):  # half a minute
+        assert desk.asks("kraken", "900", after_ms=10) == "total_notional"
+        if desk.asks("alpaca", "50", after_ms=10) == "begun":
+            desk.open["alpaca"].pop()  # this one ends
+            began.append(step)
+    assert len(began) == 2
+    assert began[1] - began[0] >= 500
