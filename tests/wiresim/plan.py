@@ -143,6 +143,7 @@ class Plan:
     venue: dict[str, Any] = field(default_factory=dict)
     risk: dict[str, Any] = field(default_factory=dict)
     scan: dict[str, Any] = field(default_factory=dict)
+    inventory: dict[str, Any] = field(default_factory=dict)  # no bounds of what is owned, here
     balances: dict[str, str] = field(default_factory=lambda: dict(BALANCES))
     fatal: bool = False  # nothing happens here that the daemon must halt for
 
