@@ -23,7 +23,7 @@ from arbit.ledger import Ledger, opening
 from arbit.ports import Clock
 from arbit.routing import Around, Found, cost_at_limits, route
 
-MAX_SWEPT = 50  # assets that one sweep looks at
+MAX_SWEPT = 50  # assets that one sweep turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +155,14 @@ class Convert:
 
     def _dust(self, opened: Opened, inventory: Inventory) -> Iterable[tuple[str, Decimal]]:
         """What is worth little: of what is priced, and is no part of what is wanted."""
-        for stand in inventory.states()[:MAX_SWEPT]:
+        swept = 0
+        for stand in inventory.states():
             price = opened.price(stand.asset)
             if stand.asset == self._wanted.end or stand.target or price is None:
                 continue
-            if 0 < EXACT.multiply(stand.owned, price) < self._wanted.below and stand.spendable:
+            little = 0 < EXACT.multiply(stand.owned, price) < self._wanted.below
+            if little and stand.spendable and swept < MAX_SWEPT:
+                swept += 1
                 yield stand.asset, stand.spendable
 
     async def _one(self, opened: Opened, start: str, amount: Decimal) -> ConvertReport:
