@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 from asyncio import events
 from collections import deque
 from collections.abc import Callable
@@ -105,6 +106,18 @@ class _Handle(asyncio.TimerHandle):
         self._callback, self._args = _nothing, ()
 
 
+class _Task(asyncio.Task[Any]):
+    """A task that sets hold in the order of its making: a group cancels its tasks out of a set, and
+    an address in memory is another in each process."""
+
+    def __init__(self, work: Any, *, loop: SimLoop, **kwargs: Any) -> None:
+        self._number = next(loop.made)  # asked for while the task is made
+        super().__init__(work, loop=loop, **kwargs)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class SimLoop(asyncio.BaseEventLoop):
     """Virtual time in integer nanoseconds. `step` runs one handle; `unhandled` collects errors."""
 
@@ -118,6 +131,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._soon: deque[_Handle] = deque()
         self._timers: list[tuple[int, int, _Handle]] = []
         self._entered = 0
+        self.made = itertools.count()  # tasks
         self.set_task_factory(self._make_task)
         self.set_exception_handler(self._note)
 
@@ -181,7 +195,7 @@ class SimLoop(asyncio.BaseEventLoop):
         """Nothing of the operating system's is held."""
 
     def _make_task(self, loop: asyncio.AbstractEventLoop, work: Any, **kwargs: Any) -> Any:
-        task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **kwargs)
+        task: asyncio.Task[Any] = _Task(work, loop=self, **kwargs)
         owner = OWNER.get()
         if owner is not None:
             owner.tasks.append(task)

@@ -148,7 +148,7 @@ def test_a_daemon_that_is_killed_again_and_again_stays_halted_until_a_person_res
     plan.risk["max_crashes"] = 3
     with workshop() as disk:
         world = World(3, disk, plan)
-        world.kill_script = dict.fromkeys(range(1, 4), (40, 0))
+        world.kill_script = dict.fromkeys(range(1, 4), (30, 0))
         result = world.run()
     assert result.violations == []
     assert sum(result.kills.values()) == 3

@@ -23,7 +23,7 @@ CAUGHT_IN = {
     "conversion_resent": 201,
     "remainder_forgotten": 281,
     "conversion_over_budget": 105,
-    "rebalanced_the_wrong_way": 113,
+    "rebalanced_the_wrong_way": 217,
     "conversion_is_trading": 49,
 }
 
