@@ -96,7 +96,8 @@ class InventorySettings(BaseModel):
         {},
         "the same as a share of what you have put in and earned; the larger of both counts",
         unit="%",
-        why="empty; what trading has moved does not count, so spending does not shrink the share",
+        why="empty; what trading has moved does not count, so cycles do not shrink the share. What "
+        "you convert or rebalance away does: where that must not be, say an amount",
         expect="a list such as USD=10,BTC=50 (or a JSON object), each from 0 to 100",
     )
 

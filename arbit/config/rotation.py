@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from arbit.config.fields import AMOUNTS, Amount, AmountByAsset, setting, within
 
@@ -33,6 +33,7 @@ class RotationSettings(BaseModel):
         "0 never leaves one alone",
         unit="cycles",
         why="fewer are chance, more are dear. Tried again once `memory` gaps of it have gone by",
+        expect="a whole number from 0 to 10000 cycles, at most half of memory",
     )
     margin_percent: Annotated[Decimal, within(0, 1000)] = setting(
         Decimal(5),
@@ -61,3 +62,10 @@ class RotationSettings(BaseModel):
         why="empty: `max_concurrent_cycles` times `max_notional_per_cycle` is the most",
         expect=AMOUNTS,
     )
+
+    @field_validator("losing_after")
+    @classmethod
+    def _is_remembered(cls, cycles: int, info: ValidationInfo) -> int:
+        if cycles * 2 > info.data.get("memory", 2 * cycles):  # older cycles count for half
+            raise ValueError("losing_after")
+        return cycles

@@ -325,6 +325,14 @@ def test_an_order_may_be_unknown_for_longer_than_it_takes_to_know() -> None:
     assert loaded(RISK__MAX_RESOLVE_S="5", RISK__RESOLVE_MARGIN_MS="2900").risk.max_resolve_s == 5
 
 
+def test_a_triangle_is_left_alone_by_cycles_that_are_still_remembered() -> None:
+    told = {"ARBIT_ROTATION__LOSING_AFTER": "11", "ARBIT_ROTATION__MEMORY": "20"}
+    (found,) = complaints(told)
+    assert found.startswith("ARBIT_ROTATION__LOSING_AFTER=11: expected a whole number from 0 to")
+    assert found.endswith("at most half of memory")
+    assert loaded(ROTATION__LOSING_AFTER="10", ROTATION__MEMORY="20").rotation.losing_after == 10
+
+
 def test_parallel_legs_over_rest_are_refused_in_one_line() -> None:
     parallel = {"ARBIT_RISK__POLICY": "parallel"}
     over_rest = {"ARBIT_VENUES__KRAKEN__ORDER_TRANSPORT": "rest"}
