@@ -55,8 +55,10 @@ class Rests:
                 self._over.add(record.cycle_id)
                 factor = LONGER if record.state.value in WRONG else 1
                 rest_ns = world.settings.risk.cooldown_ms * MS * factor
-                ago_ns = 0 if world.mishaps.jumps else world.clock.wall_ns() - record.ended_ns
-                until_ns = world.loop.now_ns - max(0, ago_ns) + rest_ns
+                # A failing journal commits an end late. Where the clock was set back since, nobody
+                # can say by how much, and nothing is held against the daemon.
+                ago_ns = world.clock.wall_ns() - record.ended_ns
+                until_ns = world.loop.now_ns + (rest_ns - ago_ns if ago_ns >= 0 else 0)
                 self._until[route_of(record.path)] = until_ns, world.process
 
     def begins(self, client_id: str, plan_text: str) -> None:
