@@ -21,7 +21,7 @@ from decimal import Decimal
 
 from arbit.config import RotationSettings
 from arbit.domain.book import BookView
-from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain
+from arbit.domain.money import EXACT, ONE, ZERO, plain
 from arbit.domain.plan import Plan, PlannedLeg
 from arbit.domain.triangle import Side, Triangle
 from arbit.odds import Chances, Odds
@@ -252,16 +252,9 @@ def turn_back(leg: PlannedLeg, view: BookView) -> Decimal:
 
 def _depth(view: BookView, side: Side, max_slippage_bps: Decimal | None) -> Decimal:
     """Base units within the slippage allowed, on the side that an order of `side` trades with."""
-    levels = view.facing(side)
-    if not levels:
-        return ZERO
-    share = ZERO if max_slippage_bps is None else EXACT.divide(max_slippage_bps, BPS)
-    reach = EXACT.multiply(levels[0].price, share)
     total = ZERO
-    for level in levels:
-        away = abs(EXACT.subtract(level.price, levels[0].price))
-        if max_slippage_bps is None or away <= reach:
-            total = EXACT.add(total, level.qty)
+    for level in view.within(side, max_slippage_bps):
+        total = EXACT.add(total, level.qty)
     return total
 
 

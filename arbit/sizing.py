@@ -35,7 +35,7 @@ from arbit.domain.book import BookView, Level
 from arbit.domain.errors import BrokenRule
 from arbit.domain.ladder import Ladder, LegFacts, in_units, ladders_of
 from arbit.domain.market import Market
-from arbit.domain.money import BPS, EXACT, ONE, ZERO, is_multiple
+from arbit.domain.money import EXACT, ONE, ZERO, is_multiple
 from arbit.domain.plan import Plan, PlannedLeg, SizeLimits, Unfit, UnfitReason
 from arbit.domain.triangle import Leg, Side, Triangle
 
@@ -178,21 +178,8 @@ def _levels(leg: Leg, book: BookView | None, bps: Decimal | None) -> tuple[Level
         return Unfit(UnfitReason.MISSING_BOOK, f"{leg.symbol}: no book")
     if book.bids and book.asks and book.bids[0].price >= book.asks[0].price:
         return Unfit(UnfitReason.CROSSED_BOOK, f"{leg.symbol}: bid at or above ask")
-    levels = _within(book.facing(leg.side), leg.side, bps)
+    levels = book.within(leg.side, bps)
     return levels or Unfit(UnfitReason.NO_DEPTH, f"{leg.symbol}: nothing to {leg.side.value}")
-
-
-def _within(levels: tuple[Level, ...], side: Side, bps: Decimal | None) -> tuple[Level, ...]:
-    """The levels that are no further than `bps` from the first."""
-    if bps is None or not levels:
-        return levels
-    share = EXACT.divide(bps, BPS)
-    top = levels[0].price
-    if side is Side.BUY:
-        worst = EXACT.multiply(top, EXACT.add(ONE, share))
-        return tuple(level for level in levels if level.price <= worst)
-    worst = EXACT.multiply(top, EXACT.subtract(ONE, share))
-    return tuple(level for level in levels if level.price >= worst)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from arbit.domain.money import BPS, EXACT, ONE
 from arbit.domain.triangle import Side
 
 
@@ -83,6 +84,18 @@ class BookView:
     def facing(self, side: Side) -> tuple[Level, ...]:
         """The levels an order of `side` would trade with: asks for a buy, bids for a sell."""
         return self.asks if side is Side.BUY else self.bids
+
+    def within(self, side: Side, bps: Decimal | None) -> tuple[Level, ...]:
+        """Those of them that are no further than `bps` from the first; all where it is None."""
+        levels = self.facing(side)
+        if bps is None or not levels:
+            return levels
+        share, top = EXACT.divide(bps, BPS), levels[0].price
+        if side is Side.BUY:
+            worst = EXACT.multiply(top, EXACT.add(ONE, share))
+            return tuple(level for level in levels if level.price <= worst)
+        worst = EXACT.multiply(top, EXACT.subtract(ONE, share))
+        return tuple(level for level in levels if level.price >= worst)
 
 
 class BookSide:

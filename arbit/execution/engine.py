@@ -144,7 +144,7 @@ class Engine:
 
         `loss_budget` is the most that it may cost in all against the middle prices, fees included,
         in the asset that it spends: at its limits, or by other ways when a leg falls short. `told`
-        hears of its end; `converting.delivered` says what it came to, `app.carrying` waits for it.
+        hears of its end; `converting.delivered` says what it came to, `app.conversion` waits.
         """
         if self._draining:
             return self._refused(Refused(RefusalCode.DRAINING))
