@@ -99,6 +99,7 @@ class SoakRun(LiveRun):
             "messages": run.feed.counts.frames,
             "orders": trader.engine.orders,
             "cycles": dict(trader.engine.ends),
+            "rebalances": dict(trader.engine.conversions),
             "state": trader.breaker.state().value,
             "breaker": said,
             "late_p50_ms": self._lates.quantile_ms(0.5),

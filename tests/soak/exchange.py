@@ -1,8 +1,9 @@
 """The sandbox as a process whose books change so often: `python -m tests.soak.exchange RATE SEED`.
 
 Prices move as in the `volatile` profile; how often makers change their sizes is chosen so that
-all books together change in about RATE messages a second. Tells its addresses as one line, and
-ends when its standard input does.
+all books together change in about RATE messages a second. Tells its addresses as one line; each
+line that it hears, `{"asset": "BTC", "amount": "-0.03"}`, moves money into the account that trades,
+or out of it, and is answered by whether it did. Ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 from dataclasses import replace
 from decimal import Decimal
 
+from arbit.config.venue import SANDBOX_KEY
+from arbit.sandbox.exchange import Exchange, Refused
 from arbit.sandbox.market import Market
 from arbit.sandbox.options import SandboxOptions
 from arbit.sandbox.profiles import Profile, load
@@ -63,7 +66,25 @@ async def serve(rate: float, seed: int) -> None:
     )
     async with SandboxServer(profile_of(rate, seed), seed, options=options) as sandbox:
         tell(sandbox.addresses)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        loop = asyncio.get_running_loop()
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            tell({"moved": move(sandbox.exchange, **json.loads(line))})
+
+
+def move(exchange: Exchange, asset: str, amount: str) -> bool:
+    """Money in or, below zero, out; whether there was as much to take."""
+    known = exchange.account_of(SANDBOX_KEY)
+    if known is None:
+        return False
+    wanted, now_ns = Decimal(amount), exchange.now_ns
+    try:
+        if wanted > 0:
+            exchange.deposit(known, asset, wanted, now_ns)
+        else:
+            exchange.withdraw(known, asset, -wanted, now_ns)
+    except Refused:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -40,7 +40,18 @@ SETTINGS = {
     "ARBIT_RISK__BREAKER_FAILURES": "3",
     "ARBIT_SCAN__MIN_EDGE_BPS": "2",
     "ARBIT_LOG_LEVEL": "error",
+    # Money that comes and goes takes bitcoin out of its band; the daemon brings it back.
+    "ARBIT_INVENTORY__TARGETS": "BTC=0.1",
+    "ARBIT_INVENTORY__BAND_PERCENT": "10",
+    "ARBIT_INVENTORY__CAPS": "BTC=0.2",
+    "ARBIT_INVENTORY__RESERVE_AMOUNT": "USD=500",
+    "ARBIT_INVENTORY__REBALANCE": "true",
+    "ARBIT_INVENTORY__REBALANCE_COST_BPS": "100",
+    "ARBIT_INVENTORY__REBALANCE_COST_PER_DAY": "1000000",
+    "ARBIT_INVENTORY__REBALANCE_AFTER_S": "2",
+    "ARBIT_INVENTORY__REBALANCE_EVERY_S": "2",
 }
+MOVED_BTC = "0.03"  # a deposit, and what is taken out again
 LATES = ("late_p50_ms", "late_p999_ms", "late_most_ms", "own_p999_ms", "own_most_ms")
 # Faults of the sandbox's own table, as its /sandbox/faults takes them.
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -68,6 +79,7 @@ class Told:
     messages_per_s: float = 0.0
     orders: int = 0
     cycles: dict[str, int] = field(default_factory=dict)
+    rebalances: dict[str, int] = field(default_factory=dict)
     troubles: dict[str, int] = field(default_factory=dict)
     breaker: dict[str, int] = field(default_factory=dict)
     rss_mb: float = 0.0
@@ -97,6 +109,8 @@ class Told:
             found.append("nothing was traded")
         if self.judged and not self.breaker:
             found.append("the breaker never tripped: nothing was soaked")
+        if self.judged and not self.rebalances.get("done"):
+            found.append("nothing was rebalanced: little was soaked")
         return found
 
     def as_json(self) -> dict[str, Any]:
@@ -108,6 +122,7 @@ class Exchange:
     """The sandbox's process, and its control."""
 
     def __init__(self, talker: Talker) -> None:
+        self._talker = talker
         self.addresses = talker.hear()
 
     def settings(self) -> dict[str, str]:
@@ -132,6 +147,11 @@ class Exchange:
         """Switch every fault off."""
         self._ask("DELETE", "")
 
+    def move(self, asset: str, amount: str) -> bool:
+        """Bring money in from outside or, below zero, take it out; whether it could."""
+        self._talker.say({"asset": asset, "amount": amount})
+        return bool(self._talker.hear()["moved"])
+
     def _ask(self, method: str, body: str) -> int:
         host, port = self.addresses["rest"].removeprefix("http://").split("/")[0].split(":")
         with closing(http.client.HTTPConnection(host, int(port), timeout=10)) as asked:
@@ -152,6 +172,8 @@ class Troubles:
             *((str(one["name"]), lambda one=one: exchange.fault(one)) for one in FAULTS),
             ("pause", self._pause),
             ("kill", self._kill),
+            ("deposit", lambda: exchange.move("BTC", MOVED_BTC)),
+            ("withdrawal", lambda: exchange.move("BTC", f"-{MOVED_BTC}")),
         ]
         self._waiting: list[tuple[str, Callable[[], bool]]] = []
         self.counts: Counter[str] = Counter()
@@ -251,6 +273,7 @@ def _judged(told: Told, samples: list[dict[str, Any]]) -> Told:
     told.descriptors_growth = growth([one["descriptors"] for one in late])
     told.starved_s = round(last["starved_s"] - late[0]["starved_s"], 3)
     told.orders, told.cycles = last["orders"], dict(sorted(last["cycles"].items()))
+    told.rebalances = dict(sorted(last["rebalances"].items()))
     told.troubles = last["troubles"]
     said = Counter(f"{state} {why}".strip() for one in samples for state, why in one["breaker"])
     told.breaker = dict(sorted(said.items()))

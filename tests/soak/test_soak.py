@@ -23,6 +23,7 @@ SAMPLE = {
     "descriptors": 26,
     "orders": 9,
     "cycles": {"done": 3},
+    "rebalances": {"done": 1},
     "late_p50_ms": 0.1,
     "late_p999_ms": 5.0,
     "late_most_ms": 9.0,
@@ -66,6 +67,7 @@ def test_a_run_that_keeps_to_its_bounds_is_told_as_it_was() -> None:
         ({"own_p999_ms": 20.0}, "the loop is 20.0 ms late at p99.9, below 20"),
         ({"orders": 0}, "nothing was traded"),
         ({"breaker": []}, "the breaker never tripped: nothing was soaked"),
+        ({"rebalances": {}}, "nothing was rebalanced: little was soaked"),
     ],
 )
 def test_a_bound_that_is_broken_is_said(changed: dict[str, Any], said: str) -> None:
