@@ -179,6 +179,18 @@ class BreakerChanged:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class WalletChanged:
+    """Wallets on a chain are read, unread or (our own fault) no longer read; `detail` says why.
+
+    `venue` is the word `wallet`: they belong to none.
+    """
+
+    venue: str
+    state: str
+    detail: str = ""
+
+
 Event = (
     FeedConnected
     | FeedDisconnected
@@ -197,6 +209,7 @@ Event = (
     | ConversionEnded
     | IncidentSeen
     | BreakerChanged
+    | WalletChanged
 )
 
 

@@ -44,6 +44,7 @@ _LEVELS: dict[type[Event], int] = {
     events.ConversionEnded: logging.INFO,
     events.IncidentSeen: logging.WARNING,
     events.BreakerChanged: logging.WARNING,
+    events.WalletChanged: logging.WARNING,
 }
 
 
@@ -130,6 +131,8 @@ class EventLog:
         """Write the event, or count it."""
         level = _LEVELS.get(type(event), logging.INFO)
         if isinstance(event, events.VenueStatusChanged) and event.status == "online":
+            level = logging.INFO
+        if isinstance(event, events.WalletChanged) and event.state == "read":
             level = logging.INFO
         if not self._logger.isEnabledFor(level):
             return
