@@ -39,9 +39,10 @@ from arbit.ledger import Ledger
 from arbit.ports import AccountReader, Clock, Journal, Listener, OrderGateway
 from arbit.risk.breaker import FLAG, Breaker, BreakerState, Reason
 from arbit.risk.budgets import DayBook
-from arbit.risk.gate import Gate, GateSetup
+from arbit.risk.gate import Gate
 from arbit.risk.kill import KillSwitch, Orders, Resume
 from arbit.risk.room import Room
+from arbit.risk.setup import GateSetup
 from arbit.risk.slots import Slots
 
 OPERATOR_S = 0.25  # how often an operator's files are looked at

@@ -8,14 +8,14 @@ and what is unwritten is kept and written first when it works again.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.errors import BrokenRule
-from arbit.domain.events import OrderEnded, OrderRefused
+from arbit.domain.events import OrderEnded
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade
 from arbit.domain.plan import Plan
@@ -26,19 +26,20 @@ from arbit.domain.states import IllegalTransition
 from arbit.execution import steps
 from arbit.execution.asking import Asking
 from arbit.execution.converting import begun, told_of
-from arbit.execution.cycle import Cycle, WorkingOrder, cycles_of
+from arbit.execution.cycle import Cycle, WorkingOrder
 from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
+from arbit.execution.late import Late
+from arbit.execution.refusals import Refusals
+from arbit.execution.roster import Roster
 from arbit.execution.sending import Sender
 from arbit.execution.settling import Settling, SettlingSetup
-from arbit.execution.setup import MS, EngineSetup, Tasks
+from arbit.execution.setup import EngineSetup, Tasks
 from arbit.execution.works import Told, Work
 from arbit.risk.breaker import Reason
 from arbit.risk.envelope import Approved
 
 WATCH_S = 0.02  # how often the kill switch and the unwritten are looked at
-TELL_NS = 10_000 * MS  # how often one refusal code is told of
-MAX_PAST = 2_000  # cycles that are over and remembered for late fills
 
 
 class Engine:
@@ -47,7 +48,8 @@ class Engine:
     def __init__(self, setup: EngineSetup) -> None:
         self.setup = setup
         self._tasks = Tasks()
-        self._cycle_of: dict[str, str] = {}
+        self._roster = Roster(setup.journal)
+        self._refused = Refusals(setup)
         self.keeper = Keeper(setup.journal, setup.breaker, setup.clock)
         self._stirred = asyncio.Event()  # there is something to watch
         self.keeper.on_failing = self._stirred.set
@@ -63,17 +65,16 @@ class Engine:
             )
         )
         self._sender = Sender(
-            setup, self._tasks, self.keeper, self.settling, self._index, self.ended
+            setup, self._tasks, self.keeper, self.settling, self._roster.index, self.ended
         )
         self._asking = Asking(setup, self._tasks, self.ended)
         self._homing = Homing(setup, self._tasks, self._sender, self._refused, self._apply)
-        self.works: dict[str, Work] = {}
-        self.past: OrderedDict[str, Cycle] = OrderedDict()
+        self._late = Late(setup, self._roster, self.settling, self.keeper, self._apply)
+        self.works, self.past = self._roster.works, self._roster.past
         self.ends: dict[str, int] = {}
         self.conversions: dict[str, int] = {}  # how those have ended, apart from cycles
         self.order_ends: dict[str, int] = {}
-        self.refusals: dict[str, int] = {}
-        self._told_ns: dict[str, int] = {}
+        self.refusals = self._refused.counts
         self.profit: dict[str, Decimal] = {}
         self.closed = False
         self.on_end: Told = lambda _: None  # of cycles alone: who began a conversion hears of it
@@ -172,17 +173,10 @@ class Engine:
         cycle = self.past.pop(cycle.cycle_id, cycle)  # with a late fill not yet in the journal
         work = Work(cycle, None, budget)
         self.works[cycle.cycle_id] = work
-        for order in cycle.orders:
-            self._cycle_of[order.client_id] = cycle.cycle_id
+        self._roster.index_all(cycle)
         self.setup.gate.adopt(cycle.record, cycle.moved())
         self._apply(work, steps.restarted(cycle, self.setup.markets))
         self._stirred.set()
-
-    def cycle_with(self, client_id: str) -> Cycle | None:
-        """The cycle, at work or over and remembered, that sent this order."""
-        cycle_id = self._cycle_of.get(client_id, "")
-        work = self.works.get(cycle_id)
-        return work.cycle if work is not None else self.past.get(cycle_id)
 
     def forbids(self, intent: OrderIntent) -> str:
         """Why an order that waited for its turn may not leave any more; empty when it may."""
@@ -206,43 +200,13 @@ class Engine:
         """
         return bool(self.cycle_with(client_id) or self.setup.journal.find(client_id))
 
+    def cycle_with(self, client_id: str) -> Cycle | None:
+        """The cycle, at work or over and remembered, that sent this order."""
+        return self._roster.cycle_with(client_id)
+
     def late(self, trade: Trade) -> bool:
-        """A trade from the account's stream or a backfill. False when no order of ours made it.
-
-        The trades of an order that is not over come with its outcome. One of an order that is over
-        always wins: it is booked, told, and what it left behind is held.
-        """
-        cycle = self._cycle_of_trade(trade)
-        order = cycle.order_of(trade) if cycle is not None else None
-        if cycle is None or order is None:
-            return False
-        trade = replace(trade, client_id=order.client_id)
-        if not order.over or any(one.trade_id == trade.trade_id for one in order.trades):
-            return True
-        if self.setup.journal.known_trades([trade.trade_id]):
-            return True
-        step = steps.late_fill(cycle, trade)
-        work = self.works.get(cycle.cycle_id) or Work(cycle, None)
-        changed = step.cycle.order(trade.client_id) or order
-        self.settling.book(work.pad, cycle.cycle_id, changed, trade)
-        work.pad.order(changed.record)
-        said = f"{trade.trade_id}: {plain(trade.qty)} of {trade.client_id}, which was over"
-        self.settling.incident(work.pad, "late_fill", said, changed.record)
-        if cycle.cycle_id in self.works:
-            self._apply(work, step)
-            return True
-        work.pad.cycle(step.cycle.record)
-        self._remember(step.cycle)  # told again before it is written, it is known
-        self.keeper.write(work.pad)
-        self.setup.breaker.trip(Reason.HELD, said)
-        return True
-
-    def _cycle_of_trade(self, trade: Trade) -> Cycle | None:
-        cycle = self.cycle_with(trade.client_id)
-        if cycle is not None:
-            return cycle
-        found = self.setup.journal.find(trade.client_id or trade.order_id)
-        return cycles_of(found)[0] if found is not None and found.cycles else None
+        """A trade from the account's stream or a backfill. False when no order of ours made it."""
+        return self._late.came(trade)
 
     # --- performing ------------------------------------------------------------------------------
 
@@ -296,7 +260,7 @@ class Engine:
 
     def ended(self, outcome: Outcome) -> None:
         """Take in what is known of an order: book its trades, then go on with its cycle."""
-        work = self.works.get(self._cycle_of.get(outcome.client_id, ""))
+        work = self._roster.work_with(outcome.client_id)
         before = work.cycle.order(outcome.client_id) if work is not None else None
         if work is None or before is None or before.over:
             return
@@ -335,9 +299,6 @@ class Engine:
         elif outcome.remedy is Remedy.RESYNC:
             self.on_resync()
 
-    def _index(self, client_id: str, cycle_id: str) -> None:
-        self._cycle_of[client_id] = cycle_id
-
     def _note_end(self, work: Work, order: WorkingOrder, outcome: Outcome) -> None:
         """Tell the breaker and the listeners how the order ended."""
         now_ns, state, record = self.setup.now_ns, order.record.state, order.record
@@ -363,7 +324,7 @@ class Engine:
         if state is CycleState.HELD and cycle.traded:
             self.setup.breaker.trip(Reason.HELD, f"{cycle.cycle_id}: {record.detail}")
         self.works.pop(cycle.cycle_id, None)
-        self._remember(cycle)
+        self._roster.remember(cycle)
         ends = self.ends if record.kind is None else self.conversions
         ends[state.value] = ends.get(state.value, 0) + 1
         start = cycle.start
@@ -376,24 +337,3 @@ class Engine:
         told = self.on_end if record.kind is None else work.told
         if told is not None:
             told(cycle)
-
-    def _remember(self, cycle: Cycle) -> None:
-        """A cycle that is over, for the fills that may come late."""
-        self.past[cycle.cycle_id] = cycle
-        for order in cycle.orders:
-            self._cycle_of[order.client_id] = cycle.cycle_id
-        while len(self.past) > MAX_PAST:
-            _, gone = self.past.popitem(last=False)
-            for order in gone.orders:
-                self._cycle_of.pop(order.client_id, None)
-
-    # --- small things ----------------------------------------------------------------------------
-
-    def _refused(self, refused: Refused) -> Refused:
-        """Count it; tell of each code now and then, for the same one may come with every book."""
-        code, now_ns = refused.code.value, self.setup.now_ns
-        self.refusals[code] = self.refusals.get(code, 0) + 1
-        if now_ns - self._told_ns.get(code, -TELL_NS) >= TELL_NS:
-            self._told_ns[code] = now_ns
-            self.setup.publish(OrderRefused(self.setup.venue, code, str(refused)))
-        return refused

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
 
-from arbit.config import InventorySettings, RiskSettings, ScanSettings, VenueSettings
-from arbit.domain.cycle import Policy
+from arbit.config import InventorySettings
 from arbit.domain.money import BPS, EXACT, ZERO, plain
 from arbit.domain.order import OrderIntent
 from arbit.domain.plan import Plan, PlannedLeg
@@ -20,63 +18,21 @@ from arbit.domain.refusal import RefusalCode, Refused
 from arbit.domain.route import Conversion, ConversionKind
 from arbit.domain.triangle import Leg
 from arbit.inventory import Inventory
-from arbit.ledger import NOTHING, Ledger, Reach
-from arbit.ports import Clock
-from arbit.risk import checks
-from arbit.risk.breaker import Breaker, BreakerState
-from arbit.risk.budgets import DayBook, OrderRate
-from arbit.risk.checks import Sights
+from arbit.ledger import NOTHING, Reach
+from arbit.risk import checks, switches
+from arbit.risk.breaker import BreakerState
+from arbit.risk.budgets import OrderRate
 from arbit.risk.envelope import Allowance, Approved
 from arbit.risk.fit import Fit
-from arbit.risk.kill import KillSwitch, Orders
 from arbit.risk.paths import Paths
 from arbit.risk.room import Room
+from arbit.risk.setup import GateSetup, Slot
 from arbit.risk.slots import InUse, Slots
 
 MS = 1_000_000
-# In which states of the breaker an order of each purpose may leave.
-_ALLOWED = {
-    Purpose.LEG: frozenset({BreakerState.ACTIVE, BreakerState.PROBING}),
-    Purpose.UNWIND: frozenset({BreakerState.ACTIVE, BreakerState.PROBING, BreakerState.REDUCING}),
-}
 ORDERS_OF_A_CYCLE = 6.0  # three legs, and three orders to bring them home
 ORDERS_HOME = 3.0
 ORDERS_A_LEG = 2.0  # of a conversion: its own, and one to go on or back with
-
-
-@dataclass(slots=True)
-class _Slot:
-    """An open cycle. `owed` is how many orders are still kept for it in the rate's bucket.
-
-    `stake` is what it started with, in reference units; `home` the asset it comes back to.
-    """
-
-    owed: float
-    stake: Decimal
-    probes: bool = False  # it was reviewed while the breaker was probing
-    sent: bool = False
-    home: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GateSetup:
-    """What the gate asks. The callables say why not, in words, or nothing at all."""
-
-    venue: VenueSettings
-    scan: ScanSettings
-    risk: RiskSettings
-    policy: Policy
-    ledger: Ledger
-    sights: Sights
-    breaker: Breaker
-    kill: KillSwitch
-    orders: Orders
-    day: DayBook
-    clock: Clock
-    gateway_unready: Callable[[], str]
-    journal_fails: Callable[[], str]
-    inventory: Inventory | None = None  # without one, nothing is wanted of what is owned
-    start_budgets: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 class Gate:
@@ -89,7 +45,7 @@ class Gate:
         self._room = Room(setup.ledger, setup.sights, setup.risk, setup.policy, wanted)
         self._rate = OrderRate(setup.risk.order_rate_per_s)
         self.paths = Paths(setup.risk.cooldown_ms, setup.start_budgets)
-        self._open: dict[str, _Slot] = {}  # by cycle id
+        self._open: dict[str, Slot] = {}  # by cycle id
         self._unknown: dict[str, frozenset[str]] = {}
         self._slots: Slots | None = None
         self.room: Callable[[], float] = lambda: inf  # orders that the venue's own limit leaves
@@ -111,7 +67,7 @@ class Gate:
         stake = self._place(plan.triangle.start, plan.legs[0].worst_spend, now_ns)
         if isinstance(stake, Refused):
             return stake
-        slot = _Slot(ORDERS_OF_A_CYCLE, stake, home=plan.triangle.start)
+        slot = Slot(ORDERS_OF_A_CYCLE, stake, home=plan.triangle.start)
         self._open_for(cycle_id, reaches, self._room.spends(plan), slot)
         self.paths.begin(cycle_id, plan)
         budget = EXACT.multiply(plan.start_in, setup.risk.unwind_budget_bps / BPS)
@@ -149,7 +105,7 @@ class Gate:
         stake = self._place(conversion.start, conversion.spend, now_ns)
         if isinstance(stake, Refused):
             return stake
-        slot = _Slot(ORDERS_A_LEG * len(legs), stake, home=conversion.start)
+        slot = Slot(ORDERS_A_LEG * len(legs), stake, home=conversion.start)
         self._open_for(cycle_id, reaches, spends, slot)
         return self._approved(cycle_id, purpose, legs, loss_budget, now_ns)
 
@@ -158,7 +114,7 @@ class Gate:
         cycle_id: str,
         reaches: Mapping[str, Reach],
         spends: Mapping[str, Decimal],
-        slot: _Slot,
+        slot: Slot,
     ) -> None:
         """Claim, hold, and keep orders for it."""
         setup = self._setup
@@ -196,7 +152,7 @@ class Gate:
     ) -> Approved | Refused:
         """Rules for orders (leg, quantity, limit) that bring a cycle home; also while REDUCING."""
         setup = self._setup
-        refused = self._switches(Purpose.UNWIND)
+        refused = switches.stopped(self._setup, Purpose.UNWIND)
         for leg, qty, limit in orders:
             refused = (
                 refused
@@ -211,7 +167,7 @@ class Gate:
         if isinstance(beyond, Refused):
             return beyond
         setup.ledger.stretch(cycle_id, beyond)
-        self._open.setdefault(cycle_id, _Slot(ORDERS_HOME, ZERO))  # a late fill's
+        self._open.setdefault(cycle_id, Slot(ORDERS_HOME, ZERO))  # a late fill's
         return Approved(
             cycle_id=cycle_id,
             purpose=Purpose.UNWIND,
@@ -234,7 +190,7 @@ class Gate:
     def adopt(self, record: CycleRecord, so_far: Mapping[str, Decimal] = NOTHING) -> None:
         """One found at a restart: it may move as far as its plan says, `so_far` it has moved."""
         stake = self._fit.stake_of(record, self._setup.clock.monotonic_ns())
-        slot = _Slot(ORDERS_HOME, stake, home=record.start_asset)
+        slot = Slot(ORDERS_HOME, stake, home=record.start_asset)
         self._open[record.cycle_id] = slot
         self.paths.adopt(record)
         self._setup.ledger.claim(record.cycle_id, self._room.adopted(record), so_far)
@@ -279,9 +235,9 @@ class Gate:
         `funds` is the most it may spend of `leg.spend`: what its parent really delivered.
         """
         refused = (
-            self._switches(envelope.purpose)
+            switches.stopped(self._setup, envelope.purpose)
             or checks.inside(intent, envelope, funds, now_ns)
-            or self._seen(intent.leg.symbol, now_ns)
+            or switches.seen(self._setup, intent.leg.symbol, now_ns)
             or self._room.adds(intent, envelope.cycle_id, self._home_of(envelope.cycle_id), now_ns)
         )
         if refused is not None:
@@ -300,41 +256,17 @@ class Gate:
         `begins` says that its cycle begins with it. Uses up nothing.
         """
         refused = (
-            self._switches(purpose)
+            switches.stopped(self._setup, purpose)
             or (self._waits() if begins else None)
-            or self._seen(symbol, self._setup.clock.monotonic_ns())
+            or switches.seen(self._setup, symbol, self._setup.clock.monotonic_ns())
         )
         return "" if refused is None else str(refused)
-
-    def _seen(self, symbol: str, now_ns: int) -> Refused | None:
-        """What an order's own market and book must be at any time it leaves."""
-        sights = self._setup.sights
-        return (
-            checks.status(sights, symbol)
-            or checks.fresh(sights, symbol, now_ns)
-            or checks.streamed(sights, self._setup.risk, [symbol])
-        )
 
     def _home_of(self, cycle_id: str) -> str:
         """The asset that an open cycle comes back to; empty where that is not known."""
         return self._open[cycle_id].home if cycle_id in self._open else ""
 
     # --- the rules, in the order they are asked ---------------------------------------------------
-
-    def _switches(self, purpose: Purpose) -> Refused | None:
-        """What stops everything: cheap to ask, and asked first."""
-        setup = self._setup
-        if setup.kill.on():
-            return Refused(RefusalCode.KILL_SWITCH, {"by": setup.kill.why()})
-        state = setup.breaker.state()
-        if state not in _ALLOWED[purpose]:
-            said = {"state": state.value, "why": setup.breaker.detail}
-            return Refused(RefusalCode.BREAKER, said)
-        if unready := setup.gateway_unready():
-            return Refused(RefusalCode.GATEWAY_NOT_READY, {"why": unready})
-        if fails := setup.journal_fails():
-            return Refused(RefusalCode.JOURNAL, {"why": fails})
-        return None
 
     def _waits(self) -> Refused | None:
         """What only new cycles wait for: the operator, books compared, and fees that are known."""
@@ -362,7 +294,7 @@ class Gate:
     ) -> Refused | None:
         """What forbids to open anything new of these assets with so many orders."""
         setup = self._setup
-        refused = self._switches(purpose) or self._waits()
+        refused = switches.stopped(self._setup, purpose) or self._waits()
         if refused is not None:
             return refused
         most = setup.scan.max_concurrent_cycles

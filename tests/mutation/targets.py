@@ -42,6 +42,7 @@ TARGETS = (
     ),
     Target("sizing", "arbit/execution/cycle.py", (_CYCLE, *_STEPS)),
     Target("gate", "arbit/risk/gate.py", _RISK),
+    Target("gate", "arbit/risk/switches.py", _RISK),
     Target("gate", "arbit/risk/room.py", _RISK),
     Target("gate", "arbit/inventory.py", ("tests/unit/test_inventory.py",)),
     Target("gate", "arbit/risk/slots.py", ("tests/unit/risk/test_slots.py",)),

@@ -42,8 +42,9 @@ from arbit.ledger import Ledger
 from arbit.persistence.memory import MemoryJournal
 from arbit.risk.breaker import FLAG, Breaker
 from arbit.risk.budgets import DayBook
-from arbit.risk.gate import Gate, GateSetup
+from arbit.risk.gate import Gate
 from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.setup import GateSetup
 from arbit.sandbox.book import ASK, BID
 from arbit.sandbox.server import SandboxOptions, SandboxServer
 

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from arbit.execution import engine, rounding
+from arbit.execution import roster, rounding
 from arbit.venues.alpaca import gateway as alpaca_gateway
 from arbit.venues.alpaca import orders_book as alpaca_orders
 from arbit.venues.alpaca import resolve as alpaca_resolve
@@ -28,7 +28,7 @@ TIMERS_AT_REST = 60
 QUEUED = 1_000
 PAGES_A_CYCLE = 12  # of the database, 4 KiB each
 SMALL: Mapping[Any, Mapping[str, int]] = {
-    engine: {"MAX_PAST": 3},
+    roster: {"MAX_PAST": 3},
     orders_book: {"MAX_ORDERS": 12},
     ws_orders: {"MAX_ASKED": 12},
     resolve: {"MAX_COUNTED": 12},
@@ -118,11 +118,11 @@ def _lengths(life: Life) -> Iterator[tuple[str, int, int]]:
     if trader is None or life.real is None:
         return
     auditor, eng = trader.auditor, trader.engine
-    yield "past cycles", len(eng.past), engine.MAX_PAST
+    yield "past cycles", len(eng.past), roster.MAX_PAST
     most = trader.setup.settings.scan.max_concurrent_cycles
     yield "open cycles", len(eng.works), most + trader.recovered + len(trader.memory.cycles)
     of_cycles = 12 * (len(eng.past) + len(eng.works) + 1)
-    yield "ids of orders", len(eng._cycle_of), of_cycles
+    yield "ids of orders", len(eng._roster._cycle_of), of_cycles
     yield "unwritten batches", eng.keeper.unwritten, QUEUED
     yield "known flows", len(auditor._flows), rounding.MAX_ROWS
     yield "foreign trades", len(auditor._strangers._told), rounding.MAX_ROWS

@@ -20,7 +20,7 @@ from arbit.execution.engine import Engine
 from arbit.execution.ids import Ids
 from arbit.execution.keeper import Keeper
 from arbit.execution.sending import Sender
-from arbit.risk import checks
+from arbit.risk import checks, switches
 from arbit.risk.breaker import Breaker, BreakerState
 from arbit.risk.gate import Gate
 from arbit.risk.kill import KillSwitch, Orders
@@ -118,15 +118,15 @@ def send_although_unwritten(sets: Sets) -> None:
 
     sets(Keeper, "write", write)
     sets(Keeper, "ok", lambda self: "")
-    sets(Gate, "_switches", _without_breaker(Gate._switches))
+    sets(switches, "stopped", _without_breaker(switches.stopped))
 
 
 def _without_breaker(real: Any) -> Any:
-    def switches(self, purpose):
-        refused = real(self, purpose)
+    def stopped(setup, purpose):
+        refused = real(setup, purpose)
         return None if refused is not None and refused.code.value == "breaker" else refused
 
-    return switches
+    return stopped
 
 
 @bug("client ids begin anew with every start")
@@ -220,7 +220,7 @@ def pause_ignored(sets: Sets) -> None:
 
 @bug("the breaker is not asked")
 def breaker_ignored(sets: Sets) -> None:
-    sets(Gate, "_switches", _without_breaker(Gate._switches))
+    sets(switches, "stopped", _without_breaker(switches.stopped))
 
 
 @bug("the breaker forgets at a restart")

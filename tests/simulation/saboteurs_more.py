@@ -17,6 +17,7 @@ from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.records import Incident, Purpose
 from arbit.execution import asking, cycle, opening, recovery, steps
 from arbit.execution.engine import Engine
+from arbit.execution.roster import Roster
 from arbit.execution.sending import Sender
 from arbit.execution.settling import Settling
 from arbit.execution.works import Pad
@@ -110,7 +111,7 @@ def past_never_forgotten(sets: Sets) -> None:
         for order in work.orders:
             self._cycle_of[order.client_id] = work.cycle_id
 
-    sets(Engine, "_remember", remember)
+    sets(Roster, "remember", remember)
 
 
 @bug("orders of the account are remembered for ever")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from arbit.execution import engine
+from arbit.execution import roster
 from arbit.execution.sending import Sender
 from tests.patches import patched
 from tests.simulation.bounds import small_memories
@@ -110,12 +110,12 @@ def test_twelve_characters_in_a_row_of_a_secret_are_found_in_any_spelling() -> N
 
 
 def test_memories_are_small_only_while_a_seed_wants_them_so() -> None:
-    usual = engine.MAX_PAST
+    usual = roster.MAX_PAST
     with small_memories(wanted=True):
-        assert engine.MAX_PAST == 3
+        assert roster.MAX_PAST == 3
     with small_memories(wanted=False):
-        assert usual == engine.MAX_PAST
-    assert usual == engine.MAX_PAST
+        assert usual == roster.MAX_PAST
+    assert usual == roster.MAX_PAST
 
 
 def test_every_write_of_a_short_run_may_fail_and_every_fault_may_strike() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from arbit.domain.errors import VenueError
 from arbit.domain.order import OrderState, Outcome
-from arbit.risk.gate import Gate
+from arbit.risk import switches
 from arbit.venues import following
 from arbit.venues.confirm import QuietBooks
 from arbit.venues.dial import _Listener
@@ -118,7 +118,7 @@ def nonces_of_the_clock(sets: Sets) -> None:
 
 @bug("an order that waits for the key's turn is not looked at again")
 def turn_without_a_look(sets: Sets) -> None:
-    sets(Gate, "_seen", lambda self, symbol, now_ns: None)
+    sets(switches, "seen", lambda setup, symbol, now_ns: None)
 
 
 # --- the public stream ----------------------------------------------------------------------------

@@ -44,16 +44,16 @@ from arbit.persistence.memory import MemoryJournal
 from arbit.ports import Known, nothing_known
 from arbit.risk.breaker import FLAG, Breaker
 from arbit.risk.budgets import DayBook
-from arbit.risk.gate import Gate, GateSetup
+from arbit.risk.gate import Gate
 from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.setup import GateSetup
 from arbit.sizing import size
 from tests.unit.execution.sights import ONLINE, FixedSights
 from tests.unit.sizing_world import MARKETS, TRIANGLE
 from tests.unit.venues.virtual import VirtualClock, settle
 
 D = Decimal
-FEE = D("0.001")
-SMALL = D("0.0001")  # of an asset that is not the order's own
+FEE, SMALL = D("0.001"), D("0.0001")  # the latter of an asset that is not the order's own
 FEES = dict.fromkeys(MARKETS, FEE)
 # Each world has a folder in it; they go when the tests are over, for some outlive their world.
 FOLDERS = Path(tempfile.mkdtemp(prefix="arbit-worlds-"))
