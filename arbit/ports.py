@@ -20,6 +20,7 @@ from arbit.domain.events import Event, FeedCounts
 from arbit.domain.market import Market
 from arbit.domain.order import OrderIntent, Outcome, Trade
 from arbit.domain.records import Batch, LateFee, Memory, PostedFee
+from arbit.domain.walk import LegWalk
 
 
 class Clock(Protocol):
@@ -258,6 +259,10 @@ class Journal(Protocol):
 
         Those that are not kept are left out.
         """
+        ...
+
+    def walks_of(self, cycle_id: str) -> Sequence[LegWalk]:
+        """What the legs of this cycle were to trade with, as it was seen."""
         ...
 
     def find(self, order: str) -> Memory | None:

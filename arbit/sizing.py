@@ -27,7 +27,7 @@ and the age of a book are not asked here: who calls passes books that may be bel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Context, Decimal
 
@@ -38,6 +38,7 @@ from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ONE, ZERO, is_multiple
 from arbit.domain.plan import Plan, PlannedLeg, SizeLimits, Unfit, UnfitReason
 from arbit.domain.triangle import Leg, Side, Triangle
+from arbit.domain.walk import walk
 
 __all__ = [
     "Plan",
@@ -359,8 +360,7 @@ def _plan(triangle: Triangle, facts: Sequence[LegFacts], found: _Found) -> Plan:
 def planned_leg(facts: LegFacts, lots: int, limit: Decimal) -> PlannedLeg:
     leg = facts.leg
     qty = _WIDE.multiply(Decimal(lots), facts.lot)
-    on_tick = (level for level in facts.levels if is_multiple(level.price, facts.tick))
-    cost, worst = _cost(on_tick, qty), _WIDE.multiply(qty, limit)
+    cost, worst = _cost(_on_tick(facts), qty), _WIDE.multiply(qty, limit)
     if cost is None:
         raise BrokenRule(f"{leg}: {qty} was sized beyond the depth of its book")
     keep = _WIDE.subtract(ONE, facts.fee)
@@ -376,4 +376,9 @@ def planned_leg(facts: LegFacts, lots: int, limit: Decimal) -> PlannedLeg:
         fee_asset=leg.receive,
         worst_spend=worst if leg.side is Side.BUY else qty,
         worst_receive=_WIDE.multiply(worst_gross, keep),
+        walk=walk(_on_tick(facts), qty),
     )
+
+
+def _on_tick(facts: LegFacts) -> Iterator[Level]:
+    return (level for level in facts.levels if is_multiple(level.price, facts.tick))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from arbit.domain.money import ZERO
 from arbit.domain.order import OrderIntent
 from arbit.domain.triangle import Leg, Triangle
+from arbit.domain.walk import Levels
 
 
 class UnfitReason(enum.StrEnum):
@@ -65,7 +66,7 @@ class PlannedLeg:
     Spends and receipts are in `leg.spend` and `leg.receive`; receipts are net of the fee, which is
     taken in the received asset. *Expected* is at the average price of the levels the quantity
     walks, *worst* is at the limit price. `residual` is what this leg is expected to deliver beyond
-    what the next one spends: dust (zero for the last leg).
+    what the next one spends: dust (zero for the last leg). `walk` are the levels that it walks.
     """
 
     leg: Leg
@@ -79,6 +80,7 @@ class PlannedLeg:
     worst_spend: Decimal
     worst_receive: Decimal
     residual: Decimal = ZERO
+    walk: Levels = field(default=(), compare=False)  # remembered, no part of what is asked for
 
     def intent(self, client_id: str) -> OrderIntent:
         """This leg as an order to send under our own client id."""

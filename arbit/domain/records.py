@@ -14,6 +14,7 @@ from arbit.domain.money import EXACT, ZERO, is_multiple, plain
 from arbit.domain.order import OrderIntent, OrderState, Trade
 from arbit.domain.route import ConversionKind
 from arbit.domain.triangle import Leg
+from arbit.domain.walk import LegWalk
 
 
 class JournalFailed(ArbitError):
@@ -268,11 +269,19 @@ class PostedFee:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """Why money came or went without an order: `kind` is the word of whoever told of the flow."""
+
+    ref: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One durable commit: all of it or nothing.
 
-    Cycles, orders, flags, fees and what was learned replace their own rows; trades, postings and
-    incidents are only ever added. A trade id that is kept already fails the batch.
+    Cycles, orders, flags, fees, what was learned, walks and transfers replace their own rows;
+    trades, postings and incidents are only ever added. A trade id that is kept already fails it.
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -284,6 +293,8 @@ class Batch:
     late_fees: tuple[LateFee, ...] = ()
     posted_fees: tuple[PostedFee, ...] = ()
     learned: tuple[Learned, ...] = ()
+    walks: tuple[LegWalk, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -338,7 +338,7 @@ class Auditor:
     def _book(self, pad: Pad, one: Flow) -> None:
         postings = flow(one)
         self._setup.ledger.apply(postings)
-        pad.postings += postings
+        pad.flow(one, postings)
 
     def _is_ours(self, trade: Trade) -> bool:
         """Whether it is booked, or was before us; if it is one of ours that was missed, book it."""

@@ -12,7 +12,10 @@ from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.plan import PlannedLeg
 from arbit.domain.records import CycleRecord, PlannedRecord
 from arbit.domain.route import ConversionKind
+from arbit.domain.walk import LegWalk, Seen
 from arbit.execution.cycle import Cycle
+from arbit.execution.works import Told, Work
+from arbit.risk.envelope import Approved
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,17 @@ def begun(
         kind=kind,
         loss_budget=loss_budget,
     )
+
+
+def opened(
+    record: CycleRecord, legs: Sequence[PlannedLeg], approved: Approved, told: Told | None = None
+) -> Work:
+    """The work of a cycle that begins; what its legs were decided on is kept with its order."""
+    budget, legs_as = approved.loss_budget, approved.purpose
+    work = Work(Cycle(record), approved, budget, told=told, legs_as=legs_as)
+    for index, leg in enumerate(legs, start=1):
+        work.pad.walks.append(LegWalk(record.cycle_id, index, Seen.DECIDED, leg.walk))
+    return work
 
 
 def delivered(cycle: Cycle) -> Delivered:

@@ -19,13 +19,13 @@ from arbit.domain.events import OrderEnded
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Remedy, Trade
 from arbit.domain.plan import Plan
-from arbit.domain.records import CycleRecord, Purpose
+from arbit.domain.records import Purpose
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.domain.route import Conversion, ConversionKind
 from arbit.domain.states import IllegalTransition
 from arbit.execution import steps
 from arbit.execution.asking import Asking
-from arbit.execution.converting import begun, told_of
+from arbit.execution.converting import begun, opened, told_of
 from arbit.execution.cycle import Cycle, WorkingOrder
 from arbit.execution.homing import Homing
 from arbit.execution.keeper import Keeper
@@ -37,7 +37,6 @@ from arbit.execution.settling import Settling, SettlingSetup
 from arbit.execution.setup import EngineSetup, Tasks
 from arbit.execution.works import Told, Work
 from arbit.risk.breaker import Reason
-from arbit.risk.envelope import Approved
 
 WATCH_S = 0.02  # how often the kill switch and the unwritten are looked at
 
@@ -130,7 +129,8 @@ class Engine:
         approved = setup.gate.review(plan, cycle_id, now_ns)
         if isinstance(approved, Refused):
             return self._refused(approved)
-        self._begin(begun(cycle_id, plan.legs, setup.policy, setup.clock.wall_ns()), approved)
+        record = begun(cycle_id, plan.legs, setup.policy, setup.clock.wall_ns())
+        self._begin(opened(record, plan.legs, approved))
         return None
 
     def convert(
@@ -154,17 +154,16 @@ class Engine:
         if isinstance(approved, Refused):
             return self._refused(approved)
         legs, policy, wall_ns = conversion.legs, Policy.SEQUENTIAL, setup.clock.wall_ns()
-        self._begin(begun(cycle_id, legs, policy, wall_ns, kind, loss_budget), approved, told)
+        record = begun(cycle_id, legs, policy, wall_ns, kind, loss_budget)
+        self._begin(opened(record, legs, approved, told))
         return None
 
     @property
     def _draining(self) -> bool:
         return self.closed or not self._tasks.owned
 
-    def _begin(self, record: CycleRecord, approved: Approved, told: Told | None = None) -> None:
-        budget, legs_as = approved.loss_budget, approved.purpose
-        work = Work(Cycle(record), approved, budget, told=told, legs_as=legs_as)
-        self.works[record.cycle_id] = work
+    def _begin(self, work: Work) -> None:
+        self.works[work.cycle.cycle_id] = work
         self._apply(work, steps.begin(work.cycle))
         self._stirred.set()
 

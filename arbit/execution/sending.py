@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from arbit.domain.order import OrderIntent, OrderState, Outcome
 from arbit.domain.records import JournalFailed, OrderRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.walk import LegWalk, Seen, walk
 from arbit.execution import steps
 from arbit.execution.cycle import WorkingOrder
 from arbit.execution.keeper import Keeper
@@ -50,6 +51,8 @@ class Sender:
             refused = setup.gate.clear(intent, work.envelope, draft.funds, now_ns)
             if refused is not None:
                 return refused
+        if purpose is Purpose.LEG:
+            work.pad.walks += self._seen(orders, now_ns)
         try:
             self._keeper.write(work.pad, [order.record for order in orders])
         except JournalFailed as failure:
@@ -61,6 +64,15 @@ class Sender:
             self._leave(order)
         self._settling.keep_holds(work.cycle)  # nobody can ask before this turn is over
         return None
+
+    def _seen(self, orders: Sequence[WorkingOrder], now_ns: int) -> Iterator[LegWalk]:
+        """What our own books show that these orders will meet, kept in the same commit."""
+        for order in orders:
+            record, intent = order.record, order.record.intent
+            view = self._setup.view(intent.leg.symbol, now_ns)
+            if view is not None:
+                levels = walk(view.facing(intent.leg.side), intent.qty)
+                yield LegWalk(record.cycle_id, record.leg_index, Seen.SENT, levels)
 
     def _leave(self, order: WorkingOrder) -> None:
         """The order's bytes leave, unless the kill switch has come on while it was written."""

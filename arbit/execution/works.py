@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from arbit.domain.account import Flow
 from arbit.domain.learned import Learned
 from arbit.domain.money import ZERO
 from arbit.domain.order import Trade
@@ -19,7 +20,9 @@ from arbit.domain.records import (
     PostedFee,
     Posting,
     Purpose,
+    Transfer,
 )
+from arbit.domain.walk import LegWalk
 from arbit.execution.cycle import Cycle
 from arbit.risk.envelope import Approved
 
@@ -39,6 +42,8 @@ class Pad:
     late_fees: dict[str, LateFee] = field(default_factory=dict)
     posted_fees: dict[str, PostedFee] = field(default_factory=dict)
     learned: list[Learned] = field(default_factory=list)
+    walks: list[LegWalk] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -53,6 +58,8 @@ class Pad:
             or self.late_fees
             or self.posted_fees
             or self.learned
+            or self.walks
+            or self.transfers
         )
 
     def order(self, record: OrderRecord) -> None:
@@ -68,6 +75,11 @@ class Pad:
         self.trades.append(trade)
         self.postings += postings
 
+    def flow(self, moved: Flow, postings: Iterable[Posting]) -> None:
+        """Money that came or went without an order, and what it posts."""
+        self.transfers.append(Transfer(moved.ref, moved.kind))
+        self.postings += postings
+
     def batch(self, extra: Iterable[OrderRecord] = ()) -> Batch:
         """Everything noted, and `extra` orders beside it."""
         orders = {**self.orders, **{record.intent.client_id: record for record in extra}}
@@ -81,6 +93,8 @@ class Pad:
             late_fees=tuple(self.late_fees.values()),
             posted_fees=tuple(self.posted_fees.values()),
             learned=tuple(self.learned),
+            walks=tuple(self.walks),
+            transfers=tuple(self.transfers),
         )
 
     def clear(self) -> None:
@@ -89,6 +103,8 @@ class Pad:
             notes.clear()
         for lines in (self.trades, self.postings, self.incidents, self.learned):
             lines.clear()
+        self.walks.clear()
+        self.transfers.clear()
 
 
 @dataclass(slots=True)

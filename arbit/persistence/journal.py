@@ -39,6 +39,7 @@ from arbit.domain.records import (
     RunEnd,
     rough_costs,
 )
+from arbit.domain.walk import LegWalk
 from arbit.persistence import rows, sums, tables
 from arbit.persistence.costs import not_compared
 from arbit.persistence.types import money_of
@@ -91,6 +92,7 @@ class SqliteJournal:
         self._late_fee = _upsert(tables.fee_pending)
         self._posted_fee = _upsert(tables.fee_posted)
         self._learned = _upsert(tables.learned)
+        self._walk, self._transfer = _upsert(tables.walks), _upsert(tables.transfers)
         self._trade = _insert(tables.fills)
         self._posting = _insert(tables.ledger, skip=("n",))
         self._incident = _insert(tables.incidents, skip=("n",))
@@ -138,6 +140,8 @@ class SqliteJournal:
             (self._late_fee, (rows.late_fee_row(account, one) for one in batch.late_fees)),
             (self._posted_fee, (rows.posted_fee_row(account, one) for one in batch.posted_fees)),
             (self._learned, (rows.learned_row(account, one) for one in batch.learned)),
+            (self._walk, (rows.walk_row(account, one) for one in batch.walks)),
+            (self._transfer, (rows.transfer_row(account, one) for one in batch.transfers)),
         )
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -222,6 +226,10 @@ class SqliteJournal:
             return found
 
         return self._read(ask)
+
+    def walks_of(self, cycle_id: str) -> Sequence[LegWalk]:
+        """What the legs of this cycle were to trade with."""
+        return self._read(lambda: [*map(rows.walk_of, self._rows("walks", "cycle_id=?", cycle_id))])
 
     def find(self, order: str) -> Memory | None:
         """The cycle that sent this order (its client id or the venue's), with all that is its."""

@@ -26,8 +26,10 @@ from arbit.domain.records import (
     PostedFee,
     PostedState,
     Posting,
+    Transfer,
     rough_costs,
 )
+from arbit.domain.walk import LegWalk, Seen
 
 DAY_NS = 86_400 * 1_000_000_000
 EPOCH = date(1970, 1, 1)
@@ -46,6 +48,8 @@ class MemoryJournal:
         self.late_fees: dict[str, LateFee] = {}
         self.posted_fees: dict[str, PostedFee] = {}
         self.learned: dict[str, Learned] = {}
+        self.walks: dict[tuple[str, int, Seen], LegWalk] = {}
+        self.transfers: dict[str, Transfer] = {}
         self.writes = 0
         self.fails = ""
 
@@ -66,6 +70,8 @@ class MemoryJournal:
         self.late_fees |= {one.trade_id: one for one in batch.late_fees}
         self.posted_fees |= {one.ref: one for one in batch.posted_fees}
         self.learned |= {one.path: one for one in batch.learned}
+        self.walks |= {(one.cycle_id, one.leg_index, one.seen): one for one in batch.walks}
+        self.transfers |= {one.ref: one for one in batch.transfers}
 
     def recall(self) -> Memory:
         """What a start needs to know."""
@@ -149,6 +155,10 @@ class MemoryJournal:
                 moved = found.setdefault(one.ref, {})
                 moved[one.asset] = EXACT.add(moved.get(one.asset, ZERO), one.amount)
         return found
+
+    def walks_of(self, cycle_id: str) -> Sequence[LegWalk]:
+        """What the legs of this cycle were to trade with."""
+        return tuple(one for one in self.walks.values() if one.cycle_id == cycle_id)
 
     def find(self, order: str) -> Memory | None:
         """The cycle that sent this order (its client id or the venue's), with all that is its."""

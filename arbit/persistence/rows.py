@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from arbit.domain.book import Level
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.learned import Learned
 from arbit.domain.order import OrderIntent, OrderState, Trade
@@ -20,9 +21,11 @@ from arbit.domain.records import (
     PostedState,
     Posting,
     Purpose,
+    Transfer,
 )
 from arbit.domain.route import MAX_LEGS, ConversionKind
 from arbit.domain.triangle import Leg, Side
+from arbit.domain.walk import LegWalk, Seen
 from arbit.persistence.types import money_of, money_text
 
 Row = Mapping[str, Any]
@@ -269,6 +272,29 @@ def incident_row(account: str, incident: Incident) -> dict[str, object]:
 def flag_row(account: str, flag: Flag) -> dict[str, object]:
     """A flag as it is kept."""
     return {"account": account, "name": flag.name, "value": flag.value, "at_ns": flag.at_ns}
+
+
+def walk_row(account: str, one: LegWalk) -> dict[str, object]:
+    """What a leg was to trade with, as it is kept."""
+    levels = [[money_text(level.price), money_text(level.qty)] for level in one.levels]
+    return {
+        "account": account,
+        "cycle_id": one.cycle_id,
+        "leg_index": one.leg_index,
+        "seen": one.seen.value,
+        "levels": json.dumps(levels),
+    }
+
+
+def walk_of(row: Row) -> LegWalk:
+    """What a row says that a leg was to trade with."""
+    levels = (Level(money_of(price), money_of(qty)) for price, qty in json.loads(row["levels"]))
+    return LegWalk(row["cycle_id"], row["leg_index"], Seen(row["seen"]), tuple(levels))
+
+
+def transfer_row(account: str, one: Transfer) -> dict[str, object]:
+    """Why money came or went, as it is kept."""
+    return {"account": account, "ref": clean(one.ref), "kind": clean(one.kind)}
 
 
 def clean(text: str) -> str:

@@ -1,8 +1,8 @@
 """Every table. Each row carries its account; money is exact text; times are nanoseconds (UTC).
 
 The journal owns cycles, orders, fills, ledger, fee_pending, fee_posted, incidents, flags, leases,
-learned and runs; the recorder owns triangles, opportunities, inventory_snapshots, wallet_snapshots
-and venue_status.
+learned, walks, transfers and runs; the recorder owns triangles, opportunities, inventory_snapshots,
+wallet_snapshots and venue_status.
 """
 
 from __future__ import annotations
@@ -163,6 +163,22 @@ learned = Table(
     Column("filled", Money, nullable=False),
     Column("failed", Money, nullable=False),
     Column("lost", Money, nullable=False),
+)
+walks = Table(
+    "walks",
+    metadata,
+    _account(key=True),
+    _text("cycle_id", key=True),
+    Column("leg_index", BigInteger, primary_key=True, autoincrement=False),
+    _text("seen", key=True),
+    _text("levels"),
+)
+transfers = Table(
+    "transfers",
+    metadata,
+    _account(key=True),
+    _text("ref", key=True),
+    _text("kind"),
 )
 leases = Table(
     "leases",

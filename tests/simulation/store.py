@@ -24,6 +24,7 @@ from arbit.domain.records import (
     Memory,
     PostedFee,
 )
+from arbit.domain.walk import LegWalk
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
 from arbit.persistence.migrate import upgrade
@@ -155,6 +156,9 @@ class SimJournal:
     def wallet_moves(self, trade_ids: Sequence[str]) -> Mapping[str, Mapping[str, Decimal]]:
         self._reads()
         return self.real.wallet_moves(trade_ids)
+
+    def walks_of(self, cycle_id: str) -> Sequence[LegWalk]:
+        return self.real.walks_of(cycle_id)  # told of alone: no disk of the plan's fails for it
 
     def find(self, order: str) -> Memory | None:
         self._reads()
