@@ -13,6 +13,7 @@ from arbit.app.store import DATABASE
 from tests import checker, checker_late
 from tests.checker_conversions import check_conversions
 from tests.simulation import worth
+from tests.simulation.explained import EVERY, unexplained
 from tests.simulation.market import USD
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def judge(world: World) -> None:
     for asset, left in world.venue.exchange.totals().items():
         if left and left != world.mishaps.drifts.get(asset, Decimal(0)):
             world.watch.say(1, f"the venue's own books of {asset} are off by {left}")
+    if world.result.seed % EVERY == 0:
+        for said in unexplained(world.folder / DATABASE):
+            world.watch.say(2, said)
     _leftovers(world, database)
     _results(world, database)
     _told(world)
