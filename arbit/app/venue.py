@@ -244,6 +244,7 @@ class VenueRun:
         self.market = setup.market
         self.failure = ""
         self.decisions_ms = Histogram(DECISIONS_MS)  # a frame's receipt to the end of its turn
+        self.decided_ns: int | None = None  # when the last turn about news of a book was over
         self.started_ns = 0
         self.closed_ns: int | None = None
         self.ended_ns: int | None = None
@@ -264,8 +265,9 @@ class VenueRun:
         """Everything that had arrived is in the books: take a turn."""
         now_ns, first_ns = self._clock.monotonic_ns(), self.desk.cache.first_ns
         self._turn(self.desk.lane.turn, now_ns)
-        if first_ns is not None:
-            self.decisions_ms.observe((self._clock.monotonic_ns() - first_ns) / MS)
+        if first_ns is not None and self._broken is None:
+            self.decided_ns = self._clock.monotonic_ns()
+            self.decisions_ms.observe((self.decided_ns - first_ns) / MS)
         if self._setup.linger_ns:
             self._awake_until_ns = now_ns + self._setup.linger_ns
             if not self._awake:

@@ -44,6 +44,23 @@ class TradingReading:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertCounts:
+    """What became of alerts since the start, by receiver (`discord`, `webhook`): counts.
+
+    `undelivered` are critical ones that wait for a receiver now. `merged` were told with another of
+    their kind instead of alone. `pings` of the dead man are by how they ended: `sent`, `failed`, or
+    `withheld` because nothing had been decided for too long.
+    """
+
+    sent: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    failed: Mapping[str, int] = field(default_factory=dict)
+    undelivered: Mapping[str, int] = field(default_factory=dict)
+    merged: int = 0
+    pings: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class VenueReading:
     """Running totals of one venue since its start. Read them when asked; nothing is copied.
 
