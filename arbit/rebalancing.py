@@ -30,6 +30,8 @@ from arbit.routing import Around, cost_at_limits, route
 
 SHARES = (Decimal(1), Decimal("0.5"), Decimal("0.25"), Decimal("0.125"))
 MAX_PARTNERS = 8  # other assets that are tried for one
+Refusals = Mapping[Conversion, str]  # and why, in words
+NONE: Refusals = {}
 CLOSE = Decimal("0.999")  # of what is missing: what is bought may come a little cheaper
 
 
@@ -87,12 +89,16 @@ def advise(
     around: Around,
     bounds: Bounds,
     due: Collection[str] | None = None,
+    refused: Refusals = NONE,
 ) -> Advice:
     """What to do next, for assets that are `due` (None: for any).
 
-    `pool` are assets without a target that may be used, the preferred first.
+    `pool` are assets without a target that may be used, the preferred first. `refused` are the
+    conversions that the gate has refused on these books: other routes, amounts and partners are
+    tried instead.
     """
     adviser = _Adviser({one.asset: one for one in stands}, pool, around, bounds)
+    adviser.refused = refused
     why_not: dict[str, str] = {}
     for stand in out_of_band(adviser.stands.values()):
         if due is not None and stand.asset not in due:
@@ -128,6 +134,7 @@ class _Adviser:
         self._pool = pool
         self._around = around
         self._bounds = bounds
+        self.refused = NONE
 
     def move_for(self, stand: Stand) -> Move | str:
         """The cheapest move for this asset, or why there is none."""
@@ -232,6 +239,8 @@ class _Adviser:
         """Why it is not made; empty when it may be."""
         start, end = pair
         found = move.conversion
+        if found in self.refused:
+            return self.refused[found]
         takes = _may_take(end, to_target=end.asset == move.asset)
         if takes is not None and found.expected_receive > takes:
             return f"{found.path} would bring more {end.asset} than there is room for"

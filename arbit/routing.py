@@ -73,9 +73,9 @@ class Found:
 
     @property
     def better_bps(self) -> Decimal | None:
-        """By how much more than the direct order the best route brings; None without both.
+        """By how many bps more than the direct order the best route brings; None without both.
 
-        Rounded towards nothing; zero when the direct order is the best.
+        Zero when the direct order is the best, or when both bring the same.
         """
         best, direct = self.best, self.direct
         if best is None or direct is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from arbit.domain.cycle import CycleState
 from arbit.domain.money import plain
@@ -13,9 +12,6 @@ from arbit.domain.route import Conversion, ConversionKind
 from arbit.execution.converting import Delivered, delivered
 from arbit.execution.cycle import Cycle
 from arbit.execution.engine import Engine
-
-if TYPE_CHECKING:
-    from arbit.app.trader import Trader
 
 LOOK_S = 0.02
 
@@ -39,17 +35,6 @@ class Done:
     orders: int
 
 
-async def carry_out(
-    trader: Trader, conversion: Conversion, kind: ConversionKind, loss_budget: Decimal
-) -> Delivered | str:
-    """Send it, and wait until it is over; in words why it was refused.
-
-    `loss_budget` is what it may lose at worst, in units of what it spends.
-    """
-    found = await carried_out(trader.engine, conversion, kind, loss_budget)
-    return str(found) if isinstance(found, Refused) else found
-
-
 def done_of(found: Delivered) -> Done:
     """What it came to, as it is told."""
     return Done(
@@ -65,7 +50,7 @@ def done_of(found: Delivered) -> Done:
     )
 
 
-async def carried_out(
+async def carry_out(
     engine: Engine, conversion: Conversion, kind: ConversionKind, loss_budget: Decimal
 ) -> Refused | Delivered:
     """Begin a conversion now and wait until it is over, however long that takes.

@@ -11,19 +11,36 @@ from decimal import Decimal
 
 from arbit.app.conversion import Done, carry_out, done_of
 from arbit.app.loop import run_on_best_loop
-from arbit.app.opened import Access, Ask, Known, Opened, Opening, symbols_between
+from arbit.app.named_assets import assets_of
+from arbit.app.opened import Access, Ask, Known, Opened, symbols_between
+from arbit.app.opening import Opening
+from arbit.app.sights import DeskSights
+from arbit.app.told import (
+    CommandTold,
+    WayTold,
+    listing,
+    mode_of,
+    notes_of,
+    refusal_of,
+    trimmed,
+    way_words,
+)
 from arbit.clock import SystemClock
-from arbit.config import SANDBOXES, Settings
+from arbit.config import Settings
+from arbit.config.text import key_of
 from arbit.domain.errors import UserError
 from arbit.domain.money import BPS, EXACT, ZERO, plain
-from arbit.domain.plan import PlannedLeg, SizeLimits, Unfit
+from arbit.domain.plan import SizeLimits, Unfit
+from arbit.domain.refusal import Refused
 from arbit.domain.route import Conversion, ConversionKind
 from arbit.inventory import Inventory
 from arbit.ledger import Ledger, opening
 from arbit.ports import Clock
+from arbit.risk.room import Room
 from arbit.routing import Around, Found, cost_at_limits, route
 
 MAX_SWEPT = 50  # assets that one sweep turns
+LEAST_BPS = Decimal("0.01")  # what is less is not told in figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +60,22 @@ class ConvertAsk:
 
 
 @dataclass(slots=True)
-class RouteTold:
-    """One route, in words and exact text. `why_not` says why it does not fit."""
+class RouteTold(WayTold):
+    """One route. `why_not` says why it does not fit."""
 
-    path: str
-    legs: int
-    spend: str = ""
-    receive: str = ""
+    legs: int = 0
     receive_at_limits: str = ""
     cost_bps: str = ""
-    orders: list[str] = field(default_factory=list)
     why_not: str = ""
 
 
 @dataclass(slots=True)
 class ConvertReport:
-    """What was found of one asset, and what was done about it. Amounts are exact text."""
+    """What was found of one asset, and what was done about it. Amounts are exact text.
+
+    `refused` says in words why nothing is sent, `refusal` the same in exact figures where it is the
+    gate that says so. `asked` says that it was handed over to be sent: until then nothing was.
+    """
 
     venue: str
     mode: str
@@ -70,17 +87,16 @@ class ConvertReport:
     better_bps: str | None = None
     sentence: str = ""
     refused: str = ""
+    refusal: dict[str, str] = field(default_factory=dict)
+    asked: bool = False
     done: Done | None = None
 
 
 @dataclass(slots=True)
-class ConvertTold:
-    """All of a command: one report an asset, and what is to be said of the whole."""
+class ConvertTold(CommandTold):
+    """All of a command: one report an asset."""
 
-    venue: str
-    mode: str
     reports: list[ConvertReport] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -108,11 +124,11 @@ class Convert:
 
         UserError for an asset or an amount that cannot be converted, AccountUnfit, VenueError.
         """
-        return await Opening(self._settings, self._ask, clock)(self._symbols, self._work)
+        return await Opening(self._settings, self._ask, clock)(self.symbols, self.at)
 
-    def _symbols(self, known: Known) -> Iterable[str]:
-        assets = {asset for one in known.markets.values() for asset in (one.base, one.quote)}
-        wanted = self._wanted
+    def symbols(self, known: Known) -> Iterable[str]:
+        """The markets whose books are needed. UserError for what no market has, or is not there."""
+        assets, wanted = assets_of(known.markets), self._wanted
         for asset in (wanted.end, *([] if wanted.sweep else [wanted.start])):
             if asset not in assets:
                 raise UserError(f"{asset}: no market of {self._ask.venue} has it")
@@ -125,33 +141,62 @@ class Convert:
         venue, scan = self._settings.venue(self._ask.venue), self._settings.scan
         return symbols_between(known.markets, pairs, scan.reference_currency, venue.max_symbols)
 
-    async def _work(self, opened: Opened) -> ConvertTold:
+    async def at(self, opened: Opened) -> ConvertTold:
+        """The same at a venue that is open: of a command, or of a daemon at work.
+
+        UserError for an amount that is not there.
+        """
         await opened.recovered()
         await opened.believed()
-        told = ConvertTold(self._ask.venue, mode_of(self._ask))
-        told.notes += [*opened.notes, *fee_notes(opened, self._ask)]
+        told = ConvertTold(self._ask.venue, mode_of(self._ask), notes_of(opened, self._ask))
         inventory = inventory_of(opened)
-        for start, amount in self._amounts(opened, inventory).items():
+        if self._wanted.sweep:
+            amounts = self._swept(opened, inventory, told)
+        else:
+            amounts = self._amount(inventory, told)
+        for start, amount in amounts.items():
             told.reports.append(await self._one(opened, start, amount))
-        if self._wanted.sweep and not told.reports:
-            told.notes.append(
-                f"nothing is worth less than {plain(self._wanted.below.normalize())}: no dust"
-            )
         return told
 
-    def _amounts(self, opened: Opened, inventory: Inventory) -> Mapping[str, Decimal]:
+    def _amount(self, inventory: Inventory, told: ConvertTold) -> Mapping[str, Decimal]:
         wanted = self._wanted
-        if wanted.sweep:
-            return dict(self._dust(opened, inventory))
         if self._ask.access is Access.QUOTED:
-            if wanted.amount is None:
-                raise UserError("all: expected an amount, a quote does not know what you own")
-            return {wanted.start: wanted.amount}
+            return {wanted.start: wanted.amount or self._on_paper(told)}
         there = inventory.spendable(wanted.start)
         amount = there if wanted.amount is None else wanted.amount
         if not 0 < amount <= there:
             raise UserError(_too_much(wanted, there, inventory.reserve(wanted.start)))
         return {wanted.start: amount}
+
+    def _on_paper(self, told: ConvertTold) -> Decimal:
+        """All of it, for who may not look: what the paper account begins with."""
+        start, key = self._wanted.start, key_of(("scan", "paper_balances"))
+        there = self._settings.scan.paper_balances.get(start)
+        if not there:
+            raise UserError(
+                f"all {start}: expected an amount, for a dry run does not look at the account and "
+                f"{key} has no {start}"
+            )
+        told.notes.append(
+            f"all is the {trimmed(there)} {start} of {key}: a dry run does not look at the account"
+        )
+        return there
+
+    def _swept(
+        self, opened: Opened, inventory: Inventory, told: ConvertTold
+    ) -> Mapping[str, Decimal]:
+        found = dict(self._dust(opened, inventory))
+        if not found:
+            told.notes.append(f"nothing is worth less than {trimmed(self._wanted.below)}: no dust")
+        unpriced = [
+            one.asset
+            for one in inventory.states()
+            if one.owned > 0 and one.price is None and one.asset != self._wanted.end
+        ]
+        if unpriced:
+            them = "it" if len(unpriced) == 1 else "them"
+            told.notes.append(f"not swept: {listing(unpriced)}, nobody prices {them}")
+        return found
 
     def _dust(self, opened: Opened, inventory: Inventory) -> Iterable[tuple[str, Decimal]]:
         """What is worth little: of what is priced, and is no part of what is wanted."""
@@ -166,43 +211,59 @@ class Convert:
                 yield stand.asset, stand.spendable
 
     async def _one(self, opened: Opened, start: str, amount: Decimal) -> ConvertReport:
-        wanted = self._wanted
+        wanted, settings = self._wanted, self._settings
         found = looked_up(opened, start, wanted.end, amount)
         report = report_of(self._ask, found, (start, wanted.end), amount)
-        best = found.best
-        report.refused = "" if best else "nothing fits"
-        worst = None if best is None else worst_bps(best, opened)
-        if worst is not None and worst > wanted.max_cost_bps:
-            report.refused = (
-                f"it may cost {worst:.1f} bps, more than {plain(wanted.max_cost_bps.normalize())} "
-                "(--max-cost-bps)"
-            )
+        kind = ConversionKind.SWEEP if wanted.sweep else ConversionKind.CONVERT
+        best, budget = found.best, ZERO
+        if best is None:
+            report.refused = "nothing fits"
+        else:
+            budget = EXACT.divide(EXACT.multiply(best.spend, wanted.max_cost_bps), BPS)
+            why = self._too_dear(opened, best) or foreseen(opened, best, kind, budget)
+            if why:
+                report.refused, report.refusal = refusal_of(why, settings)
         self._show(report)
         if best is None or report.refused or opened.trader is None:
             return report
-        kind = ConversionKind.SWEEP if wanted.sweep else ConversionKind.CONVERT
-        budget = EXACT.divide(EXACT.multiply(best.spend, wanted.max_cost_bps), BPS)
-        done = await carry_out(opened.trader, best, kind, budget)
-        if isinstance(done, str):
-            report.refused = done
+        report.asked = True
+        done = await carry_out(opened.trader.engine, best, kind, budget)
+        if isinstance(done, Refused):
+            report.refused, report.refusal = refusal_of(done, settings)
         else:
             report.done = done_of(done)
         return report
 
+    def _too_dear(self, opened: Opened, best: Conversion) -> str:
+        """What it costs at its limits, as the gate reckons it, where that is more than it may."""
+        costs, most = cost_at_limits(best, opened.books()), self._wanted.max_cost_bps
+        worst = None if costs is None else EXACT.divide(EXACT.multiply(costs, BPS), best.spend)
+        if worst is None or worst <= most:
+            return ""
+        return f"it may cost {worst:.1f} bps, more than {trimmed(most)} (--max-cost-bps)"
+
+
+def foreseen(
+    opened: Opened, wanted: Conversion, kind: ConversionKind, loss_budget: Decimal
+) -> Refused | None:
+    """Why the gate would refuse it now; where nothing is traded, what its caps say of it alone."""
+    now_ns, risk = opened.clock.monotonic_ns(), opened.settings.risk
+    if opened.trader is not None:
+        return opened.trader.gate.would_refuse(wanted, kind, loss_budget, now_ns)
+    ledger = ledger_of(opened)
+    inventory = Inventory(opened.settings.inventory, ledger, opened.price)
+    sights = DeskSights(opened.run.desk, opened.run.feed.integrity)
+    room = Room(ledger, sights, risk, risk.policy, inventory)
+    return room.home_caps(room.reaches_of(wanted.legs), now_ns)
+
 
 def _too_much(wanted: ConvertAsk, there: Decimal, reserve: Decimal = ZERO) -> str:
-    beyond = f" beyond the reserve of {plain(reserve.normalize())}" if reserve else ""
+    beyond = f" beyond the reserve of {trimmed(reserve)}" if reserve else ""
     said = "all" if wanted.amount is None else plain(wanted.amount)
     return (
-        f"{said} {wanted.start}: expected at most {plain(there.normalize())}, which is what is "
+        f"{said} {wanted.start}: expected at most {trimmed(there)}, which is what is "
         f"free{beyond}"
     )
-
-
-def worst_bps(found: Conversion, opened: Opened) -> Decimal | None:
-    """What it costs at its limits, as the gate reckons it; None while nobody can say."""
-    costs = cost_at_limits(found, opened.books())
-    return None if costs is None else EXACT.divide(EXACT.multiply(costs, BPS), found.spend)
 
 
 def looked_up(opened: Opened, start: str, end: str, amount: Decimal) -> Found:
@@ -214,43 +275,27 @@ def looked_up(opened: Opened, start: str, end: str, amount: Decimal) -> Found:
 
 def inventory_of(opened: Opened) -> Inventory:
     """What is owned and wanted of it: by the trader's ledger, else by what the venue says now."""
-    settings = opened.settings.inventory
+    return Inventory(opened.settings.inventory, ledger_of(opened), opened.price)
+
+
+def ledger_of(opened: Opened) -> Ledger:
+    """The trader's, or one of what the venue says now."""
     if opened.trader is not None:
-        return Inventory(settings, opened.trader.ledger, opened.price)
+        return opened.trader.ledger
     ledger = Ledger()
     for asset, amount in opened.known.owned.items():
         ledger.apply(opening(asset, amount, 0))
-    return Inventory(settings, ledger, opened.price)
-
-
-def mode_of(ask: Ask) -> str:
-    """`quote` sends nothing."""
-    if ask.access is not Access.TRADED:
-        return "quote"
-    return "sandbox" if ask.venue in SANDBOXES else "live"
-
-
-def fee_notes(opened: Opened, ask: Ask) -> list[str]:
-    """Whose fees these are, and which books were not believed."""
-    said = []
-    if ask.access is Access.QUOTED:
-        said.append("fees are the published ones, or those you set: your account's may be others")
-    books = opened.books()
-    missing = [symbol for symbol in opened.markets if symbol not in books]
-    if missing:
-        shown = ", ".join(missing[:5]) + (" and more" if len(missing) > len(missing[:5]) else "")
-        said.append(f"no believable book of {shown}: no route leads there")
-    return said
+    return ledger
 
 
 def report_of(ask: Ask, found: Found, pair: tuple[str, str], amount: Decimal) -> ConvertReport:
     """What was found, side by side."""
     start, end = pair
-    report = ConvertReport(ask.venue, mode_of(ask), start, end, plain(amount.normalize()))
+    report = ConvertReport(ask.venue, mode_of(ask), start, end, trimmed(amount))
     for legs, one in sorted(found.by_legs.items()):
         report.routes.append(_told(legs, one))
     if not found.by_legs:
-        report.routes.append(RouteTold(f"{start}>{end}", 0, why_not="no market joins them"))
+        report.routes.append(RouteTold(f"{start}>{end}", why_not="no market joins them"))
     best = found.best
     if best is not None:
         report.chosen, report.sentence = best.path, _sentence(found, best)
@@ -265,7 +310,8 @@ def _sentence(found: Found, best: Conversion) -> str:
         return f"{best.path} is the way: no direct order is possible"
     if len(best.legs) == 1:
         return "the direct order is the best way"
-    said = f"{best.path} brings {better:.2f} bps more than the direct order"
+    much = f"{better:.2f}" if better >= LEAST_BPS else f"less than {LEAST_BPS}"
+    said = f"{best.path} brings {much} bps more than the direct order"
     if direct.expected_spend < best.expected_spend:
         said += f", which can only spend {plain(direct.expected_spend)} {best.start}"
     return said
@@ -273,23 +319,13 @@ def _sentence(found: Found, best: Conversion) -> str:
 
 def _told(legs: int, one: Conversion | Unfit) -> RouteTold:
     if isinstance(one, Unfit):
-        return RouteTold("", legs, why_not=f"{one.reason.value}: {one.detail}")
+        return RouteTold(legs=legs, why_not=f"{one.reason.value}: {one.detail}")
     return RouteTold(
-        path=one.path,
+        **way_words(one),
         legs=legs,
-        spend=plain(one.expected_spend.normalize()),
-        receive=plain(one.expected_receive.normalize()),
-        receive_at_limits=plain(one.receive_at_limits.normalize()),
+        receive_at_limits=trimmed(one.receive_at_limits),
         cost_bps="" if one.cost_bps is None else f"{one.cost_bps:.2f}",
-        orders=[order_words(leg) for leg in one.legs],
     )
-
-
-def order_words(leg: PlannedLeg) -> str:
-    """`sell 5 ETH/BTC, at least 0.053116`."""
-    bound = "at most" if leg.leg.receive == leg.leg.symbol_base else "at least"
-    side, symbol = leg.leg.side.value, leg.leg.symbol
-    return f"{side} {plain(leg.qty)} {symbol}, {bound} {plain(leg.limit_price)}"
 
 
 def run_convert(

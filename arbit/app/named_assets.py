@@ -12,7 +12,7 @@ from arbit.domain.market import Market
 
 def refuse_misspelt(settings: Settings, venue: str, markets: Mapping[str, Market]) -> None:
     """UserError, a line each, for assets that the venue lists in other letters, small or large."""
-    listed = _listed(markets)
+    listed = assets_of(markets)
     spelt = {asset.upper(): asset for asset in listed}
     wrong = [
         f"{key}={asset}: expected {spelt[asset.upper()]}, as {venue} spells it"
@@ -25,7 +25,7 @@ def refuse_misspelt(settings: Settings, venue: str, markets: Mapping[str, Market
 
 def unlisted(settings: Settings, venue: str, markets: Mapping[str, Market]) -> list[str]:
     """In words, the assets that no market of the venue has: another venue's, or a slip."""
-    listed = _listed(markets)
+    listed = assets_of(markets)
     return [
         f"{key} names {asset}, which no market of {venue} has"
         for key, asset in _named(settings)
@@ -33,7 +33,8 @@ def unlisted(settings: Settings, venue: str, markets: Mapping[str, Market]) -> l
     ]
 
 
-def _listed(markets: Mapping[str, Market]) -> frozenset[str]:
+def assets_of(markets: Mapping[str, Market]) -> frozenset[str]:
+    """Every asset that a market trades."""
     return frozenset(asset for one in markets.values() for asset in (one.base, one.quote))
 
 

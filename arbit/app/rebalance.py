@@ -10,19 +10,33 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal
 
 from arbit.app.conversion import Done, done_of
-from arbit.app.convert import fee_notes, inventory_of, mode_of, order_words
+from arbit.app.convert import inventory_of
 from arbit.app.loop import run_on_best_loop
-from arbit.app.opened import Ask, Known, Opened, Opening, symbols_between
-from arbit.app.rebalancer import DaySpent, rebalanced
+from arbit.app.named_assets import assets_of
+from arbit.app.opened import Ask, Known, Opened, symbols_between
+from arbit.app.opening import Opening
+from arbit.app.rebalancer import MAX_TRIES, OF_THE_MOVE, bounds_of, pool_of
+from arbit.app.told import (
+    CommandTold,
+    WayTold,
+    mode_of,
+    notes_of,
+    refusal_of,
+    trimmed,
+    way_words,
+)
 from arbit.clock import SystemClock
 from arbit.config import Settings
 from arbit.domain.cycle import CycleState
 from arbit.domain.errors import UserError
-from arbit.domain.money import ZERO, plain
+from arbit.domain.money import ZERO
+from arbit.domain.refusal import Refused
+from arbit.domain.route import Conversion
 from arbit.domain.stand import Stand
+from arbit.execution.converting import Delivered
 from arbit.inventory import Inventory
 from arbit.ports import Clock
-from arbit.rebalancing import Advice, Bounds, Move, advise
+from arbit.rebalancing import NONE, Advice, Move, Refusals, advise
 from arbit.routing import Around
 
 SETTLE_S = 0.5  # until books show what a move took from them
@@ -46,39 +60,38 @@ class StandTold:
 
 
 @dataclass(slots=True)
-class MoveTold:
-    """One conversion that brings an asset back. Costs are in the reference currency."""
+class MoveTold(WayTold):
+    """One conversion that brings an asset back. Costs are in the reference currency.
 
-    asset: str
-    band: str
-    path: str
-    spend: str
-    receive: str
-    cost: str
-    most: str
-    orders: list[str]
+    `refused` says in words why it was not sent, or what is wrong with its end; `refusal` the same
+    in exact figures where it is the gate that says so. `instead` says that another was tried then.
+    """
+
+    asset: str = ""
+    band: str = ""
+    cost: str = ""
+    most: str = ""
     refused: str = ""
+    refusal: dict[str, str] = field(default_factory=dict)
+    instead: bool = False
     done: Done | None = None
 
 
 @dataclass(slots=True)
-class RebalanceTold:
+class RebalanceTold(CommandTold):
     """All of a command. `stands` are as they were found, `after` as they were left."""
 
-    venue: str
-    mode: str
-    reference: str
+    reference: str = ""
     stands: list[StandTold] = field(default_factory=list)
     moves: list[MoveTold] = field(default_factory=list)
     why_not: dict[str, str] = field(default_factory=dict)
     after: list[StandTold] = field(default_factory=list)
     cost: str = "0"
-    notes: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
         """Whether something was refused, moved nothing, is held, or stays out of its band."""
-        wrong = any(one.refused for one in self.moves)
+        wrong = any(one.refused and not one.instead for one in self.moves)
         return wrong or bool(self.why_not)
 
 
@@ -95,15 +108,20 @@ class Rebalance:
 
         UserError without targets or beside a daemon, AccountUnfit, VenueError.
         """
+        self.refuse_without_targets()
+        return await Opening(self._settings, self._ask, clock)(self.symbols, self.at)
+
+    def refuse_without_targets(self) -> None:
+        """UserError where no asset has one."""
         if not self._settings.inventory.targets:
             raise UserError(
                 "ARBIT_INVENTORY__TARGETS: expected a target for at least one asset, such as "
                 "BTC=0.05, none is set"
             )
-        return await Opening(self._settings, self._ask, clock)(self._symbols, self._work)
 
-    def _symbols(self, known: Known) -> Iterable[str]:
-        listed = {asset for one in known.markets.values() for asset in (one.base, one.quote)}
+    def symbols(self, known: Known) -> Iterable[str]:
+        """The markets whose books are needed. UserError for a target of what no market has."""
+        listed = assets_of(known.markets)
         for asset in self._settings.inventory.targets:
             if asset not in listed:
                 raise UserError(
@@ -111,62 +129,56 @@ class Rebalance:
                 )
         return wanted_symbols(self._settings, self._ask.venue, known)
 
-    async def _work(self, opened: Opened) -> RebalanceTold:
+    async def at(self, opened: Opened) -> RebalanceTold:
+        """The same at a venue that is open: of a command, or of a daemon at work."""
         await opened.recovered()
         await opened.believed()
         inventory = inventory_of(opened)
-        reference = self._settings.scan.reference_currency
-        told = RebalanceTold(self._ask.venue, mode_of(self._ask), reference)
-        told.stands = [told_of(one) for one in inventory.states() if one.target is not None]
-        told.notes += [*opened.notes, *fee_notes(opened, self._ask)]
+        told = RebalanceTold(
+            self._ask.venue,
+            mode_of(self._ask),
+            notes_of(opened, self._ask),
+            self._settings.scan.reference_currency,
+        )
+        told.stands = stands_of(inventory)
+        rebalancer = None if opened.trader is None else opened.trader.rebalancer
         budget, costs = self._settings.inventory.rebalance_cost_per_day, ZERO
-        spent = spent_of(opened)
+        refused: dict[Conversion, str] = {}
         for _ in range(MAX_MOVES):
-            left = budget if spent is None else spent.left(budget)
-            advice = advice_of(opened, inventory, left)
+            left = budget if rebalancer is None else rebalancer.spent.left(budget)
+            advice = advice_of(opened, inventory, left, refused)
             told.why_not = dict(advice.why_not)
             if advice.move is None:
                 break
+            if refused:
+                told.moves[-1].instead = True
             move = moved(advice.move)
             told.moves.append(move)
             self._show(told)
-            if spent is None:
+            if rebalancer is None:
                 return told
-            cost = await self._do(opened, spent, advice.move, move)
-            if cost is None:
+            done = await rebalancer.make(advice.move)
+            if not isinstance(done, Delivered):
+                move.refused, move.refusal = refusal_of(done, self._settings)
+                if not _of_the_move(done) or len(refused) + 1 >= MAX_TRIES:
+                    break
+                refused[advice.move.conversion] = move.refused
+                continue
+            refused = {}
+            move.done = done_of(done)
+            if done.end is CycleState.HELD or not done.spent:
+                move.refused = f"it ended {move.done.end}"
                 break
-            costs += cost
+            costs += advice.move.most if done.cost_ref is None else done.cost_ref
             await opened.clock.sleep(SETTLE_S)
-        told.after = [told_of(one) for one in inventory.states() if one.target is not None]
+        told.after = stands_of(inventory)
         told.cost = f"{costs:.4f}"
         return told
 
-    async def _do(
-        self, opened: Opened, spent: DaySpent, move: Move, told: MoveTold
-    ) -> Decimal | None:
-        """Send it; what it cost, None when it was refused, moved nothing, or is held.
 
-        One that fell short has come nearer all the same: the next look goes on from there.
-        """
-        if opened.trader is None:
-            return None
-        done = await rebalanced(opened.trader, spent, move)
-        if isinstance(done, str):
-            told.refused = done
-            return None
-        told.done = done_of(done)
-        if done.end is CycleState.HELD or not done.spent:
-            told.refused = f"it ended {told.done.end}"
-            return None
-        return move.most if done.cost_ref is None else done.cost_ref
-
-
-def spent_of(opened: Opened) -> DaySpent | None:
-    """What today's rebalances cost so far; None where nothing is sent."""
-    trader = opened.trader
-    if trader is None:
-        return None
-    return DaySpent(trader.setup.journal, opened.clock, trader.memory.flags)
+def _of_the_move(done: Refused | str) -> bool:
+    """Whether another move may not meet the same refusal."""
+    return isinstance(done, Refused) and done.code in OF_THE_MOVE
 
 
 def wanted_symbols(settings: Settings, venue: str, known: Known) -> list[str]:
@@ -175,53 +187,42 @@ def wanted_symbols(settings: Settings, venue: str, known: Known) -> list[str]:
     others = [one for one in pool_of(settings) if one not in targets]
     pairs = [(one, other) for one in targets for other in (*targets, *others) if one != other]
     pairs += [(other, one) for one in targets for other in others]
-    listed = {asset for one in known.markets.values() for asset in (one.base, one.quote)}
-    pairs = [pair for pair in pairs if listed.issuperset(pair)]
+    pairs = [pair for pair in pairs if assets_of(known.markets).issuperset(pair)]
     most = settings.venue(venue).max_symbols
     return symbols_between(known.markets, pairs, settings.scan.reference_currency, most)
 
 
-def pool_of(settings: Settings) -> list[str]:
-    """Assets that may be used to bring others back: the reference currency, then start assets."""
-    scan = settings.scan
-    return list(dict.fromkeys((scan.reference_currency, *scan.start_assets)))
-
-
-def bounds_of(settings: Settings, left: Decimal) -> Bounds:
-    """What one move may be at most, with so much of the day's budget left."""
-    inventory, scan = settings.inventory, settings.scan
-    return Bounds(
-        inventory.rebalance_cost_bps, left, scan.max_notional_per_cycle, scan.max_slippage_bps
-    )
-
-
-def advice_of(opened: Opened, inventory: Inventory, left: Decimal) -> Advice:
-    """What to do next, as the books are now."""
+def advice_of(
+    opened: Opened, inventory: Inventory, left: Decimal, refused: Refusals = NONE
+) -> Advice:
+    """What to do next, as the books are now, but for what the gate has `refused`."""
     around = Around(opened.books(), opened.markets, opened.fees)
     settings = opened.settings
-    return advise(inventory.states(), pool_of(settings), around, bounds_of(settings, left))
+    bounds = bounds_of(settings, left)
+    return advise(inventory.states(), pool_of(settings), around, bounds, refused=refused)
 
 
 def moved(move: Move) -> MoveTold:
     """A move in exact text."""
-    found = move.conversion
     return MoveTold(
+        **way_words(move.conversion),
         asset=move.asset,
         band=move.band.value,
-        path=found.path,
-        spend=plain(found.expected_spend.normalize()),
-        receive=plain(found.expected_receive.normalize()),
         cost=f"{move.cost:.4f}",
         most=f"{move.most:.4f}",
-        orders=[order_words(leg) for leg in found.legs],
     )
+
+
+def stands_of(inventory: Inventory) -> list[StandTold]:
+    """How every asset with a target stands."""
+    return [told_of(one) for one in inventory.states() if one.target is not None]
 
 
 def told_of(stand: Stand) -> StandTold:
     """How it stands, in exact text."""
 
     def text(value: Decimal | None) -> str:
-        return "" if value is None else plain(TWELVE.plus(value).normalize())
+        return "" if value is None else trimmed(TWELVE.plus(value))
 
     return StandTold(
         asset=stand.asset,

@@ -8,32 +8,62 @@ that no restart begins the day anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
 
 from arbit.app.conversion import carry_out
+from arbit.app.venue import Desk
 from arbit.config import Settings
+from arbit.domain.book import BookView
 from arbit.domain.market import Market
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.plan import Plan
-from arbit.domain.records import Batch, Flag, JournalFailed
-from arbit.domain.route import ConversionKind
+from arbit.domain.records import Batch, Flag, JournalFailed, Memory
+from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.route import Conversion, ConversionKind
 from arbit.domain.triangle import Triangle
 from arbit.execution.converting import Delivered
+from arbit.execution.engine import Engine
 from arbit.inventory import Inventory
+from arbit.ledger import Ledger
 from arbit.ports import Clock, Journal
-from arbit.rebalancing import Advice, Bounds, Move, advise, out_of_band, worth_restoring
+from arbit.rebalancing import (
+    NONE,
+    Advice,
+    Bounds,
+    Move,
+    Refusals,
+    advise,
+    out_of_band,
+    worth_restoring,
+)
 from arbit.risk.budgets import day_of
 from arbit.routing import Around
-
-if TYPE_CHECKING:
-    from arbit.app.trader import Trader
 
 SPENT = "rebalance_cost"  # the flag: a day, and what its rebalances cost at most
 LOOK_S = 1.0
 SECOND_NS = 1_000_000_000
 AGAIN_NS = 30 * SECOND_NS  # how long nothing is looked for after nothing could be done
+MAX_TRIES = 4  # moves that are handed to the gate at one look
+# Refusals of one move, which another may not meet; after any other nothing may begin now.
+OF_THE_MOVE = frozenset(
+    {
+        RefusalCode.ASSET_CAP,
+        RefusalCode.COLLAR,
+        RefusalCode.FUNDS,
+        RefusalCode.INVENTORY_CAP,
+        RefusalCode.MARKET_STATUS,
+        RefusalCode.MIN_NOTIONAL,
+        RefusalCode.RESERVE,
+        RefusalCode.REST_BOOK,
+        RefusalCode.SLIPPAGE,
+        RefusalCode.STALE_BOOK,
+        RefusalCode.UNPRICED,
+        RefusalCode.UNRESOLVED,
+        RefusalCode.UNWIND_BUDGET,
+    }
+)
 
 
 class DaySpent:
@@ -90,37 +120,50 @@ def _read(flag: Flag | None) -> tuple[str, Decimal]:
         return "", ZERO
 
 
-async def rebalanced(trader: Trader, spent: DaySpent, move: Move) -> Delivered | str:
-    """Send one move and wait for its end, its cost kept for the day; in words why it may not."""
-    most = move.budget_ref  # ways on and back may cost as much, and a restart ends what we began
-    if not spent.keep(most):
-        return "what it costs cannot be kept: the journal fails"
-    kind = ConversionKind.REBALANCE
-    done = await carry_out(trader, move.conversion, kind, move.loss_budget)
-    spent.settle(most, ZERO if isinstance(done, str) else done.cost_ref)
-    return done
+@dataclass(frozen=True, slots=True)
+class RebalancerSetup:
+    """What a rebalancer needs of an account that is traded. `ready` says that recovery is over."""
+
+    settings: Settings
+    desk: Desk
+    engine: Engine
+    ledger: Ledger
+    view: Callable[[str, int], BookView | None]
+    memory: Memory
+    ready: Callable[[], bool]
 
 
 class Rebalancer:
     """One account's. `run` looks once a second; `restoring` is for whoever chooses a triangle."""
 
-    def __init__(self, settings: Settings, trader: Trader, clock: Clock) -> None:
+    def __init__(self, setup: RebalancerSetup) -> None:
+        self._setup = setup
+        settings, desk, clock = setup.settings, setup.desk, setup.engine.setup.clock
         self._wanted = settings.inventory
-        self._scan = settings.scan
-        self._trader = trader
         self._clock = clock
-        desk = trader.setup.desk
-        self._inventory = Inventory(settings.inventory, trader.ledger, desk.budget.price)
-        pool = (settings.scan.reference_currency, *settings.scan.start_assets)
-        self._pool = list(dict.fromkeys(pool))
+        self._inventory = Inventory(settings.inventory, setup.ledger, desk.budget.price)
+        self._pool = pool_of(settings)
         self._markets = desk.setup.markets
         named = {*self._pool, *settings.inventory.targets}
         self._symbols = [one for one in desk.cache.symbols if _joins(self._markets[one], named)]
-        self._spent = DaySpent(trader.setup.journal, clock, trader.memory.flags)
+        self.spent = DaySpent(setup.engine.setup.journal, clock, setup.memory.flags)
         self._out_ns: dict[str, int] = {}
-        self._rests_until_ns = 0
+        self._due: list[str] = []
+        rest_ns = self._rest_left_ns()
+        self._rests_until_ns = clock.monotonic_ns() + rest_ns if rest_ns else 0
+        self._making = False
         self.advice = Advice()
         self.moves = 0
+
+    def _rest_left_ns(self) -> int:
+        """What is left of the rest that an earlier run began, as if there had been no restart."""
+        memory, now_ns = self._setup.memory, self._clock.wall_ns()
+        open_too = any(
+            one.kind is ConversionKind.REBALANCE and not one.ended_ns for one in memory.cycles
+        )
+        last_ns = now_ns if open_too else memory.last_rebalance_ns
+        rest_ns = self._wanted.rebalance_every_s * SECOND_NS
+        return min(max(last_ns + rest_ns - now_ns, 0), rest_ns) if last_ns else 0
 
     def restoring(self, triangle: Triangle, plan: Plan) -> Decimal:
         """Reference units that a plan's profit saves in rebalancing later; `rotation` asks."""
@@ -128,46 +171,93 @@ class Rebalancer:
         return worth_restoring(stand, plan.profit, self._wanted.rebalance_cost_bps)
 
     async def run(self) -> None:
-        """Look once a second, until cancelled."""
+        """Look once a second, until cancelled; what the gate refuses is done otherwise, if it can.
+
+        So many moves are tried at a look, on the same books.
+        """
         while True:
             await self._clock.sleep(LOOK_S)
-            move = self.look(self._clock.monotonic_ns())
-            if move is not None:
-                await self._make(move)
+            now_ns, refused = self._clock.monotonic_ns(), dict[Conversion, str]()
+            move = self.look(now_ns)
+            while move is not None:
+                done = await self.make(move)
+                another = isinstance(done, Refused) and done.code in OF_THE_MOVE
+                if not another or len(refused) + 1 >= MAX_TRIES:
+                    break
+                refused[move.conversion] = str(done)
+                move = self._advised(now_ns, refused)
 
     def look(self, now_ns: int) -> Move | None:
         """What is out of its band, and the move to make now if any."""
-        if not self._trader.started or self._trader.engine.closed:
+        if not self._setup.ready() or self._setup.engine.closed:
             return None
-        if self._trader.engine.open_cycles:  # what is owned is on its way: not now
+        if self._setup.engine.open_cycles:  # what is owned is on its way: not now
             return None
-        stands = self._inventory.states()
-        out = [one.asset for one in out_of_band(stands)]
+        out = [one.asset for one in out_of_band(self._inventory.states())]
         self._out_ns = {asset: self._out_ns.get(asset, now_ns) for asset in out}
         wait_ns = self._wanted.rebalance_after_s * SECOND_NS
-        due = [asset for asset in out if now_ns - self._out_ns[asset] >= wait_ns]
-        if not self._wanted.rebalance or not due or now_ns < self._rests_until_ns:
+        self._due = [asset for asset in out if now_ns - self._out_ns[asset] >= wait_ns]
+        if not self._wanted.rebalance or not self._due or now_ns < self._rests_until_ns:
             return None
         self._rests_until_ns = now_ns + AGAIN_NS
-        left = self._spent.left(self._wanted.rebalance_cost_per_day)
-        scan, most_bps = self._scan, self._wanted.rebalance_cost_bps
-        bounds = Bounds(most_bps, left, scan.max_notional_per_cycle, scan.max_slippage_bps)
-        self.advice = advise(stands, self._pool, self._around(now_ns), bounds, due)
+        return self._advised(now_ns)
+
+    def _advised(self, now_ns: int, refused: Refusals = NONE) -> Move | None:
+        bounds = bounds_of(
+            self._setup.settings, self.spent.left(self._wanted.rebalance_cost_per_day)
+        )
+        stands, around = self._inventory.states(), self._around(now_ns)
+        self.advice = advise(stands, self._pool, around, bounds, self._due, refused)
         return self.advice.move
 
     def _around(self, now_ns: int) -> Around:
         """The believable books between what has a target and what it may be exchanged with."""
-        seen = {one: self._trader.sights.view(one, now_ns) for one in self._symbols}
+        seen = {one: self._setup.view(one, now_ns) for one in self._symbols}
         books = {symbol: view for symbol, view in seen.items() if view is not None}
         markets = {symbol: self._markets[symbol] for symbol in books}
-        return Around(books, markets, self._trader.engine.setup.fees.rates)
+        return Around(books, markets, self._setup.engine.setup.fees.rates)
 
-    async def _make(self, move: Move) -> None:
-        done = await rebalanced(self._trader, self._spent, move)
-        if isinstance(done, Delivered):
-            self.moves += 1
-            rest_ns = self._wanted.rebalance_every_s * SECOND_NS
-            self._rests_until_ns = self._clock.monotonic_ns() + rest_ns
+    async def make(self, move: Move) -> Delivered | Refused | str:
+        """Send one move and wait for its end, its cost kept for the day; else why it is not sent.
+
+        After one that was sent no other is begun here for `rebalance_every_s`.
+        """
+        if self._making:
+            return "another rebalance is under way"
+        self._making = True
+        try:
+            return await self._made(move)
+        finally:
+            self._making = False
+
+    async def _made(self, move: Move) -> Delivered | Refused | str:
+        most = move.budget_ref  # ways on and back may cost as much; a restart ends what we began
+        if not self.spent.keep(most):
+            return "what it costs cannot be kept: the journal fails"
+        kind = ConversionKind.REBALANCE
+        done = await carry_out(self._setup.engine, move.conversion, kind, move.loss_budget)
+        if isinstance(done, Refused):
+            self.spent.settle(most, ZERO)
+            return done
+        self.spent.settle(most, done.cost_ref)
+        self.moves += 1
+        rest_ns = self._wanted.rebalance_every_s * SECOND_NS
+        self._rests_until_ns = self._clock.monotonic_ns() + rest_ns
+        return done
+
+
+def pool_of(settings: Settings) -> list[str]:
+    """Assets that may be used to bring others back: the reference currency, then start assets."""
+    scan = settings.scan
+    return list(dict.fromkeys((scan.reference_currency, *scan.start_assets)))
+
+
+def bounds_of(settings: Settings, left: Decimal) -> Bounds:
+    """What one move may be at most, with so much of the day's budget left."""
+    inventory, scan = settings.inventory, settings.scan
+    return Bounds(
+        inventory.rebalance_cost_bps, left, scan.max_notional_per_cycle, scan.max_slippage_bps
+    )
 
 
 def _joins(market: Market, named: set[str]) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from arbit.app.holdings import Holdings
 from arbit.app.learning import Learning
-from arbit.app.rebalancer import Rebalancer
+from arbit.app.rebalancer import Rebalancer, RebalancerSetup
 from arbit.app.sights import DeskSights
 from arbit.app.venue import Desk
 from arbit.config import Settings
@@ -132,10 +132,23 @@ class Trader:
         self.started = False
         self.recovered = 0
         self.recover_only = False
-        self.rebalancer = Rebalancer(settings, self, setup.clock)
+        self.rebalancer = self._rebalancer()
         self.rebalances = settings.inventory.rebalance
         setup.desk.lane.rotation.restoring = self.rebalancer.restoring
         self._stopping = False
+
+    def _rebalancer(self) -> Rebalancer:
+        return Rebalancer(
+            RebalancerSetup(
+                settings=self.setup.settings,
+                desk=self.setup.desk,
+                engine=self.engine,
+                ledger=self.ledger,
+                view=self.sights.view,
+                memory=self.memory,
+                ready=lambda: self.started,
+            )
+        )
 
     def _learning(self) -> Learning:
         """The lane chooses by what earlier runs have learned, and heeds the rests they began.

@@ -15,6 +15,7 @@ from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
+    from arbit.app.conversion import Done
     from arbit.app.convert import ConvertReport, ConvertTold
     from arbit.app.opened import Access
     from arbit.config import Settings
@@ -181,7 +182,7 @@ def finish(told: ConvertTold | None, *, as_json: bool) -> None:
         tell(json.dumps(asdict(told), indent=2))
     else:
         for report in told.reports:
-            if report.done is not None or report.refused:
+            if report.asked:
                 tell(_end_of(report))
         for note in told.notes:
             tell(f"note: {note}")
@@ -192,15 +193,19 @@ def finish(told: ConvertTold | None, *, as_json: bool) -> None:
 
 
 def _end_of(report: ConvertReport) -> str:
-    done = report.done
-    if done is None:
+    if report.done is None:
         return f"not converted: {report.refused}"
+    return done_words(report.done, report.start, report.end)
+
+
+def done_words(done: Done, start: str, end: str) -> str:
+    """What a conversion from one asset into another came to."""
     left = f", {done.left} left in between" if done.left else ""
-    cost = f", at a cost of {done.cost}" if done.cost else ""
+    cost = f", at a cost of {done.cost or 'nobody knows what'}"
     why = f" ({done.detail})" if done.detail else ""
     return (
-        f"{done.end}{why}: spent {done.spent} {report.start}, received {done.received} "
-        f"{report.end}{left}{cost} [{done.cycle_id}]"
+        f"{done.end}{why}: spent {done.spent} {start}, received {done.received} "
+        f"{end}{left}{cost} [{done.cycle_id}]"
     )
 
 
@@ -231,3 +236,6 @@ def show(report: ConvertReport) -> None:
     console.print(table)
     if report.sentence:
         console.print(report.sentence, highlight=False)
+    if report.refused:  # beside the table, for nothing is asked for any more
+        said = f"not converted: {report.refused}"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)

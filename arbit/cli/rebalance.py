@@ -21,6 +21,7 @@ from arbit.cli.convert import (
     Seed,
     Venue,
     access_of,
+    done_words,
     profile_of,
     settings_of,
 )
@@ -94,13 +95,9 @@ def _show(told: RebalanceTold) -> None:
     if not told.moves:
         _stands("as it is", told.stands)
     for move in told.moves:
-        done = move.done
-        if done is not None:
-            left = f", {done.left} left in between" if done.left else ""
-            tell(
-                f"{done.end}: {move.path} spent {done.spent}, received {done.received}{left}, at "
-                f"a cost of {done.cost or 'nobody knows what'} [{done.cycle_id}]"
-            )
+        if move.done is not None:
+            start, *_, end = move.path.split(">")
+            tell(f"{move.path} {done_words(move.done, start, end)}")
         if move.refused:
             tell(f"not rebalanced: {move.asset}: {move.refused}")
     if told.after and told.moves:

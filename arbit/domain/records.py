@@ -307,6 +307,7 @@ class Memory:
     whatever became of them, as (symbol, wall time of sending). `late_fees` are those that wait;
     `rough` are costs that the venue may have rounded, by asset. `last_ends` are the newest cycles
     of triangles that are over, `learned` is what they and their gaps have taught.
+    `last_rebalance_ns` is the wall time at which the newest rebalance ended, 0 without any.
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -322,3 +323,4 @@ class Memory:
     rough: Mapping[str, Rough] = field(default_factory=dict)
     last_ends: tuple[Ended, ...] = ()
     learned: tuple[Learned, ...] = ()
+    last_rebalance_ns: int = 0

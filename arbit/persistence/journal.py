@@ -282,6 +282,7 @@ class SqliteJournal:
             rough=rough_costs(flags, costs),
             last_ends=sums.last_ends(*mine),
             learned=sums.learned(*mine),
+            last_rebalance_ns=sums.last_rebalance(*mine),
         )
 
     def _latest(self, table: str, where: str) -> int:

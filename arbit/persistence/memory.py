@@ -29,6 +29,7 @@ from arbit.domain.records import (
     Transfer,
     rough_costs,
 )
+from arbit.domain.route import ConversionKind
 from arbit.domain.walk import LegWalk, Seen
 
 DAY_NS = 86_400 * 1_000_000_000
@@ -110,6 +111,14 @@ class MemoryJournal:
                 if one.ended_ns and one.kind is None
             ),
             learned=tuple(self.learned.values()),
+            last_rebalance_ns=max(
+                (
+                    one.ended_ns
+                    for one in self.cycles.values()
+                    if one.kind is ConversionKind.REBALANCE
+                ),
+                default=0,
+            ),
         )
 
     def _days(self) -> dict[str, Decimal]:

@@ -12,11 +12,13 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.learned import Learned
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.records import Book, Ended
+from arbit.domain.route import ConversionKind
 from arbit.persistence import rows
 from arbit.persistence.types import money_of
 
 MAX_LAST_SENT = 1_000  # newest orders: more than the venue's counters remember
 MAX_SUMMED = 200_000  # cycles summed by day at a start; more than a day can hold
+MAX_LOOKED = 20_000  # newest cycles that a rebalance is looked for among
 MAX_ENDS = 1_000  # newest cycles that are over: their paths may still rest
 MAX_LEARNED = 10_000  # triangles
 
@@ -60,6 +62,16 @@ def last_ends(connection: sqlite3.Connection, account: str) -> tuple[Ended, ...]
     )
     found = connection.execute(sql, (account, MAX_ENDS))
     return tuple(Ended(row["path"], CycleState(row["state"]), row["ended_ns"]) for row in found)
+
+
+def last_rebalance(connection: sqlite3.Connection, account: str) -> int:
+    """When the newest rebalance ended, 0 without any: of the newest cycles, for it is no older."""
+    sql = (
+        "SELECT max(ended_ns) AS ended_ns FROM (SELECT kind, ended_ns FROM cycles WHERE account=? "
+        "AND ended_ns > 0 ORDER BY ended_ns DESC LIMIT ?) WHERE kind=?"
+    )
+    values = (account, MAX_LOOKED, ConversionKind.REBALANCE.value)
+    return int(connection.execute(sql, values).fetchone()["ended_ns"] or 0)
 
 
 def learned(connection: sqlite3.Connection, account: str) -> tuple[Learned, ...]:

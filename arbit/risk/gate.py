@@ -87,27 +87,39 @@ class Gate:
         need not earn. What it moves counts as a cycle's move, nearer to zero it always may. One of
         an inventory that only takes back what trading has moved may begin while REDUCING, too.
         """
-        setup, legs = self._setup, conversion.legs
-        reaches, spends = self._room.reaches_of(legs), {conversion.start: conversion.spend}
-        purpose = Purpose.LEG
-        back = self._room.reduces(conversion, setup.scan.start_assets)
-        if kind is ConversionKind.REBALANCE and back:
-            purpose = Purpose.UNWIND
-        assets = {conversion.start, *(one.leg.receive for one in legs)}
-        refused = (
-            self._may_open(purpose, assets, ORDERS_A_LEG * len(legs), now_ns)
-            or self._fit.conversion(conversion, loss_budget, now_ns)
-            or self._room.home_caps(reaches, now_ns)
-            or self._room.there(spends)
-        )
+        legs = conversion.legs
+        refused = self.would_refuse(conversion, kind, loss_budget, now_ns)
         if refused is not None:
             return refused
         stake = self._place(conversion.start, conversion.spend, now_ns)
         if isinstance(stake, Refused):
             return stake
         slot = Slot(ORDERS_A_LEG * len(legs), stake, home=conversion.start)
-        self._open_for(cycle_id, reaches, spends, slot)
+        spends = {conversion.start: conversion.spend}
+        self._open_for(cycle_id, self._room.reaches_of(legs), spends, slot)
+        purpose = self._purpose_of(conversion, kind)
         return self._approved(cycle_id, purpose, legs, loss_budget, now_ns)
+
+    def would_refuse(
+        self, conversion: Conversion, kind: ConversionKind, loss_budget: Decimal, now_ns: int
+    ) -> Refused | None:
+        """Why a conversion may not begin now, as far as this account alone decides.
+
+        Keeps nothing and uses nothing up: for telling before anything is asked for.
+        """
+        legs = conversion.legs
+        assets = {conversion.start, *(one.leg.receive for one in legs)}
+        purpose, orders = self._purpose_of(conversion, kind), ORDERS_A_LEG * len(legs)
+        return (
+            self._may_open(purpose, assets, orders, now_ns)
+            or self._fit.conversion(conversion, loss_budget, now_ns)
+            or self._room.home_caps(self._room.reaches_of(legs), now_ns)
+            or self._room.there({conversion.start: conversion.spend})
+        )
+
+    def _purpose_of(self, conversion: Conversion, kind: ConversionKind) -> Purpose:
+        back = self._room.reduces(conversion, self._setup.scan.start_assets)
+        return Purpose.UNWIND if kind is ConversionKind.REBALANCE and back else Purpose.LEG
 
     def _open_for(
         self,

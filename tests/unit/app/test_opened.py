@@ -8,7 +8,8 @@ import signal
 from types import SimpleNamespace
 from typing import Any
 
-from arbit.app.opened import Access, Ask, Opening
+from arbit.app.opened import Access, Ask
+from arbit.app.opening import Opening
 from arbit.config import Settings
 from arbit.domain.errors import ArbitError
 from tests.unit.venues.virtual import VirtualClock

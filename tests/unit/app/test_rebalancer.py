@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from arbit.app.rebalancer import AGAIN_NS, SECOND_NS, SPENT, DaySpent, Rebalancer
+from arbit.app.rebalancer import AGAIN_NS, SECOND_NS, SPENT, DaySpent, Rebalancer, RebalancerSetup
 from arbit.config import InventorySettings
 from arbit.domain.events import ConversionEnded
 from arbit.domain.records import Flag, JournalFailed
@@ -38,26 +38,24 @@ def world(**wanted: Any) -> World:
     return made
 
 
-def trader_of(made: World) -> Any:
-    """As much of a trader as a rebalancer looks at."""
+def rebalancer_of(made: World, *, ready: bool = True) -> Rebalancer:
     budget = SimpleNamespace(price=made.sights.prices.get)
-    desk = SimpleNamespace(
+    desk: Any = SimpleNamespace(
         budget=budget,
         cache=SimpleNamespace(symbols=sorted(made.sights.books)),
         setup=SimpleNamespace(markets=made.sights.markets),
     )
-    return SimpleNamespace(
-        started=True,
-        engine=made.engine,
-        ledger=made.ledger,
-        sights=made.sights,
-        memory=made.journal.recall(),
-        setup=SimpleNamespace(desk=desk, journal=made.journal),
+    return Rebalancer(
+        RebalancerSetup(
+            settings=made.settings,
+            desk=desk,
+            engine=made.engine,
+            ledger=made.ledger,
+            view=made.sights.view,
+            memory=made.journal.recall(),
+            ready=lambda: ready,
+        )
     )
-
-
-def rebalancer_of(made: World) -> Rebalancer:
-    return Rebalancer(made.settings, trader_of(made), made.clock)
 
 
 @asynccontextmanager
@@ -146,8 +144,7 @@ async def test_nothing_is_done_beside_an_open_cycle_or_before_recovery_is_over()
         made.engine.works["open"] = SimpleNamespace()  # type: ignore[assignment]  # none is looked at
         assert one.look(AGAIN_NS) is None
         made.engine.works.clear()
-        one._trader.started = False
-        assert one.look(2 * AGAIN_NS) is None
+        assert rebalancer_of(made, ready=False).look(2 * AGAIN_NS) is None
 
 
 async def test_after_a_refusal_it_looks_again_a_while_later() -> None:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
-from arbit.app.conversion import carried_out
+from arbit.app.conversion import carry_out
 from arbit.domain.plan import SizeLimits
 from arbit.domain.records import Book
 from arbit.domain.refusal import Refused
@@ -63,7 +63,7 @@ async def convert(
 ) -> Refused | Delivered:
     """Carry one out in virtual time."""
     going = asyncio.get_running_loop().create_task(
-        carried_out(world.engine, conversion, kind, budget)
+        carry_out(world.engine, conversion, kind, budget)
     )
     for _ in range(int(seconds * 10)):
         if going.done():
