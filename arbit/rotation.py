@@ -7,8 +7,10 @@ happens, in reference units:
 
 `odds` knows `survive`, `fill` and `lost`; `restoring` is what bringing an asset back into its band
 is worth. The best is tried first, but the one that stood first last time stays so unless another is
-better by a margin. One that rests after a cycle, or loses on its record, comes last or not at all.
-The same candidates and the same past make the same choice, and each choice says why in words.
+better by a margin. One that rests after a cycle, or loses on its record, comes last or not at all;
+a record that leaves a doubt speaks for it: to be left alone, one has to lose even at the best fill
+chance that its record does not rule out. The same candidates and the same past make the same
+choice, and each choice says why in words.
 """
 
 from __future__ import annotations
@@ -115,9 +117,11 @@ class Choice:
         return [f"{one.words()}; {self._why(one)}" for one in self.ranked]
 
     def _why(self, one: Weighed) -> str:
+        chances = one.chances
         said = {
-            Verdict.LOSING: "left alone: loses on its record, "
-            f"{_count(one.chances.filled)} of {_count(one.chances.cycles)} cycles filled",
+            Verdict.LOSING: "left alone: loses on its record even at "
+            f"{_share(chances.fill_at_best)} fill, "
+            f"{_count(chances.filled)} of {_count(chances.cycles)} cycles filled",
             Verdict.REFUSED: f"refused: {one.detail}",
             Verdict.GONE: f"not tried: {one.detail}",
             Verdict.TAKEN: "taken",
@@ -206,9 +210,9 @@ class Rotation:
         profit = EXACT.multiply(plan.profit, price)
         failure = EXACT.multiply(EXACT.multiply(plan.start_in, price), chances.lost)
         restoring = self.restoring(plan.triangle, plan)
-        gained = EXACT.multiply(chances.fill, EXACT.add(profit, restoring))
-        lost = EXACT.multiply(EXACT.subtract(ONE, chances.fill), failure)
-        expected = EXACT.multiply(chances.survive, EXACT.subtract(gained, lost))
+        gain = EXACT.add(profit, restoring)
+        expected = EXACT.multiply(chances.survive, _of_a_cycle(chances.fill, gain, failure))
+        at_best = _of_a_cycle(chances.fill_at_best, gain, failure)
         known = self.settings.losing_after
         return Weighed(
             candidate=one,
@@ -219,7 +223,7 @@ class Rotation:
             expected_ref=expected,
             stands=stands,
             rests_ns=rests_ns,
-            losing=bool(known) and chances.cycles >= known and expected <= 0,
+            losing=bool(known) and chances.cycles >= known and at_best <= 0,
         )
 
     def _place(self, one: Weighed) -> tuple[bool, bool, bool, Decimal, int]:
@@ -236,6 +240,12 @@ class Rotation:
             EXACT.minus(worth),
             one.candidate.way,
         )
+
+
+def _of_a_cycle(fill: Decimal, gain: Decimal, failure: Decimal) -> Decimal:
+    """What a cycle of a gap that is there earns, when it fills as often as `fill` says."""
+    lost = EXACT.multiply(EXACT.subtract(ONE, fill), failure)
+    return EXACT.subtract(EXACT.multiply(fill, gain), lost)
 
 
 def turn_back(leg: PlannedLeg, view: BookView) -> Decimal:

@@ -29,11 +29,18 @@ class RotationSettings(BaseModel):
     )
     losing_after: Annotated[int, within(0, 10_000)] = setting(
         5,
-        "cycles after which a triangle that is expected to lose on its record is left alone; "
+        "cycles after which a triangle that loses on its record is left alone; "
         "0 never leaves one alone",
         unit="cycles",
         why="fewer are chance, more are dear. Tried again once `memory` gaps of it have gone by",
         expect="a whole number from 0 to 10000 cycles, at most half of memory",
+    )
+    losing_doubt: Annotated[Decimal, within(0, 10)] = setting(
+        Decimal(1),
+        "by how much more often than estimated a triangle is taken to fill before it is said to "
+        "lose on its record; 0 goes by the estimate",
+        unit="standard deviations",
+        why="bad luck at first would cost a good one its place; more pays longer for the bad ones",
     )
     margin_percent: Annotated[Decimal, within(0, 1000)] = setting(
         Decimal(5),

@@ -20,9 +20,9 @@ from functools import partial
 
 from tests.choosing.choosers import CHOOSERS
 from tests.choosing.planted import D, is_against, scene_of
-from tests.choosing.play import Play, Played
+from tests.choosing.play import Play, Played, Sizes
 
-ROUNDS = 2_000
+ROUNDS = 5_000  # of a second each: what a day shows in an hour and a half
 OF_KNOWING_AT_LEAST = D("0.95")
 OF_PLAIN_AT_LEAST = D("1.05")
 
@@ -85,8 +85,8 @@ def _of(earned: dict[str, Decimal], other: str) -> float:
 
 def play(seed: int, rounds: int) -> tuple[int, dict[str, Played]]:
     """Every chooser on one seed."""
-    scene = scene_of(seed, rounds)
-    return seed, {name: Play(scene, chooser).run() for name, chooser in CHOOSERS.items()}
+    scene, sizes = scene_of(seed, rounds), Sizes()
+    return seed, {name: Play(scene, chooser, sizes).run() for name, chooser in CHOOSERS.items()}
 
 
 def figures_of(seeds: Iterable[int], rounds: int, jobs: int = 1) -> Figures:

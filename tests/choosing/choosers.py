@@ -21,7 +21,11 @@ class Known(Odds):
         super().__init__(settings)
         self._planted = {
             one.path: Chances(
-                D(str(one.survive)), D(str(one.fill)), D(str(one.lost_bps)) / BPS, MANY
+                D(str(one.survive)),
+                D(str(one.fill)),
+                D(str(one.lost_bps)) / BPS,
+                MANY,
+                fill_at_best=D(str(one.fill)),
             )
             for one in scene.planted
         }

@@ -7,21 +7,21 @@ journal has kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arbit.app.learning import Learning
 from arbit.books import BookCache
 from arbit.config import RiskSettings
-from arbit.domain.book import Source
+from arbit.domain.book import BookView, Source
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.money import ZERO
 from arbit.domain.order import OrderIntent, OrderState, Trade
-from arbit.domain.plan import Plan
+from arbit.domain.plan import Plan, Unfit
 from arbit.domain.records import Batch, CycleRecord, OrderRecord, PlannedRecord, Purpose
 from arbit.domain.refusal import RefusalCode, Refused
-from arbit.domain.triangle import triangle_of
+from arbit.domain.triangle import Triangle, triangle_of
 from arbit.execution.cycle import Cycle, WorkingOrder
 from arbit.fitness.episodes import Episodes
 from arbit.lane import Lane, LaneSetup
@@ -50,6 +50,30 @@ class Played:
     early: list[str] = field(default_factory=list)
 
 
+Sizes = dict[tuple[str, Decimal, Decimal], Plan | Unfit]
+
+
+class _Remembering(Lane):
+    """The real lane; what sizing said of a gap is not worked out again for the next chooser.
+
+    In one scene only the last book of a triangle moves, by its best bid: with the path and the
+    budget it says what sizing finds.
+    """
+
+    sizes: Sizes
+
+    def _sized(
+        self, triangle: Triangle, views: Mapping[str, BookView], now_ns: int
+    ) -> Plan | Unfit:
+        most = self._setup.budgets(triangle.start) or ZERO
+        moving = views[triangle.symbols[-1]].bids[0].price
+        found = self.sizes.get((triangle.path, most, moving))
+        if found is None:
+            found = super()._sized(triangle, views, now_ns)
+            self.sizes[triangle.path, most, moving] = found
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Open:
     record: CycleRecord
@@ -60,7 +84,9 @@ class _Open:
 class Play:
     """One scene, one chooser."""
 
-    def __init__(self, scene: Scene, chooser: Chooser) -> None:
+    def __init__(self, scene: Scene, chooser: Chooser, sizes: Sizes | None = None) -> None:
+        """`sizes` is shared by those who play the same scene; without it nothing is remembered."""
+        self._sizes = sizes
         self._scene = scene
         self._chooser = chooser
         self._journal = MemoryJournal()
@@ -109,7 +135,12 @@ class Play:
             min_cost={},
             rotation=rotation,
         )
-        self.lane = Lane(setup, self._cache, scanner, Episodes(scanner, 0.0, lambda _: None))
+        episodes = Episodes(scanner, 0.0, lambda _: None)
+        self.lane = (Lane if self._sizes is None else _Remembering)(
+            setup, self._cache, scanner, episodes
+        )
+        if isinstance(self.lane, _Remembering) and self._sizes is not None:
+            self.lane.sizes = self._sizes
         self.lane.take = self._take
         for one in self._scene.planted:
             held = one.start

@@ -11,7 +11,7 @@ from arbit.risk.paths import Paths
 from tests.choosing.__main__ import Figures, figures_of
 from tests.choosing.choosers import ours
 from tests.choosing.planted import scene_of
-from tests.choosing.play import Play, Played
+from tests.choosing.play import Play, Played, Sizes
 
 D = Decimal
 ROUNDS = 350  # still learning: the whole campaign's are more
@@ -29,6 +29,13 @@ def test_where_edge_and_chance_are_against_each_other_choosing_pays() -> None:
 def test_the_same_seed_is_played_the_same() -> None:
     scene = scene_of(5, 60)
     assert Play(scene, ours).run() == Play(scene, ours).run()
+
+
+def test_what_sizing_said_may_be_remembered_and_all_is_played_the_same() -> None:
+    scene, sizes = scene_of(5, 60), Sizes()
+    first = Play(scene, ours, sizes).run()
+    assert len(sizes) > 60
+    assert Play(scene, ours, sizes).run() == first == Play(scene, ours).run()
 
 
 def test_a_rest_that_a_restart_forgets_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,23 @@ def test_another_triangle_learns_from_it_but_less() -> None:
     assert learned.of(PATH, BACK).fill < learned.of(OTHER, BACK).fill < D("0.9")
 
 
+def test_how_far_a_fill_chance_may_be_off_is_its_deviation_and_shrinks_with_its_cycles() -> None:
+    learned = odds(prior_weight=2, losing_doubt=2)
+    for _ in range(5):
+        learned.attempted(PATH, D("0.02"))
+    chances = learned.of(PATH, BACK)
+    spread = chances.fill * (1 - chances.fill) / (2 + 5 + 1)
+    assert abs(chances.fill_at_best - chances.fill - 2 * spread.sqrt()) < D("0.000001")
+    for _ in range(200):
+        learned.attempted(PATH, D("0.02"))
+    assert learned.of(PATH, BACK).fill_at_best < D("0.03")
+
+
+def test_no_doubt_makes_more_than_a_certainty_and_none_leaves_the_estimate() -> None:
+    assert odds(losing_doubt=10).of(PATH, BACK).fill_at_best == 1
+    assert odds(losing_doubt=0).of(PATH, BACK).fill_at_best == D("0.9")
+
+
 def test_a_loss_is_a_share_between_nothing_and_the_most_that_counts() -> None:
     learned = odds(prior_weight=1)
     learned.attempted(PATH, D("0.9"))  # most of it is held, not lost
@@ -145,5 +162,6 @@ def test_chances_are_chances_whatever_happens_and_survive_a_restart(
         chances = learned.of(path, BACK)
         assert 0 < chances.survive < 1
         assert 0 < chances.fill < 1
+        assert chances.fill <= chances.fill_at_best <= 1
         assert 0 <= chances.lost <= MOST_LOST
         assert again.of(path, BACK) == chances

@@ -113,7 +113,23 @@ def test_one_that_loses_on_its_record_is_left_alone_but_not_before_the_record_is
     assert weighed.losing
     assert not rotation(losing_after=0).rank([one], NOW)[0].losing
     said = chooser.note([weighed.became(Verdict.LOSING)], NOW).words()[0]
-    assert "left alone: loses on its record, 0 of 10 cycles filled" in said
+    assert "left alone: loses on its record even at 0.15 fill, 0 of 10 cycles filled" in said
+
+
+def test_one_that_began_with_bad_luck_is_tried_on_until_its_record_leaves_no_doubt() -> None:
+    doubting, certain, one = rotation(), rotation(losing_doubt=D(0)), candidate(0, "8")
+    path = one.plan.triangle.path
+    for chooser in (doubting, certain):
+        for failed in (True, True, False, True, False):
+            chooser.odds.attempted(path, D("0.01") if failed else None)
+    (weighed,) = doubting.rank([one], NOW)
+    assert weighed.expected_ref is not None
+    assert weighed.expected_ref < 0, "it comes after all that is expected to earn"
+    assert not weighed.losing
+    assert certain.rank([one], NOW)[0].losing
+    for _ in range(6):
+        doubting.odds.attempted(path, D("0.01"))
+    assert doubting.rank([one], NOW)[0].losing
 
 
 def test_bringing_an_asset_back_is_worth_what_it_is_said_to_be() -> None:
