@@ -10,7 +10,7 @@ from dataclasses import replace
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 from arbit.config import Settings
-from arbit.domain.readings import VenueReading
+from arbit.domain.readings import ProcessReading, VenueReading
 from arbit.fitness.episodes import Stage
 from arbit.ports import Clock
 from arbit.telemetry.hub import Hub
@@ -79,7 +79,7 @@ class Telemetry:
             if self._settings.metrics_port is not None:
                 from arbit.telemetry.server import MetricsServer
 
-                page = MetricsPage(self._readings, self._clock, self._losses)
+                page = MetricsPage(self._readings, self._clock, self._process)
                 server = MetricsServer(
                     page, self._settings.metrics_host, self._settings.metrics_port
                 )
@@ -90,6 +90,12 @@ class Telemetry:
                 await hub.heard(self._clock)
             for log in self._logs:
                 log.close()
+
+    def _process(self) -> ProcessReading:
+        return ProcessReading(
+            lost_events=self._losses.lost_events,
+            dropped_witnesses=self._losses.dropped_listeners,
+        )
 
     def _readings(self) -> list[VenueReading]:
         traded = [replace(reading_of(run), trading=trader.reading()) for run, trader in self._lanes]

@@ -25,12 +25,54 @@ class HoldingReading:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertCounts:
+    """Running totals of alerts since the start; `undelivered` critical ones wait now."""
+
+    sent: int = 0
+    dropped: int = 0  # doubles, what the rate does not allow, and what found no room
+    failed: int = 0  # attempts that were not answered as they should be
+    undelivered: int = 0
+    pings: int = 0  # of the dead man's switch
+    pings_failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderReading:
+    """How history is kept: rows since the start, those lost and waiting, and how late it is."""
+
+    rows: int = 0
+    lost: int = 0
+    queued: int = 0
+    failures: int = 0
+    lag_s: float = 0.0
+    bytes: int = 0  # of the database file, where it is one
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReading:
+    """What belongs to the whole process. `info` is what was built and configured, in words.
+
+    `lost_events` and `dropped_witnesses` are of its hubs; `late_ms` is how late its loop turns.
+    """
+
+    info: Mapping[str, str] = field(default_factory=dict)
+    lost_events: int = 0
+    dropped_witnesses: int = 0
+    late_ms: Histogram | None = None
+    alerts: AlertCounts = AlertCounts()
+
+
+@dataclass(frozen=True, slots=True)
 class TradingReading:
     """Running totals of one account's trading since its start.
 
     `orders` that are over by state, `refusals` of our own gate by code, `cycles` and `conversions`
-    by end, `incidents` by kind; `breaker` is its state in a word. `holdings` are of assets of the
-    watched markets, and of those that settings name.
+    by end, `incidents` by kind; `breaker` is its state in a word and `trips` its changes by state.
+    `rejects` are orders that the venue refused, by what that asks for. `fills` are its trades.
+    `gained_ref` and `lost_ref` are what cycles brought and cost, in the reference currency.
+    `holdings` are of assets of the watched markets, and of those that settings name.
+    Histograms: from a decision to its orders' bytes, an order's and a cycle's life, and by cause
+    how many bps of its stake a cycle brought less than was expected (negative: more).
     """
 
     orders: Mapping[str, int]
@@ -41,6 +83,16 @@ class TradingReading:
     killed: bool
     holdings: Sequence[HoldingReading] = ()
     conversions: Mapping[str, int] = field(default_factory=dict)
+    fills: int = 0
+    rejects: Mapping[str, int] = field(default_factory=dict)
+    trips: Mapping[str, int] = field(default_factory=dict)
+    gained_ref: float = 0.0
+    lost_ref: float = 0.0
+    to_wire_ms: Histogram | None = None
+    order_ms: Histogram | None = None
+    cycle_ms: Histogram | None = None
+    shortfall_bps: Mapping[str, Histogram] = field(default_factory=dict)
+    recorder: RecorderReading = RecorderReading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +120,8 @@ class VenueReading:
     (one that filled counts in every stage before),
     `feed_states` a word for each connection. `staleness_ms` is by symbol of the oldest leg: now
     minus its last confirmation, in milliseconds, one observation an evaluation. `decisions_ms` is
-    the time from a frame's receipt to the end of the turn that decided about it.
+    the time from a frame's receipt to the end of the turn that decided about it, `decided_ago_s`
+    how long ago such a turn ended last. `health` is one word of `domain.health`, `why` its reason.
     """
 
     venue: str
@@ -80,3 +133,6 @@ class VenueReading:
     staleness_ms: Mapping[str, Histogram]
     trading: TradingReading | None = None
     decisions_ms: Histogram | None = None
+    decided_ago_s: float | None = None
+    health: str = ""
+    why: str = ""

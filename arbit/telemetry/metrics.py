@@ -7,9 +7,9 @@ them when somebody asks, so a scrape storm costs the trading turn nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Protocol
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -20,107 +20,45 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from arbit.domain.events import FeedCounts
-from arbit.domain.readings import VenueReading
+from arbit.domain.histogram import Histogram
+from arbit.domain.readings import ProcessReading, VenueReading
 from arbit.ports import Clock
+from arbit.telemetry.catalogue import PROCESS, STALENESS, TRADING, VENUE
 from arbit.telemetry.exposition import Family
+from arbit.telemetry.series import Kind, Labels, Series, Value
 
 RENDER_NS = 1_000_000_000
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+Of = TypeVar("Of")
 Read = Callable[[], Sequence[VenueReading]]
-
-FAMILIES = (
-    Family(
-        "market_data_staleness_ms",
-        "Now minus the last confirmation of the oldest leg, at each evaluation, in milliseconds.",
-        1.0,
-    ),
-    Family(
-        "orderbook_staleness_seconds",
-        "Now minus the last confirmation of the oldest leg, at each evaluation, in seconds.",
-        0.001,
-    ),
-)
-
-_FEED_TOTALS: Sequence[tuple[str, str, Callable[[FeedCounts], int]]] = (
-    ("frames", "Messages received.", lambda counts: counts.frames),
-    ("received_bytes", "Bytes received.", lambda counts: counts.bytes),
-    ("books_verified", "Book messages proved by their checksum.", lambda counts: counts.verified),
-    ("checksum_failures", "Books that were not the venue's.", lambda counts: counts.failed),
-    ("bad_frames", "Messages that could not be understood.", lambda counts: counts.bad_frames),
-    ("resyncs", "Single symbols subscribed anew.", lambda counts: counts.resyncs),
-    ("reconnects", "Sockets dialled again.", lambda counts: counts.reconnects),
-    ("rest_fallbacks", "Times REST took over for a stream.", lambda counts: counts.rest_fallbacks),
-    ("confirmations", "Quiet books found equal at the venue.", lambda counts: counts.confirmations),
-    ("divergences", "Quiet books found different there.", lambda counts: counts.divergences),
-    ("refusals", "Requests the venue refused.", lambda counts: counts.refusals),
-)
+ReadProcess = Callable[[], ProcessReading]
+FAMILIES = tuple(Family(*one) for one in STALENESS)
 
 
-class Losses(Protocol):
-    """What a hub, or several, could not tell."""
+class Collected(Collector):
+    """One series of the catalogue, in prometheus-client's own terms.
 
-    @property
-    def lost_events(self) -> int:
-        """Events that no witness heard."""
-        ...
+    One at a time, since what all of them take at once would hold up the loop that decides.
+    """
 
-    @property
-    def dropped_listeners(self) -> int:
-        """Witnesses that raised."""
-        ...
-
-
-class VenueCollector(Collector):
-    """Counters and states of every venue, in prometheus-client's own terms."""
-
-    def __init__(self, read: Read, hub: Losses | None = None) -> None:
-        self._read = read
-        self._hub = hub
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, read now."""
-        readings = self._read()
-        for name, help_text, total in _FEED_TOTALS:
-            yield _counter(name, help_text, ((r.venue, total(r.counts)) for r in readings))
-        yield _labelled(
-            "evaluations", "Triangles evaluated.", "source", _of(readings, "evaluations")
-        )
-        yield _labelled(
-            "refused_evaluations",
-            "Evaluations not believed, by first reason.",
-            "reason",
-            _of(readings, "refused"),
-        )
-        yield _labelled(
-            "episodes",
-            "Episodes that came at least as far as this stage.",
-            "stage",
-            _of(readings, "episodes"),
-        )
-        yield _states(readings)
-        yield _decisions(readings)
-        if any(reading.trading is not None for reading in readings):
-            yield from _trading(readings)
-        if self._hub is not None:
-            lost = CounterMetricFamily("arbit_lost_events", "Events no witness heard.")
-            lost.add_metric([], self._hub.lost_events)
-            yield lost
-            dropped = CounterMetricFamily("arbit_dropped_listeners", "Witnesses that raised.")
-            dropped.add_metric([], self._hub.dropped_listeners)
-            yield dropped
+        """That one."""
+        yield self._metric
 
 
 class MetricsPage:
     """The bytes of /metrics. Made at most once a second, in slices that let the loop breathe."""
 
-    def __init__(self, read: Read, clock: Clock, hub: Losses | None = None) -> None:
+    def __init__(self, read: Read, clock: Clock, process: ReadProcess = ProcessReading) -> None:
         self._read = read
+        self._process = process
         self._clock = clock
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(VenueCollector(read, hub))
-        ProcessCollector(registry=self._registry)
+        self._interpreter = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._interpreter)
         self._lock = asyncio.Lock()
         self._body = b""
         self._made_ns: int | None = None
@@ -137,8 +75,11 @@ class MetricsPage:
 
     async def _render(self) -> bytes:
         self.renders += 1
-        parts = [generate_latest(self._registry)]
+        parts = [generate_latest(self._interpreter)]
         readings = self._read()
+        for metric in metrics(readings, self._process()):
+            parts.append(text_of(metric))
+            await self._clock.sleep(0)
         for family in FAMILIES:
             for piece in family.slices(readings):
                 parts.append(piece.encode())
@@ -146,96 +87,48 @@ class MetricsPage:
         return b"".join(parts)
 
 
-def _of(readings: Iterable[VenueReading], name: str) -> Iterator[tuple[str, Mapping[str, int]]]:
-    return ((reading.venue, getattr(reading, name)) for reading in readings)
+def metrics(readings: Sequence[VenueReading], process: ProcessReading) -> Iterator[Metric]:
+    """Every series of the catalogue that has a value now, one after the other."""
+    for of_process in PROCESS:
+        yield _metric(of_process, [((), process)])
+    venues = [((reading.venue,), reading) for reading in readings]
+    for of_venue in VENUE:
+        yield _metric(of_venue, venues)
+    traded = [((one.venue,), one.trading) for one in readings if one.trading is not None]
+    if traded:
+        for of_trading in TRADING:
+            yield _metric(of_trading, traded)
 
 
-def _counter(name: str, help_text: str, totals: Iterable[tuple[str, int]]) -> Metric:
-    family = CounterMetricFamily(f"arbit_{name}", help_text, labels=["venue"])
-    for venue, total in totals:
-        family.add_metric([venue], total)
-    return family
+def text_of(metric: Metric) -> bytes:
+    """Its lines on the page."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collected(metric))
+    return generate_latest(registry)
 
 
-def _labelled(
-    name: str, help_text: str, label: str, totals: Iterable[tuple[str, Mapping[str, int]]]
-) -> Metric:
-    family = CounterMetricFamily(f"arbit_{name}", help_text, labels=["venue", label])
-    for venue, by_label in totals:
-        for value, total in by_label.items():
-            family.add_metric([venue, value], total)
-    return family
+def _metric(series: Series[Of], of: Iterable[tuple[Labels, Of]]) -> Metric:
+    made = _FAMILIES[series.kind](series.name, series.meaning, labels=series.label_names)
+    for first, reading in of:
+        for labels, value in series.read(reading):
+            _add(made, [*first, *labels], value, series.scale)
+    return made
 
 
-def _states(readings: Iterable[VenueReading]) -> Metric:
-    family = GaugeMetricFamily(
-        "arbit_feed_state",
-        "1 for the state each connection is in.",
-        labels=["venue", "connection", "state"],
-    )
-    for reading in readings:
-        for connection, state in reading.feed_states.items():
-            family.add_metric([reading.venue, connection, state], 1)
-    return family
+def _add(metric: Metric, labels: list[str], value: Value, scale: float) -> None:
+    if isinstance(metric, HistogramMetricFamily):
+        if isinstance(value, Histogram):
+            edges = [*(f"{bound * scale:g}" for bound in value.bounds), "+Inf"]
+            buckets = list(zip(edges, accumulate(value.counts), strict=True))
+            metric.add_metric(labels, buckets, value.total * scale)
+    elif isinstance(metric, CounterMetricFamily | GaugeMetricFamily) and isinstance(
+        value, int | float
+    ):
+        metric.add_metric(labels, value)
 
 
-def _decisions(readings: Iterable[VenueReading]) -> Metric:
-    """How long what had arrived waited to be decided about, a lane each."""
-    family = HistogramMetricFamily(
-        "arbit_decision_seconds",
-        "From a frame's receipt to the end of the turn that decided about it.",
-        labels=["venue"],
-    )
-    for reading in readings:
-        seen = reading.decisions_ms
-        if seen is not None:
-            totals = list(accumulate(seen.counts))
-            edges = [*(f"{bound / 1e3:g}" for bound in seen.bounds), "+Inf"]
-            buckets = list(zip(edges, totals, strict=True))
-            family.add_metric([reading.venue], buckets, seen.total / 1e3)
-    return family
-
-
-_TRADING = (
-    ("orders", "state", "Orders that are over, by how they ended."),
-    ("refusals", "code", "What our own risk gate refused, by rule."),
-    ("cycles", "end", "Cycles that are over, by how they ended."),
-    ("conversions", "end", "Conversions that are over, by how they ended."),
-    ("incidents", "kind", "What an operator should know of."),
-)
-_HOLDINGS = (
-    ("inventory", "owned", "What is owned of an asset, in its units."),
-    ("exposure", "exposure", "How far trading may have moved an asset at worst, in its units."),
-    ("inventory_reserve", "reserve", "What of an asset is never spent, in its units."),
-    ("inventory_target", "target", "What is wanted of an asset, in its units."),
-    ("inventory_cap", "cap", "The most of an asset that trading may make us own, in its units."),
-)
-_BREAKER_STATES = ("active", "reducing", "probing", "halted")
-
-
-def _trading(readings: Iterable[VenueReading]) -> Iterator[Metric]:
-    """What trading adds to the page, for the venues that are traded."""
-    traded = [(one.venue, one.trading) for one in readings if one.trading is not None]
-    for name, label, help_text in _TRADING:
-        totals = [(venue, getattr(trading, name)) for venue, trading in traded]
-        yield _labelled(name, help_text, label, totals)
-    breaker = GaugeMetricFamily(
-        "arbit_breaker_state", "1 for the state the breaker is in.", labels=["venue", "state"]
-    )
-    killed = GaugeMetricFamily(
-        "arbit_kill_switch", "1 while nothing may be sent.", labels=["venue"]
-    )
-    for venue, trading in traded:
-        for state in _BREAKER_STATES:
-            breaker.add_metric([venue, state], float(state == trading.breaker))
-        killed.add_metric([venue], float(trading.killed))
-    yield breaker
-    yield killed
-    for name, field, help_text in _HOLDINGS:
-        family = GaugeMetricFamily(f"arbit_{name}", help_text, labels=["venue", "asset"])
-        for venue, trading in traded:
-            for holding in trading.holdings:
-                value = getattr(holding, field)
-                if value is not None:
-                    family.add_metric([venue, holding.asset], value)
-        yield family
+_FAMILIES: dict[Kind, Callable[..., Metric]] = {
+    Kind.COUNTER: CounterMetricFamily,
+    Kind.GAUGE: GaugeMetricFamily,
+    Kind.HISTOGRAM: HistogramMetricFamily,
+}

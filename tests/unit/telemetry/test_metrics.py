@@ -15,9 +15,8 @@ from arbit.clock import SystemClock
 from arbit.domain.errors import UserError
 from arbit.domain.events import FeedCounts
 from arbit.domain.histogram import Histogram
-from arbit.domain.readings import HoldingReading, TradingReading, VenueReading
+from arbit.domain.readings import HoldingReading, ProcessReading, TradingReading, VenueReading
 from arbit.telemetry.exposition import MAX_SYMBOLS, Family
-from arbit.telemetry.hub import Hub
 from arbit.telemetry.metrics import CONTENT_TYPE, MetricsPage
 from arbit.telemetry.server import MetricsServer
 
@@ -63,8 +62,9 @@ def parsed(text: str) -> Samples:
     }
 
 
-async def page_of(*readings: VenueReading, hub: Hub | None = None) -> Samples:
-    return parsed((await MetricsPage(lambda: readings, SteppedClock(), hub).body()).decode())
+async def page_of(*readings: VenueReading, of: ProcessReading | None = None) -> Samples:
+    page = MetricsPage(lambda: readings, SteppedClock(), lambda: of or ProcessReading())
+    return parsed((await page.body()).decode())
 
 
 def at(samples: Samples, name: str, **labels: str) -> float:
@@ -72,8 +72,7 @@ def at(samples: Samples, name: str, **labels: str) -> float:
 
 
 async def test_every_number_of_the_instruments_is_on_the_page() -> None:
-    hub = Hub(lambda _: None)
-    samples = await page_of(reading(), hub=hub)
+    samples = await page_of(reading(), of=ProcessReading(lost_events=5, dropped_witnesses=6))
     for name, value in {
         "arbit_frames_total": 7,
         "arbit_checksum_failures_total": 2,
@@ -87,8 +86,8 @@ async def test_every_number_of_the_instruments_is_on_the_page() -> None:
     assert at(samples, "arbit_episodes_total", venue="kraken", stage="net") == 1
     state = {"venue": "kraken", "connection": "ws-0", "state": "live"}
     assert at(samples, "arbit_feed_state", **state) == 1
-    assert at(samples, "arbit_lost_events_total") == 0
-    assert at(samples, "arbit_dropped_listeners_total") == 0
+    assert at(samples, "arbit_lost_events_total") == 5
+    assert at(samples, "arbit_dropped_listeners_total") == 6
 
 
 async def test_staleness_is_told_in_milliseconds_and_in_seconds() -> None:
