@@ -11,9 +11,11 @@ from textwrap import wrap
 
 from arbit.config.rows import (
     Row,
+    alert_rows,
     alpaca_rows,
     general_rows,
     inventory_rows,
+    log_rows,
     risk_rows,
     rotation_rows,
     scan_rows,
@@ -46,6 +48,18 @@ everything that is open; `risk.max_exposure` and `risk.asset_caps` count what tr
 Both hold. Neither a new cycle nor a way home nor a conversion spends a reserve.
 """
 
+_ALERTS = """\
+The addresses are secrets. `arbit alerts:test` sends one alert to each and says what came of it.
+[docs/alerts.md](alerts.md) says what is told, in which words, and what a receiver gets.
+"""
+
+_LOG = """\
+Lines go to stderr in any case (`ARBIT_LOG_LEVEL`, `ARBIT_LOG_JSON`); `live` keeps them in
+`DATA_DIR/logs/arbit.log` as well, older ones in `arbit.1.log` and so on. A second process on the
+same folder has a set of its own (`arbit-2.log`). A disk that is full or a folder that cannot be
+written stops no order: what is not kept is counted, and said on stderr.
+"""
+
 _VENUES = """\
 `kraken` and `alpaca` are built in, and so is an exchange of our own for each: `sandbox` and
 `sandbox-alpaca` (`ARBIT_VENUES__SANDBOX_ALPACA__...`: in a key its hyphen is an underscore). Any
@@ -73,6 +87,8 @@ def configuration_md() -> str:
         _section("What may be risked", "", risk_rows()),
         _section("Which triangle is tried", "", rotation_rows()),
         _section("What is to be owned", _INVENTORY, inventory_rows()),
+        _section("Who is told", _ALERTS, alert_rows()),
+        _section("The log file", _LOG, log_rows()),
         _section("A venue", _VENUES, venue_rows()),
         _section("Alpaca", _ALPACA, alpaca_rows()),
     ]
@@ -94,7 +110,7 @@ def env_example() -> str:
 def _rows() -> Iterator[Row]:
     """Every setting, in the order of the tables."""
     general = (general_rows, scan_rows, risk_rows, rotation_rows, inventory_rows)
-    for rows in (*general, venue_rows, alpaca_rows):
+    for rows in (*general, alert_rows, log_rows, venue_rows, alpaca_rows):
         yield from rows()
 
 

@@ -6,6 +6,7 @@ at once. Only the command line calls it; everybody else is handed a slice. The t
 `docs/configuration.md` and `.env.example` are generated from the fields.
 """
 
+from arbit.config.alerts import AlertSettings
 from arbit.config.inventory import InventorySettings
 from arbit.config.kinds import (
     KEY_TO_READ,
@@ -20,6 +21,7 @@ from arbit.config.kinds import (
     RateTier,
 )
 from arbit.config.load import load_settings
+from arbit.config.log import LogSettings
 from arbit.config.risk import RiskSettings
 from arbit.config.rotation import RotationSettings
 from arbit.config.settings import ScanSettings, Settings
@@ -31,11 +33,13 @@ __all__ = [
     "SANDBOXES",
     "SPEAKS_ALPACA",
     "SPEAKS_KRAKEN",
+    "AlertSettings",
     "AlpacaHost",
     "AlpacaLocation",
     "AlpacaPlan",
     "Feed",
     "InventorySettings",
+    "LogSettings",
     "OrderTransport",
     "Override",
     "RateTier",

@@ -10,8 +10,10 @@ from enum import Enum
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from arbit.config.alerts import AlertSettings
 from arbit.config.fields import expected, inner_model, is_setting
 from arbit.config.inventory import InventorySettings
+from arbit.config.log import LogSettings
 from arbit.config.risk import RiskSettings
 from arbit.config.rotation import RotationSettings
 from arbit.config.settings import ScanSettings, Settings
@@ -55,6 +57,16 @@ def inventory_rows() -> Iterator[Row]:
 def rotation_rows() -> Iterator[Row]:
     """The settings of `RotationSettings`."""
     return _rows(RotationSettings, ("rotation",))
+
+
+def alert_rows() -> Iterator[Row]:
+    """The settings of `AlertSettings`."""
+    return _rows(AlertSettings, ("alerts",))
+
+
+def log_rows() -> Iterator[Row]:
+    """The settings of `LogSettings`."""
+    return _rows(LogSettings, ("log",))
 
 
 def venue_rows() -> Iterator[Row]:

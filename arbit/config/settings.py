@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from arbit.config.alerts import AlertSettings
 from arbit.config.fields import (
     AMOUNTS,
     VENUE_NAME,
@@ -30,6 +31,7 @@ from arbit.config.fields import (
     within,
 )
 from arbit.config.inventory import InventorySettings
+from arbit.config.log import LogSettings
 from arbit.config.risk import RiskSettings
 from arbit.config.rotation import RotationSettings
 from arbit.config.text import SPELT, as_list
@@ -124,6 +126,8 @@ class Settings(BaseSettings):
     risk: RiskSettings = RiskSettings()
     inventory: InventorySettings = InventorySettings()
     rotation: RotationSettings = RotationSettings()
+    alerts: AlertSettings = AlertSettings()
+    log: LogSettings = LogSettings()
     dry_run: bool = setting(
         False,
         "never send an order, whatever else is said",

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from arbit.cli.config_docs import CONFIGURATION, ENV_EXAMPLE, configuration_md, env_example
 from arbit.config import (
+    AlertSettings,
     InventorySettings,
+    LogSettings,
     RiskSettings,
     RotationSettings,
     ScanSettings,
@@ -43,6 +45,8 @@ def test_no_setting_is_left_out() -> None:
         "RISK": RiskSettings.model_fields,
         "ROTATION": RotationSettings.model_fields,
         "INVENTORY": InventorySettings.model_fields,
+        "ALERTS": AlertSettings.model_fields,
+        "LOG": LogSettings.model_fields,
         "VENUES__KRAKEN": set(VenueSettings.model_fields) - {"name"} - ALPACA_ALONE,
         "VENUES__ALPACA": {
             *ALPACA_ALONE,
@@ -57,7 +61,7 @@ def test_no_setting_is_left_out() -> None:
     }
     assert wanted < said
     general = {f"ARBIT_{field}".upper() for field in Settings.model_fields}
-    groups = {f"ARBIT_{name}" for name in ("SCAN", "RISK", "ROTATION", "INVENTORY", "VENUES")}
+    groups = {f"ARBIT_{name.partition('__')[0]}" for name in slices}
     assert general - groups == said - wanted
 
 
