@@ -21,6 +21,7 @@ from arbit.domain.market import Market
 from arbit.domain.order import OrderIntent, Outcome, Trade
 from arbit.domain.records import Batch, LateFee, Memory, PostedFee
 from arbit.domain.walk import LegWalk
+from arbit.domain.wallet import WalletLook
 
 
 class Clock(Protocol):
@@ -270,6 +271,14 @@ class Journal(Protocol):
 
         None when no cycle of ours did.
         """
+        ...
+
+
+class WalletReader(Protocol):
+    """Looks at what is owned on a chain. Reads only."""
+
+    async def read(self) -> WalletLook:
+        """One look at everything. WalletUnread when it comes to nothing, within a bounded time."""
         ...
 
 

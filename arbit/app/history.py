@@ -22,7 +22,6 @@ from arbit.ports import Clock
 from arbit.telemetry.hub import Hub
 
 HISTORY = "history.db"
-CADENCE_S = 60.0
 LOOK_S = 0.1
 
 
@@ -95,14 +94,14 @@ class Snapshots:
             watch(self._recorder, self._trader.setup.desk.setup.watch)
 
     async def run(self) -> None:
-        """One when recovery is over, one a minute, and one at the end."""
+        """One when recovery is over, one each time it is due, and one at the end."""
         while not self._trader.started:
             await self._clock.sleep(LOOK_S)
         why = "start"
         try:
             while True:
                 self.take(why)
-                await self._clock.sleep(CADENCE_S)
+                await self._clock.sleep(self._trader.setup.settings.inventory.snapshot_every_s)
                 why = "cadence"
         finally:
             self.take("end")

@@ -13,6 +13,7 @@ from arbit.app.fitness import check_names
 from arbit.app.live_lane import LaneAround, LiveLane, LiveOptions, StartGate
 from arbit.app.live_told import LiveReport, LiveScreen
 from arbit.app.loop import run_on_best_loop
+from arbit.app.wallet import wallet_watched
 from arbit.app.watching import Telemetry
 from arbit.clock import SystemClock
 from arbit.config import Settings
@@ -59,6 +60,8 @@ class LiveRun:
         async with AsyncExitStack() as stack:
             telemetry = Telemetry(self._settings, self._clock)
             await stack.enter_async_context(telemetry.serve())
+            watched = wallet_watched(self._settings, telemetry.hub, self._clock)
+            await stack.enter_async_context(watched)
             around = LaneAround(telemetry, self._screen, self._gate, _slots_of(self._settings))
             try:
                 async with asyncio.TaskGroup() as group:

@@ -20,6 +20,7 @@ from arbit.config.rows import (
     rotation_rows,
     scan_rows,
     venue_rows,
+    wallet_rows,
 )
 
 CONFIGURATION = Path("docs/configuration.md")
@@ -60,6 +61,13 @@ same folder has a set of its own (`arbit-2.log`). A disk that is full or a folde
 written stops no order: what is not kept is counted, and said on stderr.
 """
 
+_WALLET = """\
+Read by `arbit live`, on EVM chains, with `pip install arbit[wallet]`. It only looks: what is owned
+there goes to history (`wallet_snapshots`) and into `arbit report`, and neither trades nor counts as
+inventory. A node that does not answer is told once, asked again at the next look, and hinders
+nothing. Explorers show addresses as EIP-55 spells them: a slip in one is refused.
+"""
+
 _VENUES = """\
 `kraken` and `alpaca` are built in, and so is an exchange of our own for each: `sandbox` and
 `sandbox-alpaca` (`ARBIT_VENUES__SANDBOX_ALPACA__...`: in a key its hyphen is an underscore). Any
@@ -87,6 +95,7 @@ def configuration_md() -> str:
         _section("What may be risked", "", risk_rows()),
         _section("Which triangle is tried", "", rotation_rows()),
         _section("What is to be owned", _INVENTORY, inventory_rows()),
+        _section("What is owned on a chain", _WALLET, wallet_rows()),
         _section("Who is told", _ALERTS, alert_rows()),
         _section("The log file", _LOG, log_rows()),
         _section("A venue", _VENUES, venue_rows()),
@@ -109,7 +118,7 @@ def env_example() -> str:
 
 def _rows() -> Iterator[Row]:
     """Every setting, in the order of the tables."""
-    general = (general_rows, scan_rows, risk_rows, rotation_rows, inventory_rows)
+    general = (general_rows, scan_rows, risk_rows, rotation_rows, inventory_rows, wallet_rows)
     for rows in (*general, alert_rows, log_rows, venue_rows, alpaca_rows):
         yield from rows()
 

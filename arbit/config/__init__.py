@@ -27,6 +27,7 @@ from arbit.config.rotation import RotationSettings
 from arbit.config.settings import ScanSettings, Settings
 from arbit.config.text import Override, venue_key
 from arbit.config.venue import VenueSettings
+from arbit.config.wallet import WalletSettings
 
 __all__ = [
     "KEY_TO_READ",
@@ -48,6 +49,7 @@ __all__ = [
     "ScanSettings",
     "Settings",
     "VenueSettings",
+    "WalletSettings",
     "load_settings",
     "venue_key",
 ]

@@ -100,6 +100,12 @@ class InventorySettings(BaseModel):
         "you convert or rebalance away does: where that must not be, say an amount",
         expect="a list such as USD=10,BTC=50 (or a JSON object), each from 0 to 100",
     )
+    snapshot_every_s: Annotated[int, within(1, 86_400)] = setting(
+        60,
+        "how often what is owned at a venue is written to history, beside after each change of it",
+        unit="s",
+        why="a line a minute an asset is a fine graph, and half a million rows a year",
+    )
 
     rebalance: bool = setting(
         False,

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from arbit.config import inventory, wallet
 from arbit.config.fields import expected, inner_model, is_setting
-from arbit.config.inventory import conflicts
 from arbit.config.kinds import (
     SANDBOXES,
     SPEAKS_ALPACA,
@@ -133,8 +133,11 @@ def _conflicts(settings: Settings, gathered: Gathered) -> list[str]:
     for name, venue in settings.venues.items():
         of_alpaca = name in SPEAKS_ALPACA
         found += _at_alpaca(venue, gathered) if of_alpaca else _not_at_alpaca(venue, gathered)
-    wanted = conflicts(settings.inventory, settings.scan.reference_currency)
-    found += [f"{_said(gathered, 'inventory', field)}: expected {what}" for field, what in wanted]
+    for group, wanted in (
+        ("inventory", inventory.conflicts(settings.inventory, settings.scan.reference_currency)),
+        ("wallet", wallet.conflicts(settings.wallet)),
+    ):
+        found += [f"{_said(gathered, group, field)}: expected {what}" for field, what in wanted]
     return found
 
 

@@ -19,6 +19,7 @@ from arbit.config.rotation import RotationSettings
 from arbit.config.settings import ScanSettings, Settings
 from arbit.config.text import key_of
 from arbit.config.venue import ALPACA_ALONE, VenueSettings
+from arbit.config.wallet import WalletSettings
 
 KEY = frozenset({"api_key", "api_secret"})  # needed there by every command
 
@@ -67,6 +68,11 @@ def alert_rows() -> Iterator[Row]:
 def log_rows() -> Iterator[Row]:
     """The settings of `LogSettings`."""
     return _rows(LogSettings, ("log",))
+
+
+def wallet_rows() -> Iterator[Row]:
+    """The settings of `WalletSettings`."""
+    return _rows(WalletSettings, ("wallet",))
 
 
 def venue_rows() -> Iterator[Row]:

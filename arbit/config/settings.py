@@ -36,6 +36,7 @@ from arbit.config.risk import RiskSettings
 from arbit.config.rotation import RotationSettings
 from arbit.config.text import SPELT, as_list
 from arbit.config.venue import BUILT_IN, VenueSettings, with_defaults
+from arbit.config.wallet import WalletSettings
 from arbit.domain.errors import UserError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -128,6 +129,7 @@ class Settings(BaseSettings):
     rotation: RotationSettings = RotationSettings()
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
+    wallet: WalletSettings = WalletSettings()
     dry_run: bool = setting(
         False,
         "never send an order, whatever else is said",

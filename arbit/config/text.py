@@ -20,7 +20,9 @@ from dotenv.parser import parse_stream
 
 PREFIX = "ARBIT_"
 ANY_NAME = "*"
-_SECRET = re.compile(r"SECRET|TOKEN|PASS|CREDENTIAL|KEY|WEBHOOK|DISCORD|DEADMAN|HISTORY_URL")
+_SECRET = re.compile(
+    r"SECRET|TOKEN|PASS|CREDENTIAL|KEY|WEBHOOK|DISCORD|DEADMAN|(?:HISTORY|RPC)_URL"
+)
 _ADDRESS = re.compile(r"URL|ADDRESS|HOST")
 _OURS_AT_LEAST = re.compile(r"\s*(?:export\s+)?(ARBIT_[A-Z0-9_]*)")
 _NAME = re.compile(r"sandbox-alpaca|[a-z][a-z0-9_]{1,31}")

@@ -18,6 +18,8 @@ from typing import Any
 from arbit.domain import events
 from arbit.domain.account import Balance
 from arbit.domain.events import Event
+from arbit.domain.money import ZERO
+from arbit.domain.wallet import WalletLook
 from arbit.persistence.sinks import HistoryFailed, Sink
 from arbit.ports import Clock
 
@@ -27,6 +29,7 @@ EVERY_S = 0.5
 LONGEST_S = 30.0
 LASTING_NS = 30_000_000_000
 Row = tuple[str, Mapping[str, Any]]
+_VENUES = {"kind": None, "contract": None, "block": None}  # what only a chain has
 
 
 class Recorder:
@@ -77,7 +80,21 @@ class Recorder:
     def wallet(self, balances: Mapping[str, Balance]) -> None:
         """What the venue says of each asset."""
         for asset, balance in balances.items():
-            told = {"asset": asset, "total": balance.total, "held": balance.held}
+            told = {"asset": asset, "total": balance.total, "held": balance.held, **_VENUES}
+            self._put("wallet_snapshots", told)
+
+    def on_chain(self, look: WalletLook) -> None:
+        """What addresses own on a chain: each is an account of its own."""
+        for one in look.balances:
+            told = {
+                "account": one.account,
+                "asset": one.asset,
+                "total": one.amount,
+                "held": ZERO,
+                "kind": one.kind.value,
+                "contract": one.contract,
+                "block": one.block,
+            }
             self._put("wallet_snapshots", told)
 
     async def run(self) -> None:

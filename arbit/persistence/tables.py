@@ -242,6 +242,9 @@ wallet_snapshots = Table(
     Column("total", Money, nullable=False),
     Column("held", Money, nullable=False),
     _whole("at_ns"),
+    Column("kind", Text),  # of an asset on a chain; none of what a venue said
+    Column("contract", Text),
+    Column("block", BigInteger),
 )
 venue_status = Table(
     "venue_status",

@@ -19,7 +19,9 @@ MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 400
 
 # Where waiting is allowed. The ports only sign for it; of the sandbox only its faces wait.
-ASYNC_ROOMS = ("app/", "clock.py", "ports.py", "telemetry/", "tape/", "venues/", "persistence/")
+ASYNC_ROOMS = (
+    *("app/", "clock.py", "ports.py", "telemetry/", "tape/", "venues/", "persistence/", "wallet/"),
+)
 # Of execution what performs; what decides there (steps, unwind, cycle, settling) never waits.
 ASYNC_EXECUTION = (
     *("asking.py", "audit.py", "counting.py", "engine.py", "fee_watch.py", "homing.py"),

@@ -15,6 +15,7 @@ from arbit.config import (
     ScanSettings,
     Settings,
     VenueSettings,
+    WalletSettings,
     load_settings,
 )
 from arbit.config.venue import ALPACA_ALONE
@@ -47,6 +48,7 @@ def test_no_setting_is_left_out() -> None:
         "INVENTORY": InventorySettings.model_fields,
         "ALERTS": AlertSettings.model_fields,
         "LOG": LogSettings.model_fields,
+        "WALLET": WalletSettings.model_fields,
         "VENUES__KRAKEN": set(VenueSettings.model_fields) - {"name"} - ALPACA_ALONE,
         "VENUES__ALPACA": {
             *ALPACA_ALONE,
