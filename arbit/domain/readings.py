@@ -26,14 +26,19 @@ class HoldingReading:
 
 @dataclass(frozen=True, slots=True)
 class AlertCounts:
-    """Running totals of alerts since the start; `undelivered` critical ones wait now."""
+    """What became of alerts since the start, by receiver (`discord`, `webhook`): counts.
 
-    sent: int = 0
-    dropped: int = 0  # doubles, what the rate does not allow, and what found no room
-    failed: int = 0  # attempts that were not answered as they should be
-    undelivered: int = 0
-    pings: int = 0  # of the dead man's switch
-    pings_failed: int = 0
+    `undelivered` are critical ones that wait for a receiver now. `merged` were told with another of
+    their kind instead of alone. `pings` of the dead man are by how they ended: `sent`, `failed`, or
+    `withheld` because nothing had been decided for too long.
+    """
+
+    sent: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    failed: Mapping[str, int] = field(default_factory=dict)
+    undelivered: Mapping[str, int] = field(default_factory=dict)
+    merged: int = 0
+    pings: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +98,6 @@ class TradingReading:
     cycle_ms: Histogram | None = None
     shortfall_bps: Mapping[str, Histogram] = field(default_factory=dict)
     recorder: RecorderReading = RecorderReading()
-
-
-@dataclass(frozen=True, slots=True)
-class AlertCounts:
-    """What became of alerts since the start, by receiver (`discord`, `webhook`): counts.
-
-    `undelivered` are critical ones that wait for a receiver now. `merged` were told with another of
-    their kind instead of alone. `pings` of the dead man are by how they ended: `sent`, `failed`, or
-    `withheld` because nothing had been decided for too long.
-    """
-
-    sent: Mapping[str, int] = field(default_factory=dict)
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    failed: Mapping[str, int] = field(default_factory=dict)
-    undelivered: Mapping[str, int] = field(default_factory=dict)
-    merged: int = 0
-    pings: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from arbit.telemetry.series import (
     INFO,
     MS,
     ORDER_ENDS,
+    PINGS,
     SOURCES,
     STAGES,
     Kind,
@@ -32,6 +33,7 @@ from arbit.telemetry.series import (
     one_hot,
     one_value,
     process,
+    receivers,
     total,
 )
 
@@ -62,35 +64,36 @@ PROCESS: Sequence[Series[ProcessReading]] = (
         lambda one: one_value(one.late_ms),
         scale=MS,
     ),
-    process(
-        "alerts_sent", Kind.COUNTER, "Alerts that a receiver took.", lambda one: one.alerts.sent
-    ),
-    process(
+    receivers("alerts_sent", "Alerts that a receiver took.", lambda alerts: alerts.sent),
+    receivers(
         "alerts_dropped",
-        Kind.COUNTER,
         "Alerts not sent: doubles, more than the rate allows, or no room.",
-        lambda one: one.alerts.dropped,
+        lambda alerts: alerts.dropped,
     ),
-    process(
+    receivers(
         "alerts_failed",
-        Kind.COUNTER,
-        "Attempts that no receiver answered as it should.",
-        lambda one: one.alerts.failed,
+        "Attempts that a receiver did not answer as it should.",
+        lambda alerts: alerts.failed,
     ),
-    process(
+    receivers(
         "alerts_undelivered",
+        "Critical alerts that wait for a receiver now.",
+        lambda alerts: alerts.undelivered,
         Kind.GAUGE,
-        "Critical alerts that wait for a receiver.",
-        lambda one: float(one.alerts.undelivered),
     ),
     process(
-        "dead_man_pings", Kind.COUNTER, "Pings of the dead man's switch.", lambda o: o.alerts.pings
-    ),
-    process(
-        "dead_man_pings_failed",
+        "alerts_merged",
         Kind.COUNTER,
-        "Pings that were not answered as they should be.",
-        lambda one: one.alerts.pings_failed,
+        "Alerts told with another of their kind instead of alone.",
+        lambda one: one.alerts.merged,
+    ),
+    Series(
+        "arbit_dead_man_pings",
+        Kind.COUNTER,
+        Scope.PROCESS,
+        "Pings of the dead man's switch, by how they ended.",
+        lambda one: closed(one.alerts.pings, PINGS),
+        (Label("end", "withheld: nothing had been decided for too long", PINGS),),
     ),
 )
 

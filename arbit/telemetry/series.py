@@ -16,7 +16,7 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.events import FeedCounts
 from arbit.domain.histogram import Histogram
 from arbit.domain.order import OrderState
-from arbit.domain.readings import ProcessReading, TradingReading, VenueReading
+from arbit.domain.readings import AlertCounts, ProcessReading, TradingReading, VenueReading
 
 MS = 1e-3  # of a millisecond's number, for a name that ends in seconds
 Labels = tuple[str, ...]
@@ -43,6 +43,8 @@ class Scope(enum.StrEnum):
 # Closed sets that live in rooms which this one may not know; tests hold them to those.
 SOURCES = ("ws", "rest")
 STAGES = ("raw", "gross", "net", "fits", "survives", "filled")
+RECEIVERS = ("discord", "webhook")
+PINGS = ("sent", "failed", "withheld")
 BREAKERS = ("active", "reducing", "probing", "halted")
 HEALTHS = ("trading", "healthy", "blocked", "degraded", "mute", "diverged", "halted")
 INCIDENTS = (
@@ -211,3 +213,20 @@ def process(
 ) -> Series[ProcessReading]:
     """Something of the whole process."""
     return Series(f"arbit_{name}", kind, Scope.PROCESS, meaning, lambda one: one_value(value(one)))
+
+
+def receivers(
+    name: str,
+    meaning: str,
+    counts: Callable[[AlertCounts], Mapping[str, int]],
+    kind: Kind = Kind.COUNTER,
+) -> Series[ProcessReading]:
+    """Something of alerts, by who is to receive them."""
+    return Series(
+        f"arbit_{name}",
+        kind,
+        Scope.PROCESS,
+        meaning,
+        lambda one: closed(counts(one.alerts), RECEIVERS),
+        (Label("receiver", "where to", RECEIVERS),),
+    )
