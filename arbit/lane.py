@@ -7,11 +7,11 @@ gathers those that fit, and tries them in the order that `rotation` puts them in
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from arbit.agenda import Agenda
 from arbit.books import BookCache
 from arbit.config import RotationSettings
 from arbit.domain.book import BookView, Disbelief
@@ -27,7 +27,6 @@ from arbit.sizing import Plan, SizeLimits, Unfit, UnfitReason, size
 
 RETRY_SIZE_NS = 20_000_000  # a triangle that did not fit is sized again no sooner than this
 LOOK_AGAIN_NS = 50_000_000  # how often a look after the latency asks for a later polled book
-MAX_AGENDA = 100_000
 SMALLER_SIZES = 8  # halvings tried for a size that keeps the edge demanded
 # What is over once another cycle is: then the best of those that waited is tried, not the newest.
 _FOR_WANT_OF_ROOM = frozenset(
@@ -41,33 +40,6 @@ _FOR_WANT_OF_ROOM = frozenset(
 )
 # Reasons that go away when an independent look confirms the book in question.
 _MENDED_BY_A_LOOK = frozenset({Disbelief.STALE, Disbelief.SKEW})
-
-
-class Agenda:
-    """Things to do at a time, run in order of time and then of entry."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Callable[[int], None]]] = []
-        self._entered = 0
-
-    def at(self, when_ns: int, action: Callable[[int], None]) -> bool:
-        """Do `action(now_ns)` from `when_ns` on. False (not entered) when the agenda is full."""
-        if len(self._heap) >= MAX_AGENDA:
-            return False
-        self._entered += 1
-        heapq.heappush(self._heap, (when_ns, self._entered, action))
-        return True
-
-    def run(self, now_ns: int) -> None:
-        """Do everything that is due."""
-        while self._heap and self._heap[0][0] <= now_ns:
-            _, _, action = heapq.heappop(self._heap)
-            action(now_ns)
-
-    @property
-    def next_ns(self) -> int | None:
-        """When the next thing is due; None when there is none."""
-        return self._heap[0][0] if self._heap else None
 
 
 @dataclass(frozen=True, slots=True)

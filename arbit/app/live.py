@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from arbit.app.fitness import check_names
-from arbit.app.live_lane import LaneAround, LiveLane, LiveOptions, StartGate
+from arbit.app.live_lane import LaneAround, LiveLane, LiveOptions
 from arbit.app.live_told import LiveReport, LiveScreen
 from arbit.app.loop import run_on_best_loop
+from arbit.app.start_gate import StartGate
 from arbit.app.wallet import wallet_watched
 from arbit.app.watching import Telemetry
 from arbit.clock import SystemClock

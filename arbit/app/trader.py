@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from arbit.app.holdings import Holdings
+from arbit.app.last_look import last_look
 from arbit.app.learning import Learning
 from arbit.app.rebalancer import Rebalancer, RebalancerSetup
 from arbit.app.sights import DeskSights
@@ -18,7 +18,6 @@ from arbit.config import Settings
 from arbit.domain.account import AccountEvent, AccountId, Mode
 from arbit.domain.book import Integrity
 from arbit.domain.cycle import CycleState
-from arbit.domain.errors import VenueError
 from arbit.domain.fees import demanded
 from arbit.domain.money import BPS
 from arbit.domain.plan import Plan
@@ -50,7 +49,6 @@ STEP_S = 0.05
 FEES_NS = 600_000_000_000  # how often a venue that states fees later is asked for them
 SANDBOX_FEES_NS = 5_000_000_000  # ours states them within seconds
 BUILDING_NS = 5_000_000_000  # the fees of a start were told no longer ago than that
-LAST_LOOKS_S = (0.0, 6.0)  # waits before each look at the end: the venue's lists lag
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,8 +288,8 @@ class Trader:
                 if not self.started:
                     return "recovery was not over: the next start begins it anew"
                 if not looked:
-                    looked = True
-                    await self._last_look(grace_s - step * STEP_S)
+                    looked, left_s = True, grace_s - step * STEP_S
+                    await last_look(self.auditor, self.ledger, self.setup.clock, left_s)
                 if not keeper.unwritten:
                     self._clean_end()
                     return ""
@@ -299,26 +297,6 @@ class Trader:
         if self.engine.open_cycles:
             return f"cycles were open after {grace_s:g} s: the next start takes them up"
         return f"not all of it was written within {grace_s:g} s: the next start asks the venue"
-
-    async def _last_look(self, within_s: float) -> None:
-        """What the venue rounded is booked; where it was not all heard, the books are compared.
-
-        Where that fails the next start does it.
-        """
-        self.auditor.round_off()
-        with contextlib.suppress(VenueError, JournalFailed, TimeoutError):
-            async with asyncio.timeout(within_s):
-                while self.auditor.unlooked and not self.auditor.quiet:
-                    await self.setup.clock.sleep(STEP_S)  # the last trade's rows are on their way
-                self.auditor.round_off()
-                reckoned = self.auditor.unlooked and self.ledger.fees_waiting > 0
-                reckoned = reckoned or self.ledger.costs_wait
-                for wait_s in LAST_LOOKS_S:
-                    if not (self.auditor.behind or reckoned):
-                        return
-                    reckoned = False  # what we reckon ourselves: the balances tell, once
-                    await self.setup.clock.sleep(wait_s)
-                    await self.auditor.reconcile()
 
     def _clean_end(self) -> None:
         wall_ns, venue_ns = self.setup.clock.wall_ns(), self.engine.setup.venue_ns

@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from arbit.agenda import MAX_AGENDA, Agenda
 from arbit.domain.book import Disbelief, Source
 from arbit.domain.market import MarketStatus
 from arbit.domain.plan import UnfitReason
-from arbit.lane import MAX_AGENDA, RETRY_SIZE_NS, Agenda
+from arbit.lane import RETRY_SIZE_NS
 from tests.unit.fitness.scene import MS, SECOND, SYMBOLS, Scene, market
 
 
