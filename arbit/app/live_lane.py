@@ -128,10 +128,10 @@ class LiveLane:
             self.trader = trader
             trader.share(around.slots)
             stack.callback(around.slots.leave, venue.name)
-            around.telemetry.show_lane(run, trader)
             recorder = await stack.enter_async_context(
                 recording(settings, venue.name, str(trader.setup.account), hub, self._clock)
             )
+            around.telemetry.show_lane(run, trader, recorder)
             recorder.on_failing = trader.history_failing
             watch(recorder, run.desk.setup.watch)
             snapshots = Snapshots(recorder, trader, self._clock)

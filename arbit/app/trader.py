@@ -21,7 +21,6 @@ from arbit.domain.cycle import CycleState
 from arbit.domain.fees import demanded
 from arbit.domain.money import BPS
 from arbit.domain.plan import Plan
-from arbit.domain.readings import TradingReading
 from arbit.domain.records import Batch, Book, Flag, JournalFailed
 from arbit.domain.refusal import Refused
 from arbit.execution.audit import Auditor
@@ -110,7 +109,7 @@ class Trader:
             )
         )
         desk = setup.desk.setup
-        self._holdings = Holdings(self.inventory, self.ledger, desk.watch.symbols, desk.markets)
+        self.holdings = Holdings(self.inventory, self.ledger, desk.watch.symbols, desk.markets)
         self.learning = self._learning()
         engine_setup = self._engine_setup()
         self.engine = Engine(engine_setup)
@@ -339,19 +338,6 @@ class Trader:
     def halted(self) -> bool:
         """Whether nothing at all may be sent until an operator says so."""
         return self.breaker.state() is BreakerState.HALTED
-
-    def reading(self) -> TradingReading:
-        """Running totals, for metrics."""
-        return TradingReading(
-            orders=self.engine.order_ends,
-            refusals=self.engine.refusals,
-            cycles=self.engine.ends,
-            conversions=self.engine.conversions,
-            incidents=self.engine.settling.incidents,
-            breaker=self.breaker.state().value,
-            killed=self.kill.on(),
-            holdings=self._holdings(),
-        )
 
     @property
     def fee_words(self) -> str:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import platform
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
+from arbit import __version__
+from arbit.app.history import HISTORY
+from arbit.app.readings import reading_of, trading_of
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 from arbit.config import Settings
+from arbit.domain.histogram import Histogram
 from arbit.domain.readings import ProcessReading, VenueReading
-from arbit.fitness.episodes import Stage
+from arbit.persistence.recorder import Recorder
 from arbit.ports import Clock
 from arbit.telemetry.hub import Hub
 from arbit.telemetry.logs import EventLog, set_up_logs
 from arbit.telemetry.metrics import MetricsPage
+
+LOOK_S = 0.1
+LATE_MS = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 1_000.0, 5_000.0)
 
 
 class HubLosses:
@@ -46,7 +55,8 @@ class Telemetry:
         self._settings = settings
         self._clock = clock
         self._runs: Sequence[VenueRun] = ()
-        self._lanes: list[tuple[VenueRun, Trader]] = []
+        self._lanes: list[tuple[VenueRun, Trader, Recorder]] = []
+        self._late_ms = Histogram(LATE_MS)
         self._logger = set_up_logs(
             as_json=settings.log_json, level=settings.log_level, wall_ns=clock.wall_ns
         )
@@ -68,9 +78,9 @@ class Telemetry:
         """From now on the page shows these runs."""
         self._runs = runs
 
-    def show_lane(self, run: VenueRun, trader: Trader) -> None:
-        """From now on the page shows this lane too, and its trading."""
-        self._lanes.append((run, trader))
+    def show_lane(self, run: VenueRun, trader: Trader, recorder: Recorder) -> None:
+        """From now on the page shows this lane too, its trading and its history."""
+        self._lanes.append((run, trader, recorder))
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
@@ -84,6 +94,8 @@ class Telemetry:
                     page, self._settings.metrics_host, self._settings.metrics_port
                 )
                 self.metrics_url = (await stack.enter_async_context(server)).url
+                group = await stack.enter_async_context(asyncio.TaskGroup())
+                stack.callback(group.create_task(self._look(), name="loop-lag").cancel)
                 self._logger.info("metrics_served", url=self.metrics_url)
             yield
             for hub in self._losses.hubs:
@@ -91,29 +103,47 @@ class Telemetry:
             for log in self._logs:
                 log.close()
 
+    async def _look(self) -> None:
+        """How late a timer is, again and again."""
+        while True:
+            began_ns = self._clock.monotonic_ns()
+            await self._clock.sleep(LOOK_S)
+            late_ms = (self._clock.monotonic_ns() - began_ns) / 1e6 - LOOK_S * 1e3
+            self._late_ms.observe(max(0.0, late_ms))
+
     def _process(self) -> ProcessReading:
         return ProcessReading(
             lost_events=self._losses.lost_events,
             dropped_witnesses=self._losses.dropped_listeners,
+            info=self._info(),
+            late_ms=self._late_ms,
         )
 
+    def _info(self) -> dict[str, str]:
+        """What was built and configured: nothing of it is a secret or a path."""
+        runs = [*self._runs, *(run for run, _, _ in self._lanes)]
+        return {
+            "version": __version__,
+            "python": platform.python_version(),
+            "venues": ",".join(sorted(run.desk.setup.venue.name for run in runs)),
+            "policy": self._settings.risk.policy.value,
+            "reference": self._settings.scan.reference_currency,
+        }
+
+    def _history_bytes(self) -> int:
+        """The size of history's file; 0 where a server keeps it, or there is none yet."""
+        if self._settings.history_url is not None:
+            return 0
+        with contextlib.suppress(OSError):
+            return (self._settings.data_dir / HISTORY).stat().st_size
+        return 0
+
     def _readings(self) -> list[VenueReading]:
-        traded = [replace(reading_of(run), trading=trader.reading()) for run, trader in self._lanes]
-        return [*(reading_of(run) for run in self._runs), *traded]
-
-
-def reading_of(run: VenueRun) -> VenueReading:
-    """What one venue's instruments show now."""
-    desk = run.desk
-    tally = desk.scanner.tally
-    return VenueReading(
-        venue=desk.setup.venue.name,
-        counts=run.feed.counts,
-        evaluations={"ws": tally.from_ws, "rest": tally.from_rest},
-        refused={reason.value: count for reason, count in tally.refused.items()},
-        episodes={stage.name.lower(): desk.episodes.reached[stage] for stage in Stage},
-        # The first word alone: the counts behind it would make a new label set every second.
-        feed_states={name: words.split()[0] for name, words in run.feed.states().items()},
-        staleness_ms=dict(zip(desk.cache.symbols, tally.staleness_ms, strict=True)),
-        decisions_ms=run.decisions_ms,
-    )
+        now_ns, size_bytes = self._clock.monotonic_ns(), self._history_bytes()
+        return [
+            *(reading_of(run, now_ns) for run in self._runs),
+            *(
+                replace(reading_of(run, now_ns), trading=trading_of(trader, recorder, size_bytes))
+                for run, trader, recorder in self._lanes
+            ),
+        ]

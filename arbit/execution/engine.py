@@ -303,6 +303,7 @@ class Engine:
         now_ns, state, record = self.setup.now_ns, order.record.state, order.record
         venue = self.setup.venue
         self.order_ends[state.value] = self.order_ends.get(state.value, 0) + 1
+        self.settling.tally.ended(record, outcome.remedy)
         self.setup.publish(OrderEnded(venue, record.intent.leg.symbol, state.value, outcome.reason))
         if state in {OrderState.REJECTED, OrderState.NEVER}:
             self.setup.breaker.note_failure(state.value, now_ns)

@@ -62,6 +62,7 @@ class Sender:
             self._index(order.client_id, work.cycle.cycle_id)
         for order in orders:
             self._leave(order)
+        self._settling.tally.left(now_ns, setup.clock.monotonic_ns())
         self._settling.keep_holds(work.cycle)  # nobody can ask before this turn is over
         return None
 

@@ -17,6 +17,7 @@ from arbit.domain.triangle import Side
 from arbit.execution.cycle import Cycle, WorkingOrder
 from arbit.execution.fee_table import FeeTable
 from arbit.execution.late_fees import waits
+from arbit.execution.tally import Tally
 from arbit.execution.works import Pad, Work
 from arbit.ledger import Ledger, conversion, own_part, result, trade_postings
 from arbit.ports import Listener
@@ -41,6 +42,7 @@ class Settling:
     def __init__(self, setup: SettlingSetup) -> None:
         self._setup = setup
         self.incidents: dict[str, int] = {}
+        self.tally = Tally()
 
     def book(self, pad: Pad, cycle_id: str, order: WorkingOrder, trade: Trade) -> None:
         """A trade of ours that no book knows yet."""
@@ -51,6 +53,7 @@ class Settling:
         postings = trade_postings(trade, base, quote)
         self._setup.ledger.apply(postings, cycle_id)
         pad.book(trade, postings)
+        self.tally.fills += 1
         waits(self._setup.ledger, pad, trade)
         self._check_fee(pad, order.record, trade, (base, quote))
 
@@ -122,6 +125,7 @@ class Settling:
         self._setup.ledger.release(cycle.cycle_id)
         work.pad.postings += postings
         work.pad.cycle(record)
+        self.tally.closed(record)
         if cycle.state is CycleState.HELD:
             left = cycle.left_behind() or "nothing"
             self.incident(work.pad, "held", f"{record.path}: {left} left behind")

@@ -61,6 +61,14 @@ class Recorder:
         """Rows that wait to be written."""
         return len(self._queue)
 
+    @property
+    def lag_s(self) -> float:
+        """Age of the oldest row that waits to be written, in seconds; 0 where none waits."""
+        if not self._queue:
+            return 0.0
+        queued_ns: int = self._queue[0][1]["at_ns"]
+        return max(0.0, (self._clock.wall_ns() - queued_ns) / 1e9)
+
     def __call__(self, event: Event) -> None:
         """`ports.Listener`: note what belongs into history."""
         row = self._row(event)

@@ -130,6 +130,7 @@ class Breaker:
         self._clock = clock
         self._publish = publish
         self.persist = persist
+        self.changes: dict[str, int] = {}  # as they were told, by the state it went to
         self._state = _S.ACTIVE
         self._failures: deque[int] = deque(maxlen=MAX_NOTED)
         self._rested_at_ns = 0  # 0: an operator must resume
@@ -239,5 +240,6 @@ class Breaker:
         self._tell()
 
     def _tell(self) -> None:
+        self.changes[self._state.value] = self.changes.get(self._state.value, 0) + 1
         reason = self.reason.value if self.reason else ""
         self._publish(BreakerChanged(self._venue, self._state.value, reason, self.detail))

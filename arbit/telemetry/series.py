@@ -73,7 +73,6 @@ ENDS = tuple(state.value for state in CycleState if state.over)
 INFO = {
     "version": "of arbit",
     "python": "of the interpreter",
-    "mode": "fitness, dry, sandbox or live",
     "venues": "their names, by comma",
     "policy": "how legs are sent",
     "reference": "the reference currency",

@@ -185,12 +185,12 @@ def _told(world: World) -> None:
     sql = "SELECT state, count(*) FROM orders WHERE cycle_id LIKE ? GROUP BY state"
     rows = dict(reader.execute(sql, (f"{trader.setup.epoch}%",)).fetchall())
     (late,) = reader.execute("SELECT count(*) FROM incidents WHERE kind='late_fill'").fetchone()
-    if not late and rows != dict(trader.reading().orders):
-        world.watch.say(20, f"orders by state: {rows} kept, {dict(trader.reading().orders)} shown")
+    if not late and rows != dict(trader.engine.order_ends):
+        world.watch.say(20, f"orders by state: {rows} kept, {dict(trader.engine.order_ends)} shown")
     sql = "SELECT state, count(*) FROM cycles WHERE cycle_id LIKE ? AND kind IS NULL GROUP BY state"
     rows = dict(reader.execute(sql, (f"{trader.setup.epoch}%",)).fetchall())
-    if not late and rows != dict(trader.reading().cycles):
-        world.watch.say(20, f"cycles by end: {rows} kept, {dict(trader.reading().cycles)} shown")
+    if not late and rows != dict(trader.engine.ends):
+        world.watch.say(20, f"cycles by end: {rows} kept, {dict(trader.engine.ends)} shown")
 
 
 def _benign(world: World) -> None:

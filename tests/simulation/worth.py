@@ -122,5 +122,5 @@ def miscounted(world: World) -> str:
     if life is None or life.trader is None or not world.result.clean:
         return ""
     kept = incidents_by_kind(world.watch.reader) - world.told_before
-    shown = Counter(dict(life.trader.reading().incidents))
+    shown = Counter(dict(life.trader.engine.settling.incidents))
     return "" if kept == shown else f"incidents by kind: {dict(kept)} kept, {dict(shown)} shown"
