@@ -97,6 +97,7 @@ class Tally:
         return self.from_ws + self.from_rest
 
 
+_NO_PEAK = (0.0, 0, 0.0, 0.0)  # what is left of one unit after fees, the triangle, both its edges
 NOISE = 1e-12  # an edge this small is what float products leave of exact parity
 STALENESS_MS = (
     *(1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 150.0, 200.0, 250.0, 350.0, 500.0, 750.0),
@@ -121,6 +122,8 @@ class Scanner:
         self._cache = cache
         self.freshness = freshness
         self._kept = list(kept)
+        self._shares = _shares(kept)
+        self._peak = _NO_PEAK
         self.directed = [way for t in triangles for way in (t, t.reversed())]
         self.open = bytearray(len(self.directed))
         self.best = [float("-inf")] * len(self.directed)
@@ -135,14 +138,15 @@ class Scanner:
     def reckon(self, kept: Sequence[float | None]) -> None:
         """From now on this is left of each triangle after its fees, as at the start."""
         self._kept[:] = kept
+        self._shares = _shares(kept)
 
     def scan(self, touched: Sequence[int], now_ns: int) -> list[Sighting]:
         """Evaluate every triangle of the touched symbols at `now_ns` (monotonic)."""
-        cache, tally, samples = self._cache, self.tally, self.samples
+        cache, tally, samples, shares = self._cache, self.tally, self.samples, self._shares
         rates, confirmed, reasons = cache.rates, cache.confirmed_ns, cache.reason
         from_rest, is_open, best = cache.from_rest, self.open, self.best
         max_age_ns, max_skew_ns = self.freshness.max_age_ns, self.freshness.max_skew_ns
-        sightings: list[Sighting] = []
+        sightings, peak = list[Sighting](), self._peak
         for row in self._touching(touched):
             way, a, b, c, i, j, k = row
             there = rates[a] * rates[b] * rates[c] - 1.0
@@ -169,13 +173,27 @@ class Scanner:
                     best[way + 1] = back
                 samples.add(way, there)
                 samples.add(way + 1, back)
+                left = (1.0 + max(there, back)) * shares[way >> 1]
+                peak = (left, way >> 1, there, back) if left > peak[0] else peak
             else:
                 tally.refused[why] += 1
             if there > NOISE or is_open[way]:
                 sightings.append(self._sighting(way, there, why, oldest))
             if back > NOISE or is_open[way + 1]:
                 sightings.append(self._sighting(way + 1, back, why, oldest))
+        self._peak = peak
         return sightings
+
+    def take_peak(self) -> tuple[float, float, int] | None:
+        """What came nearest to its hurdle since the last call, on believable books.
+
+        Net of fees and gross, as fractions, and which directed triangle; None when nothing was
+        seen whose fees are known.
+        """
+        (left, t, there, back), self._peak = self._peak, _NO_PEAK
+        if not left:
+            return None
+        return left - 1.0, max(there, back), 2 * t + (back > there)
 
     def edge_now(self, directed: int, now_ns: int) -> Sighting:
         """One directed triangle on the books as they stand, without counting an evaluation."""
@@ -224,3 +242,8 @@ class Scanner:
             for index, leg in zip((i, j, k), triangle.legs, strict=True)
         )
         return 2 * t, a, b, c, i, j, k
+
+
+def _shares(kept: Sequence[float | None]) -> list[float]:
+    """What fees leave of each triangle; nothing where one of them is unknown."""
+    return [share or 0.0 for share in kept]

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from arbit.app.apart import Work
 from arbit.app.build import Reached, RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import rest_side
+from arbit.app.health import LaneHealth
 from arbit.app.history import Snapshots, recording, watch
 from arbit.app.live_told import (
     LiveReport,
@@ -131,7 +133,8 @@ class LiveLane:
             recorder = await stack.enter_async_context(
                 recording(settings, venue.name, str(trader.setup.account), hub, self._clock)
             )
-            around.telemetry.show_lane(run, trader, recorder)
+            health = LaneHealth(run, trader, self._clock, hub.publish)
+            around.telemetry.show_lane(run, trader, recorder, health)
             recorder.on_failing = trader.history_failing
             watch(recorder, run.desk.setup.watch)
             snapshots = Snapshots(recorder, trader, self._clock)
@@ -141,7 +144,8 @@ class LiveLane:
             await around.gate.ready()
             self._screen.preamble(preamble_of(settings, trader, run, side.notes))
             started_ns = self._clock.monotonic_ns()
-            failure = await self._trade(run, trader, side, snapshots)
+            beside = {"snapshots": snapshots.run, "health": health.apart}
+            failure = await self._trade(run, trader, side, beside)
             seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
             report = report_of(run, trader)
             report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
@@ -250,7 +254,7 @@ class LiveLane:
         )
 
     async def _trade(
-        self, run: VenueRun, trader: Trader, side: Paper | Real, snapshots: Snapshots
+        self, run: VenueRun, trader: Trader, side: Paper | Real, beside: Mapping[str, Work]
     ) -> str:
         """Everything at once until it is over; returns what broke, if anything did."""
         try:
@@ -260,7 +264,7 @@ class LiveLane:
                     group.create_task(trader.run(), name="trader"),
                     group.create_task(side.run(), name="account"),
                     group.create_task(self._show(run, trader), name="screen"),
-                    group.create_task(snapshots.run(), name="snapshots"),
+                    *(group.create_task(work(), name=name) for name, work in beside.items()),
                 ]
                 await self._until_over(run, trader)
                 for task in tasks:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 from arbit import __version__
+from arbit.app.health import LaneHealth
 from arbit.app.history import HISTORY
 from arbit.app.readings import reading_of, trading_of
 from arbit.app.trader import Trader
@@ -55,7 +56,7 @@ class Telemetry:
         self._settings = settings
         self._clock = clock
         self._runs: Sequence[VenueRun] = ()
-        self._lanes: list[tuple[VenueRun, Trader, Recorder]] = []
+        self._lanes: list[tuple[VenueRun, Trader, Recorder, LaneHealth]] = []
         self._late_ms = Histogram(LATE_MS)
         self._logger = set_up_logs(
             as_json=settings.log_json, level=settings.log_level, wall_ns=clock.wall_ns
@@ -78,9 +79,11 @@ class Telemetry:
         """From now on the page shows these runs."""
         self._runs = runs
 
-    def show_lane(self, run: VenueRun, trader: Trader, recorder: Recorder) -> None:
-        """From now on the page shows this lane too, its trading and its history."""
-        self._lanes.append((run, trader, recorder))
+    def show_lane(
+        self, run: VenueRun, trader: Trader, recorder: Recorder, health: LaneHealth
+    ) -> None:
+        """From now on the page shows this lane too: its trading, its history, and how it is."""
+        self._lanes.append((run, trader, recorder, health))
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
@@ -121,7 +124,7 @@ class Telemetry:
 
     def _info(self) -> dict[str, str]:
         """What was built and configured: nothing of it is a secret or a path."""
-        runs = [*self._runs, *(run for run, _, _ in self._lanes)]
+        runs = [*self._runs, *(lane[0] for lane in self._lanes)]
         return {
             "version": __version__,
             "python": platform.python_version(),
@@ -143,7 +146,12 @@ class Telemetry:
         return [
             *(reading_of(run, now_ns) for run in self._runs),
             *(
-                replace(reading_of(run, now_ns), trading=trading_of(trader, recorder, size_bytes))
-                for run, trader, recorder in self._lanes
+                replace(
+                    reading_of(run, now_ns),
+                    trading=trading_of(trader, recorder, size_bytes),
+                    health=health.told.health.value,
+                    why=health.told.detail,
+                )
+                for run, trader, recorder, health in self._lanes
             ),
         ]

@@ -180,6 +180,15 @@ class BreakerChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """A venue is in another state: `state` is a `Health`, `detail` says by which guard and why."""
+
+    venue: str
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class WalletChanged:
     """Wallets on a chain are read, unread or (our own fault) no longer read; `detail` says why.
 
@@ -209,6 +218,7 @@ Event = (
     | ConversionEnded
     | IncidentSeen
     | BreakerChanged
+    | HealthChanged
     | WalletChanged
 )
 

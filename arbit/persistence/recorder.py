@@ -181,8 +181,8 @@ class Recorder:
                 return _status("stream", "stale", ",".join(event.symbols)[:500])
             case events.StreamBack():
                 return _status("stream", "back", ",".join(event.symbols)[:500])
-            case events.BreakerChanged():
-                return _status("breaker", event.state, f"{event.reason}: {event.detail}")
+            case events.BreakerChanged() | events.HealthChanged():
+                return _state(event)
         return None
 
 
@@ -202,3 +202,9 @@ def _clean(value: object) -> object:
 
 def _status(subject: str, status: str, detail: str = "") -> Row:
     return "venue_status", {"subject": subject, "status": status, "detail": detail}
+
+
+def _state(event: events.BreakerChanged | events.HealthChanged) -> Row:
+    if isinstance(event, events.HealthChanged):
+        return _status("health", event.state, event.detail)
+    return _status("breaker", event.state, f"{event.reason}: {event.detail}")

@@ -280,6 +280,20 @@ class Gate:
 
     # --- the rules, in the order they are asked ---------------------------------------------------
 
+    def stops_cycles(self) -> Refused | None:
+        """What lets no new cycle begin now, whatever it trades; None when nothing does.
+
+        For whoever tells of it: nothing is used up, held or counted.
+        """
+        return switches.stopped(self._setup, Purpose.LEG) or self._waits() or self._lost_too_much()
+
+    def _lost_too_much(self) -> Refused | None:
+        setup = self._setup
+        loss = setup.day.loss(setup.clock.wall_ns())
+        if loss and loss >= setup.risk.max_daily_loss:
+            return Refused(RefusalCode.DAILY_LOSS, {"loss": plain(loss)})
+        return None
+
     def _waits(self) -> Refused | None:
         """What only new cycles wait for: the operator, books compared, and fees that are known."""
         if self._setup.orders.paused():
@@ -314,9 +328,8 @@ class Gate:
             most = 1
         if len(self._open) >= most:
             return Refused(RefusalCode.CONCURRENCY, {"open": str(len(self._open))})
-        loss = setup.day.loss(setup.clock.wall_ns())
-        if loss and loss >= setup.risk.max_daily_loss:
-            return Refused(RefusalCode.DAILY_LOSS, {"loss": plain(loss)})
+        if (lost := self._lost_too_much()) is not None:
+            return lost
         if rests_ns:
             return Refused(RefusalCode.COOLDOWN, {"left_ms": str(rests_ns // MS)})
         for client_id, touched in self._unknown.items():

@@ -16,6 +16,7 @@ import structlog
 
 from arbit.domain import events
 from arbit.domain.events import Event
+from arbit.domain.health import Health
 from arbit.telemetry.pipes import write_if_room
 
 NS = 1_000_000_000
@@ -44,8 +45,10 @@ _LEVELS: dict[type[Event], int] = {
     events.ConversionEnded: logging.INFO,
     events.IncidentSeen: logging.WARNING,
     events.BreakerChanged: logging.WARNING,
+    events.HealthChanged: logging.WARNING,
     events.WalletChanged: logging.WARNING,
 }
+_WELL = frozenset({Health.TRADING.value, Health.HEALTHY.value})
 
 
 def set_up_logs(
@@ -131,6 +134,8 @@ class EventLog:
         """Write the event, or count it."""
         level = _LEVELS.get(type(event), logging.INFO)
         if isinstance(event, events.VenueStatusChanged) and event.status == "online":
+            level = logging.INFO
+        if isinstance(event, events.HealthChanged) and event.state in _WELL:
             level = logging.INFO
         if isinstance(event, events.WalletChanged) and event.state == "read":
             level = logging.INFO

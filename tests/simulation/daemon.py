@@ -148,7 +148,7 @@ class Life(LiveLane):
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(recorder.run())
                 started_ns = self._clock.monotonic_ns()
-                failure = await self._trade(run, trader, side, snapshots)
+                failure = await self._trade(run, trader, side, {"snapshots": snapshots.run})
                 await hub.heard(self._clock)
                 await recorder.finish()
                 writing.cancel()

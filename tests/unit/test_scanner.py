@@ -229,6 +229,26 @@ def test_without_a_fee_there_is_no_net_edge() -> None:
     assert all(sighting.net is None for sighting in sightings)
 
 
+def test_the_nearest_to_its_hurdle_is_told_once_and_not_the_highest() -> None:
+    cache, scanner, _ = crowd()
+    scanner.reckon([0.99, 0.999, None])  # in the order of the triangles: A/B/C, then BTC's two
+    assert scanner.take_peak() is None, "nothing was looked at"
+    dear = scanner.directed[0].symbols
+    cheap = scanner.directed[2].symbols
+    for number, name in enumerate((*dear, *cheap)):
+        bid = "1.005" if number == 0 else "1.002" if number == len(dear) else "1"
+        made = book(name, [(bid, "1")], [("1.1", "1")])
+        cache.put(made, seen_ns=START, confirmed_ns=START, source=Source.WS)
+    scanner.scan(cache.take_touched(), START)
+    seen = scanner.take_peak()
+    assert seen is not None
+    net, edge, way = seen
+    assert way // 2 == 1, "fees leave more of it"
+    assert edge == pytest.approx(scanner.edge_now(way, START).edge)
+    assert net == pytest.approx(scanner.edge_now(way, START).net)
+    assert scanner.take_peak() is None
+
+
 def test_looking_at_one_triangle_agrees_with_the_scan_and_counts_nothing() -> None:
     scene = Scene(fee="0.001")
     scene.quiet()
