@@ -94,10 +94,10 @@ class Gate:
         stake = self._place(conversion.start, conversion.spend, now_ns)
         if isinstance(stake, Refused):
             return stake
+        purpose = self._purpose_of(conversion, kind)  # before its own reach is among the rest
         slot = Slot(ORDERS_A_LEG * len(legs), stake, home=conversion.start)
         spends = {conversion.start: conversion.spend}
         self._open_for(cycle_id, self._room.reaches_of(legs), spends, slot)
-        purpose = self._purpose_of(conversion, kind)
         return self._approved(cycle_id, purpose, legs, loss_budget, now_ns)
 
     def would_refuse(
