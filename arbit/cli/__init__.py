@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from arbit.cli import control, convert, db, fitness, keys_check, live, rebalance, sandbox
+from arbit.cli import (
+    control,
+    convert,
+    db,
+    export,
+    fitness,
+    keys_check,
+    live,
+    rebalance,
+    report,
+    sandbox,
+)
 from arbit.domain.account import AccountUnfit
 from arbit.domain.errors import UserError, VenueError
 from arbit.domain.records import JournalFailed
@@ -30,6 +41,8 @@ app.command(name="fitness")(fitness.fitness)
 app.command(name="live")(live.live)
 app.command(name="convert")(convert.convert)
 app.command(name="rebalance")(rebalance.rebalance)
+app.command(name="report")(report.report)
+app.command(name="export")(export.export)
 app.command(name="sandbox")(sandbox.sandbox)
 app.command(name="keys:check")(keys_check.keys_check)
 app.add_typer(db.app, name="db")
