@@ -106,7 +106,7 @@ class Series(Generic[Of]):
     @property
     def shown(self) -> str:
         """The name as it is asked for: a counter's ends in `total`."""
-        return f"{self.name}total" if self.kind is Kind.COUNTER else self.name
+        return f"{self.name}_total" if self.kind is Kind.COUNTER else self.name
 
     @property
     def label_names(self) -> Labels:

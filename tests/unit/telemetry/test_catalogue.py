@@ -73,3 +73,11 @@ def test_the_document_is_what_the_catalogue_says() -> None:
 
 def _by_label(metric: Metric, name: str) -> dict[str, float]:
     return {sample.labels[name]: sample.value for sample in metric.samples}
+
+
+def test_a_series_is_shown_by_the_name_that_the_page_has() -> None:
+    page = {s.name for m in metrics([READING], ProcessReading()) for s in m.samples}
+    shown = {one.shown for one in VENUE if one.kind is Kind.COUNTER}
+    shown |= {one.shown for one in TRADING if one.kind is Kind.COUNTER}
+    assert shown
+    assert shown <= page
