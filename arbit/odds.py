@@ -6,10 +6,10 @@ Two chances a directed triangle, each estimated from what happened to it and wha
     its chance   p = (w x m + its successes) / (w + its observations)
 
 `a` and `b` are the stated prior (below), `w` is `prior_weight`. So an unknown triangle is taken
-for an average one, and each observation of its own moves it away from that. How far the truth may
-well be from a chance is the standard deviation of that estimate (it is a beta distribution's):
+for an average one, and each observation of its own moves it away from that. In doubt its next `k`
+(`losing_doubt`) cycles are taken to fill:
 
-    s = root of p x (1 - p) / (w + its observations + 1)
+    at best      q = (w x m + its successes + k) / (w + its observations + k)
 
 Decision 0013 has the reasons. Chances are decimals of six digits; nothing here reads a clock or
 rolls a die.
@@ -42,8 +42,7 @@ class Chances:
     """What is expected of a triangle. `survive` and `fill` are between 0 and 1, as `lost` is.
 
     `lost` is the share of its start that a cycle loses when it fails. `cycles` says how many of its
-    own the estimate knows. `fill_at_best` is the fill chance that its record does not rule out, in
-    doubt for it; never less than `fill`.
+    own the estimate knows. `fill_at_best` is what `fill` would be if its next few cycles filled.
     """
 
     survive: Decimal
@@ -90,15 +89,15 @@ class Odds:
         all_looks = _Seen(everybody.survived, everybody.looks)
         all_cycles = _Seen(everybody.filled, everybody.cycles)
         lost = EXACT.fma(weight, turn_back, one.lost)
-        fill = _shrunk(FILL_PRIOR, all_cycles, cycles, weight)
-        doubt = EXACT.multiply(self._settings.losing_doubt, _deviation(fill, cycles, weight))
+        doubt = self._settings.losing_doubt
+        at_best = _Seen(EXACT.add(cycles.hits, doubt), EXACT.add(cycles.of, doubt))
         return Chances(
             survive=_shrunk(SURVIVE_PRIOR, all_looks, looks, weight),
-            fill=fill,
+            fill=_shrunk(FILL_PRIOR, all_cycles, cycles, weight),
             lost=_rounded(EXACT.divide(lost, EXACT.add(weight, one.failed))),
             cycles=one.cycles,
             filled=one.filled,
-            fill_at_best=_rounded(EXACT.add(fill, doubt)),
+            fill_at_best=_shrunk(FILL_PRIOR, all_cycles, at_best, weight),
         )
 
     def looked(self, path: str, *, survived: bool) -> None:
@@ -170,12 +169,6 @@ def _shrunk(
     mean = EXACT.divide(EXACT.add(yes, everybody.hits), EXACT.add(yes + no, everybody.of))
     chance = EXACT.divide(EXACT.fma(weight, mean, own.hits), EXACT.add(weight, own.of))
     return _rounded(chance)
-
-
-def _deviation(chance: Decimal, own: _Seen, weight: Decimal) -> Decimal:
-    """The standard deviation at the top of this file."""
-    spread = EXACT.multiply(chance, EXACT.subtract(ONE, chance))
-    return EXACT.sqrt(EXACT.divide(spread, EXACT.add(EXACT.add(weight, own.of), ONE)))
 
 
 def _moved(total: Decimal, before: Decimal, now: Decimal) -> Decimal:

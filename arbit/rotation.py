@@ -8,9 +8,8 @@ happens, in reference units:
 `odds` knows `survive`, `fill` and `lost`; `restoring` is what bringing an asset back into its band
 is worth. The best is tried first, but the one that stood first last time stays so unless another is
 better by a margin. One that rests after a cycle, or loses on its record, comes last or not at all;
-a record that leaves a doubt speaks for it: to be left alone, one has to lose even at the best fill
-chance that its record does not rule out. The same candidates and the same past make the same
-choice, and each choice says why in words.
+to be left alone, it has to lose even if its next few cycles filled. The same candidates and the
+same past make the same choice, and each choice says why in words.
 """
 
 from __future__ import annotations

@@ -35,11 +35,11 @@ class RotationSettings(BaseModel):
         why="fewer are chance, more are dear. Tried again once `memory` gaps of it have gone by",
         expect="a whole number from 0 to 10000 cycles, at most half of memory",
     )
-    losing_doubt: Annotated[Decimal, within(0, 10)] = setting(
-        Decimal(1),
-        "by how much more often than estimated a triangle is taken to fill before it is said to "
-        "lose on its record; 0 goes by the estimate",
-        unit="standard deviations",
+    losing_doubt: Annotated[Decimal, within(0, 1000)] = setting(
+        Decimal(3),
+        "how many more cycles a triangle is taken to fill before it is said to lose on its record; "
+        "0 goes by the record alone",
+        unit="cycles",
         why="bad luck at first would cost a good one its place; more pays longer for the bad ones",
     )
     margin_percent: Annotated[Decimal, within(0, 1000)] = setting(

@@ -22,7 +22,7 @@ from tests.choosing.choosers import CHOOSERS
 from tests.choosing.planted import D, is_against, scene_of
 from tests.choosing.play import Play, Played, Sizes
 
-ROUNDS = 5_000  # of a second each: what a day shows in an hour and a half
+ROUNDS = 4_000  # of a second each: a little over an hour
 OF_KNOWING_AT_LEAST = D("0.95")
 OF_PLAIN_AT_LEAST = D("1.05")
 

@@ -46,20 +46,19 @@ def test_another_triangle_learns_from_it_but_less() -> None:
     assert learned.of(PATH, BACK).fill < learned.of(OTHER, BACK).fill < D("0.9")
 
 
-def test_how_far_a_fill_chance_may_be_off_is_its_deviation_and_shrinks_with_its_cycles() -> None:
-    learned = odds(prior_weight=2, losing_doubt=2)
+def test_in_doubt_the_next_cycles_are_taken_to_fill_and_a_long_record_leaves_little_doubt() -> None:
+    learned = odds(prior_weight=2, losing_doubt=3)
     for _ in range(5):
         learned.attempted(PATH, D("0.02"))
     chances = learned.of(PATH, BACK)
-    spread = chances.fill * (1 - chances.fill) / (2 + 5 + 1)
-    assert abs(chances.fill_at_best - chances.fill - 2 * spread.sqrt()) < D("0.000001")
+    assert chances.fill == (D(2) * 9 / 15 / 7).quantize(D("0.000001"))
+    assert chances.fill_at_best == ((D(2) * 9 / 15 + 3) / 10).quantize(D("0.000001"))
     for _ in range(200):
         learned.attempted(PATH, D("0.02"))
-    assert learned.of(PATH, BACK).fill_at_best < D("0.03")
+    assert learned.of(PATH, BACK).fill_at_best < D("0.02")
 
 
-def test_no_doubt_makes_more_than_a_certainty_and_none_leaves_the_estimate() -> None:
-    assert odds(losing_doubt=10).of(PATH, BACK).fill_at_best == 1
+def test_without_a_doubt_the_record_alone_counts() -> None:
     assert odds(losing_doubt=0).of(PATH, BACK).fill_at_best == D("0.9")
 
 

@@ -113,7 +113,7 @@ def test_one_that_loses_on_its_record_is_left_alone_but_not_before_the_record_is
     assert weighed.losing
     assert not rotation(losing_after=0).rank([one], NOW)[0].losing
     said = chooser.note([weighed.became(Verdict.LOSING)], NOW).words()[0]
-    assert "left alone: loses on its record even at 0.15 fill, 0 of 10 cycles filled" in said
+    assert "left alone: loses on its record even at 0.26 fill, 0 of 10 cycles filled" in said
 
 
 def test_one_that_began_with_bad_luck_is_tried_on_until_its_record_leaves_no_doubt() -> None:
