@@ -139,6 +139,7 @@ class LiveLane:
             watch(recorder, run.desk.setup.watch)
             snapshots = Snapshots(recorder, trader, self._clock)
             hub.listen(snapshots)
+            hub.listen(trader.shortfalls)
             for note in side.notes:
                 hub.publish(IncidentSeen(venue.name, "key", note))
             await around.gate.ready()

@@ -53,6 +53,7 @@ def trading_of(trader: Trader, recorder: Recorder, size_bytes: int = 0) -> Tradi
         to_wire_ms=tally.to_wire_ms,
         order_ms=tally.order_ms,
         cycle_ms=tally.cycle_ms,
+        shortfall_bps=trader.shortfalls.bps,
         recorder=_recorded(recorder, size_bytes),
     )
 

@@ -9,11 +9,12 @@ from html import escape
 
 from arbit.app.report import Report, Results
 from arbit.domain.attribution import Cause
-from arbit.domain.money import plain
+from arbit.domain.money import EXACT, plain
 
 MARK = "<!doctype html><!-- arbit report -->"
 WIDE, HIGH, EDGE = 720, 180, 8  # of a plot, in pixels
 BAR = 22
+DIGIT = Decimal("0.0000000001")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = (
     "body{font:14px/1.45 system-ui,sans-serif;margin:2em auto;max-width:60em;color:#1c2330}"
@@ -156,7 +157,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def short(amount: Decimal) -> str:
     """An amount that is reckoned at marks, to ten places: more of them say nothing to a reader."""
-    return plain(round(amount, 10).normalize() + 0)
+    return plain(EXACT.quantize(amount, DIGIT).normalize(EXACT))
 
 
 def _time(wall_ns: int) -> str:

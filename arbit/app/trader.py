@@ -12,6 +12,7 @@ from arbit.app.holdings import Holdings
 from arbit.app.last_look import last_look
 from arbit.app.learning import Learning
 from arbit.app.rebalancer import Rebalancer, RebalancerSetup
+from arbit.app.shortfalls import Shortfalls
 from arbit.app.sights import DeskSights
 from arbit.app.venue import Desk
 from arbit.config import Settings
@@ -19,12 +20,14 @@ from arbit.domain.account import AccountEvent, AccountId, Mode
 from arbit.domain.book import Integrity
 from arbit.domain.cycle import CycleState
 from arbit.domain.fees import demanded
+from arbit.domain.learned import Learned
 from arbit.domain.money import BPS
 from arbit.domain.plan import Plan
 from arbit.domain.records import Batch, Book, Flag, JournalFailed
 from arbit.domain.refusal import Refused
 from arbit.execution.audit import Auditor
 from arbit.execution.counting import HEARD
+from arbit.execution.cycle import Cycle
 from arbit.execution.engine import Engine
 from arbit.execution.fee_table import FeeTable
 from arbit.execution.fee_watch import FeeWatch
@@ -111,6 +114,7 @@ class Trader:
         desk = setup.desk.setup
         self.holdings = Holdings(self.inventory, self.ledger, desk.watch.symbols, desk.markets)
         self.learning = self._learning()
+        self.shortfalls = Shortfalls(venue.name, setup.journal, setup.publish)
         engine_setup = self._engine_setup()
         self.engine = Engine(engine_setup)
         self.engine.closed = True  # until everything in flight is found out
@@ -181,9 +185,14 @@ class Trader:
             ids=Ids(setup.epoch),
             publish=setup.publish,
             venue_clock=setup.venue_clock,
-            taught=self.learning.ended,
+            taught=self._over,
             fees_posted_every_ns=SANDBOX_FEES_NS if sandbox else FEES_NS,
         )
+
+    def _over(self, cycle: Cycle) -> tuple[Learned, ...]:
+        """A cycle is over: what it teaches is kept with it, why it brought that is told later."""
+        self.shortfalls.note(cycle)
+        return self.learning.ended(cycle)
 
     def _fees(self) -> FeeTable:
         """The fees of the desk as they are now; the desk follows what becomes of them."""

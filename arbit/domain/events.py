@@ -161,6 +161,28 @@ class ConversionEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CycleExplained:
+    """Why a cycle that is over brought what it did, as it is known now (decision 0018).
+
+    All in its start asset, at the prices of its decision, as text: `expected` less the six causes
+    is `brought`. A cause below zero is a gain.
+    """
+
+    venue: str
+    cycle_id: str
+    path: str
+    asset: str
+    expected: str
+    brought: str
+    spread_move: str
+    latency: str
+    depth: str
+    partial: str
+    fee: str
+    rounding: str
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentSeen:
     """Something an operator should know of; it is in the journal as well."""
 
@@ -216,6 +238,7 @@ Event = (
     | OrderEnded
     | CycleEnded
     | ConversionEnded
+    | CycleExplained
     | IncidentSeen
     | BreakerChanged
     | HealthChanged

@@ -43,6 +43,7 @@ _LEVELS: dict[type[Event], int] = {
     events.OrderEnded: logging.INFO,
     events.CycleEnded: logging.INFO,
     events.ConversionEnded: logging.INFO,
+    events.CycleExplained: logging.INFO,
     events.IncidentSeen: logging.WARNING,
     events.BreakerChanged: logging.WARNING,
     events.HealthChanged: logging.WARNING,
