@@ -92,10 +92,12 @@ class Recorder:
             self._put("wallet_snapshots", told)
 
     def on_chain(self, look: WalletLook) -> None:
-        """What addresses own on a chain: each is an account of its own."""
+        """What addresses own on a chain: each is an account of its own, and a look one moment."""
+        at_ns = self._clock.wall_ns()
         for one in look.balances:
             told = {
                 "account": one.account,
+                "at_ns": at_ns,
                 "asset": one.asset,
                 "total": one.amount,
                 "held": ZERO,

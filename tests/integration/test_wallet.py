@@ -223,6 +223,7 @@ async def test_what_was_read_is_in_history_for_whoever_reports(
     assert recorder.lost == 0
     kept = wallet_snapshots(path)
     assert [one.block for one in kept] == [chain.block - 1] * 6 + [chain.block] * 6
+    assert len({one.at_ns for one in kept}) == 2, "a look is one moment"
     last = {(one.account.partition(":")[2], one.asset): one.total for one in newest_of(kept)}
     node.acts = None
     assert last == owned((await reader.read()).balances)
