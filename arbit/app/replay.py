@@ -126,6 +126,7 @@ class _Player:
                 clock_ns=lambda: self._now_ns,
                 simulate=options.simulate,
                 proved_levels=WINDOW if kind is Format.KRAKEN else None,
+                rotation=settings.rotation,
             )
         )
         self._session = self._open_session() if kind is Format.KRAKEN else None

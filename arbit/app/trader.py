@@ -163,7 +163,8 @@ class Trader:
         risk = self.setup.settings.risk
         room = Room(self.ledger, self.sights, risk, risk.policy, self.inventory)
         self.setup.desk.lane.room = room.share
-        return Learning(rotation.odds, self.memory.learned, self.setup.journal, now_ns)
+        watched = {one.path for one in self.setup.desk.lane.scanner.directed}
+        return Learning(rotation.odds, self.memory.learned, self.setup.journal, now_ns, watched)
 
     def _engine_setup(self) -> EngineSetup:
         setup, sandbox = self.setup, self.setup.account.mode is Mode.SANDBOX
@@ -277,7 +278,8 @@ class Trader:
                 self.auditor.accept_balances = asked is Resume.ACCEPT_BALANCES
                 self.breaker.resume()
             if not self.engine.open_cycles and not self.engine.keeper.ok():
-                self.learning.keep_now_and_then(self.setup.clock.monotonic_ns())
+                clock = self.setup.clock
+                self.learning.keep_now_and_then(clock.monotonic_ns(), clock.wall_ns())
             await self.setup.clock.sleep(OPERATOR_S)
 
     async def drain(self, grace_s: float) -> str:

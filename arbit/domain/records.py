@@ -282,6 +282,7 @@ class Batch:
 
     Cycles, orders, flags, fees, what was learned, walks and transfers replace their own rows;
     trades, postings and incidents are only ever added. A trade id that is kept already fails it.
+    `forgotten` are the paths of triangles of which nothing is remembered any more.
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -295,6 +296,7 @@ class Batch:
     learned: tuple[Learned, ...] = ()
     walks: tuple[LegWalk, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    forgotten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

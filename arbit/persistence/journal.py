@@ -53,6 +53,7 @@ _OVER = tuple(state.value for state in OrderState if state.over)
 
 Answer = TypeVar("Answer")
 _NAME = itemgetter(0)  # of a column, in what a cursor says of it
+FORGET = "DELETE FROM learned WHERE account=? AND path=?"
 
 
 class _Statement(NamedTuple):
@@ -147,6 +148,8 @@ class SqliteJournal:
             connection.execute("BEGIN IMMEDIATE")
             self._check_lease()
             self._check_files()
+            for path in batch.forgotten:
+                connection.execute(FORGET, (account, path))
             for statement, entries in lines:
                 for entry in entries:
                     connection.execute(statement.sql, statement.values(entry))

@@ -70,6 +70,8 @@ class MemoryJournal:
         self.flags |= {one.name: one for one in batch.flags}
         self.late_fees |= {one.trade_id: one for one in batch.late_fees}
         self.posted_fees |= {one.ref: one for one in batch.posted_fees}
+        for path in batch.forgotten:
+            self.learned.pop(path, None)
         self.learned |= {one.path: one for one in batch.learned}
         self.walks |= {(one.cycle_id, one.leg_index, one.seen): one for one in batch.walks}
         self.transfers |= {one.ref: one for one in batch.transfers}

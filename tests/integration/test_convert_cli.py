@@ -69,6 +69,36 @@ def test_a_dry_run_shows_direct_and_indirect_side_by_side_and_touches_nothing(
     assert not (tmp_path / "var").exists()
 
 
+def test_a_dry_run_of_all_takes_paper_s_balance_and_tells_the_cap_beside_the_routes(
+    run: Run,
+) -> None:
+    code, said, complained = run(
+        *["convert", "all", "USD", "ETH", "--dry-run", "--venue", "sandbox", "--json"]
+    )
+    assert code == 3, complained
+    told = json.loads(said)
+    (report,) = told["reports"]
+    assert report["amount"] == "10000"
+    assert "all is the 10000 USD of ARBIT_SCAN__PAPER_BALANCES" in said
+    assert len(report["routes"]) == 3
+    assert report["refused"].startswith("ARBIT_RISK__MAX_EXPOSURE=3000: expected trading to move")
+    assert report["refusal"]["code"] == "asset_cap"
+    assert D(report["refusal"]["exposure"]) > D(report["refusal"]["cap"])
+    assert (report["asked"], report["done"]) == (False, None)
+
+
+def test_an_asset_that_a_bound_misspells_is_told_before_anything_is_planned(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARBIT_RISK__ASSET_CAPS", "Eth=1")
+    code, said, complained = run(
+        *["convert", "10", "USD", "BTC", "--dry-run", "--venue", "sandbox"]
+    )
+    assert (code, said) == (2, "")
+    said = "arbit: ARBIT_RISK__ASSET_CAPS=Eth: expected ETH, as sandbox spells it"
+    assert complained.splitlines() == [said]
+
+
 def test_what_is_typed_is_done_and_the_checker_agrees_with_every_digit(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

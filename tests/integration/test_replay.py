@@ -72,6 +72,15 @@ def test_the_recorded_binance_triangle_without_fees_shows_the_known_best_edge() 
 
 
 @recorded
+def test_a_replay_heeds_the_floor_that_the_user_has_set() -> None:
+    """How triangles are chosen is the user's in a replay too, not the defaults."""
+    report = whole(BINANCE, ARBIT_ROTATION__LIQUIDITY_FLOOR="1000000000")
+    assert report.funnel["net"] > 0
+    assert report.funnel["fits"] == 0
+    assert set(report.unfit) == {"below_liquidity_floor"}
+
+
+@recorded
 def test_with_ten_bps_a_leg_nothing_is_net_and_the_verdict_says_so() -> None:
     report = whole(BINANCE, fee_bps="10")
 

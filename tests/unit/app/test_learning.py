@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from arbit.app.learning import AT_ONCE, EVERY_NS, RIDERS, Learning
+from arbit.app.learning import AT_ONCE, EVERY_NS, MAX_UNWATCHED, RIDERS, Learning
 from arbit.config import RotationSettings
 from arbit.domain.cycle import CycleState
 from arbit.domain.learned import Learned
+from arbit.domain.records import Batch, Incident
 from arbit.domain.route import ConversionKind
 from arbit.execution.cycle import Cycle
-from arbit.odds import Odds
+from arbit.odds import MAX_PATHS, Odds
 from arbit.persistence.memory import MemoryJournal
 from tests.unit.execution.world import Script, World
 
@@ -93,15 +94,15 @@ def test_what_gaps_taught_is_kept_each_ten_minutes_in_small_batches() -> None:
     learning = Learning(odds, [Learned("old", filled=D(3))], journal, 0)
     for n in range(AT_ONCE + 5):
         odds.looked(f"p{n:04}", survived=True)
-    learning.keep_now_and_then(EVERY_NS - 1)
+    learning.keep_now_and_then(EVERY_NS - 1, 0)
     assert journal.writes == 0
-    learning.keep_now_and_then(EVERY_NS)
+    learning.keep_now_and_then(EVERY_NS, 0)
     assert (journal.writes, len(journal.learned)) == (1, AT_ONCE)
-    learning.keep_now_and_then(EVERY_NS + 1)
+    learning.keep_now_and_then(EVERY_NS + 1, 0)
     assert journal.writes == 1
-    learning.keep_now_and_then(EVERY_NS * 2)
+    learning.keep_now_and_then(EVERY_NS * 2, 0)
     assert (journal.writes, len(journal.learned)) == (2, AT_ONCE + 5)
-    learning.keep_now_and_then(EVERY_NS * 3)
+    learning.keep_now_and_then(EVERY_NS * 3, 0)
     assert journal.writes == 2, "there is nothing new"
 
 
@@ -110,9 +111,9 @@ def test_what_could_not_be_kept_is_tried_again() -> None:
     learning = Learning(odds, [], journal, 0)
     odds.looked(PATH, survived=True)
     journal.fails = "disk full"
-    learning.keep_now_and_then(EVERY_NS)
+    learning.keep_now_and_then(EVERY_NS, 0)
     journal.fails = ""
-    learning.keep_now_and_then(EVERY_NS * 2)
+    learning.keep_now_and_then(EVERY_NS * 2, 0)
     assert journal.learned == {PATH: Learned(PATH, survived=D(1))}
 
 
@@ -129,3 +130,42 @@ async def test_no_more_than_a_few_rows_ride_with_a_cycle() -> None:
     for n in range(50):
         odds.looked(f"p{n:04}", survived=True)
     assert len(learning.ended(await an_end())) == RIDERS
+
+
+def test_of_what_is_watched_no_more_the_best_known_is_kept_and_the_rest_forgotten() -> None:
+    journal, odds = MemoryJournal(), Odds(RotationSettings())
+    gone = [Learned(f"p{n:05}", survived=D(n)) for n in range(MAX_UNWATCHED + 3)]
+    one, dear = Learned(PATH), Learned("p", filled=D(1))
+    journal.write(Batch(learned=(*gone, one, dear)))
+    learning = Learning(odds, (*gone, one, dear), journal, 0, {PATH})
+    odds.looked("p00003", survived=True)  # learned of once more: it is remembered again
+    learning.keep_now_and_then(EVERY_NS, 7)
+    assert len(journal.learned) == 1 + MAX_UNWATCHED + 1
+    assert {PATH, "p", "p00003", "p00004"} <= journal.learned.keys()
+    assert journal.learned.keys().isdisjoint({"p00000", "p00001", "p00002"})
+    (told,) = journal.incidents
+    assert told == Incident("learned", told.detail, 7)
+    assert told.detail == "what was learned of 4 triangles is forgotten: watched no more"
+    learning.keep_now_and_then(EVERY_NS * 2, 0)
+    assert len(journal.incidents) == 1, "once"
+
+
+def test_what_could_not_be_forgotten_is_forgotten_later() -> None:
+    journal, odds = MemoryJournal(), Odds(RotationSettings())
+    gone = [Learned(f"p{n:05}") for n in range(MAX_UNWATCHED + 1)]
+    journal.write(Batch(learned=tuple(gone)))
+    learning = Learning(odds, gone, journal, 0, {PATH})
+    journal.fails = "disk full"
+    learning.keep_now_and_then(EVERY_NS, 0)
+    journal.fails = ""
+    learning.keep_now_and_then(EVERY_NS * 2, 0)
+    assert len(journal.learned) == MAX_UNWATCHED
+
+
+def test_what_is_watched_is_remembered_before_what_is_not() -> None:
+    odds = Odds(RotationSettings())
+    gone = [Learned(f"a{n:05}", filled=D(5)) for n in range(MAX_PATHS)]
+    Learning(odds, [*gone, Learned(PATH, filled=D(9))], MemoryJournal(), 0, {PATH})
+    assert odds.of(PATH, D(0)).filled == 9
+    odds.attempted("new", None)
+    assert odds.of("new", D(0)).filled == 1, "there is room to learn of others"

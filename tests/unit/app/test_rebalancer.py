@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from arbit.app.rebalancer import AGAIN_NS, SECOND_NS, SPENT, DaySpent, Rebalancer, RebalancerSetup
+from arbit.app.rebalancer import (
+    AGAIN_NS,
+    MAX_TRIES,
+    SECOND_NS,
+    SPENT,
+    DaySpent,
+    Rebalancer,
+    RebalancerSetup,
+)
 from arbit.config import InventorySettings
+from arbit.domain.cycle import Policy
 from arbit.domain.events import ConversionEnded
-from arbit.domain.records import Flag, JournalFailed
+from arbit.domain.records import CycleRecord, Flag, JournalFailed
+from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.route import ConversionKind
+from arbit.execution.converting import Delivered, begun
 from arbit.persistence.memory import MemoryJournal
-from tests.unit.execution.converting_world import Fine
+from tests.unit.execution.converting_world import Fine, found
 from tests.unit.execution.world import World, usual_settings
 from tests.unit.sizing_world import TRIANGLE
 from tests.unit.venues.virtual import VirtualClock
@@ -225,3 +238,112 @@ def test_what_may_only_gain_gives_no_day_more_to_spend_even_if_it_never_ends() -
     assert spent.left(D(1)) == D("0.7")
     spent.settle(D("-0.8"), D("0.1"))
     assert spent.left(D(1)) == D("0.6")
+
+
+async def test_what_the_gate_refuses_is_done_otherwise_on_the_same_books() -> None:
+    """The adviser knows no cap of trading's: its first choice, into ETH, is refused by the gate."""
+    made = world(targets={"BTC": "1", "ETH": "40"}, rebalance_after_s=0, rebalance_cost_bps="200")
+    risk = made.settings.risk.model_copy(update={"asset_caps": {"ETH": D(1)}})
+    refused: list[str] = []
+    real = made.engine.convert
+
+    def convert(conversion: Any, *rest: Any) -> Any:
+        said = real(conversion, *rest)
+        refused.extend([] if said is None else [f"{conversion.path} {said.code.value}"])
+        return said
+
+    vars(made.engine)["convert"] = convert
+    object.__setattr__(made.gate._room, "risk", risk)
+    async with at_work(made):
+        await pass_s(made, 2)
+        assert refused == ["BTC>ETH asset_cap", "BTC>ETH>USD asset_cap"]
+        assert [event.path for event in ended(made)] == ["BTC>USD"]
+
+
+async def test_at_one_look_so_many_moves_are_tried_and_no_more() -> None:
+    made = world(rebalance_after_s=0, rebalance_cost_bps="200")
+    paths = refusing(made, RefusalCode.ASSET_CAP)
+    async with at_work(made):
+        await pass_s(made, 20)
+    assert len(paths) == MAX_TRIES
+    assert len(set(paths)) == MAX_TRIES, "none of them twice"
+
+
+@pytest.mark.parametrize("code", [RefusalCode.BREAKER, RefusalCode.CONCURRENCY])
+async def test_where_nothing_may_begin_no_other_move_is_tried(code: RefusalCode) -> None:
+    made = world(rebalance_after_s=0, rebalance_cost_bps="200")
+    paths = refusing(made, code)
+    async with at_work(made):
+        await pass_s(made, 20)
+    assert len(paths) == 1
+    assert spent_on(made.journal.recall().flags) == 0
+
+
+def refusing(made: World, code: RefusalCode) -> list[tuple[str, Decimal]]:
+    """What is asked of an engine that refuses everything so."""
+    asked: list[tuple[str, Decimal]] = []
+
+    def convert(conversion: Any, *_: Any) -> Refused:
+        asked.append((conversion.path, conversion.spend))
+        return Refused(code)
+
+    vars(made.engine)["convert"] = convert
+    return asked
+
+
+async def test_a_restart_goes_on_with_the_rest_that_was_begun() -> None:
+    made = world(targets={"BTC": "1", "ETH": "20"})
+    async with at_work(made):
+        await pass_s(made, 70)
+        assert len(ended(made)) == 1
+    async with at_work(made):
+        await pass_s(made, 285)
+        assert len(ended(made)) == 1, "the rest of 300 s is not over"
+        await pass_s(made, 20)
+        assert len(ended(made)) == 1 + 1
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "rests_s"),
+    [(100, 200), (299, 1), (300, 0), (10_000, 0), (-500, 300)],  # a clock may have been set back
+)
+async def test_what_is_left_of_a_rest_is_never_more_than_all_of_it(
+    ago_s: int, rests_s: int
+) -> None:
+    made = world(rebalance_after_s=0)
+    made.journal.cycles["r"] = rebalance(made, made.clock.wall_ns() - ago_s * SECOND_NS)
+    one = rebalancer_of(made)
+    async with made.running():
+        now_ns = made.clock.monotonic_ns()
+        if rests_s:
+            assert one.look(now_ns + rests_s * SECOND_NS - 1) is None
+        assert one.look(now_ns + rests_s * SECOND_NS) is not None
+
+
+async def test_a_rebalance_that_a_restart_found_open_begins_a_rest() -> None:
+    made = world(rebalance_after_s=0)
+    made.journal.cycles["r"] = rebalance(made, 0)
+    one, now_ns = rebalancer_of(made), made.clock.monotonic_ns()
+    async with made.running():
+        assert one.look(now_ns + 300 * SECOND_NS - 1) is None
+        assert one.look(now_ns + 300 * SECOND_NS) is not None
+
+
+def rebalance(made: World, ended_ns: int) -> CycleRecord:
+    """One of an earlier run; 0 is still open."""
+    legs = found(made, "BTC", "USD", "0.5", 1).legs
+    record = begun("r", legs, Policy.SEQUENTIAL, 1, ConversionKind.REBALANCE, D(1))
+    return replace(record, ended_ns=ended_ns)
+
+
+async def test_two_rebalances_are_never_under_way_at_once() -> None:
+    made = world(rebalance_after_s=0)
+    one = rebalancer_of(made)
+    async with made.running():
+        move = one.look(made.clock.monotonic_ns())
+        assert move is not None
+        first = asyncio.get_running_loop().create_task(one.make(move))
+        await asyncio.sleep(0)
+        assert await one.make(move) == "another rebalance is under way"
+        await pass_s(made, 30)
+        assert isinstance(await first, Delivered)

@@ -47,7 +47,7 @@ class Parts:
                 unlooked=False,
                 quiet=True,
             ),
-            learning=SimpleNamespace(rest=lambda: (), keep_now_and_then=lambda _: None),
+            learning=SimpleNamespace(rest=lambda: (), keep_now_and_then=lambda *_: None),
             started=False,
             recover_only=False,
             recovered=0,

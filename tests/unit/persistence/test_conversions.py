@@ -69,3 +69,15 @@ def test_one_that_cannot_be_read_is_a_failure(tmp_path: Path, damage: str, said:
         journal._connection.execute(f"UPDATE cycles SET {damage}")  # noqa: S608  our own words
         with pytest.raises(JournalFailed, match=said):
             journal.recall()
+
+
+def test_when_the_newest_rebalance_ended_is_remembered(tmp_path: Path) -> None:
+    done = CycleState.DONE
+    with opened(tmp_path) as journal:
+        assert journal.recall().last_rebalance_ns == 0
+        swept = conversion("c1", 1, state=done, ended_ns=30, kind=ConversionKind.SWEEP)
+        journal.write(Batch(cycles=(cycle("c0", done, ended_ns=40), swept)))
+        assert journal.recall().last_rebalance_ns == 0
+        two = (conversion(f"r{n}", 1, state=done, ended_ns=n) for n in (20, 10))
+        journal.write(Batch(cycles=(*two, conversion("r0", 1))))
+        assert journal.recall().last_rebalance_ns == 20

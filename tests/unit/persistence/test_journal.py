@@ -10,6 +10,7 @@ import pytest
 from arbit.domain.account import Counts, Flow
 from arbit.domain.cycle import CycleState
 from arbit.domain.errors import BrokenRule
+from arbit.domain.learned import Learned
 from arbit.domain.order import OrderState
 from arbit.domain.records import Batch, Book, Flag, Incident, JournalFailed, Memory
 from arbit.ledger import Ledger, flow, opening, rounding
@@ -221,6 +222,15 @@ def test_a_row_that_cannot_be_read_is_a_failure_and_never_a_guess(tmp_path: Path
                 journal._connection.execute(one)
             with pytest.raises(JournalFailed, match=said):
                 journal.recall()
+
+
+def test_what_is_forgotten_of_a_triangle_is_gone_unless_it_is_learned_again(
+    journal: Journal,
+) -> None:
+    one, two, three = (Learned(path, filled=D(1)) for path in ("A>B>C>A", "A>C>B>A", "B>A>C>B"))
+    journal.write(Batch(learned=(one, two, three)))
+    journal.write(Batch(learned=(two,), forgotten=(one.path, two.path, "nobody's")))
+    assert set(journal.recall().learned) == {two, three}
 
 
 def test_a_token_that_is_not_the_latest_writes_nothing(tmp_path: Path) -> None:
