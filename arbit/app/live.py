@@ -59,7 +59,7 @@ class LiveRun:
             lane.admitted()
         self._heed_signals()
         async with AsyncExitStack() as stack:
-            telemetry = Telemetry(self._settings, self._clock)
+            telemetry = Telemetry(self._settings, self._clock, daemon=True)
             await stack.enter_async_context(telemetry.serve())
             watched = wallet_watched(self._settings, telemetry.hub, self._clock)
             await stack.enter_async_context(watched)

@@ -96,6 +96,7 @@ class LiveLane:
         self._why = ""
         self._journal: SqliteJournal | None = None
         self.name = name
+        self._epoch = run_epoch()
         self.trader: Trader | None = None
         self.report: LiveReport | None = None
 
@@ -118,7 +119,7 @@ class LiveLane:
             journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
             self._journal = journal
             stack.push(self._called_off(around.gate))
-            hub = around.telemetry.lane_hub()
+            hub = around.telemetry.lane_hub(self._epoch)
             building = self._build(venue, hub.publish, stack, real=real)
             built = await self._unless_stopped(building)
             if built is None:
@@ -229,7 +230,7 @@ class LiveLane:
                 reader=side.reader,
                 clock=self._clock,
                 publish=publish,
-                epoch=run_epoch(),
+                epoch=self._epoch,
                 data_dir=settings.data_dir,
                 venue_clock=side.venue_clock,
             )

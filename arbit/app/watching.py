@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import platform
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from arbit import __version__
 from arbit.app.health import LaneHealth
 from arbit.app.history import HISTORY
+from arbit.app.log_file import open_log_file
 from arbit.app.readings import reading_of, trading_of
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
-from arbit.config import Settings
+from arbit.config import AlertSettings, Settings
 from arbit.domain.histogram import Histogram
-from arbit.domain.readings import ProcessReading, VenueReading
+from arbit.domain.readings import AlertCounts, ProcessReading, VenueReading
 from arbit.persistence.recorder import Recorder
 from arbit.ports import Clock
 from arbit.telemetry.hub import Hub
-from arbit.telemetry.logs import EventLog, set_up_logs
+from arbit.telemetry.logs import EventLog, Logger, set_up_logs
+from arbit.telemetry.logs_clean import Redactor
+from arbit.telemetry.logs_table import FILE_FAILED
 from arbit.telemetry.metrics import MetricsPage
 
 LOOK_S = 0.1
 LATE_MS = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 1_000.0, 5_000.0)
+
+if TYPE_CHECKING:
+    from arbit.app.alerting import Alerting
 
 
 class HubLosses:
@@ -52,25 +60,30 @@ class Telemetry:
     crowds out the words of another nor makes them wait. The page is one, with the venue as a label.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, *, daemon: bool = False) -> None:
+        """A `daemon` keeps a log file, tells persons of trouble, and others that it is alive."""
         self._settings = settings
+        self._daemon = daemon
+        self._left = ExitStack()
+        self._alerting: Alerting | None = None
         self._clock = clock
         self._runs: Sequence[VenueRun] = ()
         self._lanes: list[tuple[VenueRun, Trader, Recorder, LaneHealth]] = []
         self._late_ms = Histogram(LATE_MS)
-        self._logger = set_up_logs(
-            as_json=settings.log_json, level=settings.log_level, wall_ns=clock.wall_ns
-        )
+        self._no_file = ""  # why no log file is kept, until it is told
+        self._logger = self._set_up()
         self._logs: list[EventLog] = []
         self._losses = HubLosses()
         self.hub = self.lane_hub()
         self.metrics_url = ""
 
-    def lane_hub(self) -> Hub:
-        """Another hub with a log behind it, for a lane."""
+    def lane_hub(self, run: str = "") -> Hub:
+        """Another hub with a log behind it, for a lane whose run this is."""
         hub = Hub(asyncio.get_running_loop().call_soon)
-        log = EventLog(self._logger, self._clock.monotonic_ns)
+        log = EventLog(self._logger, self._clock.monotonic_ns, run)
         hub.listen(log)
+        if self._alerting is not None and (witness := self._alerting.witness(run)):
+            hub.listen(witness)
         self._logs.append(log)
         self._losses.hubs.append(hub)
         return hub
@@ -83,12 +96,27 @@ class Telemetry:
         self, run: VenueRun, trader: Trader, recorder: Recorder, health: LaneHealth
     ) -> None:
         """From now on the page shows this lane too: its trading, its history, and how it is."""
+        if self._no_file:  # not before: what keeps a run from starting is one line
+            self._logger.warning(FILE_FAILED, why=self._no_file)
+            self._no_file = ""
         self._lanes.append((run, trader, recorder, health))
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
         """Serve /metrics while open, when a port is set. UserError when the port is taken."""
         async with AsyncExitStack() as stack:
+            stack.callback(self._left.close)
+            stack.callback(self._say_unwritten)
+            stack.push_async_callback(self._heard)  # what alerting has to say at the end, too
+            if self._daemon and _is_told(self._settings.alerts):
+                from arbit.app.alerting import Alerting
+
+                told = (self.hub.publish, self._decided_ago_s)
+                self._alerting = Alerting(self._settings, self._clock, *told)
+                await stack.enter_async_context(self._alerting.at_work())
+                if witness := self._alerting.witness():
+                    self.hub.listen(witness)
+            stack.push_async_callback(self._heard)
             if self._settings.metrics_port is not None:
                 from arbit.telemetry.server import MetricsServer
 
@@ -101,10 +129,45 @@ class Telemetry:
                 stack.callback(group.create_task(self._look(), name="loop-lag").cancel)
                 self._logger.info("metrics_served", url=self.metrics_url)
             yield
-            for hub in self._losses.hubs:
-                await hub.heard(self._clock)
-            for log in self._logs:
-                log.close()
+
+    def _set_up(self) -> Logger:
+        settings, clock = self._settings, self._clock
+        file, why = open_log_file(settings, clock, self._left) if self._daemon else (None, "")
+        logger = set_up_logs(
+            as_json=settings.log_json,
+            level=settings.log_level,
+            wall_ns=clock.wall_ns,
+            file=file,
+            redact=Redactor(settings.secrets()),
+        )
+        self._no_file = why
+        return logger
+
+    async def _heard(self) -> None:
+        """Until every witness has heard what was published, so far as it is bounded."""
+        for hub in self._losses.hubs:
+            await hub.heard(self._clock)
+
+    def _say_unwritten(self) -> None:
+        for log in self._logs:
+            log.close()
+
+    def _decided_ago_s(self) -> float | None:
+        """How long ago the lane that decided longest ago did; None while none is at work.
+
+        One that has not decided yet, or ended by itself, is dead to whoever waits for it.
+        """
+        now_ns = self._clock.monotonic_ns()
+        at_work = [run for run, *_ in self._lanes if run.closed_ns is None]
+        ages_s = [
+            (
+                math.inf
+                if run.decided_ns is None or run.ended_ns is not None
+                else (now_ns - run.decided_ns) / 1e9
+            )
+            for run in at_work
+        ]
+        return max(ages_s, default=None)
 
     async def _look(self) -> None:
         """How late a timer is, again and again."""
@@ -120,6 +183,7 @@ class Telemetry:
             dropped_witnesses=self._losses.dropped_listeners,
             info=self._info(),
             late_ms=self._late_ms,
+            alerts=AlertCounts() if self._alerting is None else self._alerting.counts(),
         )
 
     def _info(self) -> dict[str, str]:
@@ -155,3 +219,8 @@ class Telemetry:
                 for run, trader, recorder, health in self._lanes
             ),
         ]
+
+
+def _is_told(alerts: AlertSettings) -> bool:
+    """Whether anybody is: else nothing of it is even imported."""
+    return bool(alerts.discord_url or alerts.webhook_url or alerts.deadman_url)

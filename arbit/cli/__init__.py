@@ -8,6 +8,7 @@ import sys
 import typer
 
 from arbit.cli import (
+    alerts_test,
     control,
     convert,
     db,
@@ -45,6 +46,7 @@ app.command(name="report")(report.report)
 app.command(name="export")(export.export)
 app.command(name="sandbox")(sandbox.sandbox)
 app.command(name="keys:check")(keys_check.keys_check)
+app.command(name="alerts:test")(alerts_test.alerts_test)
 app.add_typer(db.app, name="db")
 app.command(name="kill")(control.kill)
 app.command(name="unkill")(control.unkill)

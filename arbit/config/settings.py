@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -224,3 +224,18 @@ class Settings(BaseSettings):
                 "lower case"
             )
         return VenueSettings.model_validate(with_defaults(name, {}))
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret among the settings: what must stand in no word that leaves us."""
+        return tuple(dict.fromkeys(_secrets_in(self)))
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets_in(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _secrets_in(one)

@@ -222,6 +222,20 @@ class WalletChanged:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AlertsChanged:
+    """A receiver of alerts takes them or not: `state` is `failing`, `delivering` or `lost`.
+
+    `venue` is the word `alerts`: they belong to none. `waiting` critical ones are undelivered.
+    """
+
+    venue: str
+    receiver: str
+    state: str
+    waiting: int
+    detail: str = ""
+
+
 Event = (
     FeedConnected
     | FeedDisconnected
@@ -243,6 +257,7 @@ Event = (
     | BreakerChanged
     | HealthChanged
     | WalletChanged
+    | AlertsChanged
 )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import io
 import logging
-import re
+import math
 import sys
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
@@ -17,6 +17,11 @@ import structlog
 from arbit.domain import events
 from arbit.domain.events import Event
 from arbit.domain.health import Health
+from arbit.telemetry.alerts_table import name_of
+from arbit.telemetry.buckets import Bucket
+from arbit.telemetry.logs_clean import MAX_NAME, MAX_TEXT, clean
+from arbit.telemetry.logs_file import BoundedFile
+from arbit.telemetry.logs_table import FILE_BACK, FILE_FAILED, LEVELS, LIBRARY, UNWRITTEN
 from arbit.telemetry.pipes import write_if_room
 
 NS = 1_000_000_000
@@ -26,73 +31,123 @@ TOTAL_BURST = 400
 TOTAL_REFILL_NS = NS // 20
 MAX_KEYS = 4096
 MAX_NAMES = 5
+MAX_TRACEBACK = 8_000
 
-_LEVELS: dict[type[Event], int] = {
-    events.FeedConnected: logging.INFO,
-    events.FeedDisconnected: logging.WARNING,
-    events.BookDisbelieved: logging.WARNING,
-    events.BookBelieved: logging.INFO,
-    events.StreamStale: logging.WARNING,
-    events.StreamBack: logging.INFO,
-    events.VenueStatusChanged: logging.WARNING,
-    events.VenueSaid: logging.WARNING,
-    events.EpisodeEnded: logging.DEBUG,
-    events.PaperCycleEnded: logging.INFO,
-    events.VenueFailed: logging.ERROR,
-    events.OrderRefused: logging.INFO,
-    events.OrderEnded: logging.INFO,
-    events.CycleEnded: logging.INFO,
-    events.ConversionEnded: logging.INFO,
-    events.CycleExplained: logging.INFO,
-    events.IncidentSeen: logging.WARNING,
-    events.BreakerChanged: logging.WARNING,
-    events.HealthChanged: logging.WARNING,
-    events.WalletChanged: logging.WARNING,
-}
-_WELL = frozenset({Health.TRADING.value, Health.HEALTHY.value})
+_WELL = frozenset({Health.TRADING.value, Health.HEALTHY.value, "read", "delivering"})
+_TELLS_STATE = (events.HealthChanged, events.WalletChanged, events.AlertsChanged)
+Line = MutableMapping[str, Any]
+Logger = structlog.stdlib.BoundLogger
 
 
 def set_up_logs(
-    *, as_json: bool, level: str, wall_ns: Callable[[], int], stream: TextIO | None = None
-) -> structlog.stdlib.BoundLogger:
+    *,
+    as_json: bool,
+    level: str,
+    wall_ns: Callable[[], int],
+    stream: TextIO | None = None,
+    file: BoundedFile | None = None,
+    redact: Callable[[str], str] = str,
+) -> Logger:
     """Send every line of ours to `stream` (default stderr), and warnings of libraries with them.
 
-    Libraries below WARNING stay silent: ccxt's debug lines show signed requests.
+    To `file` as well, there always as JSON. Libraries below WARNING stay silent: ccxt's debug lines
+    show signed requests. `redact` takes our secrets out of whatever is written.
     """
     into = stream or CurrentStderr()
-    shared: list[structlog.typing.Processor] = [
+    made: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         _timestamp(wall_ns),
-        structlog.processors.format_exc_info,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=into.isatty())
-    )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-    )
-    handler = logging.StreamHandler(into)
-    handler.setFormatter(formatter)
+    for_readers = structlog.dev.ConsoleRenderer(colors=into.isatty())
+    as_lines = structlog.processors.JSONRenderer()
+    handlers: list[logging.Handler] = [logging.StreamHandler(into)]
+    handlers[0].setFormatter(_formatter(made, redact, as_lines if as_json else for_readers))
+    if file is not None:
+        file.setFormatter(_formatter(made, redact, as_lines))
+        handlers.append(file)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = handlers
     root.setLevel(logging.WARNING)
     ours = logging.getLogger("arbit")
     ours.setLevel(level.upper())
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared,
+            *made,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("arbit")
+    logger: Logger = structlog.stdlib.get_logger("arbit")
+    if file is not None:
+        file.tell = _told_of_file(logger)
     return logger
+
+
+def _formatter(
+    made: list[structlog.typing.Processor],
+    redact: Callable[[str], str],
+    renderer: structlog.typing.Processor,
+) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*made, _of_library],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _tidy(redact),
+            renderer,
+        ],
+    )
+
+
+def _of_library(_logger: object, _method: str, line: Line) -> Line:
+    """A library's line has a name of ours; its words are a field."""
+    record = line["_record"]
+    return {
+        "event": LIBRARY,
+        "level": line["level"],
+        "timestamp": line["timestamp"],
+        "said": line["event"],
+        "logger": record.name,
+        "_record": record,
+        "_from_structlog": False,
+        **({"exc_info": record.exc_info} if record.exc_info else {}),
+    }
+
+
+def _tidy(redact: Callable[[str], str]) -> structlog.typing.Processor:
+    """One line whatever anybody sent, of a bounded length, and without our secrets."""
+
+    def tidy(_logger: object, _method: str, line: Line) -> Line:
+        if "exception" in line:  # the renderer for readers would give it lines of its own
+            line["traceback"] = clean(redact(str(line.pop("exception"))), MAX_TRACEBACK)
+        return {
+            clean(str(name), MAX_NAME): (
+                value
+                if value is None or isinstance(value, bool | int) or _is_number(value)
+                else clean(redact(str(value)), MAX_TRACEBACK if name == "traceback" else MAX_TEXT)
+            )
+            for name, value in line.items()
+        }
+
+    return tidy
+
+
+def _is_number(value: object) -> bool:
+    """JSON has no other ones."""
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _told_of_file(logger: Logger) -> Callable[[str, int], None]:
+    def told(why: str, lost: int) -> None:
+        if why:
+            logger.warning(FILE_FAILED, why=why)
+        else:
+            logger.info(FILE_BACK, lost=lost)
+
+    return told
 
 
 class CurrentStderr(io.TextIOBase):
@@ -123,9 +178,13 @@ class EventLog:
     """
 
     def __init__(
-        self, logger: structlog.stdlib.BoundLogger, monotonic_ns: Callable[[], int]
+        self,
+        logger: Logger,
+        monotonic_ns: Callable[[], int],
+        run: str = "",
     ) -> None:
-        self._logger = logger
+        """`run` is the run whose events it hears."""
+        self._logger = logger.bind(run=run) if run else logger
         self._now_ns = monotonic_ns
         self._buckets: dict[tuple[str, ...], Bucket] = {}
         self._total = Bucket(TOTAL_BURST, TOTAL_REFILL_NS)
@@ -133,12 +192,10 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Write the event, or count it."""
-        level = _LEVELS.get(type(event), logging.INFO)
+        level = LEVELS.get(type(event), logging.INFO)
         if isinstance(event, events.VenueStatusChanged) and event.status == "online":
             level = logging.INFO
-        if isinstance(event, events.HealthChanged) and event.state in _WELL:
-            level = logging.INFO
-        if isinstance(event, events.WalletChanged) and event.state == "read":
+        if isinstance(event, _TELLS_STATE) and event.state in _WELL:
             level = logging.INFO
         if not self._logger.isEnabledFor(level):
             return
@@ -152,12 +209,12 @@ class EventLog:
         if bucket.unwritten:
             fields["unwritten"], bucket.unwritten = bucket.unwritten, 0
         said = {name: _plain(value) for name, value in fields.items()}
-        self._logger.log(level, _kind(event), **said)
+        self._logger.log(level, name_of(type(event)), **said)
 
     def close(self) -> None:
         """Say how many lines were never written."""
         if self.unwritten:
-            self._logger.warning("log_lines_unwritten", total=self.unwritten)
+            self._logger.warning(UNWRITTEN, total=self.unwritten)
 
     def _bucket(self, key: tuple[str, ...]) -> Bucket:
         bucket = self._buckets.get(key)
@@ -166,26 +223,6 @@ class EventLog:
                 del self._buckets[next(iter(self._buckets))]
             bucket = self._buckets[key] = Bucket(BURST, REFILL_NS)
         return bucket
-
-
-class Bucket:
-    """A token bucket: `burst` at once, then one every `refill_ns`."""
-
-    __slots__ = ("burst", "full_ns", "refill_ns", "unwritten")
-
-    def __init__(self, burst: int, refill_ns: int) -> None:
-        self.burst = burst
-        self.refill_ns = refill_ns
-        self.full_ns: int | None = None  # when the bucket will be full again
-        self.unwritten = 0
-
-    def take(self, now_ns: int) -> bool:
-        """Take one token if there is one."""
-        full_ns = max(now_ns, now_ns if self.full_ns is None else self.full_ns) + self.refill_ns
-        if full_ns - now_ns > self.burst * self.refill_ns:
-            return False
-        self.full_ns = full_ns
-        return True
 
 
 def _timestamp(wall_ns: Callable[[], int]) -> structlog.typing.Processor:
@@ -200,12 +237,8 @@ def _timestamp(wall_ns: Callable[[], int]) -> structlog.typing.Processor:
     return stamp
 
 
-def _kind(event: Event) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-
-
 def _key(event: Event) -> tuple[str, ...]:
-    about = (getattr(event, name, "") for name in ("symbol", "shard", "path"))
+    about = (getattr(event, name, "") for name in ("symbol", "shard", "path", "cycle_id", "client_id"))
     return (type(event).__name__, event.venue, *map(str, about))
 
 

@@ -21,8 +21,8 @@ from arbit.domain.events import (
     StreamStale,
     VenueSaid,
 )
-from arbit.telemetry import logs
 from arbit.telemetry.logs import BURST, MAX_KEYS, REFILL_NS, TOTAL_BURST, EventLog, set_up_logs
+from arbit.telemetry.logs_table import LEVELS
 
 WALL_NS = 1_790_000_000_123_000_000
 
@@ -122,7 +122,7 @@ def test_a_long_list_of_symbols_is_cut() -> None:
 def test_every_kind_of_event_has_a_level_and_can_be_written() -> None:
     desk = Desk(level="debug")
     kinds = get_args(Event)
-    assert set(kinds) == set(logs._LEVELS)
+    assert set(kinds) == set(LEVELS)
     values = {"int": 1, "float": 1.5, "str": "x", "tuple[str, ...]": ("A/B",)}
     for kind in kinds:
         fields = {
@@ -139,5 +139,7 @@ def test_warnings_of_libraries_are_told_and_their_chatter_is_not() -> None:
     logging.getLogger("asyncio").info("chatter")
     logging.getLogger("asyncio").error("a task died")
     (line,) = desk.lines()
-    assert line["event"] == "a task died"
+    assert line["event"] == "library"
+    assert line["said"] == "a task died"
+    assert line["logger"] == "asyncio"
     assert line["level"] == "error"
