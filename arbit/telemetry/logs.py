@@ -238,7 +238,9 @@ def _timestamp(wall_ns: Callable[[], int]) -> structlog.typing.Processor:
 
 
 def _key(event: Event) -> tuple[str, ...]:
-    about = (getattr(event, name, "") for name in ("symbol", "shard", "path", "cycle_id", "client_id"))
+    about = (
+        getattr(event, name, "") for name in ("symbol", "shard", "path", "cycle_id", "client_id")
+    )
     return (type(event).__name__, event.venue, *map(str, about))
 
 
