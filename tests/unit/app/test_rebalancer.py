@@ -285,7 +285,7 @@ def refusing(made: World, code: RefusalCode) -> list[tuple[str, Decimal]]:
 
     def convert(conversion: Any, *_: Any) -> Refused:
         asked.append((conversion.path, conversion.spend))
-        return Refused(code)
+        return Refused(code, {"asset": "USD", "cap": "1", "exposure": "2"})
 
     vars(made.engine)["convert"] = convert
     return asked

@@ -265,12 +265,15 @@ def test_an_order_is_counted_at_what_a_sell_may_bring_beyond_its_limit() -> None
 # --- conversions ---------------------------------------------------------------------------------
 
 
-def convert(world: World) -> Approved | Refused:
+def bought(world: World) -> Conversion:
     """USD into BTC, as leg 1 of the usual plan would."""
     one, *_ = world.plan().legs
-    wanted = Conversion((one,), one.worst_spend, one.expected_receive, one.worst_receive)
+    return Conversion((one,), one.worst_spend, one.expected_receive, one.worst_receive)
+
+
+def convert(world: World) -> Approved | Refused:
     kind, now_ns = ConversionKind.CONVERT, world.clock.now_ns
-    return world.gate.review_conversion(wanted, kind, "v1", D(10), now_ns)
+    return world.gate.review_conversion(bought(world), kind, "v1", D(10), now_ns)
 
 
 def test_a_conversion_spends_what_is_beyond_the_reserve_to_its_last_digit() -> None:
@@ -352,3 +355,16 @@ def test_below_a_cap_that_follows_a_price_sizing_leaves_room_for_it_to_move() ->
     world.sights.prices["ETH"] = price * D("1.02")
     refused = world.gate.clear(plan.legs[1].intent("o1"), envelope, D(10_000), now_ns)
     assert refused is None
+
+
+def test_what_would_be_refused_is_told_and_nothing_is_kept_for_it() -> None:
+    capped, free = World(settings=wanting(caps={"BTC": Wanted(D(2))})), World()
+    kind, now_ns = ConversionKind.CONVERT, capped.clock.now_ns
+    refused = capped.gate.would_refuse(bought(capped), kind, D(10), now_ns)
+    assert refused == convert(capped)
+    assert told(refused)[0] == "inventory_cap"
+    left = free.gate._rate.left(now_ns)
+    assert free.gate.would_refuse(bought(free), kind, D(10), now_ns) is None
+    assert (free.gate._open, free.gate._rate.left(now_ns)) == ({}, left)
+    assert free.ledger.held("USD") == free.ledger.exposure("BTC") == 0
+    assert isinstance(convert(free), Approved)
