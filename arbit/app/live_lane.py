@@ -96,7 +96,7 @@ class LiveLane:
         self._why = ""
         self._journal: SqliteJournal | None = None
         self.name = name
-        self._epoch = run_epoch()
+        self._epoch = ""
         self.trader: Trader | None = None
         self.report: LiveReport | None = None
 
@@ -119,6 +119,7 @@ class LiveLane:
             journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
             self._journal = journal
             stack.push(self._called_off(around.gate))
+            self._epoch = run_epoch()
             hub = around.telemetry.lane_hub(self._epoch)
             building = self._build(venue, hub.publish, stack, real=real)
             built = await self._unless_stopped(building)
