@@ -7,26 +7,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbit.config import Settings
 from arbit.domain.cycle import CycleState, Policy
-from arbit.domain.plan import Plan, SizeLimits
-from arbit.sizing import size
+from tests.property.nasty_acts import AS_FOUND, acts, taken
 from tests.unit.execution.nasty import Act, EuroWorld, NastyWorld
 from tests.unit.execution.world import usual_settings
-from tests.unit.sizing_world import TRIANGLE
 
 D = Decimal
-AS_FOUND = (Phase.explicit, Phase.generate)  # making a failing world smaller would take minutes
-parts = st.one_of(st.just(D(1)), st.decimals(0, 1, places=4))
-ACTS = st.builds(
-    Act,
-    fate=st.sampled_from(["ok", "ok", "ok", "ok", "reject", "lost_before", "lost_after"]),
-    fraction=parts,
-    pieces=st.integers(1, 3),
-    better=st.sampled_from([D(0), D(0), D("0.001"), D("0.02")]),
+ACTS = acts(
+    places=4,
     over_lots=st.sampled_from([0, 0, 0, 0, 1, 50]),
     late_lots=st.sampled_from([0, 0, 0, 0, 0, 1, 20]),
     fee_in=st.sampled_from(["received", "received", "spent", "KFEE"]),
@@ -108,11 +100,7 @@ async def _traded(acts: list[Act], tries: list[Try], told: Settings) -> None:
 
 async def tried(world: NastyWorld, tries: list[Try]) -> None:
     for one in tries:
-        world.moved(one.moved_bps)
-        books, markets = world.sights.books, world.sights.markets
-        plan = size(TRIANGLE, books, markets, world.fees, SizeLimits(D(one.most)))
-        if isinstance(plan, Plan):
-            world.engine.take(plan, world.clock.now_ns)
+        taken(world, one.most, one.moved_bps)
         await world.clock.advance(one.wait_s)
 
 

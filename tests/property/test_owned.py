@@ -9,37 +9,30 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbit.config import InventorySettings, Settings
 from arbit.config.inventory import Wanted
 from arbit.domain.account import Flow
 from arbit.domain.cycle import Policy
-from arbit.domain.plan import Plan, SizeLimits
+from arbit.domain.plan import SizeLimits
 from arbit.domain.records import Batch
 from arbit.domain.route import ConversionKind
 from arbit.ledger import flow
 from arbit.risk.room import Room
 from arbit.routing import Around, route
-from arbit.sizing import size
+from tests.property.nasty_acts import AS_FOUND, acts, taken
 from tests.unit.execution.nasty import Act, EuroWorld
 from tests.unit.execution.world import START, usual_settings
-from tests.unit.sizing_world import TRIANGLE
 
 D = Decimal
-AS_FOUND = (Phase.explicit, Phase.generate)
 
 
 # --- whatever is traded --------------------------------------------------------------------------
 
-parts = st.one_of(st.just(D(1)), st.decimals(0, 1, places=3))
-ACTS = st.builds(
-    Act,
-    fate=st.sampled_from(["ok", "ok", "ok", "ok", "reject", "lost_before", "lost_after"]),
-    fraction=parts,
-    pieces=st.integers(1, 3),
-    better=st.sampled_from([D(0), D(0), D("0.001"), D("0.02")]),
+ACTS = acts(
+    places=3,
     fee_in=st.sampled_from(["received", "received", "spent"]),
     match_s=st.sampled_from([0.0, 0.002, 0.3]),
     gap_s=st.sampled_from([0.002, 0.2]),
@@ -178,11 +171,8 @@ def assert_equal_books(world: EuroWorld) -> None:
 async def turned(world: EuroWorld, turns: list[Turn], run: str) -> None:
     books, markets = world.sights.books, world.sights.markets
     for number, turn in enumerate(turns):
-        world.moved(turn.moved_bps)
         money(world, turn, f"L-{run}-{number}")
-        plan = size(TRIANGLE, books, markets, world.fees, SizeLimits(D(turn.most)))
-        if isinstance(plan, Plan):
-            world.engine.take(plan, world.clock.now_ns)
+        taken(world, turn.most, turn.moved_bps)
         if turn.into not in {"", turn.asset}:
             spend = world.gate._room.inventory.spendable(turn.asset) / 10
             around = Around(books, markets, world.fees)
