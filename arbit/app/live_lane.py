@@ -42,6 +42,7 @@ from arbit.execution.cycle import SPARE
 from arbit.persistence.journal import SqliteJournal
 from arbit.ports import Clock, Listener
 from arbit.risk.slots import Slots
+from arbit.telemetry.hub import Hub
 
 CHECK_S = 0.05
 
@@ -128,32 +129,39 @@ class LiveLane:
                 self._ends(RunEnd.STOPPED)
                 self.report = report_before(settings, account, journal.recall(), self._clock)
                 return
-            run, trader, side = built
-            self.trader = trader
-            trader.share(around.slots)
-            stack.callback(around.slots.leave, venue.name)
-            recorder = await stack.enter_async_context(
-                recording(settings, venue.name, str(trader.setup.account), hub, self._clock)
-            )
-            health = LaneHealth(run, trader, self._clock, hub.publish)
-            around.telemetry.show_lane(run, trader, recorder, health)
-            recorder.on_failing = trader.history_failing
-            watch(recorder, run.desk.setup.watch)
-            snapshots = Snapshots(recorder, trader, self._clock)
-            hub.listen(snapshots)
-            hub.listen(trader.shortfalls)
-            for note in side.notes:
-                hub.publish(IncidentSeen(venue.name, "key", note))
-            await around.gate.ready()
-            self._screen.preamble(preamble_of(settings, trader, run, side.notes))
-            started_ns = self._clock.monotonic_ns()
-            beside = {"snapshots": snapshots.run, "health": health.apart}
-            failure = await self._trade(run, trader, side, beside)
-            seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
-            report = report_of(run, trader)
-            report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
-            report.warnings = list(side.notes)
-            self.report = report
+            self.report = await self._live(built, around, hub, stack)
+
+    async def _live(
+        self, built: Built, around: LaneAround, hub: Hub, stack: AsyncExitStack
+    ) -> LiveReport:
+        """What is built: its history, its health and its trading, until it is over."""
+        settings, (run, trader, side) = self._settings, built
+        venue = run.desk.setup.venue
+        self.trader = trader
+        trader.share(around.slots)
+        stack.callback(around.slots.leave, venue.name)
+        recorder = await stack.enter_async_context(
+            recording(settings, venue.name, str(trader.setup.account), hub, self._clock)
+        )
+        health = LaneHealth(run, trader, self._clock, hub.publish)
+        around.telemetry.show_lane(run, trader, recorder, health)
+        recorder.on_failing = trader.history_failing
+        watch(recorder, run.desk.setup.watch)
+        snapshots = Snapshots(recorder, trader, self._clock)
+        hub.listen(snapshots)
+        hub.listen(trader.shortfalls)
+        for note in side.notes:
+            hub.publish(IncidentSeen(venue.name, "key", note))
+        await around.gate.ready()
+        self._screen.preamble(preamble_of(settings, trader, run, side.notes))
+        started_ns = self._clock.monotonic_ns()
+        beside = {"snapshots": snapshots.run, "health": health.apart}
+        failure = await self._trade(run, trader, side, beside)
+        seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
+        report = report_of(run, trader)
+        report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
+        report.warnings = list(side.notes)
+        return report
 
     def _called_off(self, gate: StartGate) -> ExitCallback:
         """A start that is called off before any lane traded has not broken: it never began."""
