@@ -26,6 +26,7 @@ SECRET = base64.b64encode(hashlib.sha512(b"a canary's secret").digest()).decode(
 THOROUGH = 32  # one seed in so many is looked through for every part in every spelling
 BLOCK, STEP = 7, 6  # any twelve characters in a row of a secret have such a block in them
 WORD = re.compile(rb"[\w+/=%%.~\\-]{%d,}" % BLOCK)
+HEX_RUN = 24  # twelve characters
 HEX_BLOCK, HEX_STEP = 10, 3  # and these: seven hexadecimal digits may be a number by chance
 
 
@@ -58,12 +59,15 @@ class Canaries:
         """Everything: each secret as it is, and in one seed of many in every other way."""
         thorough = self._world.plan.seed % THOROUGH == 1
         most = None if thorough else 1
-        secrets = [(name, [*islice(spellings(one), most)]) for name, one in self._secrets()]
+        secrets = [(name, one, [*islice(spellings(one), most)]) for name, one in self._secrets()]
         for where, written in self._written():
             words = words_of(written) if thorough else written
-            for name, parts in secrets:
-                if any(part in (words if WORD.fullmatch(part) else written) for part in parts):
-                    self._world.watch.say(15, f"{name} is in {where}")
+            for name, secret, parts in secrets:
+                for part in parts:
+                    seen = part in (words if WORD.fullmatch(part) else written)
+                    if seen and not (part.isdigit() and by_chance(part, secret, written)):
+                        self._world.watch.say(15, f"{name} is in {where}, by {part!r}")
+                        break
 
     def _secrets(self) -> Iterator[tuple[str, bytes]]:
         yield "the key's secret", SECRET.encode()
@@ -80,6 +84,16 @@ class Canaries:
         for life in self._world.lives:
             rows = "\n".join(repr(row) for row in life.sink.rows)
             yield "history", rows.encode("utf-8", "replace")
+
+
+def by_chance(number: bytes, secret: bytes, written: bytes) -> bool:
+    """Whether this is a number like many in what a whole day tells, and no part of the secret.
+
+    A part of twelve characters that is written in hexadecimal digits has those around it, too.
+    """
+    way = secret.hex().encode()
+    runs = (way[start : start + HEX_RUN] for start in range(len(way) - HEX_RUN + 1))
+    return not any(number in run and run in written for run in runs)
 
 
 def words_of(written: bytes) -> bytes:

@@ -39,6 +39,7 @@ class BreakerLog:
         self._now_ns = now_ns
         self._state, self._reason = "active", ""
         self._tripped_ns = 0
+        self._stopped_ns = 0  # when it last came to a stop: told again at a start, it is no other
         self._resumed_ns = -1
         self.trips: Counter[str] = Counter()
         self.recoveries: Counter[str] = Counter()
@@ -56,7 +57,7 @@ class BreakerLog:
         elif after == "probing" and before in STOPPED:
             self._probes()
         elif after == "active" and before != "active":
-            asked = self._resumed_ns >= self._tripped_ns
+            asked = self._resumed_ns >= self._stopped_ns
             if before in STOPPED and not asked:
                 self._say(f"from {before} ({self._reason}) to active, and nobody asked for it")
             self.recoveries["operator" if before in STOPPED or asked else "probe"] += 1
@@ -66,6 +67,8 @@ class BreakerLog:
         same = (event.state, event.reason) == (self._state, self._reason)
         if not same:
             self.trips[event.reason] += 1
+        if self._state not in STOPPED:
+            self._stopped_ns = self._now_ns()
         if event.reason not in RESTS_S:
             self._say(f"stopped for {event.reason!r}, which is no reason")
         elif event.reason in HALTS and event.state != "halted":

@@ -155,6 +155,19 @@ def test_trips_that_recover_as_their_table_says_are_well() -> None:
     )
     assert log_of((1, "reducing", "held"), (9, "resume", ""), (9.1, "active", "")) == []
     assert log_of((1, "halted", "journal"), (2, "probing", "journal"), (3, "active", "")) == []
+    # An operator's word that a daemon finds at its start, after telling how it was.
+    killed = ((1, "reducing", "failures"), (5, "resume", ""), (6, "reducing", "failures"))
+    assert log_of(*killed, (6.1, "active", "")) == []
+    assert (
+        log_of(
+            (1, "reducing", "held"),
+            (2, "resume", ""),
+            (3, "active", ""),
+            (4, "reducing", "held"),
+            (5, "active", ""),
+        )
+        != []
+    )
 
 
 @pytest.mark.parametrize(
