@@ -30,6 +30,11 @@ class Standstill:
         """Another one who is told when it is over."""
         self._over.append(over)
 
+    @property
+    def beat_ns(self) -> int:
+        """When the loop came round last; 0 before it began."""
+        return self._beat_ns
+
     def begin(self, now_ns: int) -> None:
         """From now on the loop beats."""
         self._beat_ns = now_ns

@@ -121,12 +121,10 @@ class Telemetry:
                 from arbit.telemetry.server import MetricsServer
 
                 page = MetricsPage(self._readings, self._clock, self._process)
-                server = MetricsServer(
-                    page, self._settings.metrics_host, self._settings.metrics_port
-                )
+                host, port = self._settings.metrics_host, self._settings.metrics_port
+                server = MetricsServer(page, host, port, self._clock)
                 self.metrics_url = (await stack.enter_async_context(server)).url
-                group = await stack.enter_async_context(asyncio.TaskGroup())
-                stack.callback(group.create_task(self._look(), name="loop-lag").cancel)
+                await stack.enter_async_context(self._looking())
                 self._logger.info("metrics_served", url=self.metrics_url)
             yield
 
@@ -168,6 +166,18 @@ class Telemetry:
             for run in at_work
         ]
         return max(ages_s, default=None)
+
+    @asynccontextmanager
+    async def _looking(self) -> AsyncIterator[None]:
+        """Look at how late the loop is while open; an error of a lane stays what it is."""
+        stack = AsyncExitStack()
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        look = group.create_task(self._look(), name="loop-lag")
+        try:
+            yield
+        finally:
+            look.cancel()
+            await stack.aclose()  # a group that heard of an error would make a group of it
 
     async def _look(self) -> None:
         """How late a timer is, again and again."""

@@ -73,6 +73,7 @@ class TradingReading:
 
     `orders` that are over by state, `refusals` of our own gate by code, `cycles` and `conversions`
     by end, `incidents` by kind; `breaker` is its state in a word and `trips` its changes by state.
+    `started` says that recovery is over: before it nothing is begun.
     `rejects` are orders that the venue refused, by what that asks for. `fills` are its trades.
     `gained_ref` and `lost_ref` are what cycles brought and cost, in the reference currency.
     `holdings` are of assets of the watched markets, and of those that settings name.
@@ -86,6 +87,7 @@ class TradingReading:
     incidents: Mapping[str, int]
     breaker: str
     killed: bool
+    started: bool = True
     holdings: Sequence[HoldingReading] = ()
     conversions: Mapping[str, int] = field(default_factory=dict)
     fills: int = 0
@@ -109,7 +111,9 @@ class VenueReading:
     `feed_states` a word for each connection. `staleness_ms` is by symbol of the oldest leg: now
     minus its last confirmation, in milliseconds, one observation an evaluation. `decisions_ms` is
     the time from a frame's receipt to the end of the turn that decided about it, `decided_ago_s`
-    how long ago such a turn ended last. `health` is one word of `domain.health`, `why` its reason.
+    how long ago such a turn ended last, `turned_ago_s` how long ago any turn began. `ended` says
+    that the run is over. `believed_books` are so many of its `watched_books`. `health` is one word
+    of `domain.health`, `why` its reason.
     """
 
     venue: str
@@ -122,5 +126,9 @@ class VenueReading:
     trading: TradingReading | None = None
     decisions_ms: Histogram | None = None
     decided_ago_s: float | None = None
+    turned_ago_s: float | None = None
+    believed_books: int = 0
+    watched_books: int = 0
+    ended: bool = False
     health: str = ""
     why: str = ""

@@ -161,6 +161,20 @@ VENUE: Sequence[Series[VenueReading]] = (
         lambda reading: one_value(reading.decided_ago_s),
     ),
     Series(
+        "arbit_believed_books",
+        Kind.GAUGE,
+        Scope.VENUE,
+        "Books that may be believed now.",
+        lambda reading: one_value(float(reading.believed_books)),
+    ),
+    Series(
+        "arbit_watched_books",
+        Kind.GAUGE,
+        Scope.VENUE,
+        "Books that are watched.",
+        lambda reading: one_value(float(reading.watched_books)),
+    ),
+    Series(
         "arbit_health",
         Kind.GAUGE,
         Scope.VENUE,

@@ -64,6 +64,15 @@ class MetricsPage:
         self._made_ns: int | None = None
         self.renders = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of the page that was made last."""
+        return len(self._body)
+
+    def readings(self) -> Sequence[VenueReading]:
+        """What the instruments show now."""
+        return self._read()
+
     async def body(self) -> bytes:
         """The page, at most a second old."""
         async with self._lock:

@@ -167,7 +167,7 @@ async def scrape(url: str, method: str = "GET") -> tuple[int, str, str]:
 async def test_a_real_scrape_over_a_socket_parses() -> None:
     readings: Sequence[VenueReading] = [reading()]
     page = MetricsPage(lambda: readings, SystemClock())
-    async with MetricsServer(page, "127.0.0.1", 0) as server:
+    async with MetricsServer(page, "127.0.0.1", 0, SystemClock()) as server:
         status, content_type, text = await scrape(server.url)
         assert (status, content_type) == (200, CONTENT_TYPE)
         assert at(parsed(text), "arbit_frames_total", venue="kraken") == 7
@@ -182,7 +182,7 @@ async def test_a_port_in_use_is_one_clear_line() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=rf"^metrics address 127.0.0.1:{port}: expected a free"):
-            async with MetricsServer(page, "127.0.0.1", port):
+            async with MetricsServer(page, "127.0.0.1", port, SystemClock()):
                 pass
 
 
