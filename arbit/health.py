@@ -32,10 +32,10 @@ _HALTS = frozenset({RefusalCode.KILL_SWITCH, RefusalCode.BREAKER})
 class Facts:
     """What a venue is judged by, now. Words are empty where there is nothing to tell.
 
-    `broken` is why its run ended by itself, `waits` why no cycle may begin before the start is over
-    or while it leaves. `stops` is the gate's own answer: code and words of what keeps every new
-    cycle from beginning; with `halted` nothing at all may leave. `blind_s` is since when no
-    triangle has had three believable books. `reasons` are the watched books' own, by symbol, of
+    `broken` is why its run ended by itself, `starts` why no cycle may begin yet, `leaves` why none
+    may any more. `stops` is the gate's own answer: code and words of what keeps every new cycle
+    from beginning; with `halted` nothing at all may leave. `blind_s` is since when no triangle has
+    had three believable books. `reasons` are the watched books' own, by symbol, of
     those that have one; `polled` those that come over REST although a stream is wanted. `open`
     cycles are under way, the last one began `begun_s` ago (None: none did). `edge` says how near
     the market came.
@@ -46,7 +46,8 @@ class Facts:
     reasons: Mapping[str, Disbelief] = field(default_factory=dict)
     polled: Sequence[str] = ()
     broken: str = ""
-    waits: str = ""
+    starts: str = ""
+    leaves: str = ""
     stops: tuple[RefusalCode, str] | None = None
     halted: bool = False
     probing: bool = False
@@ -147,7 +148,8 @@ RULES: tuple[Rule, ...] = (
     Rule(_S.BLOCKED, RefusalCode.MARKET_STATUS.value, _closed, 1.0),
     Rule(_S.MUTE, "books", _mute),
     Rule(_S.DIVERGED, "books", _diverged, 3.0),
-    Rule(_S.BLOCKED, RefusalCode.DRAINING.value, lambda facts: facts.waits),
+    Rule(_S.BLOCKED, "start", lambda facts: facts.starts),
+    Rule(_S.BLOCKED, RefusalCode.DRAINING.value, lambda facts: facts.leaves),
     *(
         Rule(_S.BLOCKED, code.value, _guard(code), _SETTLING_S if code in _SLOWER else 0.0)
         for code in RefusalCode

@@ -1,20 +1,23 @@
 """What an operator asks by file: kill, unkill, pause, resume. Daemons look at the files.
 
 A file in a folder where nobody looks stops nothing, so each answer says where its file is and
-whether a daemon runs there. No folder is made: one that is missing is not the daemon's.
+whether a daemon runs there; `answers` says what that daemon makes of it, where it can be asked. No
+folder is made: one that is missing is not the daemon's.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from arbit.app.asking import Answered, answer, door_of
 from arbit.config import Settings
 from arbit.domain.errors import UserError
-from arbit.persistence.locks import holders, locks_of, venues_of
+from arbit.persistence.locks import holders, is_held, locks_of, venues_of
 from arbit.risk import kill as switch
 from arbit.risk.kill import KILL_FILE, KillSwitch, Orders, Resume
 
 ALL = "all"  # in the place of a venue's name
+HEARD_S = 3.0
 
 
 def kill(settings: Settings, venue: str = "") -> str:
@@ -48,6 +51,33 @@ def unkill(settings: Settings, venue: str = "") -> str:
     own = sorted(path.name for path in folder.glob(f"{KILL_FILE}.*"))
     left = f"; still killed are {', '.join(own)} (arbit unkill VENUE)" if own and not venue else ""
     return f"the kill switch {'is' if was_on else 'was'} off: {said}{left}"
+
+
+def answers(settings: Settings, venue: str = "") -> list[str]:
+    """What each daemon that was told says now, a line each; nothing where none runs.
+
+    The file is what stops it: one that does not answer heeds it all the same, at its next look.
+    """
+    found = []
+    for lock in locks_of(settings.data_dir, venue):
+        if not (is_held(lock) and door_of(lock).exists()):  # nobody, or one without a door
+            continue
+        try:
+            found.append(_heard(answer(door_of(lock), {"ask": "heard"}, HEARD_S)))
+        except UserError as error:
+            who = ", ".join(holders([lock]))
+            found.append(f"{lock.stem}: {who} does not answer ({error}): it looks at the file")
+    return found
+
+
+def _heard(line: Answered) -> str:
+    told = line["told"]
+    guard = f" ({told['guard']})" if told["guard"] else ""
+    still = "" if told["breaker"] == "active" else f"; breaker {told['breaker']}"
+    return (
+        f"{told['venue']}: the daemon answers: {told['state']}{guard}, "
+        f"{told['open_cycles']} cycles open{still}"
+    )
 
 
 def named(settings: Settings, venue: str) -> list[str]:

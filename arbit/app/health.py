@@ -128,7 +128,7 @@ class LaneHealth:
 
     def _facts(self, now_ns: int) -> Facts:
         desk, trader = self.run_of.desk, self.trader
-        cache, stops = desk.cache, self._stops()
+        cache, stops = desk.cache, self.stops()
         code = None if stops is None else stops[0]
         state = trader.breaker.state()
         reasons: dict[str, Disbelief] = {
@@ -145,7 +145,8 @@ class LaneHealth:
             reasons=reasons,
             polled=[] if polls else [symbol for symbol, rest in pairs if rest],
             broken=self.run_of.failure,
-            waits=self._waits(),
+            starts="" if trader.started else self.waits(),
+            leaves=self.waits() if trader.started else "",
             stops=stops,
             halted=code is RefusalCode.KILL_SWITCH or state is BreakerState.HALTED,
             probing=state is BreakerState.PROBING,
@@ -154,11 +155,17 @@ class LaneHealth:
             edge=self.lately().words(),
         )
 
-    def _stops(self) -> tuple[RefusalCode, str] | None:
+    def stops(self) -> tuple[RefusalCode, str] | None:
+        """What the gate says keeps every new cycle from beginning now: its code, and words."""
         found = self.trader.gate.stops_cycles()
-        return None if found is None else (found.code, _figures(found))
+        if found is None:
+            return None
+        if found.code is RefusalCode.VENUE_PAUSED:
+            return found.code, f"an operator paused it (arbit resume {found.figures['venue']})"
+        return found.code, _figures(found)
 
-    def _waits(self) -> str:
+    def waits(self) -> str:
+        """Why none may begin before the start is over, or while it leaves; empty when one may."""
         trader = self.trader
         if not trader.started:
             return "the start is not over: what was in flight is found out first"

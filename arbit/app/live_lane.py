@@ -13,6 +13,7 @@ from typing import Any
 from arbit.app.apart import Work
 from arbit.app.build import Reached, RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
+from arbit.app.door_answers import DoorSetup, LaneDoor
 from arbit.app.feeds import rest_side
 from arbit.app.health import LaneHealth
 from arbit.app.history import Snapshots, recording, watch
@@ -53,7 +54,8 @@ class LiveOptions:
 
     `real` says that orders may be sent; `dry` that they may not, and wins. `seconds` and `cycles`
     are each lane's own: cycles that traded, and the time from when its recovery is over; None runs
-    on. `recover_only` ends what was in flight and begins nothing.
+    on. `recover_only` ends what was in flight and begins nothing. `door` says that each lane
+    answers at a socket beside the database.
     """
 
     venues: tuple[str, ...]
@@ -64,6 +66,7 @@ class LiveOptions:
     profile: str = "calm"
     seed: int = 1
     recover_only: bool = False
+    door: bool = False
 
 
 Built = tuple[VenueRun, Trader, Paper | Real]
@@ -155,7 +158,7 @@ class LiveLane:
         await around.gate.ready()
         self._screen.preamble(preamble_of(settings, trader, run, side.notes))
         started_ns = self._clock.monotonic_ns()
-        beside = {"snapshots": snapshots.run, "health": health.apart}
+        beside = self._beside(snapshots, health, hub.publish)
         failure = await self._trade(run, trader, side, beside)
         seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
         report = report_of(run, trader)
@@ -263,6 +266,16 @@ class LiveLane:
             taker_fee_bps=venue.taker_fee_bps,
             tier=venue.rate_tier.value,
         )
+
+    def _beside(
+        self, snapshots: Snapshots, health: LaneHealth, publish: Listener
+    ) -> dict[str, Work]:
+        """What goes on beside the trading, and cannot hurt it."""
+        beside: dict[str, Work] = {"snapshots": snapshots.run, "health": health.apart}
+        if self._options.door:
+            door = DoorSetup(self._settings, health, self._clock, publish)
+            beside["door"] = LaneDoor(door).apart
+        return beside
 
     async def _trade(
         self, run: VenueRun, trader: Trader, side: Paper | Real, beside: Mapping[str, Work]

@@ -7,7 +7,7 @@ pays, and sends nothing; *traded* is the whole of what a lane of `live` has, rec
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -25,6 +25,7 @@ MS = 1_000_000
 STEP_S = 0.05
 CONFIRM_S = 1.0
 BOOKS_S = 10.0  # how long books are waited for; a quiet one is asked about meanwhile
+CALM_S = 10.0  # how long a daemon's cycles are waited for
 RECOVERY_S = 120.0  # after many starts in a row the key must wait for its requests
 
 
@@ -71,12 +72,18 @@ class Opened:
     journal: Journal | None = None
     notes: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # what could not be ended within the grace
+    watched: Sequence[str] | None = None  # of a daemon's books those that are looked at; all
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """The markets whose books are looked at."""
+        return self.run.desk.cache.symbols if self.watched is None else self.watched
 
     def books(self) -> dict[str, BookView]:
         """Every book that may be believed now, by symbol."""
         now_ns = self.clock.monotonic_ns()
         cache, max_age_ns = self.run.desk.cache, self.venue.max_book_age_ms * MS
-        found = {one: cache.fresh(one, now_ns, max_age_ns) for one in cache.symbols}
+        found = {one: cache.fresh(one, now_ns, max_age_ns) for one in self.symbols}
         return {symbol: view for symbol, view in found.items() if view is not None}
 
     @property
@@ -88,7 +95,7 @@ class Opened:
     def markets(self) -> Mapping[str, Market]:
         """The markets whose books are watched, as the venue states them now."""
         markets = self.run.desk.setup.markets
-        return {symbol: markets[symbol] for symbol in self.run.desk.cache.symbols}
+        return {symbol: markets[symbol] for symbol in self.symbols}
 
     def price(self, asset: str) -> Decimal | None:
         """Reference units for one unit, from own believable books."""
@@ -96,15 +103,27 @@ class Opened:
 
     async def believed(self) -> None:
         """Wait until every book is believed, or no longer: what is missing then is not routed."""
-        cache, waited = self.run.desk.cache, 0.0
+        waited = 0.0
         while waited < BOOKS_S:
-            missing = [one for one in cache.symbols if one not in self.books()]
+            books = self.books()
+            missing = [one for one in self.symbols if one not in books]
             if not missing:
                 return
             if waited and round(waited / STEP_S) % round(CONFIRM_S / STEP_S) == 0:
                 await self.run.feed.confirm(missing)
             await self.clock.sleep(STEP_S)
             waited += STEP_S
+
+    async def calm(self) -> bool:
+        """Wait until no cycle is under way, for what is owned is on its way meanwhile.
+
+        False when one always is.
+        """
+        for _ in range(int(CALM_S / STEP_S)):
+            if self.trader is None or not self.trader.engine.open_cycles:
+                return True
+            await self.clock.sleep(STEP_S)
+        return False
 
     async def recovered(self) -> None:
         """Wait until what was in flight is found out, and orders can be sent.

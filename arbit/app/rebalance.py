@@ -36,11 +36,12 @@ from arbit.domain.stand import Stand
 from arbit.execution.converting import Delivered
 from arbit.inventory import Inventory
 from arbit.ports import Clock
-from arbit.rebalancing import NONE, Advice, Move, Refusals, advise
+from arbit.rebalancing import NONE, Advice, Move, Refusals, advise, out_of_band
 from arbit.routing import Around
 
 SETTLE_S = 0.5  # until books show what a move took from them
 MAX_MOVES = 20  # of one command
+BUSY = "cycles are under way without a pause (arbit pause VENUE first)"
 TWELVE = Context(prec=12)  # digits of what is shown; what is set in another currency has no end
 
 
@@ -145,6 +146,9 @@ class Rebalance:
         budget, costs = self._settings.inventory.rebalance_cost_per_day, ZERO
         refused: dict[Conversion, str] = {}
         for _ in range(MAX_MOVES):
+            if not await opened.calm():
+                told.why_not = dict.fromkeys((one.asset for one in _out(inventory)), BUSY)
+                break
             left = budget if rebalancer is None else rebalancer.spent.left(budget)
             advice = advice_of(opened, inventory, left, refused)
             told.why_not = dict(advice.why_not)
@@ -174,6 +178,10 @@ class Rebalance:
         told.after = stands_of(inventory)
         told.cost = f"{costs:.4f}"
         return told
+
+
+def _out(inventory: Inventory) -> Iterable[Stand]:
+    return out_of_band(inventory.states())
 
 
 def _of_the_move(done: Refused | str) -> bool:

@@ -19,6 +19,7 @@ from arbit.cli import (
     rebalance,
     report,
     sandbox,
+    status,
 )
 from arbit.domain.account import AccountUnfit
 from arbit.domain.errors import UserError, VenueError
@@ -48,6 +49,8 @@ app.command(name="sandbox")(sandbox.sandbox)
 app.command(name="keys:check")(keys_check.keys_check)
 app.command(name="alerts:test")(alerts_test.alerts_test)
 app.add_typer(db.app, name="db")
+app.command(name="status")(status.status)
+app.command(name="why")(status.why)
 app.command(name="kill")(control.kill)
 app.command(name="unkill")(control.unkill)
 app.command(name="pause")(control.pause)

@@ -35,40 +35,44 @@ def kill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
     """
     from arbit.app import control
 
-    _say(control.kill(_settings(data_dir), "" if venue == control.ALL else venue))
+    settings, one = settings_of(data_dir), "" if venue == control.ALL else venue
+    _say(control.kill(settings, one), *control.answers(settings, one))
 
 
 def unkill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
     """Switch the kill switch off again; one that was meant for a venue alone, by its name."""
     from arbit.app import control
 
-    _say(control.unkill(_settings(data_dir), "" if venue == control.ALL else venue))
+    settings, one = settings_of(data_dir), "" if venue == control.ALL else venue
+    _say(control.unkill(settings, one), *control.answers(settings, one))
 
 
 def pause(venue: Venue, data_dir: DataDir = None) -> None:
     """Begin no new cycle on a venue; open ones finish or unwind."""
     from arbit.app import control
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     for name in control.named(settings, venue):
-        _say(control.pause(settings, name))
+        _say(control.pause(settings, name), *control.answers(settings, name))
 
 
 def resume(venue: Venue, data_dir: DataDir = None, accept_balances: Accept = False) -> None:
     """End a pause, and close the venue's circuit breaker."""
     from arbit.app import control
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     for name in control.named(settings, venue):
-        _say(control.resume(settings, name, accept_balances=accept_balances))
+        said = control.resume(settings, name, accept_balances=accept_balances)
+        _say(said, *control.answers(settings, name))
 
 
-def _settings(data_dir: str | None) -> Settings:
+def settings_of(data_dir: str | None) -> Settings:
+    """Settings of this data folder."""
     from arbit.config import Override, load_settings
 
     said = [] if data_dir is None else [Override("--data-dir", "ARBIT_DATA_DIR", data_dir)]
     return load_settings(overrides=said)
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))

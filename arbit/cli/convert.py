@@ -78,6 +78,8 @@ def convert(
 
     arbit convert --sweep USD --below 5 --venue sandbox
     """
+    from arbit.app.asked import asked_convert
+    from arbit.app.asking import daemon_of
     from arbit.app.convert import ConvertAsk, run_convert
     from arbit.app.opened import Ask
 
@@ -96,7 +98,12 @@ def convert(
     name = venue or settings.default_venues[0]
     access = access_of(settings, name, said, reads=wanted.sweep)
     ask = Ask(name, access, "convert", profile_of(profile), whole("--seed", seed, 0, 2**63 - 1))
-    told = run_convert(settings, ask, wanted, (lambda _: None) if as_json else show)
+    shown = (lambda _: None) if as_json else show
+    door = daemon_of(settings, name)
+    if door is None:
+        told = run_convert(settings, ask, wanted, shown)
+    else:
+        told = asked_convert(door, ask, wanted, shown)
     finish(told, as_json=as_json)
 
 

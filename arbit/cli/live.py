@@ -153,6 +153,7 @@ def _live(said: Mapping[str, Any]) -> None:
         profile=said["profile"],
         seed=whole("--seed", said["seed"], 0, 2**63 - 1),
         recover_only=said["recover_only"],
+        door=True,
     )
     as_json = said["as_json"]
     reports = run_live(_settings(for_all, names, for_venue), options, _screen(as_json=as_json))

@@ -51,6 +51,8 @@ def rebalance(
 
     ARBIT_INVENTORY__TARGETS=BTC=0.2 arbit rebalance --venue sandbox
     """
+    from arbit.app.asked import asked_rebalance
+    from arbit.app.asking import daemon_of
     from arbit.app.opened import Ask
     from arbit.app.rebalance import run_rebalance
 
@@ -59,7 +61,12 @@ def rebalance(
     name = venue or settings.default_venues[0]
     access = access_of(settings, name, said, reads=True)
     ask = Ask(name, access, "rebalance", profile_of(profile), whole("--seed", seed, 0, 2**63 - 1))
-    told = run_rebalance(settings, ask, (lambda _: None) if as_json else _announce)
+    shown = (lambda _: None) if as_json else _announce
+    door = daemon_of(settings, name)
+    if door is None:
+        told = run_rebalance(settings, ask, shown)
+    else:
+        told = asked_rebalance(door, ask, shown)
     if told is None:
         raise typer.Exit(INTERRUPTED)
     from arbit.app.unread import tell

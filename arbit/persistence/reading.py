@@ -27,7 +27,7 @@ Made = TypeVar("Made")
 def accounts(path: Path) -> list[str]:
     """Every account that the file knows. UserError when it is missing, old or damaged."""
     refuse_old(path)
-    with _opened(path) as connection:
+    with opened(path) as connection:
         sql = "SELECT account FROM ledger UNION SELECT account FROM runs"
         found = connection.execute(sql)
         return sorted(row["account"] for row in found)
@@ -36,7 +36,7 @@ def accounts(path: Path) -> list[str]:
 def read_account(path: Path, account: str) -> Recorded:
     """All that the file keeps of this account. UserError as above."""
     refuse_old(path)
-    with _opened(path) as connection:
+    with opened(path) as connection:
 
         def each(table: str, order: str, make: Callable[[Any], Made]) -> tuple[Made, ...]:
             sql = f"SELECT * FROM {table} WHERE account=? ORDER BY {order} LIMIT ?"  # noqa: S608  names are ours
@@ -62,7 +62,8 @@ def read_account(path: Path, account: str) -> Recorded:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The file, read-only, while entered. UserError for what cannot be read of it."""
     name = f"file:{quote(str(path.absolute()))}?mode=ro"
     try:
         with contextlib.closing(

@@ -87,6 +87,10 @@ class Orders:
             return None
         return Resume.ACCEPT_BALANCES if said == Resume.ACCEPT_BALANCES else Resume.GO_ON
 
+    def resume_waits(self) -> bool:
+        """Whether a resume was asked for that nobody has taken yet."""
+        return os.access(self._resume, os.F_OK)
+
     def pause(self) -> None:
         """Ask for a pause."""
         _touch(self._pause)

@@ -1,0 +1,84 @@
+"""Asks a daemon at its door, from a command: one question, and what it answers line by line."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from arbit.app.door import MAX_ANSWER, connected
+from arbit.app.store import account_of
+from arbit.config import Settings
+from arbit.domain.errors import UserError
+from arbit.persistence.locks import is_held, lock_of
+
+SHORT_S = 4.0  # for what a daemon knows
+LONG_S = 600.0  # for what it does: between two lines
+PIECE = 65_536
+Answered = Mapping[str, Any]
+
+
+class NobodyAnswers(UserError):
+    """No daemon answers at a door; the text says which, and why."""
+
+
+def door_of(lock: Path) -> Path:
+    """The socket of the daemon that has this lock."""
+    return lock.with_suffix(".sock")
+
+
+def daemon_of(settings: Settings, venue: str) -> Path | None:
+    """The door of the daemon that trades a venue's own account in this data folder.
+
+    None where none does, has no door, or without a key: then no account is known.
+    """
+    try:
+        account = account_of(settings.venue(venue), real=True)
+    except UserError:
+        return None
+    lock = lock_of(settings.data_dir, str(account))
+    door = door_of(lock)
+    there = lock.exists() and door.exists() and is_held(lock)
+    return door if there else None
+
+
+def asked(door: Path, question: Answered, timeout_s: float = SHORT_S) -> Iterator[Answered]:
+    """Every line of the answer. NobodyAnswers when none comes; UserError for what is refused."""
+    try:
+        with connected(door, timeout_s) as line:
+            line.sendall(json.dumps(question).encode() + b"\n")
+            for told in _lines(line):
+                if "refused" in told:
+                    raise UserError(str(told["refused"]))
+                yield told
+    except TimeoutError:
+        raise NobodyAnswers(f"{door}: no answer within {timeout_s:g} s") from None
+    except OSError as error:
+        raise NobodyAnswers(f"{door}: {error.strerror or error}") from None
+
+
+def answer(door: Path, question: Answered, timeout_s: float = SHORT_S) -> Answered:
+    """The last line of the answer. NobodyAnswers and UserError as above."""
+    told = list(asked(door, question, timeout_s))
+    if not told:
+        raise NobodyAnswers(f"{door}: it hung up without an answer")
+    return told[-1]
+
+
+def _lines(line: socket.socket) -> Iterator[Answered]:
+    heard = b""
+    while True:
+        piece = line.recv(PIECE)
+        heard += piece
+        *whole, heard = heard.split(b"\n")
+        for one in whole:
+            told = json.loads(one)
+            if not isinstance(told, dict):
+                raise NobodyAnswers("what answers is no daemon of ours")
+            yield told
+        if not piece:
+            return
+        if len(heard) > MAX_ANSWER:
+            raise NobodyAnswers("what answers does not end its line")

@@ -1,0 +1,225 @@
+"""What a lane answers at its door: how it is, why, what it heard, and conversions it is asked for.
+
+Nothing here starts trading. A conversion is planned on the daemon's own books and sent by its own
+trader, past its own gate; one at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from arbit.app.apart import apart
+from arbit.app.asking import door_of
+from arbit.app.convert import Convert, ConvertAsk
+from arbit.app.door import Asked, Caller, Door
+from arbit.app.health import LaneHealth
+from arbit.app.opened import Access, Ask, Known, Opened
+from arbit.app.rebalance import Rebalance
+from arbit.app.status import heard_of, status_of, why_of
+from arbit.config import Settings
+from arbit.domain.account import Mode
+from arbit.domain.errors import UserError
+from arbit.domain.money import ZERO
+from arbit.persistence.locks import lock_of
+from arbit.ports import Clock, Listener
+
+KEPT_NS = 250_000_000  # so long an answer is told again instead of made anew
+HEED_S = 1.0  # how long what an operator asked by file is waited for
+STEP_S = 0.05
+MOST = Decimal(10**12)
+_ASSET = re.compile(r"[A-Z0-9.\-]{1,20}")
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,30})?")
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSetup:
+    """What a door needs of its lane."""
+
+    settings: Settings
+    health: LaneHealth
+    clock: Clock
+    publish: Listener
+
+
+class LaneDoor:
+    """The door of one lane's account."""
+
+    def __init__(self, setup: DoorSetup) -> None:
+        self._setup = setup
+        self._health = setup.health
+        trader = setup.health.trader
+        self._account = trader.setup.account
+        self._venue = setup.health.run_of.desk.setup.venue.name
+        self._kept: dict[str, tuple[int, Asked]] = {}
+        self._converting = False
+        self._answers: Mapping[str, Callable[[Asked, Caller], Awaitable[Asked]]] = {
+            "status": self._status,
+            "why": self._why,
+            "heard": self._heard,
+            "convert": self._convert,
+            "rebalance": self._rebalance,
+        }
+
+    async def apart(self) -> None:
+        """Answer until cancelled; an error of ours closes the door alone."""
+        setup = self._setup
+        path = door_of(lock_of(setup.settings.data_dir, str(self._account)))
+        door = Door(path, self._venue, self.answer, setup.clock, setup.publish)
+        await apart(self._venue, "door", door.run, setup.publish)
+
+    async def answer(self, asked: Asked, caller: Caller) -> Asked:
+        """The last line of the answer. UserError for what cannot be asked here."""
+        name = asked.get("ask")
+        found = self._answers.get(name) if isinstance(name, str) else None
+        if found is None:
+            known = ", ".join(self._answers)
+            raise UserError(f"ask: expected one of {known}")
+        return await found(asked, caller)
+
+    # --- what is read ----------------------------------------------------------------------------
+
+    async def _status(self, _asked: Asked, _caller: Caller) -> Asked:
+        return self._lately("status", lambda now_ns: asdict(status_of(self._health, now_ns)))
+
+    async def _why(self, _asked: Asked, _caller: Caller) -> Asked:
+        return self._lately("why", lambda now_ns: asdict(why_of(self._health, now_ns)))
+
+    def _lately(self, name: str, make: Callable[[int], Asked]) -> Asked:
+        """Made no more often than it is worth: many callers are told the same."""
+        now_ns = self._setup.clock.monotonic_ns()
+        made_ns, told = self._kept.get(name, (0, None))
+        if told is None or now_ns - made_ns > KEPT_NS:
+            told = {"told": make(now_ns)}
+            self._kept[name] = (now_ns, told)
+        return told
+
+    async def _heard(self, _asked: Asked, _caller: Caller) -> Asked:
+        """What became of what an operator has asked by file: it is looked at now."""
+        orders = self._health.trader.orders
+        for _ in range(int(HEED_S / STEP_S)):
+            if not orders.resume_waits():
+                break
+            await self._setup.clock.sleep(STEP_S)
+        self._kept.clear()
+        return {"told": heard_of(self._health, self._health.look())}
+
+    # --- what is done ----------------------------------------------------------------------------
+
+    async def _convert(self, asked: Asked, caller: Caller) -> Asked:
+        settings, access = self._setup.settings, self._access(asked)
+        sweep = asked.get("sweep") is True
+        amount = asked.get("amount")
+        wanted = ConvertAsk(
+            end=_asset(asked, "end"),
+            start="" if sweep else _asset(asked, "start"),
+            amount=None if sweep or amount is None else _number(asked, "amount"),
+            max_cost_bps=_number(asked, "max_cost_bps"),
+            sweep=sweep,
+            below=_number(asked, "below"),
+        )
+
+        def show(report: Any) -> None:
+            caller.say({"show": asdict(report)})
+
+        command = Convert(settings, Ask(self._venue, access, "convert"), wanted, show)
+        with self._alone():
+            told = await command.at(self._opened(access, command.symbols))
+        told.notes.append(self._note())
+        return {"told": asdict(told)}
+
+    async def _rebalance(self, asked: Asked, caller: Caller) -> Asked:
+        settings, access = self._setup.settings, self._access(asked)
+
+        def show(told: Any) -> None:
+            caller.say({"show": asdict(told)})
+
+        command = Rebalance(settings, Ask(self._venue, access, "rebalance"), show)
+        command.refuse_without_targets()
+        with self._alone():
+            told = await command.at(self._opened(access, command.symbols))
+        told.notes.append(self._note())
+        return {"told": asdict(told)}
+
+    def _note(self) -> str:
+        return (
+            "asked of the daemon that trades this account: by its settings, on the books it watches"
+        )
+
+    def _access(self, asked: Asked) -> Access:
+        """Whether orders may be sent. UserError for a daemon that trades on paper."""
+        if asked.get("real") is not True:
+            return Access.READ
+        if self._account.mode is Mode.PAPER:
+            raise UserError(f"{self._venue}: this daemon trades on paper, and sends nothing")
+        return Access.TRADED
+
+    def _opened(self, access: Access, wanted: Callable[[Known], Any]) -> Opened:
+        """This lane as a command has it: its books, its fees, and its trader if it may send."""
+        health, settings = self._health, self._setup.settings
+        run, trader = health.run_of, health.trader
+        if not trader.started:
+            raise UserError(f"{self._venue}: recovery is not over: nothing is converted before")
+        if access is Access.TRADED and trader.engine.closed:
+            raise UserError(f"{self._venue}: {health.waits()}")
+        markets = run.desk.setup.markets
+        ledger = trader.ledger
+        owned = {one: free for one in ledger.assets if (free := ledger.free(one)) > ZERO}
+        known = Known({one: markets[one] for one in run.desk.cache.symbols}, owned)
+        return Opened(
+            settings=settings,
+            venue=run.desk.setup.venue,
+            clock=self._setup.clock,
+            run=run,
+            known=known,
+            trader=trader if access is Access.TRADED else None,
+            journal=trader.setup.journal,
+            watched=list(wanted(known)),
+        )
+
+    def _alone(self) -> _Alone:
+        if self._converting:
+            raise UserError(
+                f"{self._venue}: another conversion is under way, ask again when it is over"
+            )
+        return _Alone(self)
+
+    def busy(self, *, now: bool) -> None:
+        """Whether one is under way."""
+        self._converting = now
+
+
+class _Alone:
+    """While entered nothing else is converted through this door."""
+
+    def __init__(self, door: LaneDoor) -> None:
+        self._door = door
+
+    def __enter__(self) -> None:
+        self._door.busy(now=True)
+
+    def __exit__(self, *_: object) -> None:
+        self._door.busy(now=False)
+
+
+def _asset(asked: Asked, name: str) -> str:
+    value = asked.get(name)
+    if not isinstance(value, str) or not _ASSET.fullmatch(value):
+        raise UserError(f"{name}: expected the name of an asset, such as BTC")
+    return value
+
+
+def _number(asked: Asked, name: str) -> Decimal:
+    value = asked.get(name)
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        raise UserError(f"{name}: expected a number as text, such as 0.25")
+    try:
+        found = Decimal(value)
+    except InvalidOperation:  # digits of another script
+        raise UserError(f"{name}: expected a number as text, such as 0.25") from None
+    if found > MOST:
+        raise UserError(f"{name}: expected at most 1e12")
+    return found
