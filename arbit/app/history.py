@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+from arbit.app.store import HISTORY
 from arbit.app.trader import Trader
 from arbit.app.watchlist import Watchlist
 from arbit.config import Settings
@@ -21,7 +22,6 @@ from arbit.persistence.sinks import open_sink
 from arbit.ports import Clock
 from arbit.telemetry.hub import Hub
 
-HISTORY = "history.db"
 LOOK_S = 0.1
 
 

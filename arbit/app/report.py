@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from arbit.app.explaining import Explained, Outside, Reconciled, explain_all, reconcile
-from arbit.app.store import DATABASE
+from arbit.app.report_wallets import wallet_json
+from arbit.app.store import DATABASE, HISTORY
 from arbit.clock import SystemClock
 from arbit.domain.attribution import Amounts, Attribution, Cause, added
 from arbit.domain.errors import UserError
@@ -19,6 +20,7 @@ from arbit.domain.recorded import Recorded
 from arbit.domain.records import CycleRecord
 from arbit.domain.walk import WIDE
 from arbit.persistence.reading import accounts, read_account
+from arbit.persistence.wallets import WalletChange, wallet_changes
 
 DAY_NS = 86_400 * 10**9
 MAX_WORST = 10  # cycles that are told one by one
@@ -89,6 +91,7 @@ class Report:
     outside: Sequence[Outside]
     fees_waiting: int
     curves: Mapping[str, Sequence[tuple[int, Decimal]]] = field(default_factory=dict)
+    wallets: Sequence[WalletChange] = ()  # on chains: nobody's in particular, and in no sum
 
 
 def one_account(data_dir: Path, asked: str | None) -> Recorded:
@@ -108,7 +111,9 @@ def one_account(data_dir: Path, asked: str | None) -> Recorded:
 def report_of(data_dir: Path, asked: str | None, days: int) -> Report:
     """The report of the account that is meant, so many days back; 0 is all. UserError as above."""
     recorded, now_ns = one_account(data_dir, asked), SystemClock().wall_ns()
-    return report(recorded, max(0, now_ns - days * DAY_NS) if days else 0, now_ns)
+    from_ns = max(0, now_ns - days * DAY_NS) if days else 0
+    wallets = wallet_changes(data_dir / HISTORY, from_ns)
+    return replace(report(recorded, from_ns, now_ns), wallets=wallets)
 
 
 def report(recorded: Recorded, from_ns: int, now_ns: int) -> Report:
@@ -229,6 +234,7 @@ def as_json(told: Report) -> dict[str, Any]:
             {"ref": x.ref, "cause": x.cause.value, "asset": x.asset, "amount": plain(x.amount)}
             for x in told.outside
         ],
+        "wallets": [wallet_json(one) for one in told.wallets],
     }
 
 

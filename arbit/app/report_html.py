@@ -8,6 +8,7 @@ from decimal import Decimal
 from html import escape
 
 from arbit.app.report import Report, Results
+from arbit.app.report_wallets import HEAD, TITLE, wallet_rows
 from arbit.domain.attribution import Cause
 from arbit.domain.money import EXACT, plain
 
@@ -41,7 +42,7 @@ def page(told: Report) -> str:
     ]
     for one in told.results:
         parts += [_results(one), _curve(one.start, told.curves.get(one.start, ()))]
-    parts += [_worst(told), _balances(told), "</body></html>"]
+    parts += [_worst(told), _balances(told), _wallets(told), "</body></html>"]
     return "\n".join(parts) + "\n"
 
 
@@ -96,6 +97,13 @@ def _balances(told: Report) -> str:
         rows.append((one.asset, *map(plain, figures), moved or "0", *ends))
     head = ("asset", "before", "fills", "fees", "rounding", "transfers", "unexplained", "now")
     return "<h2>Where balances went</h2>" + _table(head, rows)
+
+
+def _wallets(told: Report) -> str:
+    if not told.wallets:
+        return ""
+    title = f"<h2>{TITLE.capitalize()}</h2>"
+    return title + _table(HEAD, wallet_rows(told.wallets))
 
 
 def _table(head: Sequence[str], rows: Rows) -> str:

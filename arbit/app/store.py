@@ -19,6 +19,7 @@ from arbit.persistence.migrate import is_there, refuse_old, upgrade
 from arbit.ports import Clock, Journal
 
 DATABASE = "arbit.db"
+HISTORY = "history.db"
 
 
 def account_of(venue: VenueSettings, *, real: bool) -> AccountId:

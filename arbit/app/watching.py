@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from arbit import __version__
 from arbit.app.health import LaneHealth
-from arbit.app.history import HISTORY
 from arbit.app.log_file import open_log_file
 from arbit.app.readings import reading_of, trading_of
+from arbit.app.store import HISTORY
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 from arbit.config import AlertSettings, Settings

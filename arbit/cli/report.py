@@ -44,8 +44,9 @@ def report(
 ) -> None:
     """What an account earned, why less came than expected, and where its balances went.
 
-    Reads the journal alone, beside a running daemon too, and never mixes accounts. Amounts of
-    causes are in the asset that cycles begin with; docs/decisions/0018 says what a cause means.
+    Reads the journal, and wallets on chains from history, beside a running daemon too, and never
+    mixes accounts. Amounts of causes are in the asset that cycles begin with;
+    docs/decisions/0018 says what a cause means.
     """
     from arbit.app.report import as_json as told_json
     from arbit.app.report import report_of
@@ -100,6 +101,10 @@ def _draw(told: Report) -> None:
     ]
     head = ("asset", "before", "fills", "fees", "rounding", "transfers", "unexplained", "now")
     _table(console, "where balances went", head, balances)
+    if told.wallets:
+        from arbit.app.report_wallets import HEAD, TITLE, wallet_rows
+
+        _table(console, TITLE, HEAD, wallet_rows(told.wallets))
 
 
 def _why(one: Results) -> list[tuple[str, str]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from arbit.domain.errors import ArbitError
 
+WORDS = Context(prec=120)  # a word of 256 bits has 78 digits
 ON_CHAIN = "chain-"  # what the accounts of addresses begin with; no venue's does
 
 

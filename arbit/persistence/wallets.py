@@ -9,15 +9,23 @@ from decimal import Decimal
 from pathlib import Path
 
 from arbit.domain.errors import BrokenRule, UserError
-from arbit.domain.wallet import ON_CHAIN
+from arbit.domain.wallet import ON_CHAIN, WORDS
+from arbit.persistence.migrate import is_there
 from arbit.persistence.types import money_of
 from arbit.persistence.words import in_words
 
-MOST = 10_000  # rows of one answer, the newest
-_ROWS = (
-    "SELECT account, asset, kind, contract, total, block, at_ns FROM wallet_snapshots "
-    "WHERE substr(account, 1, ?) = ? AND at_ns >= ? ORDER BY n DESC LIMIT ?"
+_ROWS = """
+SELECT account, asset, kind, contract, total, block, at_ns FROM wallet_snapshots
+WHERE substr(account, 1, ?) = ? AND at_ns >= ? ORDER BY n DESC LIMIT 10000
+"""
+_ENDS = """
+WITH ends AS (
+  SELECT MIN(n) AS first, MAX(n) AS last FROM wallet_snapshots
+  WHERE substr(account, 1, ?) = ? AND at_ns >= ? GROUP BY account, asset
 )
+SELECT account, asset, kind, contract, total, block, at_ns FROM wallet_snapshots
+WHERE n IN (SELECT first FROM ends) OR n IN (SELECT last FROM ends) ORDER BY n
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +41,53 @@ class WalletSnapshot:
     at_ns: int
 
 
-def wallet_snapshots(path: Path, since_ns: int = 0, most: int = MOST) -> tuple[WalletSnapshot, ...]:
-    """What was seen on chains from `since_ns` (UTC) on, the oldest first, `most` of the newest.
+@dataclass(frozen=True, slots=True)
+class WalletChange:
+    """What an address owned of an asset when it was first seen in a while, and when last."""
 
-    Nothing where there is no file. UserError when it cannot be read.
+    first: WalletSnapshot
+    last: WalletSnapshot
+
+    @property
+    def change(self) -> Decimal:
+        """What came or, negative, went; of an aToken what it earned is in it."""
+        return WORDS.subtract(self.last.total, self.first.total)
+
+
+def wallet_snapshots(path: Path, since_ns: int = 0) -> tuple[WalletSnapshot, ...]:
+    """What was seen on chains from `since_ns` (UTC) on, the oldest first: the newest 10,000.
+
+    Nothing where there is no file, or one of before wallets. UserError when it cannot be read.
     """
-    if not path.exists():
-        return ()
+    return tuple(reversed(_asked(path, _ROWS, since_ns)))
+
+
+def wallet_changes(path: Path, since_ns: int = 0) -> tuple[WalletChange, ...]:
+    """What each address owned of each asset since then, first and last, in their order.
+
+    As `wallet_snapshots`, and however many rows there are in between.
+    """
+    found: dict[tuple[str, str], WalletChange] = {}
+    for one in _asked(path, _ENDS, since_ns):
+        key = one.account, one.asset
+        found[key] = WalletChange(found[key].first if key in found else one, one)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _asked(path: Path, sql: str, since_ns: int) -> list[WalletSnapshot]:
+    if not is_there(path):
+        return []
     try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        ) as file:
-            asked = (len(ON_CHAIN), ON_CHAIN, since_ns, most)
-            found = file.execute(_ROWS, asked).fetchall()
-            return tuple(_snapshot(*row) for row in reversed(found))
+        where = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(where, uri=True)) as file:
+            columns = {row[1] for row in file.execute("PRAGMA table_info(wallet_snapshots)")}
+            if "kind" not in columns:
+                return []
+            found = file.execute(sql, (len(ON_CHAIN), ON_CHAIN, since_ns)).fetchall()
+            return [_snapshot(*row) for row in found]
     except (sqlite3.Error, BrokenRule) as error:
         said = in_words(error) if isinstance(error, sqlite3.Error) else error
         raise UserError(f"{path}: wallets cannot be read: {said}") from None
-
-
-def newest_of(snapshots: tuple[WalletSnapshot, ...]) -> tuple[WalletSnapshot, ...]:
-    """The last of each address and asset, by address, then asset."""
-    last = {(one.account, one.asset): one for one in snapshots}
-    return tuple(last[key] for key in sorted(last))
 
 
 def _snapshot(*row: str) -> WalletSnapshot:

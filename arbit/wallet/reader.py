@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from web3 import AsyncWeb3
@@ -14,6 +14,7 @@ from web3.exceptions import Web3Exception
 from arbit.config.wallet import ADDRESSES, CONTRACTS, WalletSettings
 from arbit.domain.errors import UserError
 from arbit.domain.wallet import (
+    WORDS,
     AssetKind,
     WalletBalance,
     WalletLook,
@@ -24,7 +25,6 @@ from arbit.wallet.node import Node, NodeRefused
 
 MAX_DECIMALS = 36  # 18 is common; what states more is no token that anybody uses
 NATIVE_DECIMALS = 18
-_WORDS = Context(prec=120)  # a word of 256 bits has 78 digits
 _WORD = 32  # bytes of a number
 
 
@@ -134,7 +134,7 @@ class EvmWallet:
             asset=self._settings.native if token is None else token.asset,
             kind=AssetKind.NATIVE if token is None else token.kind,
             contract="" if token is None else token.address,
-            amount=_WORDS.scaleb(Decimal(raw), -decimals),
+            amount=WORDS.scaleb(Decimal(raw), -decimals),
             block=block,
         )
 

@@ -23,8 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from arbit.app.history import HISTORY
-from arbit.app.store import DATABASE
+from arbit.app.store import DATABASE, HISTORY
 from arbit.persistence.migrate import upgrade
 
 REPO = Path(__file__).parents[2]

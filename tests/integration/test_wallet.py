@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from arbit.app.history import HISTORY
 from arbit.app.live_lane import LaneAround
+from arbit.app.store import HISTORY
 from arbit.app.wallet import WALLET, WalletWatch, reader_of
 from arbit.clock import SystemClock
 from arbit.config import Settings
@@ -24,7 +24,7 @@ from arbit.domain.events import Event, WalletChanged
 from arbit.domain.wallet import AssetKind, WalletBalance
 from arbit.persistence.recorder import Recorder
 from arbit.persistence.sinks import open_sink
-from arbit.persistence.wallets import newest_of, wallet_snapshots
+from arbit.persistence.wallets import wallet_changes, wallet_snapshots
 from tests.integration.evm_rig import (
     BUILT,
     DATA,
@@ -224,7 +224,12 @@ async def test_what_was_read_is_in_history_for_whoever_reports(
     kept = wallet_snapshots(path)
     assert [one.block for one in kept] == [chain.block - 1] * 6 + [chain.block] * 6
     assert len({one.at_ns for one in kept}) == 2, "a look is one moment"
-    last = {(one.account.partition(":")[2], one.asset): one.total for one in newest_of(kept)}
+    changes = {
+        (one.last.account.partition(":")[2], one.last.asset): one for one in wallet_changes(path)
+    }
+    last = {key: one.last.total for key, one in changes.items()}
+    moved = {key: one.change for key, one in changes.items() if one.change}
+    assert moved == {(chain.owner, "ETH"): D(1)}
     node.acts = None
     assert last == owned((await reader.read()).balances)
     assert [(one.state, bool(one.detail)) for one in told if isinstance(one, WalletChanged)] == [
