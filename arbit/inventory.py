@@ -62,8 +62,13 @@ class Inventory:
         return reserve_of(amount, percent, self._ledger.capital(asset)) if percent else amount
 
     def spendable(self, asset: str) -> Decimal:
-        """What may be spent of it now: what is free beyond the reserve; never below zero."""
-        return max(EXACT.subtract(self._ledger.free(asset), self.reserve(asset)), ZERO)
+        """What may be spent of it now: what is free beyond the reserve; never below zero.
+
+        Beside a reserve not what cycles have in hand either: their ways home may spend it yet.
+        """
+        free, reserve = self._ledger.free(asset), self.reserve(asset)
+        kept = EXACT.add(reserve, self._ledger.promised(asset)) if reserve else ZERO
+        return max(EXACT.subtract(free, kept), ZERO)
 
     def capped(self, asset: str) -> bool:
         """Whether a cap was set for the asset."""

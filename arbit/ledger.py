@@ -105,6 +105,14 @@ class Ledger:
         """What one of them keeps: what it has in hand, or what its orders may still spend."""
         return self._holds.get(ref, {}).get(asset, ZERO)
 
+    def promised(self, asset: str, beside: str = "") -> Decimal:
+        """What open cycles have in hand beyond what they hold, for ways home; `beside` apart."""
+        return _sum(
+            max(_BOOKS.subtract(moved.get(asset, ZERO), self.held_by(ref, asset)), ZERO)
+            for ref, moved in self._moved.items()
+            if ref != beside
+        )
+
     def capital(self, asset: str) -> Decimal:
         """What was put in, taken out and earned: whatever trading has moved it to meanwhile."""
         return _BOOKS.minus(self.sum_of(Book.CAPITAL, asset))

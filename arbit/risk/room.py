@@ -272,14 +272,16 @@ class Room:
     def payable(self, cycle_id: str, asset: str) -> Decimal:
         """What a cycle may spend of an asset on its way home: what is free, but for the reserve.
 
-        What it has in hand of it is its own, whatever is left of the reserve.
+        What it has in hand of it is its own, whatever is left of the reserve; what others have is
+        theirs.
         """
         free, reserve = self.ledger.free(asset), self.inventory.reserve(asset)
         if not reserve:
             return free
         held = self.ledger.held_by(cycle_id, asset)
         in_hand = max(self.ledger.moved(cycle_id).get(asset, ZERO), held)
-        others = EXACT.subtract(EXACT.add(free, held), EXACT.add(in_hand, reserve))
+        kept = EXACT.add(reserve, self.ledger.promised(asset, beside=cycle_id))
+        others = EXACT.subtract(EXACT.add(free, held), EXACT.add(in_hand, kept))
         return EXACT.add(max(others, ZERO), in_hand)
 
     def _beyond_reserve(self, asset: str, needed: Decimal, most: Decimal) -> Refused | None:

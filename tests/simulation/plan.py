@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.simulation import rests, stock, strains
+from tests.simulation import narrow, rests, stock, strains
 
 BENIGN_EVERY = 8
 BALANCES = {"USD": "10000", "EUR": "10000", "BTC": "0.2", "ETH": "3"}
@@ -146,6 +146,7 @@ def plan_of(seed: int) -> Plan:
     strains.draw(plan)
     stock.draw(plan)
     rests.draw(plan)
+    narrow.draw(plan)
     return plan
 
 

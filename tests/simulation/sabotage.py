@@ -1,8 +1,9 @@
 """Are the checkers any good? Every planted bug must be caught.
 
 `python -m tests.simulation.sabotage`.
-Each saboteur is planted, and seeds are run until one finds something. One that survives
-`--seeds` of them is a hole in the simulation. `--only NAME` runs one (as often as it is given),
+Each saboteur is planted, and seeds are run until one finds something: the seeds that it names
+itself, if any, then `--seeds` from `--start` on. One that survives them is a hole in the
+simulation. `--only NAME` runs one (as often as it is given),
 `--most N` the first N, `--after NAME` those after it. `--having FAULT` runs only seeds whose plan
 has that fault. `--house alpaca` hunts those of that venue's rules, in its own house. What is told
 of each: how many seeds it took, in which seed, and every invariant that this seed says does not
@@ -110,7 +111,8 @@ def main() -> int:
     saboteurs_asked = chosen(asked.only, asked.after, asked.most, among)
     for saboteur in saboteurs_asked:
         began_s = time.monotonic()
-        caught = hunt(saboteur, seeds, asked.house)
+        known = () if asked.having else saboteur.seeds
+        caught = hunt(saboteur, [*known, *seeds], asked.house)
         took_s = time.monotonic() - began_s
         by_invariant.update(caught.invariants)
         survivors += [] if caught.seeds else [saboteur.name]

@@ -8,7 +8,7 @@ recovery and the end.
 # ruff: noqa: ANN001, ANN202, PLC0415  # a patch has the shape of what it replaces
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,18 +43,25 @@ class Saboteur:
     what: str
     plant: Callable[[Sets], None]
     twice: bool = False  # shows when a seed is run a second time, and is another run
+    seeds: tuple[
+        int, ...
+    ] = ()  # looked in before all others: it shows in the first, or few have it
 
 
 ALL: dict[str, Saboteur] = {}
 
 
 def bug(
-    what: str, *, twice: bool = False, into: dict[str, Saboteur] = ALL
+    what: str,
+    *,
+    twice: bool = False,
+    into: dict[str, Saboteur] = ALL,
+    seeds: Iterable[int] = (),
 ) -> Callable[[Callable[[Sets], None]], Callable[[Sets], None]]:
     """Enter a planted bug, among those that are looked for in every house unless told."""
 
     def entered(plant: Callable[[Sets], None]) -> Callable[[Sets], None]:
-        into[plant.__name__] = Saboteur(plant.__name__, what, plant, twice)
+        into[plant.__name__] = Saboteur(plant.__name__, what, plant, twice, tuple(seeds))
         return plant
 
     return entered

@@ -18,6 +18,10 @@ from tests.simulation.world import World
 
 SOME = range(FIRST, 1_000, EVERY)
 CAUGHT_IN = {
+    "reserve_spent_by_a_way_home": 273,
+    "rebalances_cost_nothing": 97,
+    "day_of_rebalances_forgotten": 97,
+    "rests_forgotten": 185,
     "cap_ignored_in_flight": 65,
     "reserve_spent_by_a_cycle": 49,
     "conversion_resent": 201,

@@ -73,6 +73,21 @@ def test_a_withdrawal_below_the_reserve_leaves_nothing_to_spend() -> None:
     assert inventory.reserve("USD") == D(80)
 
 
+def test_what_a_cycle_has_in_hand_for_its_way_home_is_nobody_elses_beside_a_reserve() -> None:
+    ledger = owning(USD="1000", BTC="1")
+    inventory = Inventory(InventorySettings(reserve_amount={"USD": D(900)}), ledger)
+    ledger.claim("c1", {})
+    traded(ledger, "USD", "400", "c1")  # its last leg filled, its first did not
+    traded(ledger, "BTC", "2", "c1")
+    assert ledger.free("USD") == D(1_400)
+    assert inventory.spendable("USD") == D(100), "400 of it will go for what leg 1 did not buy"
+    assert inventory.spendable("BTC") == D(3), "without a reserve nothing is kept for anybody"
+    ledger.hold("c1", "USD", D(300))
+    assert inventory.spendable("USD") == D(100), "what is held is not counted twice"
+    ledger.release("c1")
+    assert inventory.spendable("USD") == D(500)
+
+
 # --- bands ---------------------------------------------------------------------------------------
 
 

@@ -221,6 +221,14 @@ def test_what_may_be_spent_is_what_is_free_beyond_the_reserve_and_never_less_tha
     assert payable("c1", "USD") == D(1_000), "and what it holds itself"
 
 
+def test_a_way_home_leaves_what_other_cycles_have_in_hand_for_theirs() -> None:
+    world = World(settings=wanting(reserve_amount={"USD": D(9_000)}))
+    world.ledger.claim("c1", {})
+    moved(world, "USD", "400")  # which it does not hold
+    assert world.gate.payable("c9", "USD") == D(1_000)
+    assert world.gate.payable("c1", "USD") == D(1_400)
+
+
 # --- the claim behind a cap -----------------------------------------------------------------------
 
 
