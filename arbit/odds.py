@@ -91,13 +91,14 @@ class Odds:
         lost = EXACT.fma(weight, turn_back, one.lost)
         doubt = self._settings.losing_doubt
         at_best = _Seen(EXACT.add(cycles.hits, doubt), EXACT.add(cycles.of, doubt))
+        mean_fill = _mean(FILL_PRIOR, all_cycles)
         return Chances(
-            survive=_shrunk(SURVIVE_PRIOR, all_looks, looks, weight),
-            fill=_shrunk(FILL_PRIOR, all_cycles, cycles, weight),
+            survive=_shrunk(_mean(SURVIVE_PRIOR, all_looks), looks, weight),
+            fill=_shrunk(mean_fill, cycles, weight),
             lost=_rounded(EXACT.divide(lost, EXACT.add(weight, one.failed))),
             cycles=one.cycles,
             filled=one.filled,
-            fill_at_best=_shrunk(FILL_PRIOR, all_cycles, at_best, weight),
+            fill_at_best=_shrunk(mean_fill, at_best, weight),
         )
 
     def looked(self, path: str, *, survived: bool) -> None:
@@ -161,12 +162,14 @@ class Odds:
         )
 
 
-def _shrunk(
-    prior: tuple[Decimal, Decimal], everybody: _Seen, own: _Seen, weight: Decimal
-) -> Decimal:
-    """The estimate at the top of this file."""
+def _mean(prior: tuple[Decimal, Decimal], everybody: _Seen) -> Decimal:
+    """The mean of all at the top of this file."""
     yes, no = prior
-    mean = EXACT.divide(EXACT.add(yes, everybody.hits), EXACT.add(yes + no, everybody.of))
+    return EXACT.divide(EXACT.add(yes, everybody.hits), EXACT.add(yes + no, everybody.of))
+
+
+def _shrunk(mean: Decimal, own: _Seen, weight: Decimal) -> Decimal:
+    """Its chance, at the top of this file."""
     chance = EXACT.divide(EXACT.fma(weight, mean, own.hits), EXACT.add(weight, own.of))
     return _rounded(chance)
 
