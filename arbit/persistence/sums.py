@@ -18,7 +18,7 @@ from arbit.persistence.types import money_of
 
 MAX_LAST_SENT = 1_000  # newest orders: more than the venue's counters remember
 MAX_SUMMED = 200_000  # cycles summed by day at a start; more than a day can hold
-MAX_LOOKED = 20_000  # newest cycles that a rebalance is looked for among
+MAX_LOOKED = 100_000  # newest cycles that a rebalance is looked for among
 MAX_ENDS = 1_000  # newest cycles that are over: their paths may still rest
 MAX_LEARNED = 10_000  # triangles
 
