@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 import platform
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -215,20 +215,18 @@ class Telemetry:
             return (self._settings.data_dir / HISTORY).stat().st_size
         return 0
 
-    def _readings(self) -> list[VenueReading]:
-        now_ns, size_bytes = self._clock.monotonic_ns(), self._history_bytes()
-        return [
-            *(reading_of(run, now_ns) for run in self._runs),
-            *(
-                replace(
-                    reading_of(run, now_ns),
-                    trading=trading_of(trader, recorder, size_bytes),
-                    health=health.told.health.value,
-                    why=health.told.detail,
-                )
-                for run, trader, recorder, health in self._lanes
-            ),
-        ]
+    def _readings(self) -> Iterator[VenueReading]:
+        """Each as it is when it is asked for."""
+        for run in self._runs:
+            yield reading_of(run, self._clock.monotonic_ns())
+        size_bytes = self._history_bytes() if self._lanes else 0
+        for run, trader, recorder, health in self._lanes:
+            yield replace(
+                reading_of(run, self._clock.monotonic_ns()),
+                trading=trading_of(trader, recorder, size_bytes),
+                health=health.told.health.value,
+                why=health.told.detail,
+            )
 
 
 def _is_told(alerts: AlertSettings) -> bool:

@@ -7,7 +7,7 @@ them when somebody asks, so a scrape storm costs the trading turn nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ RENDER_NS = 1_000_000_000
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Of = TypeVar("Of")
-Read = Callable[[], Sequence[VenueReading]]
+Read = Callable[[], Iterable[VenueReading]]
 ReadProcess = Callable[[], ProcessReading]
 FAMILIES = tuple(Family(*one) for one in STALENESS)
 
@@ -60,40 +60,43 @@ class MetricsPage:
         self._interpreter = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._interpreter)
         self._lock = asyncio.Lock()
-        self._body = b""
+        self._pieces: tuple[bytes, ...] = ()
         self._made_ns: int | None = None
         self.renders = 0
 
     @property
     def size(self) -> int:
         """Bytes of the page that was made last."""
-        return len(self._body)
+        return sum(map(len, self._pieces))
 
     def readings(self) -> Sequence[VenueReading]:
         """What the instruments show now."""
-        return self._read()
+        return tuple(self._read())
 
-    async def body(self) -> bytes:
-        """The page, at most a second old."""
+    async def pieces(self) -> tuple[bytes, ...]:
+        """The page, at most a second old, in pieces: joining megabytes would take milliseconds."""
         async with self._lock:
             now_ns = self._clock.monotonic_ns()
             if self._made_ns is None or now_ns - self._made_ns >= RENDER_NS:
-                self._body = await self._render()
+                self._pieces = tuple([piece async for piece in self._rendered()])
                 self._made_ns = now_ns
-            return self._body
+            return self._pieces
 
-    async def _render(self) -> bytes:
+    async def _rendered(self) -> AsyncIterator[bytes]:
+        """Slice by slice; between two of them the loop goes round."""
         self.renders += 1
-        parts = [generate_latest(self._interpreter)]
-        readings = self._read()
+        yield generate_latest(self._interpreter)
+        readings = []
+        for reading in self._read():
+            readings.append(reading)
+            await self._clock.sleep(0)
         for metric in metrics(readings, self._process()):
-            parts.append(text_of(metric))
+            yield text_of(metric)
             await self._clock.sleep(0)
         for family in FAMILIES:
             for piece in family.slices(readings):
-                parts.append(piece.encode())
+                yield piece.encode()
                 await self._clock.sleep(0)
-        return b"".join(parts)
 
 
 def metrics(readings: Sequence[VenueReading], process: ProcessReading) -> Iterator[Metric]:

@@ -127,6 +127,11 @@ def closed(counts: Mapping[str, float], values: Iterable[str]) -> Iterator[tuple
         yield (value,), total_of
 
 
+def known(seen: Mapping[str, Value], values: Iterable[str]) -> Iterator[tuple[Labels, Value]]:
+    """What is there of the closed set, and nothing else."""
+    return (((value,), seen[value]) for value in values if value in seen)
+
+
 def one_value(value: Value | None) -> Iterator[tuple[Labels, Value]]:
     """The value of a series without labels of its own; nothing where there is none."""
     if value is not None:

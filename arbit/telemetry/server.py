@@ -29,7 +29,6 @@ QUESTION_S = 2.0  # in all, not between two bytes
 ANSWER_S = 5.0
 PAUSE_S = 0.001  # between two connections
 BYTES_A_S = 200e6  # of pages, whoever asks
-PIECE = 65_536
 NO_HANDLE_S = 0.25  # nothing can be opened now: others need what there is more than we do
 RECENT_NS = 250_000_000
 
@@ -138,28 +137,26 @@ class MetricsServer:
         return asked(head, ours_alone=self._host in OURS)
 
     async def _tell(self, caller: socket.socket, question: Asked) -> None:
-        status, content_type, body = await self._said(question)
-        pieces: list[bytes | memoryview] = [head_of(status, len(body), content_type)]
-        if not question.head_only:
-            view = memoryview(body)
-            pieces += [view[at : at + PIECE] for at in range(0, len(body), PIECE)]
+        status, content_type, said = await self._said(question)
+        size = sum(map(len, said))
         loop = asyncio.get_running_loop()
-        for piece in pieces:
+        await loop.sock_sendall(caller, head_of(status, size, content_type))
+        for piece in () if question.head_only else said:
             await loop.sock_sendall(caller, piece)
             await self._clock.sleep(0)
         with contextlib.suppress(OSError):
             caller.shutdown(socket.SHUT_WR)
 
-    async def _said(self, question: Asked) -> tuple[int, str, bytes]:
+    async def _said(self, question: Asked) -> tuple[int, str, tuple[bytes, ...]]:
         """Status, type and body."""
         if question.path == "/metrics":
-            return 200, CONTENT_TYPE, await self._page.body()
+            return 200, CONTENT_TYPE, await self._page.pieces()
         judge = _JUDGES.get(question.path)
         if judge is not None:
             answer = self._probe(question.path, judge)
-            return (200 if answer.ok else 503), "application/json", as_json(answer.said())
+            return (200 if answer.ok else 503), "application/json", (as_json(answer.said()),)
         status = question.refused or 404
-        return status, "text/plain; charset=utf-8", in_words(status)
+        return status, "text/plain; charset=utf-8", (in_words(status),)
 
     def _probe(self, path: str, judge: Judge) -> Answer:
         """As it is now, or was a moment ago: who asks in a storm is told the same."""

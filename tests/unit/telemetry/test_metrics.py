@@ -64,7 +64,7 @@ def parsed(text: str) -> Samples:
 
 async def page_of(*readings: VenueReading, of: ProcessReading | None = None) -> Samples:
     page = MetricsPage(lambda: readings, SteppedClock(), lambda: of or ProcessReading())
-    return parsed((await page.body()).decode())
+    return parsed(b"".join(await page.pieces()).decode())
 
 
 def at(samples: Samples, name: str, **labels: str) -> float:
@@ -131,14 +131,14 @@ def test_the_label_set_is_bounded_and_loses_no_observation() -> None:
 async def test_a_scrape_storm_renders_once_a_second() -> None:
     clock = SteppedClock()
     page = MetricsPage(lambda: [reading()], clock)
-    bodies = await asyncio.gather(*(page.body() for _ in range(200)))
+    bodies = await asyncio.gather(*(page.pieces() for _ in range(200)))
     assert page.renders == 1
     assert len(set(bodies)) == 1
     clock.now_ns += 999_999_999
-    await page.body()
+    await page.pieces()
     assert page.renders == 1
     clock.now_ns += 1
-    await page.body()
+    await page.pieces()
     assert page.renders == 2
 
 
@@ -154,7 +154,7 @@ async def test_rendering_lets_other_work_in_between() -> None:
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other_work())
-    await page.body()
+    await page.pieces()
     task.cancel()
     assert turns >= 2 * 600 / 50
 

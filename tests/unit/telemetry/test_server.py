@@ -177,7 +177,7 @@ async def test_who_asks_too_slowly_is_hung_up_on_and_others_are_served(
 async def test_who_takes_the_page_too_slowly_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "ANSWER_S", 0.3)
     async with serving(WELL) as server:
-        server._page._body, server._page._made_ns = b"x" * 20_000_000, 2**62
+        server._page._pieces, server._page._made_ns = (b"x" * 20_000_000,), 2**62
         with socket.create_connection(("127.0.0.1", server.port)) as lazy:
             lazy.sendall(get("/metrics"))
             while not server.broken_off:
