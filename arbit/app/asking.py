@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from arbit.config import Settings
 from arbit.domain.errors import UserError
 from arbit.persistence.locks import is_held, lock_of
 
-SHORT_S = 4.0  # for what a daemon knows
+SHORT_S = 3.0  # for what a daemon knows
 LONG_S = 600.0  # for what it does: between two lines
 PIECE = 65_536
 Answered = Mapping[str, Any]
@@ -44,11 +45,12 @@ def daemon_of(settings: Settings, venue: str) -> Path | None:
     return door if there else None
 
 
-def asked(door: Path, question: Answered, timeout_s: float = SHORT_S) -> Iterator[Answered]:
+def asked(door: Path, question: Answered, timeout_s: float) -> Iterator[Answered]:
     """Every line of the answer. NobodyAnswers when none comes; UserError for what is refused."""
     try:
         with connected(door, timeout_s) as line:
-            line.sendall(json.dumps(question).encode() + b"\n")
+            with contextlib.suppress(BrokenPipeError):  # refused before we asked: that is read
+                line.sendall(json.dumps(question).encode() + b"\n")
             for told in _lines(line):
                 if "refused" in told:
                     raise UserError(str(told["refused"]))
@@ -59,9 +61,9 @@ def asked(door: Path, question: Answered, timeout_s: float = SHORT_S) -> Iterato
         raise NobodyAnswers(f"{door}: {error.strerror or error}") from None
 
 
-def answer(door: Path, question: Answered, timeout_s: float = SHORT_S) -> Answered:
+def answer(door: Path, question: Answered) -> Answered:
     """The last line of the answer. NobodyAnswers and UserError as above."""
-    told = list(asked(door, question, timeout_s))
+    told = list(asked(door, question, SHORT_S))
     if not told:
         raise NobodyAnswers(f"{door}: it hung up without an answer")
     return told[-1]

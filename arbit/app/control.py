@@ -17,7 +17,6 @@ from arbit.risk import kill as switch
 from arbit.risk.kill import KILL_FILE, KillSwitch, Orders, Resume
 
 ALL = "all"  # in the place of a venue's name
-HEARD_S = 3.0
 
 
 def kill(settings: Settings, venue: str = "") -> str:
@@ -63,7 +62,7 @@ def answers(settings: Settings, venue: str = "") -> list[str]:
         if not (is_held(lock) and door_of(lock).exists()):  # nobody, or one without a door
             continue
         try:
-            found.append(_heard(answer(door_of(lock), {"ask": "heard"}, HEARD_S)))
+            found.append(_heard(answer(door_of(lock), {"ask": "heard"})))
         except UserError as error:
             who = ", ".join(holders([lock]))
             found.append(f"{lock.stem}: {who} does not answer ({error}): it looks at the file")

@@ -93,6 +93,7 @@ class LaneDoor:
         now_ns = self._setup.clock.monotonic_ns()
         made_ns, told = self._kept.get(name, (0, None))
         if told is None or now_ns - made_ns > KEPT_NS:
+            self._health.look()  # not what was so up to a second ago
             told = {"told": make(now_ns)}
             self._kept[name] = (now_ns, told)
         return told

@@ -63,4 +63,4 @@ class Nearest:
         share = self.fee_percent
         if share is None:
             return f"{said}: it was reached"
-        return f"{said}, fees are {int(share)} % of the gap"
+        return f"{said}, fees are {int(round(share, 1))} % of the gap"
