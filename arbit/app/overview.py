@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from arbit.app.asking import NobodyAnswers, answer, door_of
-from arbit.app.history import HISTORY
+from arbit.sandbox.accounts.py arbit.app.store import HISTORY
 from arbit.app.loop import run_on_best_loop
 from arbit.app.status import StatusTold, WhyTold
 from arbit.app.store import DATABASE
