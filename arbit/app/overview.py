@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from arbit.app.asking import NobodyAnswers, answer, door_of
-from arbit.sandbox.accounts.py arbit.app.store import HISTORY
 from arbit.app.loop import run_on_best_loop
 from arbit.app.status import StatusTold, WhyTold
-from arbit.app.store import DATABASE
+from arbit.app.store import DATABASE, HISTORY
 from arbit.clock import SystemClock
 from arbit.config import Settings
 from arbit.domain.errors import UserError
