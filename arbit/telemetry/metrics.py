@@ -133,6 +133,10 @@ def _add(metric: Metric, labels: list[str], value: Value, scale: float) -> None:
             edges = [*(f"{bound * scale:g}" for bound in value.bounds), "+Inf"]
             buckets = list(zip(edges, accumulate(value.counts), strict=True))
             metric.add_metric(labels, buckets, value.total * scale)
+            if value.bounds[0] < 0:  # the library leaves out a sum that may fall, and this with it
+                told = metric.samples[-1].labels
+                named = {name: label for name, label in told.items() if name != "le"}
+                metric.add_sample(f"{metric.name}_count", named, value.count)
     elif isinstance(metric, CounterMetricFamily | GaugeMetricFamily) and isinstance(
         value, int | float
     ):

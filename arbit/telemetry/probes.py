@@ -2,8 +2,8 @@
 
 `/healthz` is for whoever would start the process anew: it is well while every run that has not
 ended took a turn a moment ago, whatever the venues do. `/readyz` is for whoever waits for it to
-measure or trade: every venue has news, books that are believed, and nothing that keeps it from
-beginning a cycle.
+measure or trade: every venue has news, books that are believed, and is not halted. A guard that
+holds back the next cycle for a while is no reason to say no.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from arbit.domain.readings import VenueReading
 TURN_S = 10.0  # a pulse takes a turn twenty times a second
 DECISION_S = 30.0
 TRIANGLE = 3  # books
-UNREADY = frozenset({"halted", "mute", "blocked"})
+UNREADY = frozenset({"halted", "mute"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,8 @@ def test_healthy_is_what_takes_its_turns_whatever_the_venues_do() -> None:
 def test_ready_is_what_measures_or_trades() -> None:
     assert readyz([WELL]).ok
     assert readyz([replace(WELL, trading=None)]).ok
-    assert readyz([replace(WELL, health="degraded")]).ok
+    for state in ("trading", "healthy", "degraded", "blocked", "diverged"):
+        assert readyz([replace(WELL, health=state)]).ok
     for unready, word in (
         (replace(WELL, ended=True), "ended"),
         (replace(WELL, decided_ago_s=None), "no book"),
@@ -141,7 +142,6 @@ def test_ready_is_what_measures_or_trades() -> None:
         (replace(WELL, trading=replace(TRADING, killed=True)), "kill switch"),
         (replace(WELL, trading=replace(TRADING, breaker="halted")), "breaker"),
         (replace(WELL, health="mute"), "mute"),
-        (replace(WELL, health="blocked"), "blocked"),
     ):
         answer = readyz([unready])
         assert not answer.ok
