@@ -144,5 +144,5 @@ def manners_of(settings: Settings) -> Manners:
         repeat_after_ns=alerts.repeat_after_s * NS,
         per_minute=alerts.per_minute,
         amounts=alerts.amounts,
-        clean=Redactor(settings.secrets()),
+        redact=Redactor(settings.secrets()),
     )

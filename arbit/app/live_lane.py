@@ -123,8 +123,7 @@ class LiveLane:
             journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
             self._journal = journal
             stack.push(self._called_off(around.gate))
-            self._epoch = run_epoch()
-            hub = around.telemetry.lane_hub(self._epoch)
+            hub = around.telemetry.lane_hub(self._begun())
             building = self._build(venue, hub.publish, stack, real=real)
             built = await self._unless_stopped(building)
             if built is None:
@@ -165,6 +164,11 @@ class LiveLane:
         report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
         report.warnings = list(side.notes)
         return report
+
+    def _begun(self) -> str:
+        """The epoch of this run: its order ids hold it, and its lines in the log say it."""
+        self._epoch = run_epoch()
+        return self._epoch
 
     def _called_off(self, gate: StartGate) -> ExitCallback:
         """A start that is called off before any lane traded has not broken: it never began."""

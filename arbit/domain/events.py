@@ -118,6 +118,53 @@ class OrderRefused:
     venue: str
     code: str
     detail: str
+    cycle_id: str = ""
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSent:
+    """An order is written down and its bytes leave. Amounts are exact digits as text.
+
+    `purpose` is what it is for; `qty` in base units, `limit_price` in quote per base.
+    """
+
+    venue: str
+    symbol: str
+    side: str
+    qty: str
+    limit_price: str
+    purpose: str
+    cycle_id: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilled:
+    """A trade of an order of ours is booked. Amounts are exact digits as text.
+
+    `qty` in base units, `price` in quote per base; `fees` are amounts and their assets, as taken.
+    """
+
+    venue: str
+    symbol: str
+    side: str
+    qty: str
+    price: str
+    fees: tuple[str, ...]
+    trade_id: str
+    cycle_id: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """The venue is asked to cancel an order; what became of it is told when it is known."""
+
+    venue: str
+    symbol: str
+    cycle_id: str
+    client_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +175,8 @@ class OrderEnded:
     symbol: str
     state: str
     reason: str = ""
+    cycle_id: str = ""
+    client_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +189,7 @@ class CycleEnded:
     profit: str
     asset: str
     detail: str = ""
+    cycle_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +208,7 @@ class ConversionEnded:
     received: str
     cost_ref: str = ""
     detail: str = ""
+    cycle_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +240,8 @@ class IncidentSeen:
     venue: str
     kind: str
     detail: str
+    cycle_id: str = ""
+    client_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +302,9 @@ Event = (
     | PaperCycleEnded
     | VenueFailed
     | OrderRefused
+    | OrderSent
+    | OrderFilled
+    | CancelAsked
     | OrderEnded
     | CycleEnded
     | ConversionEnded

@@ -10,6 +10,7 @@ from arbit.domain.order import OrderState, Outcome
 from arbit.domain.records import OrderRecord
 from arbit.execution.cycle import Cycle
 from arbit.execution.setup import MS, EngineSetup, Tasks
+from arbit.execution.telling import cancelling
 from arbit.execution.works import Work
 from arbit.risk.breaker import Reason
 
@@ -78,7 +79,10 @@ class Asking:
         order = cycle.order(client_id)
         if order is None:
             return
+        record, venue = order.record, self._setup.venue
+        self._setup.publish(cancelling(venue, record))
         try:
-            await self._setup.gateway.cancel(client_id, order.record.order_id)
+            await self._setup.gateway.cancel(client_id, record.order_id)
         except VenueError as error:
-            self._setup.publish(OrderRefused(self._setup.venue, "cancel", str(error)))
+            said = OrderRefused(venue, "cancel", str(error), record.cycle_id, client_id)
+            self._setup.publish(said)

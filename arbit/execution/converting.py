@@ -101,6 +101,7 @@ def told_of(venue: str, cycle: Cycle) -> CycleEnded | ConversionEnded:
             profit=plain(record.profit),
             asset=record.start_asset,
             detail=record.detail,
+            cycle_id=record.cycle_id,
         )
     found = delivered(cycle)
     return ConversionEnded(
@@ -112,4 +113,5 @@ def told_of(venue: str, cycle: Cycle) -> CycleEnded | ConversionEnded:
         received=plain(found.received),
         cost_ref="" if found.cost_ref is None else plain(found.cost_ref),
         detail=record.detail,
+        cycle_id=record.cycle_id,
     )

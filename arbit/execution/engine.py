@@ -304,7 +304,9 @@ class Engine:
         venue = self.setup.venue
         self.order_ends[state.value] = self.order_ends.get(state.value, 0) + 1
         self.settling.tally.ended(record, outcome.remedy)
-        self.setup.publish(OrderEnded(venue, record.intent.leg.symbol, state.value, outcome.reason))
+        ids = (record.cycle_id, record.intent.client_id)
+        symbol = record.intent.leg.symbol
+        self.setup.publish(OrderEnded(venue, symbol, state.value, outcome.reason, *ids))
         if state in {OrderState.REJECTED, OrderState.NEVER}:
             self.setup.breaker.note_failure(state.value, now_ns)
         if order.filled_qty > record.intent.qty:

@@ -13,6 +13,7 @@ from arbit.execution.cycle import WorkingOrder
 from arbit.execution.keeper import Keeper
 from arbit.execution.settling import Settling
 from arbit.execution.setup import EngineSetup, Tasks
+from arbit.execution.telling import sent
 from arbit.execution.works import Work
 
 
@@ -84,6 +85,7 @@ class Sender:
             return
         self.orders += 1
         self._tasks.spawn(self._follow(self._setup.gateway.send(intent)))
+        self._setup.publish(sent(self._setup.venue, order.record))
 
     def _working(
         self, work: Work, purpose: Purpose, draft: steps.SendLeg, deadline_ns: int

@@ -18,6 +18,7 @@ from arbit.execution.cycle import Cycle, WorkingOrder
 from arbit.execution.fee_table import FeeTable
 from arbit.execution.late_fees import waits
 from arbit.execution.tally import Tally
+from arbit.execution.telling import filled
 from arbit.execution.works import Pad, Work
 from arbit.ledger import Ledger, conversion, own_part, result, trade_postings
 from arbit.ports import Listener
@@ -54,6 +55,7 @@ class Settling:
         self._setup.ledger.apply(postings, cycle_id)
         pad.book(trade, postings)
         self.tally.fills += 1
+        self._setup.publish(filled(self._setup.venue, cycle_id, order.record, trade))
         waits(self._setup.ledger, pad, trade)
         self._check_fee(pad, order.record, trade, (base, quote))
 
@@ -84,16 +86,11 @@ class Settling:
     def incident(self, pad: Pad, kind: str, detail: str, record: OrderRecord | None = None) -> None:
         """Something an operator should know of."""
         self.incidents[kind] = self.incidents.get(kind, 0) + 1
-        pad.incidents.append(
-            Incident(
-                kind=kind,
-                detail=detail,
-                at_ns=self._setup.wall_ns(),
-                cycle_id=record.cycle_id if record else "",
-                client_id=record.intent.client_id if record else "",
-            )
-        )
-        self._setup.publish(IncidentSeen(self._setup.venue, kind, detail))
+        cycle_id = record.cycle_id if record else ""
+        client_id = record.intent.client_id if record else ""
+        pad.incidents.append(Incident(kind, detail, self._setup.wall_ns(), cycle_id, client_id))
+        venue = self._setup.venue
+        self._setup.publish(IncidentSeen(venue, kind, detail, cycle_id, client_id))
 
     def keep_holds(self, cycle: Cycle) -> None:
         """Hold what the cycle has in hand, and what its open orders may still spend."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from arbit.domain.alert import Alert, Severity
 from arbit.domain.events import Event
@@ -17,27 +17,26 @@ from arbit.ports import Clock
 from arbit.telemetry.alerts_courier import Courier
 from arbit.telemetry.alerts_table import alert_of
 from arbit.telemetry.buckets import Bucket
+from arbit.telemetry.logs_clean import Redactor
 
 NS = 1_000_000_000
 MAX_TOPICS = 500
 TICK_S = 1.0
 STEP_S = 0.02
 
-Clean = Callable[[str], str]
-
 
 @dataclass(frozen=True, slots=True)
 class Manners:
     """Whom to spare what: the settings that say how much is told, in our units.
 
-    `clean` takes our secrets out of words that came from elsewhere.
+    `redact` takes our secrets out of words that came from elsewhere.
     """
 
     least: Severity
     repeat_after_ns: int
     per_minute: int
     amounts: bool = False
-    clean: Clean = str
+    redact: Redactor = field(default_factory=lambda: Redactor(()))
 
 
 class Alerts:
@@ -62,7 +61,7 @@ class Alerts:
         """A listener for a hub; `run` is the run whose events it hears."""
 
         def hear(event: Event) -> None:
-            alert = alert_of(event, amounts=self._manners.amounts)
+            alert = alert_of(event, self._manners.redact, amounts=self._manners.amounts)
             if alert is not None:
                 self.tell(replace(alert, run=run))
 
@@ -74,9 +73,7 @@ class Alerts:
         open_now = topic is not None and topic.bad
         if alert.severity < self._manners.least and not (alert.back and open_now):
             return
-        alert = replace(
-            alert, detail=self._manners.clean(alert.detail), at_ns=self._clock.wall_ns()
-        )
+        alert = replace(alert, at_ns=self._clock.wall_ns())
         if topic is None:
             topic = self._begin(alert.topic)
         fresh = topic.state != alert.state
@@ -145,9 +142,8 @@ class Alerts:
         return self._rate[alert.severity is Severity.CRITICAL].take(now_ns)
 
     def _begin(self, name: str) -> _Topic:
-        if len(self._topics) >= MAX_TOPICS:  # what was told longest ago is forgotten
-            oldest = min(self._topics, key=lambda one: self._topics[one].told_ns)
-            self.dropped += self._topics.pop(oldest).more
+        if len(self._topics) >= MAX_TOPICS:  # what was begun longest ago is forgotten
+            self.dropped += self._topics.pop(next(iter(self._topics))).more
         topic = self._topics[name] = _Topic()
         return topic
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from arbit.domain import events
 from arbit.domain.alert import Alert, Severity
 from arbit.domain.events import Event
-from arbit.telemetry.logs_clean import clean
+from arbit.telemetry.logs_clean import Redactor
 
 MAX_DETAIL = 500
 OTHER, WELL = "*", "well"
@@ -101,12 +101,15 @@ UNTOLD: frozenset[type[Event]] = frozenset(
         events.EpisodeEnded,
         events.PaperCycleEnded,
         events.OrderRefused,
+        events.OrderSent,
+        events.OrderFilled,
+        events.CancelAsked,
         events.CycleExplained,
     }
 )
 
 
-def alert_of(event: Event, *, amounts: bool = False) -> Alert | None:
+def alert_of(event: Event, redact: Redactor, *, amounts: bool = False) -> Alert | None:
     """The alert for this event; None where nobody is told. Without `amounts` numbers are blanked.
 
     Of a venue's status only that of the venue as a whole is told.
@@ -119,7 +122,7 @@ def alert_of(event: Event, *, amounts: bool = False) -> Alert | None:
     rule = rules.get(word, rules.get(OTHER))
     if rule is None:
         return None
-    detail = clean(_detail(event), MAX_DETAIL)
+    detail = redact(_detail(event), MAX_DETAIL)
     return Alert(
         kind=name_of(kind),
         severity=rule.severity,
@@ -128,8 +131,8 @@ def alert_of(event: Event, *, amounts: bool = False) -> Alert | None:
         state=WELL if rule.back else word if word in rules else OTHER,
         text=rule.text,
         detail=detail if amounts else _AMOUNT.sub("#", detail),
-        cycle=clean(getattr(event, "cycle_id", "")),
-        order=clean(getattr(event, "client_id", "")),
+        cycle=redact(getattr(event, "cycle_id", "")),
+        order=redact(getattr(event, "client_id", "")),
         back=rule.back,
     )
 

@@ -19,7 +19,7 @@ from arbit.domain.events import Event
 from arbit.domain.health import Health
 from arbit.telemetry.alerts_table import name_of
 from arbit.telemetry.buckets import Bucket
-from arbit.telemetry.logs_clean import MAX_NAME, MAX_TEXT, clean
+from arbit.telemetry.logs_clean import MAX_NAME, MAX_TEXT, Redactor, clean
 from arbit.telemetry.logs_file import BoundedFile
 from arbit.telemetry.logs_table import FILE_BACK, FILE_FAILED, LEVELS, LIBRARY, UNWRITTEN
 from arbit.telemetry.pipes import write_if_room
@@ -46,14 +46,14 @@ def set_up_logs(
     wall_ns: Callable[[], int],
     stream: TextIO | None = None,
     file: BoundedFile | None = None,
-    redact: Callable[[str], str] = str,
+    redact: Redactor | None = None,
 ) -> Logger:
     """Send every line of ours to `stream` (default stderr), and warnings of libraries with them.
 
     To `file` as well, there always as JSON. Libraries below WARNING stay silent: ccxt's debug lines
     show signed requests. `redact` takes our secrets out of whatever is written.
     """
-    into = stream or CurrentStderr()
+    into, fit = stream or CurrentStderr(), redact or Redactor(())
     made: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         _timestamp(wall_ns),
@@ -61,9 +61,9 @@ def set_up_logs(
     for_readers = structlog.dev.ConsoleRenderer(colors=into.isatty())
     as_lines = structlog.processors.JSONRenderer()
     handlers: list[logging.Handler] = [logging.StreamHandler(into)]
-    handlers[0].setFormatter(_formatter(made, redact, as_lines if as_json else for_readers))
+    handlers[0].setFormatter(_formatter(made, fit, as_lines if as_json else for_readers))
     if file is not None:
-        file.setFormatter(_formatter(made, redact, as_lines))
+        file.setFormatter(_formatter(made, fit, as_lines))
         handlers.append(file)
     root = logging.getLogger()
     root.handlers[:] = handlers
@@ -88,7 +88,7 @@ def set_up_logs(
 
 def _formatter(
     made: list[structlog.typing.Processor],
-    redact: Callable[[str], str],
+    redact: Redactor,
     renderer: structlog.typing.Processor,
 ) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
@@ -117,17 +117,17 @@ def _of_library(_logger: object, _method: str, line: Line) -> Line:
     }
 
 
-def _tidy(redact: Callable[[str], str]) -> structlog.typing.Processor:
+def _tidy(redact: Redactor) -> structlog.typing.Processor:
     """One line whatever anybody sent, of a bounded length, and without our secrets."""
 
     def tidy(_logger: object, _method: str, line: Line) -> Line:
         if "exception" in line:  # the renderer for readers would give it lines of its own
-            line["traceback"] = clean(redact(str(line.pop("exception"))), MAX_TRACEBACK)
+            line["traceback"] = redact(str(line.pop("exception")), MAX_TRACEBACK)
         return {
             clean(str(name), MAX_NAME): (
                 value
                 if value is None or isinstance(value, bool | int) or _is_number(value)
-                else clean(redact(str(value)), MAX_TRACEBACK if name == "traceback" else MAX_TEXT)
+                else redact(str(value), MAX_TRACEBACK if name == "traceback" else MAX_TEXT)
             )
             for name, value in line.items()
         }
