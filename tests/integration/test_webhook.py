@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wire(folder: Path, allowed: Allowed = LOCAL, timeout_s: float = 1.0, **more: object) -> Wire:
     trust = trusting(certificate(folder, "127.0.0.1"))
     trust.load_verify_locations(certificate(folder, NAME))
-    return Wire(timeout_s, allowed, trust, **more)  # type: ignore[arg-type]
+    return Wire(timeout_s, allowed, trust, **more)  # type: ignore[arg-type]  # values by name
 
 
 @asynccontextmanager

@@ -61,7 +61,7 @@ class Desk:
         self.changes: list[AlertsChanged] = []
         self.courier = Courier("discord", self.receiver, self.clock, self.changes.append)
         said = {"repeat_after_ns": 300 * SECOND, "per_minute": 10} | manners
-        self.alerts = Alerts(Manners(least, **said), self.clock, [self.courier])  # type: ignore[arg-type]
+        self.alerts = Alerts(Manners(least, **said), self.clock, [self.courier])  # type: ignore[arg-type]  # values by name
         self.hear: Callable[[Event], None] = self.alerts.witness("abcde")
 
     @contextlib.asynccontextmanager
@@ -239,7 +239,7 @@ def made(kind: type[Event], word: str) -> Event:
     values["symbol"] = "*"
     names = kind.__dataclass_fields__
     said = {name: values.get(name, word) for name in names}
-    return kind(**said)  # type: ignore[arg-type]
+    return kind(**said)  # type: ignore[arg-type]  # values by name
 
 
 def test_of_a_venue_s_status_only_that_of_the_whole_is_told() -> None:
