@@ -58,6 +58,7 @@ def check(path: Path) -> Checked:
             lines: dict[Key, Decimal] = {}
             _ledger(checked, each("ledger"), trades, lines)
             _late_fees(checked, (each("fee_pending"), each("fee_posted")), lines)
+            _walks(checked, each("walks"), cycles)
             _runs(checked, each("runs"))
         except sqlite3.Error as error:
             checked.findings.append(f"the database cannot be read any further: {error}")
@@ -196,6 +197,17 @@ def _late_fees(
         if left:
             said = f"late fees of {account}: {name} is booked {plain(left)} otherwise than posted"
             checked.findings.append(said)
+
+
+def _walks(checked: Checked, found: Iterator[dict[str, Any]], cycles: set[Key]) -> None:
+    for row in found:
+        name = f"walk of {row['cycle_id']}, leg {row['leg_index']}"
+        if (row["account"], row["cycle_id"]) not in cycles:
+            checked.findings.append(f"{name}: its cycle is missing")
+        try:
+            rows.walk_of(row)
+        except (BrokenRule, ValueError, KeyError, TypeError) as error:
+            checked.findings.append(f"{name}: cannot be read: {error}")
 
 
 def _runs(checked: Checked, found: Iterator[dict[str, Any]]) -> None:

@@ -16,6 +16,7 @@ from arbit.domain.records import Book, Posting
 from arbit.domain.walk import WIDE
 from arbit.ledger import flow, opening
 from arbit.persistence.memory import MemoryJournal
+from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.happenings import pass_time
 from tests.unit.execution.late_world import LateWorld
 from tests.unit.execution.world import START, Script, World
@@ -157,3 +158,20 @@ async def test_a_flow_keeps_the_word_for_why_it_came() -> None:
     kept = recorded(world.journal)
     assert kept.transfers == {"L9": "deposit"}
     assert [one for one in kept.postings if one.ref == "L9"] == list(flow(deposit))
+
+
+async def test_what_nothing_explains_stops_trading_and_stays_named_when_it_is_accepted() -> None:
+    world = World()
+    async with world.running():
+        await world.recover()
+        world.venue.balances_["USD"] -= D("0.37")
+        await world.recover()
+        assert world.breaker.reason is Reason.DRIFT
+        assert world.breaker.state() is BreakerState.HALTED
+        world.auditor.accept_balances = True
+        await world.recover()
+    kept = recorded(world.journal)
+    (usd,) = [one for one in reconcile(kept.postings, kept.transfers) if one.asset == "USD"]
+    assert usd.unexplained == D("-0.37")
+    assert usd.transfers == {}
+    assert usd.closing == world.venue.balances_["USD"]

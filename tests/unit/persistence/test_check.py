@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from arbit.domain.account import Flow
+from arbit.domain.book import Level
 from arbit.domain.errors import UserError
 from arbit.domain.records import Batch, LateFee, PostedFee, PostedState
+from arbit.domain.walk import LegWalk, Seen
 from arbit.ledger import flow, late_fee, opening
 from arbit.persistence.check import check
 from tests.unit.persistence.made import ACCOUNT, NOON_NS, OTHER, D, a_cycle, opened
@@ -35,6 +37,8 @@ DAMAGES = {
     "UPDATE ledger SET amount='NaN' WHERE n=1": "ledger line 1: cannot be read",
     "UPDATE ledger SET book='purse' WHERE n=1": "ledger line 1: cannot be read",
     "DELETE FROM ledger WHERE n=1": "ledger of kraken:live:0123456789ab: USD is off by 1000.00",
+    "UPDATE walks SET cycle_id='c9'": "walk of c9, leg 1: its cycle is missing",
+    "UPDATE walks SET levels='[[1]]'": "walk of c0001, leg 1: cannot be read",
     "UPDATE ledger SET account='other' WHERE n=1": "ledger of other: USD is off by",
 }
 
@@ -44,6 +48,8 @@ def sound(folder: Path) -> Path:
         journal.write(Batch(postings=opening("USD", D("-1000.00"), NOON_NS)))
         for number in range(3):
             journal.write(a_cycle(number))
+        seen = LegWalk("c0001", 1, Seen.SENT, (Level(D("50000.0"), D("0.00100000")),))
+        journal.write(Batch(walks=(seen,)))
     with opened(folder, OTHER) as journal:
         journal.write(Batch(postings=flow(Flow("L-1", "EUR", D("7.10"), "deposit", 1))))
     return folder / "arbit.db"
@@ -56,7 +62,14 @@ def test_sound_books_have_no_findings_and_their_wallets_are_told(tmp_path: Path)
         ACCOUNT: {"USD": "-1150.60000000", "BTC": "0.00300000", "KFEE": "-0.0000000000000000003"},
         OTHER: {"EUR": "7.10"},
     }
-    assert found.counts == {"cycles": 3, "orders": 3, "fills": 3, "ledger": 28, "runs": 2}
+    assert found.counts == {
+        "cycles": 3,
+        "orders": 3,
+        "fills": 3,
+        "ledger": 28,
+        "walks": 1,
+        "runs": 2,
+    }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
