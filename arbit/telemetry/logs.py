@@ -35,6 +35,8 @@ MAX_TRACEBACK = 8_000
 
 _WELL = frozenset({Health.TRADING.value, Health.HEALTHY.value, "read", "delivering"})
 _TELLS_STATE = (events.HealthChanged, events.WalletChanged, events.AlertsChanged)
+_FIRST = ("timestamp", "level", "event", "run")
+
 Line = MutableMapping[str, Any]
 Logger = structlog.stdlib.BoundLogger
 
@@ -123,13 +125,14 @@ def _tidy(redact: Redactor) -> structlog.typing.Processor:
     def tidy(_logger: object, _method: str, line: Line) -> Line:
         if "exception" in line:  # the renderer for readers would give it lines of its own
             line["traceback"] = redact(str(line.pop("exception")), MAX_TRACEBACK)
+        first = {name: line.pop(name) for name in _FIRST if name in line}
         return {
             clean(str(name), MAX_NAME): (
                 value
                 if value is None or isinstance(value, bool | int) or _is_number(value)
                 else redact(str(value), MAX_TRACEBACK if name == "traceback" else MAX_TEXT)
             )
-            for name, value in line.items()
+            for name, value in (first | dict(line)).items()
         }
 
     return tidy
