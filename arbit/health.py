@@ -139,9 +139,17 @@ def _trading(facts: Facts) -> str:
 
 
 _S = Health
-# How long what a gateway or an audit says must hold: between two looks it is often over by itself.
-_SETTLING_S = 2.0
-_SLOWER = frozenset({RefusalCode.GATEWAY_NOT_READY, RefusalCode.AUDIT, RefusalCode.FEES})
+# What the gate says of any new cycle, in its own order, and for how long it must hold: what a
+# gateway or an audit says is often over by itself between two looks.
+GUARDS: Mapping[RefusalCode, float] = {
+    RefusalCode.BREAKER: 0.0,
+    RefusalCode.GATEWAY_NOT_READY: 2.0,
+    RefusalCode.JOURNAL: 0.0,
+    RefusalCode.VENUE_PAUSED: 0.0,
+    RefusalCode.AUDIT: 2.0,
+    RefusalCode.FEES: 2.0,
+    RefusalCode.DAILY_LOSS: 0.0,
+}
 RULES: tuple[Rule, ...] = (
     Rule(_S.HALTED, "broken", lambda facts: facts.broken),
     *(Rule(_S.HALTED, code.value, _halted(code)) for code in RefusalCode if code in _HALTS),
@@ -150,10 +158,8 @@ RULES: tuple[Rule, ...] = (
     Rule(_S.DIVERGED, "books", _diverged, 3.0),
     Rule(_S.BLOCKED, "start", lambda facts: facts.starts),
     Rule(_S.BLOCKED, RefusalCode.DRAINING.value, lambda facts: facts.leaves),
-    *(
-        Rule(_S.BLOCKED, code.value, _guard(code), _SETTLING_S if code in _SLOWER else 0.0)
-        for code in RefusalCode
-    ),
+    *(Rule(_S.BLOCKED, code.value, _guard(code), after_s) for code, after_s in GUARDS.items()),
+    Rule(_S.BLOCKED, "gate", lambda facts: "" if facts.stops is None else ": ".join(facts.stops)),
     Rule(_S.DEGRADED, "rest", _polled, 5.0),
     Rule(_S.DEGRADED, "books", _few, 5.0),
     Rule(

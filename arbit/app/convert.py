@@ -212,7 +212,7 @@ class Convert:
 
     async def _one(self, opened: Opened, start: str, amount: Decimal) -> ConvertReport:
         wanted, settings = self._wanted, self._settings
-        found = looked_up(opened, start, wanted.end, amount)
+        found = await looked_up(opened, start, wanted.end, amount)
         report = report_of(self._ask, found, (start, wanted.end), amount)
         kind = ConversionKind.SWEEP if wanted.sweep else ConversionKind.CONVERT
         best, budget = found.best, ZERO
@@ -266,11 +266,12 @@ def _too_much(wanted: ConvertAsk, there: Decimal, reserve: Decimal = ZERO) -> st
     )
 
 
-def looked_up(opened: Opened, start: str, end: str, amount: Decimal) -> Found:
+async def looked_up(opened: Opened, start: str, end: str, amount: Decimal) -> Found:
     """What routes there are now for so much of an asset."""
     scan = opened.settings.scan
     limits = SizeLimits(max_start=amount, max_slippage_bps=scan.max_slippage_bps)
-    return route(start, end, Around(opened.books(), opened.markets, opened.fees), limits)
+    around = Around(opened.books(), opened.markets, dict(opened.fees))
+    return await opened.think(route, start, end, around, limits)
 
 
 def inventory_of(opened: Opened) -> Inventory:

@@ -7,7 +7,7 @@ trader, past its own gate; one at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,7 +17,7 @@ from arbit.app.asking import door_of
 from arbit.app.convert import Convert, ConvertAsk
 from arbit.app.door import Asked, Caller, Door
 from arbit.app.health import LaneHealth
-from arbit.app.opened import Access, Ask, Known, Opened
+from arbit.app.opened import Access, Ask, Known, Opened, beside_the_turn
 from arbit.app.rebalance import Rebalance
 from arbit.app.status import heard_of, status_of, why_of
 from arbit.config import Settings
@@ -30,6 +30,7 @@ from arbit.ports import Clock, Listener
 KEPT_NS = 250_000_000  # so long an answer is told again instead of made anew
 HEED_S = 1.0  # how long what an operator asked by file is waited for
 STEP_S = 0.05
+MAX_BOOKS = 120  # that one conversion looks at: their views are made in the turn
 MOST = Decimal(10**12)
 _ASSET = re.compile(r"[A-Z0-9.\-]{1,20}")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,30})?")
@@ -128,8 +129,10 @@ class LaneDoor:
 
         command = Convert(settings, Ask(self._venue, access, "convert"), wanted, show)
         with self._alone():
-            told = await command.at(self._opened(access, command.symbols))
-        told.notes.append(self._note())
+            known = self._known(access, self._health.run_of.desk.cache.symbols)
+            watched = await beside_the_turn(lambda: list(command.symbols(known)))
+            told = await command.at(self._opened(access, known, watched))
+        told.notes.append(_note(watched))
         return {"told": asdict(told)}
 
     async def _rebalance(self, asked: Asked, caller: Caller) -> Asked:
@@ -140,15 +143,12 @@ class LaneDoor:
 
         command = Rebalance(settings, Ask(self._venue, access, "rebalance"), show)
         command.refuse_without_targets()
-        with self._alone():
-            told = await command.at(self._opened(access, command.symbols))
-        told.notes.append(self._note())
+        with self._alone():  # by the same markets as the daemon does it by itself
+            known = self._known(access, self._health.trader.rebalancer.symbols)
+            watched = list(command.symbols(known))
+            told = await command.at(self._opened(access, known, watched))
+        told.notes.append(_note(watched))
         return {"told": asdict(told)}
-
-    def _note(self) -> str:
-        return (
-            "asked of the daemon that trades this account: by its settings, on the books it watches"
-        )
 
     def _access(self, asked: Asked) -> Access:
         """Whether orders may be sent. UserError for a daemon that trades on paper."""
@@ -158,27 +158,30 @@ class LaneDoor:
             raise UserError(f"{self._venue}: this daemon trades on paper, and sends nothing")
         return Access.TRADED
 
-    def _opened(self, access: Access, wanted: Callable[[Known], Any]) -> Opened:
-        """This lane as a command has it: its books, its fees, and its trader if it may send."""
-        health, settings = self._health, self._setup.settings
-        run, trader = health.run_of, health.trader
+    def _known(self, access: Access, symbols: Iterable[str]) -> Known:
+        """What a command knows before books are. UserError while nothing may be converted."""
+        trader = self._health.trader
         if not trader.started:
             raise UserError(f"{self._venue}: recovery is not over: nothing is converted before")
         if access is Access.TRADED and trader.engine.closed:
-            raise UserError(f"{self._venue}: {health.waits()}")
-        markets = run.desk.setup.markets
-        ledger = trader.ledger
+            raise UserError(f"{self._venue}: {self._health.waits()}")
+        ledger, markets = trader.ledger, self._health.run_of.desk.setup.markets
         owned = {one: free for one in ledger.assets if (free := ledger.free(one)) > ZERO}
-        known = Known({one: markets[one] for one in run.desk.cache.symbols}, owned)
+        return Known({one: markets[one] for one in symbols}, owned)
+
+    def _opened(self, access: Access, known: Known, watched: Sequence[str]) -> Opened:
+        """This lane as a command has it: its books, its fees, and its trader if it may send."""
+        run, trader = self._health.run_of, self._health.trader
         return Opened(
-            settings=settings,
+            settings=self._setup.settings,
             venue=run.desk.setup.venue,
             clock=self._setup.clock,
             run=run,
             known=known,
             trader=trader if access is Access.TRADED else None,
             journal=trader.setup.journal,
-            watched=list(wanted(known)),
+            watched=watched[:MAX_BOOKS],
+            think=beside_the_turn,
         )
 
     def _alone(self) -> _Alone:
@@ -204,6 +207,13 @@ class _Alone:
 
     def __exit__(self, *_: object) -> None:
         self._door.busy(now=False)
+
+
+def _note(watched: Sequence[str]) -> str:
+    said = "asked of the daemon that trades this account: by its settings, on the books it watches"
+    if len(watched) > MAX_BOOKS:
+        said += f" (on {MAX_BOOKS} of {len(watched)} that lead there: the shorter ways)"
+    return said
 
 
 def _asset(asked: Asked, name: str) -> str:

@@ -6,10 +6,13 @@ pays, and sends nothing; *traded* is the whole of what a lane of `live` has, rec
 
 from __future__ import annotations
 
+import asyncio
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, Protocol, TypeVar
 
 from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
@@ -25,8 +28,12 @@ MS = 1_000_000
 STEP_S = 0.05
 CONFIRM_S = 1.0
 BOOKS_S = 10.0  # how long books are waited for; a quiet one is asked about meanwhile
+GIVES_WAY_S = 0.0005
 CALM_S = 10.0  # how long a daemon's cycles are waited for
 RECOVERY_S = 120.0  # after many starts in a row the key must wait for its requests
+
+
+T = TypeVar("T")
 
 
 class Access(enum.StrEnum):
@@ -59,6 +66,29 @@ class Known:
     owned: Mapping[str, Decimal]
 
 
+class Think(Protocol):
+    """How what takes long is worked out: what needs nothing but its arguments."""
+
+    async def __call__(self, work: Callable[..., T], *given: Any) -> T:
+        """What it comes to."""
+        ...
+
+
+async def at_once(work: Callable[..., T], *given: Any) -> T:
+    """Here and now: where nothing trades meanwhile."""
+    return work(*given)
+
+
+async def beside_the_turn(work: Callable[..., T], *given: Any) -> T:
+    """In a thread, which gives way to the trading every half of a millisecond."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(GIVES_WAY_S)
+    try:
+        return await asyncio.to_thread(work, *given)
+    finally:
+        sys.setswitchinterval(before_s)
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A venue at work. `trader` is None unless it is traded with."""
@@ -73,6 +103,7 @@ class Opened:
     notes: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # what could not be ended within the grace
     watched: Sequence[str] | None = None  # of a daemon's books those that are looked at; all
+    think: Think = at_once
 
     @property
     def symbols(self) -> Sequence[str]:
@@ -103,10 +134,10 @@ class Opened:
 
     async def believed(self) -> None:
         """Wait until every book is believed, or no longer: what is missing then is not routed."""
-        waited = 0.0
+        cache, max_age_ns, waited = self.run.desk.cache, self.venue.max_book_age_ms * MS, 0.0
         while waited < BOOKS_S:
-            books = self.books()
-            missing = [one for one in self.symbols if one not in books]
+            now_ns = self.clock.monotonic_ns()
+            missing = [one for one in self.symbols if cache.why_not(one, now_ns, max_age_ns)]
             if not missing:
                 return
             if waited and round(waited / STEP_S) % round(CONFIRM_S / STEP_S) == 0:

@@ -145,7 +145,7 @@ class Rebalancer:
         self._pool = pool_of(settings)
         self._markets = desk.setup.markets
         named = {*self._pool, *settings.inventory.targets}
-        self._symbols = [one for one in desk.cache.symbols if _joins(self._markets[one], named)]
+        self.symbols = [one for one in desk.cache.symbols if _joins(self._markets[one], named)]
         self.spent = DaySpent(setup.engine.setup.journal, clock, setup.memory.flags)
         self._out_ns: dict[str, int] = {}
         self._due: list[str] = []
@@ -212,7 +212,7 @@ class Rebalancer:
 
     def _around(self, now_ns: int) -> Around:
         """The believable books between what has a target and what it may be exchanged with."""
-        seen = {one: self._setup.view(one, now_ns) for one in self._symbols}
+        seen = {one: self._setup.view(one, now_ns) for one in self.symbols}
         books = {symbol: view for symbol, view in seen.items() if view is not None}
         markets = {symbol: self._markets[symbol] for symbol in books}
         return Around(books, markets, self._setup.engine.setup.fees.rates)

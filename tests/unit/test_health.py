@@ -9,7 +9,18 @@ import pytest
 from arbit.domain.book import Disbelief
 from arbit.domain.health import Health, Nearest
 from arbit.domain.refusal import RefusalCode
-from arbit.health import RULES, SECOND_NS, Facts, Minutes, Peak, Peaks, Standing, counted, judged
+from arbit.health import (
+    GUARDS,
+    RULES,
+    SECOND_NS,
+    Facts,
+    Minutes,
+    Peak,
+    Peaks,
+    Standing,
+    counted,
+    judged,
+)
 
 WELL = Facts(books=4, blind_s=0.0, edge="best edge 4.1 bps")
 CLOSED = dict.fromkeys("ABCD", Disbelief.VENUE_STATUS)
@@ -54,9 +65,11 @@ def test_the_worse_is_told_whatever_else_holds() -> None:
 
 
 def test_every_code_of_the_gate_has_its_row_so_that_no_guard_blocks_unnamed() -> None:
-    for code in RefusalCode:
+    for code in GUARDS:
         told = judged(replace(WELL, stops=(code, "figures")))[1]
         assert (told.health, told.guard, told.detail) == (Health.BLOCKED, code.value, "figures")
+    other = judged(replace(WELL, stops=(RefusalCode.CLOCK, "figures")))[1]
+    assert (other.health, other.guard, other.detail) == (Health.BLOCKED, "gate", "clock: figures")
 
 
 def test_the_table_is_in_the_order_of_the_states() -> None:
@@ -125,7 +138,7 @@ def test_what_comes_and_goes_without_end_is_told_at_last() -> None:
             4.1,
             121.0,
             8.8,
-            "best edge 4.1 bps (A>B>C>A), hurdle 121.0 bps, fees are 95 % of the gap",
+            "best edge 4.1 bps (A>B>C>A), hurdle 121.0 bps, fees are 96 % of the gap",
         ),
         (
             4.1,

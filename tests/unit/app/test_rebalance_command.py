@@ -24,6 +24,16 @@ async def nothing() -> None:
     """All is there already."""
 
 
+async def yes() -> bool:
+    """No cycle is under way."""
+    return True
+
+
+async def no() -> bool:
+    """One always is."""
+    return False
+
+
 def opened_of(made: World, *, traded: bool = True) -> Any:
     """As much of a venue that is open as the command looks at."""
     trader = SimpleNamespace(ledger=made.ledger, rebalancer=rebalancer_of(made))
@@ -40,6 +50,7 @@ def opened_of(made: World, *, traded: bool = True) -> Any:
         price=made.sights.prices.get,
         recovered=nothing,
         believed=nothing,
+        calm=yes,
     )
 
 
@@ -98,3 +109,13 @@ async def test_where_nothing_is_sent_the_next_move_is_told() -> None:
     told = await told_by(made, traded=False)
     (move,) = told.moves
     assert (move.path, move.done, told.after) == ("BTC>USD", None, [])
+
+
+async def test_while_cycles_never_end_nothing_is_moved_and_what_is_out_says_why() -> None:
+    made = world()
+    opened = opened_of(made)
+    opened.calm = no
+    async with made.running():
+        told = await Rebalance(made.settings, ASK, lambda _: None).at(opened)
+    assert (told.moves, told.failed) == ([], True)
+    assert told.why_not == {"BTC": "cycles are under way without a pause (arbit pause VENUE first)"}
