@@ -17,6 +17,7 @@ from arbit.domain.walk import WIDE
 from arbit.ledger import flow, opening
 from arbit.persistence.memory import MemoryJournal
 from arbit.risk.breaker import BreakerState, Reason
+from tests.unit.execution.converting_world import Fine, convert, found
 from tests.unit.execution.happenings import pass_time
 from tests.unit.execution.late_world import LateWorld
 from tests.unit.execution.world import START, Script, World
@@ -83,14 +84,34 @@ async def test_two_hundred_cycles_add_up_to_the_account_to_the_last_decimal() ->
     world = World()
     async with world.running():
         await traded(world, CYCLES)
-    found = explain_all(recorded(world.journal))
-    assert len(found.cycles) == CYCLES
+    told = explain_all(recorded(world.journal))
+    assert len(told.cycles) == CYCLES
     ends = Counter(one.state.value for one in world.journal.cycles.values())
     assert ends["unwound"] > 20
     assert ends["done"] > 20
-    causes = no_rest(found)
+    causes = no_rest(told)
     assert min(causes[cause] for cause in ("partial", "latency", "fee", "rounding")) > 0
-    assert found.moved == changed(world.venue.balances_)
+    assert told.moved == changed(world.venue.balances_)
+
+
+async def test_conversions_that_fall_short_and_go_on_or_back_add_up_too() -> None:
+    world, rng = Fine(), random.Random(11)
+    async with world.running():
+        for number in range(30):
+            start, end = (("USD", "ETH"), ("ETH", "USD"), ("BTC", "ETH"))[number % 3]
+            amount = {"USD": "150", "ETH": "0.5", "BTC": "0.02"}[start]
+            legs = 2 if number % 2 else 1
+            world.venue.scripts[:] = scripts(rng)
+            await convert(world, found(world, start, end, amount, legs))
+            world.breaker.resume()
+    told = explain_all(recorded(world.journal))
+    no_rest(told)
+    assert len(told.cycles) > 20
+    ends = Counter(one.state.value for one in world.journal.cycles.values())
+    assert min(ends["done"], ends["unwound"]) > 1
+    assert told.moved == changed(world.venue.balances_)
+    for one in told.cycles.values():  # at their own prices nothing is gained or lost
+        assert abs(one.value(one.at_tops)) < D("1e-20")
 
 
 @pytest.mark.parametrize("together", [1, 3])
@@ -105,15 +126,15 @@ async def test_fees_posted_later_are_booked_into_the_fee_of_their_cycles(togethe
             world.late.post(*(mine[n : n + together] for n in range(0, len(mine), together)))
         await pass_time(world, 5)
         await world.auditor.reconcile()
-    found = explain_all(recorded(world.journal))
-    no_rest(found)
-    assert found.outside == []
-    assert found.moved == changed(world.venue.balances_)
+    told = explain_all(recorded(world.journal))
+    no_rest(told)
+    assert told.outside == []
+    assert told.moved == changed(world.venue.balances_)
     others = [cause for cause in Cause if cause is not Cause.FEE]
-    for cycle_id, one in found.cycles.items():
+    for cycle_id, one in told.cycles.items():
         was = before.cycles[cycle_id]
         assert all(one.shortfall(cause) == was.shortfall(cause) for cause in others)
-    assert any(one.lines != before.cycles[name].lines for name, one in found.cycles.items())
+    assert any(one.lines != before.cycles[name].lines for name, one in told.cycles.items())
 
 
 def posted(ref: str, kind: str, amount: str, at_ns: int = 5) -> Posting:
