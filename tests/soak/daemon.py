@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 from arbit.app.live import LiveRun
@@ -24,7 +23,7 @@ from arbit.config import Override, VenueSettings, load_settings
 from arbit.domain.events import BreakerChanged, Event
 from arbit.ports import Listener
 from tests.bench.lanes_daemon import NoScreen
-from tests.bench.processes import starved_s, tell
+from tests.bench.processes import of_this_process, starved_s, tell
 from tests.patches import replaced
 from tests.simulation.bounds import SMALL
 from tests.soak.figures import Lates
@@ -113,12 +112,12 @@ class SoakRun(LiveRun):
 
 def rss_mb() -> float:
     """The memory that this process holds now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_KB / 1024
+    return int(of_this_process("statm").split()[1]) * PAGE_KB / 1024
 
 
 def descriptors() -> int:
     """How many files and sockets are open."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # no path is made: see of_this_process
 
 
 async def daemon(facts: dict[str, Any]) -> None:
