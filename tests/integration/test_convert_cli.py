@@ -117,6 +117,15 @@ def test_what_is_typed_is_done_and_the_checker_agrees_with_every_digit(
         dear = the_only(run, "convert", "100", "USD", "BTC", "--max-cost-bps", "0.01", code=3)
         assert "more than 0.01 (--max-cost-bps)" in dear["refused"]
 
+        little = the_only(run, "convert", "15", "USD", "XRP")["done"]
+        asked = ("convert", "--sweep", "USD", "--below", "20", "--venue", "sandbox", "--json")
+        code, said, _ = run(*asked)
+        assert code in {0, 3}, "the last of several legs may come by another way: unwound"
+        (swept,) = json.loads(said)["reports"]
+        assert swept["start"] == "XRP", "of all that is owned the only dust"
+        assert D("0.99") * D(little["received"]) <= D(swept["done"]["spent"])
+        assert D(14) < D(swept["done"]["received"]) < D(16)
+
         monkeypatch.setenv("ARBIT_INVENTORY__TARGETS", "ETH=2.9,BTC=0.1")
         monkeypatch.setenv("ARBIT_INVENTORY__BAND_PERCENT", "1")
         code, said, complained = run("rebalance", "--venue", "sandbox", "--json")
@@ -131,8 +140,8 @@ def test_what_is_typed_is_done_and_the_checker_agrees_with_every_digit(
         assert D("2.87") <= after["ETH"] <= before["ETH"]
         assert after != before
     kinds = rows(tmp_path, "SELECT kind FROM cycles ORDER BY started_ns")
-    assert kinds[0] == "convert"
-    assert set(kinds[1:]) == {"rebalance"}
+    assert kinds[:3] == ["convert", "convert", "sweep"]
+    assert set(kinds[3:]) == {"rebalance"}
     assert compare(exchange.log, tmp_path / "var" / DATABASE) == []
 
 

@@ -25,7 +25,7 @@ from arbit.venues.alpaca.outcomes import Verdict
 from arbit.venues.alpaca.rate import Budget
 from arbit.venues.alpaca.resolve import Resolver
 from tests.patches import Sets
-from tests.simulation import saboteurs
+from tests.simulation import saboteurs, saboteurs_stock
 from tests.simulation.saboteurs import Saboteur
 
 ALPACA: dict[str, Saboteur] = {}
@@ -264,3 +264,26 @@ def past_not_asked(sets: Sets) -> None:
         trader.auditor.untold = False
 
     sets(AlpacaReal, "joined", joined)
+
+
+# --- what is owned: the same bugs as in every house, and the same judges --------------------------
+
+OWNED = {
+    "cap_ignored_in_flight": 65,
+    "cap_of_what_moved": 65,
+    "conversion_is_trading": 49,
+    "conversion_not_adopted": 49,
+    "conversion_over_budget": 105,
+    "day_of_rebalances_forgotten": 353,
+    "inventory_caps_ignored": 105,
+    "no_longer_rest": 57,
+    "rebalanced_the_wrong_way": 65,
+    "rebalances_cost_nothing": 97,
+    "remainder_forgotten": 281,
+    "reserve_share_forgotten": 137,
+    "reserve_spent_by_a_cycle": 81,
+    "rests_forgotten": 57,
+}
+for _name, _seed in OWNED.items():
+    _stock = saboteurs_stock.ALL[_name]
+    ALPACA[_name] = replace(_stock, seeds=(_seed, *_stock.seeds[1:]))

@@ -24,8 +24,9 @@ from arbit.risk.paths import Paths
 from arbit.risk.room import Room
 from tests.patches import Sets
 from tests.simulation import narrow, stock
-from tests.simulation.saboteurs import bug
+from tests.simulation.saboteurs import ALL, bug
 
+__all__ = ("ALL",)
 LAST = 1_000
 
 

@@ -22,6 +22,8 @@ QUICK = {
     "sized_from_gross": (0, 7),
     "pending_forgotten": (1, 2),
     "not_found_once_is_never": (5, 6),
+    "cap_of_what_moved": (65, 7),  # of what is owned, as in every house
+    "rebalances_cost_nothing": (97, 7),
 }
 
 

@@ -63,6 +63,9 @@ FATAL = (*FATAL_FAULTS, "fee_beyond")
 # A day's fees of an asset are posted together at its end, and days here are as long as this. In
 # pieces of one or two trades among single ones they could be taken for each other for a while.
 DAY_S = 15.0
+# The same holds of dozens of conversions of nearly one size: a fee that is another trade's by a
+# unit may come to two smaller ones exactly, and nothing pairs those anew. Then none is posted.
+FEW_CONVERSIONS = 12
 ROUNDINGS = ("ROUND_HALF_UP", "ROUND_DOWN", "ROUND_UP")
 
 
@@ -93,6 +96,7 @@ def plan_of(seed: int) -> AlpacaPlan:
     plan.scan["start_assets"] = tuple(_here(one) for one in plan.scan["start_assets"])
     if "asset_caps" in plan.risk:
         plan.risk["asset_caps"] = {_here(a): cap for a, cap in plan.risk["asset_caps"].items()}
+    _owned(plan)
     plan.fee_bps = type(plan.fee_bps)(rng.choice((1, 2, 5, 10)))
     plan.scan["max_notional_per_cycle"] = max(plan.scan["max_notional_per_cycle"], 100)
     plan.plants_every_ms = max(plan.plants_every_ms, rng.choice((1_000.0, 2_000.0)))
@@ -102,11 +106,23 @@ def plan_of(seed: int) -> AlpacaPlan:
     plan.cycles = rng.choice((6, 12, 20))
     plan.post_s = rng.choice((0.5, 3.0, 10.0, 30.0))
     plan.daily, plan.held = rng.random() < 0.4, rng.random() < 0.1
+    plan.held = plan.held or len(plan.conversions) > FEW_CONVERSIONS
     if plan.daily:
         plan.post_s = max(plan.post_s, DAY_S)
     plan.rounding, plan.binary = rng.choice(ROUNDINGS), rng.random() < 0.7
     _faults(plan, usual, rng)
     return plan
+
+
+def _owned(plan: AlpacaPlan) -> None:
+    """Bounds of what is owned, and conversions, are of the assets that are here."""
+    plan.inventory = {
+        name: {_here(one): much for one, much in said.items()} if isinstance(said, dict) else said
+        for name, said in plan.inventory.items()
+    }
+    plan.conversions = [
+        (at_s, _here(start), _here(end), *how) for at_s, start, end, *how in plan.conversions
+    ]
 
 
 def _faults(plan: AlpacaPlan, usual: Plan, rng: random.Random) -> None:
