@@ -41,8 +41,9 @@ class Lately:
 
     def words(self) -> str:
         """One line: how near the market came, and what was refused."""
-        said = "no triangle had three believable books" if not self.nearest else ""
-        said = said or (self.nearest.words() if self.nearest else "")
+        said = "no triangle with known fees has had three believable books lately"
+        if self.nearest is not None:
+            said = self.nearest.words()
         if self.unfit:
             said += f"; above the hurdle but unfit: {counted(self.unfit)}"
         refused = counted(self.refusals) or "none"

@@ -227,6 +227,11 @@ def test_a_caller_who_has_hung_up_or_does_not_read_is_gone() -> None:
             Caller(one).say({"show": 1})
 
 
+def _all_connected(calls: list[socket.socket], path: Path) -> None:
+    for call in calls:
+        call.connect(str(path))
+
+
 def _said_without_end(connection: socket.socket) -> None:
     for _ in range(100_000):
         Caller(connection).say({"show": "x" * 10_000})
@@ -253,6 +258,18 @@ def test_a_socket_that_nobody_answers_at_is_replaced_and_no_other_file(folder: P
     path.unlink()
     path.symlink_to(folder / "elsewhere.sock")
     assert "expected a socket or nothing" in refusal_of(path)
+
+
+def test_one_with_more_callers_than_it_can_hold_is_no_stale_one(folder: Path) -> None:
+    path = folder / "a.sock"
+    with opened(path), contextlib.ExitStack() as stack:
+        calls = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(100)]
+        for call in calls:
+            call.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            _all_connected(calls, path)
+        assert "another process answers there" in refusal_of(path)
+        assert path.exists()
 
 
 def test_no_door_is_made_where_others_may_write_nor_where_its_path_is_too_long(
