@@ -124,6 +124,7 @@ class Life(LiveLane):
         self.rest: PrivateRest | None = None
         self.desk_run: VenueRun | None = None
         self.sink = ListSink()
+        self.recorder: Recorder | None = None
         self.stopped_ns = 0
 
     async def live(self) -> LiveReport:
@@ -140,11 +141,14 @@ class Life(LiveLane):
             run, trader, side = await self._build(venue, publish, stack, real=True)
             self.trader = trader
             recorder = Recorder(self.sink, str(trader.setup.account), self._clock)
+            self.recorder = recorder
             recorder.on_failing = trader.history_failing
             hub.listen(recorder)
             watch(recorder, run.desk.setup.watch)
             snapshots = Snapshots(recorder, trader, self._clock)
             hub.listen(snapshots)
+            trader.shortfalls._publish = lambda _: None  # what it tells changes no trace
+            hub.listen(trader.shortfalls)
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(recorder.run())
                 started_ns = self._clock.monotonic_ns()

@@ -13,6 +13,7 @@ from arbit.app.store import DATABASE
 from tests import checker, checker_late
 from tests.checker_conversions import check_conversions
 from tests.simulation import worth
+from tests.simulation.counted import miscounted
 from tests.simulation.explained import EVERY, unexplained
 from tests.simulation.market import USD
 
@@ -165,32 +166,18 @@ def _results(world: World, database: checker.Database) -> None:
         database, worth.unpriced(world.watch.reader), world.watch.blind.of
     ):
         world.watch.say(12, said)
-    miscounted = worth.miscounted(world)
-    if miscounted:
-        world.watch.say(20, miscounted)
+    for said in miscounted(world):
+        world.watch.say(20, said)
 
 
 def _told(world: World) -> None:
-    """What must be told was told: foreign activity, and counters that say what the rows say."""
+    """What must be told was told: foreign activity."""
     reader = world.watch.reader
     (count,) = reader.execute("SELECT count(*) FROM incidents WHERE kind='foreign'").fetchone()
     if (world.mishaps.foreign or world.mishaps.upheavals.foreign_orders) and not count:
         world.watch.say(16, "somebody else traded on the account, and it was not told")
     for row in reader.execute("SELECT kind, detail FROM incidents WHERE kind='late_fill'"):
         world.watch.say(5, f"{row['kind']}: {row['detail']}, from a venue that never lies")
-    life = world.life or world.last_life
-    trader = life.trader if life is not None else None
-    if trader is None or trader.recovered or world.plan.fatal or not world.result.clean:
-        return
-    sql = "SELECT state, count(*) FROM orders WHERE cycle_id LIKE ? GROUP BY state"
-    rows = dict(reader.execute(sql, (f"{trader.setup.epoch}%",)).fetchall())
-    (late,) = reader.execute("SELECT count(*) FROM incidents WHERE kind='late_fill'").fetchone()
-    if not late and rows != dict(trader.engine.order_ends):
-        world.watch.say(20, f"orders by state: {rows} kept, {dict(trader.engine.order_ends)} shown")
-    sql = "SELECT state, count(*) FROM cycles WHERE cycle_id LIKE ? AND kind IS NULL GROUP BY state"
-    rows = dict(reader.execute(sql, (f"{trader.setup.epoch}%",)).fetchall())
-    if not late and rows != dict(trader.engine.ends):
-        world.watch.say(20, f"cycles by end: {rows} kept, {dict(trader.engine.ends)} shown")
 
 
 def _benign(world: World) -> None:

@@ -20,6 +20,7 @@ from tests.simulation.again import Again
 from tests.simulation.bounds import Bounds, small_memories
 from tests.simulation.canaries import Canaries
 from tests.simulation.clock import SimClock, epoch_of
+from tests.simulation.counted import Kept, kept
 from tests.simulation.daemon import Life, Surroundings
 from tests.simulation.doubts import Doubts
 from tests.simulation.finale import Finale
@@ -37,7 +38,6 @@ from tests.simulation.strains import LOCKOUT_S, Operator
 from tests.simulation.swarm import Swarm
 from tests.simulation.trace import trace_hash
 from tests.simulation.watch import Watch
-from tests.simulation.worth import incidents_by_kind
 
 START_NS = 1_000 * SECOND_NS
 OPERATOR_LOOKS = 0.2  # how likely at each opportunity
@@ -111,7 +111,7 @@ class World:
         self.finale, self.bounds = Finale(self), Bounds(self)
         self.canaries = Canaries(self)
         self.house.join(self)
-        self.told_before: Counter[str] = Counter()  # incidents, when the last life began
+        self.told_before = Kept()  # when the last life began
         self.process: Process = Process(0)
         self.life: Life | None = None
         self.last_life: Life | None = None
@@ -240,7 +240,7 @@ class World:
         self.processes.append(process)
         self.process = process
         self._draw_kill(process)
-        self.told_before = incidents_by_kind(self.watch.reader)
+        self.told_before = kept(self.watch.reader)
         life = self.house.life_of(process, self.around, epoch_of(self._epochs))
         self.life = self.last_life = life
         self.lives.append(life)

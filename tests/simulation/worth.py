@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -105,22 +105,3 @@ def _told_otherwise(
     if any(abs(Decimal(told) - is_worth + less) <= off for less in unseen):
         return ""
     return f"profit_ref {told}, its fills are worth {is_worth:.4f} USD"
-
-
-def incidents_by_kind(reader: sqlite3.Connection) -> Counter[str]:
-    """What operators were told so far, as rows are; before there is a table of it, nothing."""
-    sql = "SELECT count(*) FROM sqlite_master WHERE name='incidents'"
-    if not reader.execute(sql).fetchone()[0]:
-        return Counter()
-    rows = reader.execute("SELECT kind, count(*) FROM incidents GROUP BY kind")
-    return Counter(dict(rows.fetchall()))
-
-
-def miscounted(world: World) -> str:
-    """In words, how the last life's count of incidents is not that of the rows it wrote."""
-    life = world.life or world.last_life
-    if life is None or life.trader is None or not world.result.clean:
-        return ""
-    kept = incidents_by_kind(world.watch.reader) - world.told_before
-    shown = Counter(dict(life.trader.engine.settling.incidents))
-    return "" if kept == shown else f"incidents by kind: {dict(kept)} kept, {dict(shown)} shown"
