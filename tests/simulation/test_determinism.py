@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.simulation import determinism
-from tests.simulation.planted.__main__ import NAME, PLANTS
+from tests.simulation.planted.__main__ import BELIEFS, NAME
 
 READ = """
 import datetime, time
@@ -28,24 +28,25 @@ def days():
 DATED = "from tests.simulation import dates\ndates.shift(int(sys.argv[1]), ['__main__'])\ndays()\n"
 
 
-def test_the_same_seed_is_the_same_run_in_another_process() -> None:
+def test_the_same_seed_is_the_same_run_in_another_process_and_what_is_not_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Whatever the hash seed, the time zone, the date, the working folder, and the seeds before.
 
-    CI compares twenty right after the tests.
+    In one pair of processes: two seeds of which nothing depends on those, and one for each belief
+    that does. CI compares twenty of the former right after the tests.
     """
-    one, two = determinism.compared("tests.simulation", range(2))
-    assert one == two
-    assert sorted(one, key=int) == [str(seed) for seed in range(2)]
-    assert list(one) == list(two)[::-1]
+    monkeypatch.setenv(NAME, "beliefs")
+    seeds = [str(seed) for seed in range(len(BELIEFS))]
+    one, two = determinism.compared("tests.simulation.planted", range(len(BELIEFS)))
+    assert list(one) == list(two)[::-1] == seeds
+    differs = [seed for seed, belief in zip(seeds, BELIEFS, strict=True) if "nothing" not in belief]
+    assert determinism.differing(one, two) == differs == seeds[2:]
 
 
-@pytest.mark.parametrize("name", PLANTS)
-def test_what_one_process_alone_would_never_show_is_seen(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(NAME, name)
-    seeds = range(1, 4) if name == "memory" else range(1, 2)  # which shows by what came before
-    assert determinism.differing(*determinism.compared("tests.simulation.planted", seeds))
+def test_what_came_before_a_seed_is_seen_where_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "memory")
+    assert determinism.differing(*determinism.compared("tests.simulation.planted", range(1, 4)))
 
 
 def test_a_process_lives_a_year_later_by_whatever_way_it_asks() -> None:

@@ -23,24 +23,31 @@ NAME = "PLANTED"
 DAYS = 1_000
 
 
-def _dated(day: Callable[[], int]) -> Callable[[Sets], None]:
-    """A seed's latency depends on the day that this process believes it is."""
+def _late(*days: Callable[[], int]) -> Callable[[Sets], None]:
+    """A seed's latency depends on what this process believes; which belief, on the seed."""
 
     def plant(sets: Sets) -> None:
         def plan_of(seed: int) -> Plan:
             plan = drawn(seed)
-            return replace(plan, latency_ms=plan.latency_ms + day() % DAYS / 100)
+            believed = days[seed % len(days)]()
+            return replace(plan, latency_ms=plan.latency_ms + believed % DAYS / 100)
 
         sets(houses, "KRAKEN", replace(houses.KRAKEN, plan_of=plan_of))
 
     return plant
 
 
+# By seed, from 0: nothing is believed where nothing is planted, so such seeds tell the same.
+BELIEFS: dict[str, Callable[[], int]] = {
+    "nothing": lambda: 0,
+    "nothing either": lambda: 0,
+    "datetime": lambda: dt.datetime.now(dt.UTC).toordinal(),
+    "clock_gettime": lambda: int(time.clock_gettime(time.CLOCK_REALTIME)) // 86_400,
+    "hash order": lambda: [*{"a", "b", "c", "d", "e", "f", "g", "h"}].index("a"),
+}
 PLANTS: dict[str, Callable[[Sets], None]] = {
     "memory": ALL["chance_from_memory"].plant,
-    "datetime": _dated(lambda: dt.datetime.now(dt.UTC).toordinal()),
-    "clock_gettime": _dated(lambda: int(time.clock_gettime(time.CLOCK_REALTIME)) // 86_400),
-    "hash order": _dated(lambda: [*{"a", "b", "c", "d", "e", "f", "g", "h"}].index("a")),
+    "beliefs": _late(*BELIEFS.values()),
 }
 
 

@@ -80,6 +80,7 @@ async def traded(world: World, count: int) -> None:
         world.breaker.resume()
 
 
+@pytest.mark.untraced
 async def test_two_hundred_cycles_add_up_to_the_account_to_the_last_decimal() -> None:
     world = World()
     async with world.running():

@@ -131,6 +131,7 @@ async def test_it_rests_between_two_and_takes_the_other_asset_then() -> None:
         assert [event.path for event in ended(made)][1:] == ["ETH>USD"]
 
 
+@pytest.mark.untraced
 async def test_the_budget_of_a_day_outlives_a_restart_and_ends_with_the_day() -> None:
     made = world(rebalance_cost_per_day="0.04")
     async with at_work(made) as one:

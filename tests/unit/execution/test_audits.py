@@ -81,6 +81,7 @@ async def one_after_the_other(world: World, seconds: int) -> float:
     return (refused_ns[0] - began_ns) / SECOND_NS
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("drifts", [True, False])
 async def test_cycles_that_follow_each_other_leave_room_for_a_look_every_five_minutes(
     drifts: bool,

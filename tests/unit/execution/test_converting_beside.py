@@ -66,6 +66,7 @@ async def one_run(world: Wide, chance: random.Random) -> None:
                 await world.clock.advance(0.005)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", range(48))
 async def test_what_trading_has_moved_in_the_end_is_no_more_than_what_was_left_in_between(
     seed: int,

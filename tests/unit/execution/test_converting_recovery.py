@@ -107,6 +107,7 @@ async def test_a_conversion_cut_off_is_ended_by_the_next_start_on_or_back(
         assert second.breaker.state() is BreakerState.ACTIVE
 
 
+@pytest.mark.untraced
 @settings(max_examples=30, deadline=None)
 @given(st.lists(SHAPES, min_size=3, max_size=5), st.integers(0, 60), st.integers(0, 12))
 async def test_cut_off_twice_wherever_it_is_nothing_is_lost_or_sent_twice(

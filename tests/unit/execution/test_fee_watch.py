@@ -180,6 +180,7 @@ def rare_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fee_watch, "LOOK_S", 10.0)
 
 
+@pytest.mark.untraced
 @pytest.mark.usefixtures("rare_looks")
 async def test_fees_are_read_once_a_day_whatever_happens() -> None:
     world = Watched(reckoned=FEE, says=FEE)

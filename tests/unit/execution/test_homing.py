@@ -282,6 +282,7 @@ async def test_a_way_home_waits_for_markets_that_are_closed_but_not_for_ever(ope
     world.agrees()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("ends", [True, False])
 async def test_a_way_home_outlasts_a_request_limit_that_is_full_for_a_minute(ends: bool) -> None:
     world = World(Script(), REJECT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ SCRIPTS = st.builds(
 )
 
 
+@pytest.mark.untraced
 @given(
     scripts=st.lists(SCRIPTS, min_size=1, max_size=12),
     policy=st.sampled_from(Policy),

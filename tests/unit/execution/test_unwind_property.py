@@ -38,6 +38,7 @@ def loss_of(scene: Scene) -> Decimal:
     return -(scene.cycle.has(scene.cycle.start) + rest)
 
 
+@pytest.mark.untraced
 @given(scene=LOTS.flatmap(scenes))
 @looked_at
 def test_four_prices_are_recorded_and_the_best_of_the_ways_found_is_chosen(scene: Scene) -> None:
@@ -58,6 +59,7 @@ def test_four_prices_are_recorded_and_the_best_of_the_ways_found_is_chosen(scene
     assert prospect.chosen.value == found[prospect.chosen.name] == max(found.values())
 
 
+@pytest.mark.untraced
 @given(
     scene=scenes(FINE),
     room_bps=st.sampled_from([0, 1, 5, 20, 100]),
@@ -80,6 +82,7 @@ def test_the_first_order_home_filled_at_its_limit_even_to_the_last_lot_stays_wit
     assert loss_of(after) <= scene.budget + between
 
 
+@pytest.mark.untraced
 @given(scene=LOTS.flatmap(scenes))
 @looked_at
 def test_an_order_home_can_trade_on_the_book_it_was_made_for_with_what_is_in_hand(
@@ -102,6 +105,7 @@ def test_an_order_home_can_trade_on_the_book_it_was_made_for_with_what_is_in_han
         assert most <= scene.cycle.has(leg.spend)
 
 
+@pytest.mark.untraced
 @given(scene=LOTS.flatmap(scenes))
 @looked_at
 def test_home_is_only_where_no_market_of_the_cycle_takes_what_is_left(scene: Scene) -> None:
@@ -113,6 +117,7 @@ def test_home_is_only_where_no_market_of_the_cycle_takes_what_is_left(scene: Sce
             assert leg.spend == scene.cycle.start or whole_lots(leg, left, scene) == 0
 
 
+@pytest.mark.untraced
 @given(scene=scenes(FINE))
 @looked_at
 def test_orders_home_filled_at_their_limits_one_after_the_other_end_within_the_budget(

@@ -276,6 +276,7 @@ async def test_a_symbol_whose_whole_book_never_comes_has_the_socket_replaced() -
         await at.until(lambda: at.source(OTHER) is Source.WS, 15.0)
 
 
+@pytest.mark.untraced
 async def test_a_symbol_whose_whole_book_never_comes_costs_the_others_less_and_less() -> None:
     venue = Venue(VirtualClock(), mute={OTHER})
     async with scene(venue) as at:

@@ -76,6 +76,7 @@ def test_any_bytes_are_messages_or_a_domain_error(payload: bytes) -> None:
     assert all(isinstance(one, KINDS) for one in found)
 
 
+@pytest.mark.untraced
 @settings(max_examples=40, deadline=None)
 @given(st.lists(payloads, max_size=4))
 def test_a_session_goes_on_after_anything_and_holds_no_crossed_book(hostile: list[bytes]) -> None:

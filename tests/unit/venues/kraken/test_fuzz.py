@@ -80,6 +80,7 @@ def as_bytes(tree: Any) -> bytes:
     return json.dumps(tree, separators=(",", ":")).encode()
 
 
+@pytest.mark.untraced
 @given(payload=st.binary(max_size=200) | trees.map(as_bytes) | near_frames.map(as_bytes))
 @settings(max_examples=600, deadline=None)
 @example(payload=b'{"channel":"book","type":"update","data":[{"symbol":"A","checksum":1e400}]}')
@@ -100,6 +101,7 @@ def test_any_bytes_are_a_value_or_a_frame_error(payload: bytes) -> None:
     assert isinstance(message, VALUES)
 
 
+@pytest.mark.untraced
 @given(payloads=st.lists(st.binary(max_size=60) | near_frames.map(as_bytes), max_size=8))
 @settings(max_examples=300, deadline=None)
 def test_no_sequence_of_frames_hurts_a_session(payloads: list[bytes]) -> None:
@@ -132,6 +134,7 @@ def mutated(good: bytes, chance: random.Random) -> bytes:
     return bytes(made)
 
 
+@pytest.mark.untraced
 def test_twenty_thousand_mutated_frames_never_raise_and_never_show_an_unproved_book() -> None:
     chance = random.Random(20_260_707)
     desk = Desk().live()

@@ -243,6 +243,7 @@ async def test_a_refused_subscription_is_no_stream_and_no_storm() -> None:
         assert VenueSaid("kraken", "EGeneral:Permission denied") in scene.events
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("words_said", "wait_s"),
     [

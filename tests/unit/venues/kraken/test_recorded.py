@@ -96,6 +96,7 @@ def corrupted(row: dict[str, Any], what: Corruption, digit: str) -> bytes:
     return book_frame("update", made)
 
 
+@pytest.mark.untraced
 @needs_data
 def test_every_single_digit_corruption_in_a_sample_is_caught_at_that_very_frame() -> None:
     chance = random.Random(20_260_707)

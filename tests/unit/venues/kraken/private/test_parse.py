@@ -204,6 +204,7 @@ trees = st.recursive(
 )
 
 
+@pytest.mark.untraced
 @given(st.dictionaries(names, trees, max_size=8))
 def test_whatever_is_written_is_a_value_or_a_frame_error(frame: dict[str, Any]) -> None:
     try:
