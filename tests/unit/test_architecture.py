@@ -48,6 +48,12 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"), filename=str(path))
 
 
+@functools.cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Every node of a file: many rules look at all of them."""
+    return list(ast.walk(parsed(path)))
+
+
 def imports_of(nodes: list[ast.AST]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -84,7 +90,7 @@ def test_functions_are_short_enough_to_read() -> None:
     long = [
         f"{name_of(path)}:{node.name} has {length} lines"
         for path in [*modules(), *modules("tests")]
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
     ]
@@ -103,7 +109,7 @@ def test_only_the_command_line_loads_settings() -> None:
     callers = {
         name_of(path)
         for path in modules()
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id in {"Settings", "load_settings"}
@@ -116,7 +122,7 @@ def test_only_the_settings_read_the_environment() -> None:
     readers = {
         name_of(path)
         for path in modules()
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
     assert readers == {"arbit/config/load.py"}
@@ -126,7 +132,7 @@ def test_the_sandbox_shares_no_code_with_the_daemon() -> None:
     sandbox = modules("arbit/sandbox")
     assert sandbox
     for path in sandbox:
-        for name in imports_of(list(ast.walk(parsed(path)))):
+        for name in imports_of(nodes(path)):
             ours = name.split(".")[0] == "arbit"
             assert not ours or name.startswith("arbit.sandbox"), f"{name_of(path)} imports {name}"
 
@@ -222,7 +228,7 @@ def calls_of(name: str) -> list[str]:
     return [
         name_of(path)
         for path in modules()
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call)
         and (
             (isinstance(node.func, ast.Name) and node.func.id == name)
@@ -308,7 +314,7 @@ def test_an_order_is_sent_from_one_place_right_after_it_was_cleared() -> None:
     senders = [
         name_of(path)
         for path in modules("arbit/execution")
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute)
         and node.attr == "send"
         and isinstance(node.value, ast.Attribute)
