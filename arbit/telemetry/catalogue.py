@@ -109,6 +109,9 @@ VENUE: Sequence[Series[VenueReading]] = (
     feed_total("resyncs", "Single symbols subscribed anew.", lambda counts: counts.resyncs),
     feed_total("reconnects", "Sockets dialled again.", lambda counts: counts.reconnects),
     feed_total("rest_fallbacks", "Times REST took over for a stream.", lambda c: c.rest_fallbacks),
+    feed_total(
+        "rest_books", "Books that REST delivered in a stream's place.", lambda c: c.rest_books
+    ),
     feed_total("confirmations", "Quiet books found equal at the venue.", lambda c: c.confirmations),
     feed_total("divergences", "Quiet books found different there.", lambda c: c.divergences),
     feed_total(

@@ -215,6 +215,13 @@ MARKET = Board(
                     kind="stat",
                 ),
                 Panel(
+                    "Books watched, and believed",
+                    (
+                        (f"arbit_watched_books{{{V}}}", "{{venue}} watched"),
+                        (f"arbit_believed_books{{{V}}}", "{{venue}} believed"),
+                    ),
+                ),
+                Panel(
                     "Quiet books confirmed, a minute",
                     (
                         (

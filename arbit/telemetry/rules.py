@@ -160,17 +160,18 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "ArbitRestFallback",
-        'sum by (venue) (rate(arbit_evaluations_total{source="rest"}[5m])) '
-        "/ sum by (venue) (rate(arbit_evaluations_total[5m]))",
+        "sum by (venue) (rate(arbit_rest_books_total[5m])) / "
+        "(sum by (venue) (rate(arbit_rest_books_total[5m])) "
+        "+ sum by (venue) (rate(arbit_books_verified_total[5m])))",
         "> 0.2",
         2 * MINUTE,
         "warning",
-        "a fifth of what is looked at rests on polled books, which are never traded on",
+        "more than a fifth of the books were polled: those are never traded on",
         "`arbit why`: the stream is stale or refused; it is dialled again by itself",
         Proof(
             {
-                _of("arbit_evaluations_total", 'source="rest"'): "0+5x60 300x100",
-                _of("arbit_evaluations_total", 'source="ws"'): "0+5x60 305+50x100",
+                _of("arbit_rest_books_total"): "0+5x60 300x100",
+                _of("arbit_books_verified_total"): "0+5x60 305+50x100",
             },
             120,
             125,

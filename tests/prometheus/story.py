@@ -117,7 +117,7 @@ def drifted(at: Scene) -> None:
 
 def polled(at: Scene) -> None:
     """The stream tells of no book any more, and REST feeds them."""
-    at.exchange.fault("mute_symbol")
+    at.exchange.fault("mute_socket")
     at.fires("ArbitRestFallback")
     at.exchange.heal()
 

@@ -56,7 +56,6 @@ def test_every_series_is_on_a_panel_or_in_a_rule_but_those_for_a_person_alone() 
     left_out = {name for name in shown if name not in text}
     assert left_out == {
         "arbit_build_info",
-        "arbit_books_verified_total",
         "arbit_inventory_target",
         "arbit_inventory_cap",
     }
