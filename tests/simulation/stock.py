@@ -147,5 +147,6 @@ class Stock:
         return lost * Decimal(self._shares.get(asset, "0")) / 100
 
     def _unheard(self, asset: str) -> list[Decimal]:
-        since_ns = self._world.loop.now_ns - HEARD_NS
+        heard_ns = max(HEARD_NS, int(self._world.house.own_s * SECOND_NS))  # doubts are asked first
+        since_ns = self._world.loop.now_ns - heard_ns
         return [much for at_ns, name, much in self._flows if name == asset and at_ns >= since_ns]
