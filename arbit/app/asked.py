@@ -6,15 +6,33 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from arbit.app.asking import LONG_S, asked
+from arbit.app.asking import LONG_S, asked, door_of
 from arbit.app.conversion import Done
 from arbit.app.convert import ConvertAsk, ConvertReport, ConvertTold, RouteTold
 from arbit.app.opened import Access, Ask
 from arbit.app.rebalance import MoveTold, RebalanceTold, StandTold
+from arbit.app.store import account_of
+from arbit.config import Settings
 from arbit.domain.errors import UserError
 from arbit.domain.money import plain
+from arbit.persistence.locks import is_held, lock_of
 
 Told = TypeVar("Told")
+
+
+def daemon_of(settings: Settings, venue: str) -> Path | None:
+    """The door of the daemon that trades a venue's own account in this data folder.
+
+    None where none does, has no door, or without a key: then no account is known.
+    """
+    try:
+        account = account_of(settings.venue(venue), real=True)
+    except UserError:
+        return None
+    lock = lock_of(settings.data_dir, str(account))
+    door = door_of(lock)
+    there = lock.exists() and door.exists() and is_held(lock)
+    return door if there else None
 
 
 def asked_convert(

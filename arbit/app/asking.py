@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from arbit.app.door import MAX_ANSWER, connected
-from arbit.app.store import account_of
-from arbit.config import Settings
 from arbit.domain.errors import UserError
-from arbit.persistence.locks import is_held, lock_of
 
 SHORT_S = 3.0  # for what a daemon knows
 LONG_S = 600.0  # for what it does: between two lines
@@ -28,21 +25,6 @@ class NobodyAnswers(UserError):
 def door_of(lock: Path) -> Path:
     """The socket of the daemon that has this lock."""
     return lock.with_suffix(".sock")
-
-
-def daemon_of(settings: Settings, venue: str) -> Path | None:
-    """The door of the daemon that trades a venue's own account in this data folder.
-
-    None where none does, has no door, or without a key: then no account is known.
-    """
-    try:
-        account = account_of(settings.venue(venue), real=True)
-    except UserError:
-        return None
-    lock = lock_of(settings.data_dir, str(account))
-    door = door_of(lock)
-    there = lock.exists() and door.exists() and is_held(lock)
-    return door if there else None
 
 
 def asked(door: Path, question: Answered, timeout_s: float) -> Iterator[Answered]:

@@ -7,9 +7,10 @@ folder is made: one that is missing is not the daemon's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from arbit.app.asking import Answered, answer, door_of
 from arbit.config import Settings
 from arbit.domain.errors import UserError
 from arbit.persistence.locks import holders, is_held, locks_of, venues_of
@@ -57,6 +58,8 @@ def answers(settings: Settings, venue: str = "") -> list[str]:
 
     The file is what stops it: one that does not answer heeds it all the same, at its next look.
     """
+    from arbit.app.asking import answer, door_of  # noqa: PLC0415  a kill waits for no import
+
     found = []
     for lock in locks_of(settings.data_dir, venue):
         if not (is_held(lock) and door_of(lock).exists()):  # nobody, or one without a door
@@ -69,7 +72,7 @@ def answers(settings: Settings, venue: str = "") -> list[str]:
     return found
 
 
-def _heard(line: Answered) -> str:
+def _heard(line: Mapping[str, Any]) -> str:
     told = line["told"]
     guard = f" ({told['guard']})" if told["guard"] else ""
     still = "" if told["breaker"] == "active" else f"; breaker {told['breaker']}"

@@ -78,8 +78,7 @@ def convert(
 
     arbit convert --sweep USD --below 5 --venue sandbox
     """
-    from arbit.app.asked import asked_convert
-    from arbit.app.asking import daemon_of
+    from arbit.app.asked import asked_convert, daemon_of
     from arbit.app.convert import ConvertAsk, run_convert
     from arbit.app.opened import Ask
 

@@ -51,8 +51,7 @@ def rebalance(
 
     ARBIT_INVENTORY__TARGETS=BTC=0.2 arbit rebalance --venue sandbox
     """
-    from arbit.app.asked import asked_rebalance
-    from arbit.app.asking import daemon_of
+    from arbit.app.asked import asked_rebalance, daemon_of
     from arbit.app.opened import Ask
     from arbit.app.rebalance import run_rebalance
 

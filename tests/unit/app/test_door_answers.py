@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from arbit.app.asked import asked_convert
-from arbit.app.asking import NobodyAnswers, answer, daemon_of
+from arbit.app.asked import asked_convert, daemon_of
+from arbit.app.asking import NobodyAnswers, answer
 from arbit.app.convert import ConvertAsk
 from arbit.app.door_answers import DoorSetup, LaneDoor
 from arbit.app.opened import Access, Ask
