@@ -265,11 +265,20 @@ class Daemon:
 
     def metric(self, line: str) -> bool:
         """Whether /metrics shows this line now."""
+        pages: list[str] = []
+        until(lambda: bool(pages.extend(self._page()) or pages), "a page of metrics", self.lines)
+        return line in pages[-1].splitlines()
+
+    def _page(self) -> list[str]:
+        """The page, or nothing: a question that takes two seconds to come is not waited for."""
         url = self.wait_for("metrics_served")["url"]
         host, port = str(url).removeprefix("http://").removesuffix("/metrics").split(":")
         with closing(http.client.HTTPConnection(host, int(port), timeout=GUARD_S)) as asked:
-            asked.request("GET", "/metrics")
-            return line in asked.getresponse().read().decode().splitlines()
+            try:
+                asked.request("GET", "/metrics")
+                return [asked.getresponse().read().decode()]
+            except (OSError, http.client.HTTPException):
+                return []
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
