@@ -266,7 +266,12 @@ class Daemon:
     def metric(self, line: str) -> bool:
         """Whether /metrics shows this line now."""
         pages: list[str] = []
-        until(lambda: bool(pages.extend(self._page()) or pages), "a page of metrics", self.lines)
+
+        def answered() -> bool:
+            pages.extend(self._page())
+            return bool(pages)
+
+        until(answered, "a page of metrics", self.lines)
         return line in pages[-1].splitlines()
 
     def _page(self) -> list[str]:
