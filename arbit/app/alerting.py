@@ -18,7 +18,7 @@ from arbit.telemetry.alerts_courier import ALERTS, LOST, Courier
 from arbit.telemetry.deadman import DEAD_MAN, DeadMan
 from arbit.telemetry.logs_clean import Redactor
 from arbit.telemetry.webhook import Webhook, Wire, trusting
-from arbit.telemetry.webhook_address import Allowed
+from arbit.telemetry.webhook_address import Allowed, SystemLookup
 from arbit.telemetry.webhook_bodies import to_discord, to_webhook
 
 DISCORD, WEBHOOK = "discord", "webhook"
@@ -63,7 +63,7 @@ class Ways:
             await webhook.close()
 
     def _to(self, url: str, wire: Wire) -> Webhook:
-        webhook = Webhook(url, wire)
+        webhook = Webhook(url, replace(wire, lookup=SystemLookup()))  # one asks at a time
         self._webhooks.append(webhook)
         return webhook
 

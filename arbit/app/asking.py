@@ -58,7 +58,10 @@ def _lines(line: socket.socket) -> Iterator[Answered]:
         heard += piece
         *whole, heard = heard.split(b"\n")
         for one in whole:
-            told = json.loads(one)
+            try:
+                told = json.loads(one)
+            except (ValueError, RecursionError):
+                told = None
             if not isinstance(told, dict):
                 raise NobodyAnswers("what answers is no daemon of ours")
             yield told

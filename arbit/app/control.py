@@ -66,9 +66,10 @@ def answers(settings: Settings, venue: str = "") -> list[str]:
             continue
         try:
             found.append(_heard(answer(door_of(lock), {"ask": "heard"})))
-        except UserError as error:
+        except (UserError, KeyError, TypeError) as error:  # the latter of another version
             who = ", ".join(holders([lock]))
-            found.append(f"{lock.stem}: {who} does not answer ({error}): it looks at the file")
+            why = error if isinstance(error, UserError) else "its answer cannot be read"
+            found.append(f"{lock.stem}: {who} does not answer ({why}): it looks at the file")
     return found
 
 

@@ -52,8 +52,11 @@ def pause(venue: Venue, data_dir: DataDir = None) -> None:
     from arbit.app import control
 
     settings = settings_of(data_dir)
-    for name in control.named(settings, venue):
-        _say(control.pause(settings, name), *control.answers(settings, name))
+    names = control.named(settings, venue)
+    for name in names:  # every file first: a daemon that hangs must not keep another from its own
+        _say(control.pause(settings, name))
+    for name in names:
+        _say(*control.answers(settings, name))
 
 
 def resume(venue: Venue, data_dir: DataDir = None, accept_balances: Accept = False) -> None:

@@ -88,12 +88,25 @@ def set_up_logs(
     return logger
 
 
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Puts a line together whatever a library has put into it: nothing raises for a log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; of words that do not fit their figures the words alone."""
+        if record.args:
+            try:
+                record.getMessage()
+            except (TypeError, ValueError, LookupError, AttributeError):
+                record.args = None
+        return super().format(record)
+
+
 def _formatter(
     made: list[structlog.typing.Processor],
     redact: Redactor,
     renderer: structlog.typing.Processor,
 ) -> logging.Formatter:
-    return structlog.stdlib.ProcessorFormatter(
+    return _Formatter(
         foreign_pre_chain=[*made, _of_library],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
@@ -49,6 +50,9 @@ class Redactor:
 
 def _ways(secret: str) -> Iterable[str]:
     yield from (secret, quote(secret, safe=""), secret.replace("/", "\\/"))
+    if not secret.isprintable():  # a key of more lines than one: as errors and JSON spell it
+        yield from (repr(secret)[1:-1], json.dumps(secret)[1:-1])
+        yield from (line for line in secret.splitlines() if len(line) > 2 * SHORTEST)
     if "://" in secret:  # an address: what comes after its host is the secret in it
         parts = urlsplit(secret)
         yield from (parts.path, parts.path.lstrip("/"), parts.query)

@@ -90,7 +90,11 @@ class SystemLookup:
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(_answered, answer, found)
 
-        threading.Thread(target=ask, name="alerts look-up", daemon=True).start()
+        try:
+            threading.Thread(target=ask, name="alerts look-up", daemon=True).start()
+        except RuntimeError as error:  # the system has no thread left
+            self._asking = False
+            raise OSError(str(error)) from None
         found = await answer
         if not found:
             raise OSError("no address")

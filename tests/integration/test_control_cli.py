@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -254,3 +256,33 @@ def test_all_that_were_traded_here_are_paused_and_resumed_in_one_word(
         assert all(Orders(folder, name).paused() for name in venues)
         assert run("resume", "all")[0] == 0
         assert not any(Orders(folder, name).paused() for name in venues)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets")
+@pytest.mark.parametrize("answer", [b"what?\n", b"[1]\n", b'{"told": {}}\n', b'{"told": 7}\n', b""])
+def test_one_that_answers_nonsense_keeps_no_other_from_its_pause(
+    run: Run, tmp_path: Path, answer: bytes
+) -> None:
+    accounts = ("binanceus:live:0123456789ab", "kraken:live:0123456789ab")
+    folder = tmp_path / "var"
+    with daemon(folder, accounts[0]), daemon(folder, accounts[1]):
+        door = Path(os.path.relpath(lock_of(folder, accounts[0]).with_suffix(".sock")))
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(door))
+            listener.listen()
+            there: list[bool] = []
+
+            def serve() -> None:
+                caller, _ = listener.accept()
+                there.append(Orders(folder, "kraken").paused())  # before anybody is asked
+                with caller:
+                    caller.recv(4096)
+                    caller.sendall(answer)
+
+            served = threading.Thread(target=serve, daemon=True)
+            served.start()
+            code, said, complaint = run("pause", "all")
+            served.join(5)
+    assert (code, complaint, there) == (0, "", [True])
+    assert "does not answer (" in said
+    assert all(Orders(folder, name).paused() for name in ("binanceus", "kraken"))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import logging
 import os
 from pathlib import Path
 
 import pytest
+import structlog
 
+from arbit.telemetry.logs import set_up_logs
+from arbit.telemetry.logs_clean import Redactor
 from arbit.telemetry.logs_file import AGAIN_NS, BoundedFile
 
 KIB = 1024
@@ -129,3 +133,26 @@ def test_a_line_longer_than_a_file_is_lost_alone(tmp_path: Path) -> None:
     desk.say("y" * 17 * KIB)
     desk.say("after")
     assert (desk.said(), desk.file.lost) == (["after"], 1)
+
+
+def test_a_line_of_a_library_that_does_not_fit_its_figures_is_written_and_raises_nothing(
+    tmp_path: Path,
+) -> None:
+    file = BoundedFile(tmp_path, "arbit", 16 * KIB, 1)
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    try:
+        set_up_logs(as_json=True, level="info", wall_ns=lambda: 0, stream=io.StringIO(), file=file)
+        logging.getLogger("ccxt").warning("so many: %d", "many")
+    finally:
+        root.handlers[:], _ = before
+        root.setLevel(before[1])
+        structlog.reset_defaults()
+    assert json.loads(file.path.read_text("utf-8"))["said"] == "so many: %d"
+
+
+def test_a_key_of_many_lines_is_hidden_however_an_error_spells_it() -> None:
+    key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIcanary\n-----END EC PRIVATE KEY-----\n"
+    redact = Redactor([key])
+    for said in (key, repr(key), json.dumps({"key": key}), f"at line MHcCAQEEIcanary of {key!r}"):
+        assert "canary" not in redact(said)

@@ -7,7 +7,12 @@ import socket
 import threading
 
 import pytest
+from pydantic import SecretStr
 
+from arbit.app.alerting import Ways
+from arbit.config import AlertSettings
+from arbit.domain.alert import Alert, Severity
+from arbit.telemetry.webhook import NOT_PUBLIC as NOT_PUBLIC_WHY
 from arbit.telemetry.webhook_address import Allowed, SystemLookup, addresses_of
 
 PUBLIC = ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "64:ff9b::101:101", "::ffff:1.1.1.1"]
@@ -68,3 +73,41 @@ async def test_a_look_up_that_hangs_keeps_no_other_one_and_no_end_waiting(
 def test_a_name_without_an_address_has_none() -> None:
     assert addresses_of("a" * 300 + ".invalid", 443) == ()
     assert "127.0.0.1" in addresses_of("127.0.0.1", 443)
+
+
+async def test_without_a_thread_there_is_no_address_now_and_one_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    look_up = SystemLookup()
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(OSError, match="thread"):
+            await look_up("127.0.0.1", 443)
+    assert list(await look_up("127.0.0.1", 443)) == ["127.0.0.1"]
+
+
+async def test_receivers_that_are_told_at_once_do_not_wait_for_each_other_s_look_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = threading.Barrier(2, timeout=5)
+
+    def look(*_: object, **__: object) -> list[object]:
+        both.wait()  # neither is answered before both have asked
+        return [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    ways = Ways(
+        AlertSettings(
+            discord_url=SecretStr("https://one.example/hook"),
+            webhook_url=SecretStr("https://two.example/hook"),
+        )
+    )
+    alert = Alert("a", Severity.INFO, "v", "k", "s", "text")
+    try:
+        found = await asyncio.gather(*(deliver(alert) for deliver in ways.receivers.values()))
+    finally:
+        await ways.close()
+    assert [one.why for one in found] == [NOT_PUBLIC_WHY] * 2  # looked up, and judged
