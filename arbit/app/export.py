@@ -27,7 +27,7 @@ from arbit.domain.walk import WIDE
 from arbit.ledger import COST, FEE, FLOW, LATE_FEE, OPENING, ROUNDING, TRADE
 
 FIRST_YEAR, LAST_YEAR = 2009, 2100
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", *"\uff1d\uff0b\uff0d\uff20")  # wide ones are reckoned, too
 REWARDS = frozenset({"staking", "reward", "earn", "dividend", "interest", "INT", "DIV"})
 Amount = tuple[str, Decimal]  # of an asset; never negative
 
@@ -321,8 +321,11 @@ def _text(kind: Format, head: Row, rows: Iterable[Row]) -> str:
 
 
 def _cell(text: str) -> str:
-    """One line without a formula in it: what a spreadsheet would reckon stays what it is."""
-    line = "".join(one if one.isprintable() else " " for one in text)
+    """One line without a formula in it: what a spreadsheet would reckon stays what it is.
+
+    Nor does it end a cell where a semicolon does: what follows it would be a cell of its own.
+    """
+    line = "".join(one if one.isprintable() and one != ";" else " " for one in text)
     return f"'{line}" if line.lstrip().startswith(FORMULA) else line
 
 

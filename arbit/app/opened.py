@@ -81,12 +81,35 @@ async def at_once(work: Callable[..., T], *given: Any) -> T:
 
 async def beside_the_turn(work: Callable[..., T], *given: Any) -> T:
     """In a thread, which gives way to the trading every half of a millisecond."""
-    before_s = sys.getswitchinterval()
-    sys.setswitchinterval(GIVES_WAY_S)
+    _GIVING_WAY.begin()
     try:
         return await asyncio.to_thread(work, *given)
     finally:
-        sys.setswitchinterval(before_s)
+        _GIVING_WAY.end()
+
+
+class _GivingWay:
+    """How often threads take turns is the process's own: lanes may ask for it at the same time."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._before_s = 0.0
+
+    def begin(self) -> None:
+        """The first one to ask changes it."""
+        if not self._asked:
+            self._before_s = sys.getswitchinterval()
+            sys.setswitchinterval(GIVES_WAY_S)
+        self._asked += 1
+
+    def end(self) -> None:
+        """The last one puts it back as it was."""
+        self._asked -= 1
+        if not self._asked:
+            sys.setswitchinterval(self._before_s)
+
+
+_GIVING_WAY = _GivingWay()
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,17 @@ def test_no_cell_begins_a_formula(kind: Format, monkeypatch: pytest.MonkeyPatch)
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
 
 
+@pytest.mark.parametrize(
+    "text", ["\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)", "\ufeff\uff1d1"]
+)
+def test_a_wide_formula_is_one_too(text: str) -> None:
+    assert exporting._cell(text).startswith("'")
+
+
+def test_no_cell_ends_at_a_semicolon_where_files_are_read_so() -> None:
+    assert exporting._cell("T1;=1+1") == "T1 =1+1"
+
+
 def by_ref(whose: Recorded) -> Mapping[str, exporting.Entry]:
     return {one.ref: one for one in entries(whose)}
 

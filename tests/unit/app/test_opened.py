@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
-from arbit.app.opened import Access, Ask
+from arbit.app.opened import GIVES_WAY_S, Access, Ask, beside_the_turn
 from arbit.app.opening import Opening
 from arbit.config import Settings
 from arbit.domain.errors import ArbitError
@@ -44,3 +46,16 @@ async def test_what_was_converted_is_told_though_a_signal_came_meanwhile() -> No
 
 async def test_a_command_that_had_begun_nothing_ends_with_the_signal() -> None:
     assert await stopped() is None
+
+
+async def test_two_lanes_that_think_at_once_leave_the_turns_of_threads_as_they_were() -> None:
+    before_s, ends = sys.getswitchinterval(), (threading.Event(), threading.Event())
+    tasks = [asyncio.create_task(beside_the_turn(end.wait, 5)) for end in ends]
+    await asyncio.sleep(0)
+    assert abs(sys.getswitchinterval() - GIVES_WAY_S) < 1e-6
+    ends[0].set()  # the first one to begin ends first
+    await tasks[0]
+    assert abs(sys.getswitchinterval() - GIVES_WAY_S) < 1e-6
+    ends[1].set()
+    await tasks[1]
+    assert abs(sys.getswitchinterval() - before_s) < 1e-6
