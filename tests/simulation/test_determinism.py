@@ -44,11 +44,6 @@ def test_the_same_seed_is_the_same_run_in_another_process_and_what_is_not_is_see
     assert determinism.differing(one, two) == differs == seeds[2:]
 
 
-def test_what_came_before_a_seed_is_seen_where_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(NAME, "memory")
-    assert determinism.differing(*determinism.compared("tests.simulation.planted", range(1, 4)))
-
-
 def test_a_process_lives_a_year_later_by_whatever_way_it_asks() -> None:
     def told(shift_s: int) -> list[int]:
         text = f"import sys\n{READ}\n{DATED}"

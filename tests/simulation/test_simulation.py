@@ -29,12 +29,12 @@ from tests.simulation.saboteurs import ALL
 from tests.simulation.world import World
 
 HERE = Path(__file__).parent
-QUICK = {  # the first seed that finds it: it is asked first
+QUICK = {  # the first seed that finds it, and soon: it is asked first
     "naive_retry": 1,
     "write_after_send": 0,
     "concurrency_ignored": 2,
     "next_leg_as_planned": 0,
-    "float_money": 0,
+    "float_money": 3,
     "no_deadline": 0,
     "tasks_never_end": 0,
     "token_in_the_reason": 6,

@@ -16,8 +16,6 @@ from tests.simulation import __main__ as simulation
 from tests.simulation import houses
 from tests.simulation.plan import Plan
 from tests.simulation.plan import plan_of as drawn
-from tests.simulation.saboteurs import ALL
-from tests.simulation.saboteurs_more import __name__ as _entered  # noqa: F401  for its bugs
 
 NAME = "PLANTED"
 DAYS = 1_000
@@ -29,6 +27,7 @@ def _late(*days: Callable[[], int]) -> Callable[[Sets], None]:
     def plant(sets: Sets) -> None:
         def plan_of(seed: int) -> Plan:
             plan = drawn(seed)
+            BEFORE.append(seed)
             believed = days[seed % len(days)]()
             return replace(plan, latency_ms=plan.latency_ms + believed % DAYS / 100)
 
@@ -37,6 +36,7 @@ def _late(*days: Callable[[], int]) -> Callable[[Sets], None]:
     return plant
 
 
+BEFORE: list[int] = []  # the seeds that this process has drawn
 # By seed, from 0: nothing is believed where nothing is planted, so such seeds tell the same.
 BELIEFS: dict[str, Callable[[], int]] = {
     "nothing": lambda: 0,
@@ -44,9 +44,9 @@ BELIEFS: dict[str, Callable[[], int]] = {
     "datetime": lambda: dt.datetime.now(dt.UTC).toordinal(),
     "clock_gettime": lambda: int(time.clock_gettime(time.CLOCK_REALTIME)) // 86_400,
     "hash order": lambda: [*{"a", "b", "c", "d", "e", "f", "g", "h"}].index("a"),
+    "what came before": lambda: len({*BEFORE}),
 }
 PLANTS: dict[str, Callable[[Sets], None]] = {
-    "memory": ALL["chance_from_memory"].plant,
     "beliefs": _late(*BELIEFS.values()),
 }
 
