@@ -173,25 +173,32 @@ class Rebalancer:
     async def run(self) -> None:
         """Look once a second, until cancelled; what the gate refuses is done otherwise, if it can.
 
-        So many moves are tried at a look, on the same books.
+        So many moves are tried at a look; trading has its turn in between.
         """
         while True:
             await self._clock.sleep(LOOK_S)
-            now_ns, refused = self._clock.monotonic_ns(), dict[Conversion, str]()
-            move = self.look(now_ns)
+            refused = dict[Conversion, str]()
+            move = self.look(self._clock.monotonic_ns())
             while move is not None:
                 done = await self.make(move)
                 another = isinstance(done, Refused) and done.code in OF_THE_MOVE
                 if not another or len(refused) + 1 >= MAX_TRIES:
                     break
                 refused[move.conversion] = str(done)
-                move = self._advised(now_ns, refused)
+                await self._clock.sleep(0)  # a try is advice and two commits: enough for one turn
+                if self._may_not:
+                    break
+                move = self._advised(self._clock.monotonic_ns(), refused)
+
+    @property
+    def _may_not(self) -> bool:
+        """Whether nothing is to be done now: above all while what is owned is on its way."""
+        engine = self._setup.engine
+        return not self._setup.ready() or engine.closed or engine.open_cycles > 0
 
     def look(self, now_ns: int) -> Move | None:
         """What is out of its band, and the move to make now if any."""
-        if not self._setup.ready() or self._setup.engine.closed:
-            return None
-        if self._setup.engine.open_cycles:  # what is owned is on its way: not now
+        if self._may_not:
             return None
         out = [one.asset for one in out_of_band(self._inventory.states())]
         self._out_ns = {asset: self._out_ns.get(asset, now_ns) for asset in out}

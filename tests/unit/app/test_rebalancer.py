@@ -270,6 +270,44 @@ async def test_at_one_look_so_many_moves_are_tried_and_no_more() -> None:
     assert len(set(paths)) == MAX_TRIES, "none of them twice"
 
 
+async def test_trading_has_its_turn_between_two_tries() -> None:
+    """Each try is advice and two commits: together they would hold up what came meanwhile."""
+    made = world(rebalance_after_s=0, rebalance_cost_bps="200")
+    paths, turns, loop = (
+        refusing(made, RefusalCode.ASSET_CAP),
+        list[int](),
+        asyncio.get_event_loop(),
+    )
+    refuse = made.engine.convert
+
+    def convert(*wanted: Any) -> Any:
+        loop.call_soon(lambda: turns.append(len(paths)))
+        return refuse(*wanted)
+
+    vars(made.engine)["convert"] = convert
+    async with at_work(made):
+        await pass_s(made, 20)
+    assert turns == [1, 2, 3, 4]
+
+
+async def test_no_other_move_is_tried_once_a_cycle_is_under_way() -> None:
+    made = world(rebalance_after_s=0, rebalance_cost_bps="200")
+    paths, loop = refusing(made, RefusalCode.ASSET_CAP), asyncio.get_event_loop()
+    refuse, works = made.engine.convert, made.engine.works
+    open_one: Any = SimpleNamespace()
+
+    def convert(*wanted: Any) -> Any:
+        loop.call_soon(lambda: works.update(c1=open_one))
+        return refuse(*wanted)
+
+    vars(made.engine)["convert"] = convert
+    async with at_work(made):
+        for _ in range(20):
+            await pass_s(made, 1)
+            works.clear()
+    assert len(paths) == 1
+
+
 @pytest.mark.parametrize("code", [RefusalCode.BREAKER, RefusalCode.CONCURRENCY])
 async def test_where_nothing_may_begin_no_other_move_is_tried(code: RefusalCode) -> None:
     made = world(rebalance_after_s=0, rebalance_cost_bps="200")
