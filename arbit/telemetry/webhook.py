@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import ssl
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from typing import Any
 import aiohttp
 from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 
 from arbit.domain.alert import Answer
 from arbit.domain.errors import UserError
@@ -26,6 +28,7 @@ from arbit.telemetry.webhook_address import Allowed, Lookup, SystemLookup
 
 MAX_READ = 2_048
 MAX_HEADER = 4_096
+MAX_ANSWERED = 16_384  # bytes in all, heads that only ask for patience included
 MAX_RETRY_AFTER_S = 300.0
 CLOSE_S = 0.5
 HTTPS_PORT = 443
@@ -105,7 +108,7 @@ class Webhook:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(
+            connector = _Connector(
                 limit=1,
                 ssl=self._wire.trust,
                 resolver=self._judged,
@@ -122,6 +125,32 @@ class Webhook:
                 timeout=aiohttp.ClientTimeout(total=self._wire.timeout_s),
             )
         return self._session
+
+
+class _Bounded(ResponseHandler):
+    """Hangs up on whoever says too much: reading it would take the trading's time."""
+
+    _left = MAX_ANSWERED
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, within the bound."""
+        left, self._left = self._left, self._left - len(data)
+        if left > 0:
+            super().data_received(data[:left])
+        if self._left <= 0 and self.transport is not None:
+            self.transport.abort()
+
+
+def _bounded(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
+    return _Bounded(loop)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Each connection of it is bounded."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self._factory = functools.partial(_bounded, self._loop)
 
 
 class _Judged(AbstractResolver):

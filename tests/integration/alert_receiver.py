@@ -81,6 +81,13 @@ async def floods(_receiver: Receiver, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
+async def patience(_receiver: Receiver, writer: asyncio.StreamWriter) -> None:
+    """Heads of answers that only ask for patience, without an end."""
+    while True:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+        await writer.drain()
+
+
 huge_headers = says(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10_000_000 + b"\r\n\r\n")
 
 

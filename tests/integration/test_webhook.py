@@ -22,6 +22,7 @@ from tests.integration.alert_receiver import (
     floods,
     hangs,
     huge_headers,
+    patience,
     receiving,
     says,
     status,
@@ -68,6 +69,7 @@ async def test_what_is_posted_arrives_and_a_get_too(folder: Path) -> None:
         (drips, ours.TIMED_OUT),
         (floods, ""),  # of the body nothing is awaited but a piece
         (huge_headers, ours.NO_HTTP),
+        (patience, ours.UNREACHED),  # not read on and on, which would take the trading's time
         (status(500), "answered 500"),
         (status(404), "answered 404"),
         (status(302, "Location: https://127.0.0.1:1/\r\n"), ours.REDIRECTED),
