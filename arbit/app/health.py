@@ -22,6 +22,7 @@ from arbit.ports import Clock, Listener
 from arbit.risk.breaker import BreakerState
 
 LOOK_S = 1.0
+AGAIN_S = 10.0  # after an error of ours
 LATELY_MIN = 10  # the best edge told is of so many minutes
 SECOND_NS = 1_000_000_000
 
@@ -66,9 +67,11 @@ class LaneHealth:
         self._ended = 0
 
     async def apart(self) -> None:
-        """The same as `run`; an error of ours ends the looking alone."""
+        """The same as `run`; after an error of ours it looks again: an old state is no state."""
         venue = self.run_of.desk.setup.venue.name
-        await apart(venue, "health", self.run, self._publish)
+        while True:
+            await apart(venue, "health", self.run, self._publish)
+            await self._clock.sleep(AGAIN_S)
 
     async def run(self) -> None:
         """Look once a second, until cancelled."""
