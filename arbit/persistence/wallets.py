@@ -85,8 +85,8 @@ def _asked(path: Path, sql: str, since_ns: int) -> list[WalletSnapshot]:
                 return []
             found = file.execute(sql, (len(ON_CHAIN), ON_CHAIN, since_ns)).fetchall()
             return [_snapshot(*row) for row in found]
-    except (sqlite3.Error, BrokenRule) as error:
-        said = in_words(error) if isinstance(error, sqlite3.Error) else error
+    except (sqlite3.Error, BrokenRule, TypeError, ValueError) as error:
+        said = in_words(error) if isinstance(error, sqlite3.Error) else f"a row: {error}"
         raise UserError(f"{path}: wallets cannot be read: {said}") from None
 
 

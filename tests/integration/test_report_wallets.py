@@ -132,3 +132,16 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="wallets cannot be read") as caught:
         wallet_changes(path)
     assert "\n" not in str(caught.value)
+
+
+async def test_a_row_without_its_block_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / HISTORY
+    await history(tmp_path)
+    with contextlib.closing(sqlite3.connect(path)) as file, file:
+        file.execute(
+            "INSERT INTO wallet_snapshots (account, asset, total, held, at_ns) "
+            "VALUES ('chain-1:0xab', 'ETH', '1', '0', 5)"
+        )
+    with pytest.raises(UserError, match="wallets cannot be read: a row") as caught:
+        wallet_changes(path)
+    assert "\n" not in str(caught.value)
