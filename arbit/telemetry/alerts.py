@@ -15,7 +15,7 @@ from arbit.domain.events import Event
 from arbit.domain.readings import AlertCounts
 from arbit.ports import Clock
 from arbit.telemetry.alerts_courier import Courier
-from arbit.telemetry.alerts_table import alert_of
+from arbit.telemetry.alerts_table import Sorted, alert_of, sort_out
 from arbit.telemetry.buckets import Bucket
 from arbit.telemetry.logs_clean import Redactor
 
@@ -61,11 +61,22 @@ class Alerts:
         """A listener for a hub; `run` is the run whose events it hears."""
 
         def hear(event: Event) -> None:
-            alert = alert_of(event, self._manners.redact, amounts=self._manners.amounts)
-            if alert is not None:
+            found, manners = sort_out(event), self._manners
+            if found is not None and not self._only_counts(found):
+                alert = alert_of(event, manners.redact, found, amounts=manners.amounts)
                 self.tell(replace(alert, run=run))
 
         return hear
+
+    def _only_counts(self, found: Sorted) -> bool:
+        """Whether its like waits to be told already: in a storm that is all that is done."""
+        topic = self._topics.get(found.topic)
+        waiting = None if topic is None else topic.waiting
+        if topic is None or waiting is None or waiting.state != found.state:
+            return False
+        topic.more += 1
+        self.merged += 1
+        return True
 
     def tell(self, alert: Alert) -> None:
         """Tell it now, or count it to what is told of its topic later."""

@@ -109,37 +109,57 @@ UNTOLD: frozenset[type[Event]] = frozenset(
 )
 
 
-def alert_of(event: Event, redact: Redactor, *, amounts: bool = False) -> Alert | None:
-    """The alert for this event; None where nobody is told. Without `amounts` numbers are blanked.
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Which rule an event falls under, what it is about and how that is now."""
+
+    rule: Rule
+    topic: str
+    state: str
+
+
+def sort_out(event: Event) -> Sorted | None:
+    """The rule for this event; None where nobody is told.
 
     Of a venue's status only that of the venue as a whole is told.
     """
-    kind = type(event)
-    rules = RULES.get(kind)
+    rules = RULES.get(type(event))
     if rules is None or (isinstance(event, events.VenueStatusChanged) and event.symbol != OTHER):
         return None
     word = _word(event)
     rule = rules.get(word, rules.get(OTHER))
     if rule is None:
         return None
+    state = WELL if rule.back else word if word in rules else OTHER
+    return Sorted(rule, f"{event.venue} {_topic(event)}", state)
+
+
+def alert_of(event: Event, redact: Redactor, sorted_out: Sorted, *, amounts: bool = False) -> Alert:
+    """The alert for this event. Without `amounts` numbers are blanked."""
     detail = redact(_detail(event), MAX_DETAIL)
     return Alert(
-        kind=name_of(kind),
-        severity=rule.severity,
+        kind=name_of(type(event)),
+        severity=sorted_out.rule.severity,
         venue=event.venue,
-        topic=f"{event.venue} {_topic(event)}",
-        state=WELL if rule.back else word if word in rules else OTHER,
-        text=rule.text,
+        topic=sorted_out.topic,
+        state=sorted_out.state,
+        text=sorted_out.rule.text,
         detail=detail if amounts else _AMOUNT.sub("#", detail),
         cycle=redact(getattr(event, "cycle_id", "")),
         order=redact(getattr(event, "client_id", "")),
-        back=rule.back,
+        back=sorted_out.rule.back,
     )
+
+
+_NAMES: dict[type, str] = {}  # as many as there are kinds
 
 
 def name_of(kind: type) -> str:
     """An event's name in logs and alerts: `BreakerChanged` is `breaker_changed`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+    name = _NAMES.get(kind)
+    if name is None:
+        name = _NAMES[kind] = re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+    return name
 
 
 def _topic(event: Event) -> str:

@@ -18,8 +18,8 @@ from arbit.ports import Clock
 Witness = Callable[[Event], None]
 
 MAX_QUEUED = 10_000
-MAX_A_TURN = 500
-MAX_TURNS_AT_END = 1_000
+MAX_A_TURN = 10  # a millisecond of witnesses that write each of them down
+MAX_TURNS_AT_END = 2_000
 
 
 class Hub:

@@ -1,7 +1,7 @@
 """Posts one thing to one address: over TLS, to a checked address, once, and not for long.
 
 Whatever the other side does, a delivery ends within its time with one of a closed set of words. Of
-an answer no more than its status and the wait it asks for is believed, and a bounded piece is read.
+an answer no more than its status and the wait it asks for is believed, and of a body nothing read.
 Neither the address nor anything that was answered stands in those words.
 """
 
@@ -101,9 +101,7 @@ class Webhook:
             response = await session.request(
                 method, self._url, json=body, allow_redirects=False, max_line_size=MAX_HEADER
             )
-            stack.callback(response.close)  # not read to its end, whatever it still has to say
-            with contextlib.suppress(aiohttp.ClientPayloadError):
-                await response.content.read(MAX_READ)
+            stack.callback(response.close)  # not read, whatever it still has to say
             return _answer(response)
 
     def _open(self) -> aiohttp.ClientSession:
@@ -121,6 +119,7 @@ class Webhook:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,
+                read_bufsize=MAX_READ,
                 headers={"User-Agent": "arbit"},
                 timeout=aiohttp.ClientTimeout(total=self._wire.timeout_s),
             )

@@ -16,7 +16,7 @@ from arbit.domain.events import AlertsChanged, BreakerChanged, Event, IncidentSe
 from arbit.telemetry import alerts_courier
 from arbit.telemetry.alerts import MAX_TOPICS, Alerts, Manners
 from arbit.telemetry.alerts_courier import MAX_CRITICAL, MAX_OTHERS, Courier
-from arbit.telemetry.alerts_table import RULES, UNTOLD, alert_of
+from arbit.telemetry.alerts_table import RULES, UNTOLD, alert_of, sort_out
 from arbit.telemetry.hub import Hub
 from arbit.telemetry.logs_clean import Redactor
 from arbit.telemetry.webhook_bodies import MAX_CONTENT, discord_text, json_body
@@ -28,7 +28,8 @@ LATE_FILL = IncidentSeen("kraken", "late_fill", "an order filled")
 
 
 def alert_of_(event: Event, *, amounts: bool = False) -> Alert | None:
-    return alert_of(event, Redactor(()), amounts=amounts)
+    found = sort_out(event)
+    return None if found is None else alert_of(event, Redactor(()), found, amounts=amounts)
 
 
 class Receiver:
