@@ -17,7 +17,7 @@ from arbit.app.standstill import Standstill
 from arbit.books import BookCache
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, Purpose
-from arbit.execution import audit, recovery, settling, steps
+from arbit.execution import audit, recovery, settling, steps, strangers
 from arbit.execution import cycle as cycles
 from arbit.execution import engine as engines
 from arbit.execution.engine import Engine
@@ -189,7 +189,7 @@ def drift_ignored(sets: Sets) -> None:
 
 @bug("somebody else's trades are passed over")
 def foreign_ignored(sets: Sets) -> None:
-    sets(audit.Auditor, "_foreign", lambda self, what: None)
+    sets(strangers.Strangers, "seen", lambda self, what: None)
 
 
 @bug("balances are compared while something moves")
@@ -286,8 +286,9 @@ def recovery_continues(sets: Sets) -> None:
 
 @bug("another daemon of our kind on the account is passed over")
 def twin_passed_over(sets: Sets) -> None:
-    sets(audit, "ours", lambda client_id: False)
-    sets(audit.Auditor, "_foreign", lambda self, what: None)
+    for room in (audit, strangers):
+        sets(room, "ours", lambda client_id: False)
+    sets(strangers.Strangers, "seen", lambda self, what: None)
 
 
 @bug("a way home is sold for what was ordered, not for what there is")

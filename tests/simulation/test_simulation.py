@@ -26,6 +26,7 @@ from tests.simulation.regress import rows
 from tests.simulation.runner import run_seeds, workshop
 from tests.simulation.sabotage import ENTERED, hunt
 from tests.simulation.saboteurs import ALL
+from tests.simulation.saboteurs_alpaca import ALPACA
 from tests.simulation.world import World
 
 HERE = Path(__file__).parent
@@ -80,6 +81,17 @@ def test_a_planted_bug_is_caught(name: str) -> None:
 def test_there_are_saboteurs_for_many_invariants() -> None:
     assert all(room.__doc__ for room in ENTERED)
     assert len(ALL) >= 90
+
+
+def test_every_bug_finds_what_it_replaces() -> None:
+    lost = []
+    for one in {**ALL, **ALPACA}.values():
+        try:
+            with patched(one.plant):
+                pass
+        except (KeyError, AttributeError) as error:  # its name is another by now
+            lost.append(f"{one.name}: {error}")
+    assert lost == []
 
 
 def test_a_run_that_depends_on_the_one_before_it_is_caught() -> None:
