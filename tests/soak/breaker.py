@@ -41,6 +41,7 @@ class BreakerLog:
         self._tripped_ns = 0
         self._stopped_ns = 0  # when it last came to a stop: told again at a start, it is no other
         self._resumed_ns = -1
+        self._starts = False
         self.trips: Counter[str] = Counter()
         self.recoveries: Counter[str] = Counter()
         self.violations: list[str] = []
@@ -48,6 +49,10 @@ class BreakerLog:
     def resumed(self) -> None:
         """An operator says that it may go on."""
         self._resumed_ns = self._now_ns()
+
+    def begun(self) -> None:
+        """A daemon starts: what its breaker says first may be how it was."""
+        self._starts = True
 
     def heard(self, event: BreakerChanged) -> None:
         """It has moved, or tells at a start how it was."""
@@ -73,8 +78,9 @@ class BreakerLog:
             self._say(f"stopped for {event.reason!r}, which is no reason")
         elif event.reason in HALTS and event.state != "halted":
             self._say(f"{event.reason} only brought it to {event.state}")
-        self._reason = event.reason
-        self._tripped_ns = self._now_ns()
+        if not (same and self._starts):  # a restart neither shortens a rest nor begins it anew
+            self._tripped_ns = self._now_ns()
+        self._reason, self._starts = event.reason, False
 
     def _probes(self) -> None:
         rest_s = RESTS_S.get(self._reason, 0)

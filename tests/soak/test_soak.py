@@ -144,6 +144,8 @@ def log_of(*said: tuple[float, str, str]) -> list[str]:
         clock.now_ns = int(at_s * SECOND_NS)
         if state == "resume":
             log.resumed()
+        elif state == "start":
+            log.begun()
         else:
             log.heard(BreakerChanged("sandbox", state, reason, ""))
     return log.violations
@@ -156,24 +158,21 @@ def test_trips_that_recover_as_their_table_says_are_well() -> None:
     assert log_of((1, "reducing", "held"), (9, "resume", ""), (9.1, "active", "")) == []
     assert log_of((1, "halted", "journal"), (2, "probing", "journal"), (3, "active", "")) == []
     # An operator's word that a daemon finds at its start, after telling how it was.
-    killed = ((1, "reducing", "failures"), (5, "resume", ""), (6, "reducing", "failures"))
-    assert log_of(*killed, (6.1, "active", "")) == []
-    assert (
-        log_of(
-            (1, "reducing", "held"),
-            (2, "resume", ""),
-            (3, "active", ""),
-            (4, "reducing", "held"),
-            (5, "active", ""),
-        )
-        != []
-    )
+    killed = ((1, "reducing", "failures"), (5, "resume", ""), (5.5, "start", ""))
+    assert log_of(*killed, (6, "reducing", "failures"), (6.1, "active", "")) == []
+    # A rest goes on over a restart.
+    rests = ((1, "reducing", "failures"), (20, "start", ""), (20.5, "reducing", "failures"))
+    assert log_of(*rests, (31, "probing", "failures"), (32, "active", "")) == []
 
 
 @pytest.mark.parametrize(
     ("said", "found"),
     [
         (((1, "reducing", "failures"), (30.9, "probing", "")), "29.900 s after failures"),
+        (
+            ((1, "reducing", "failures"), (20, "reducing", "failures"), (31, "probing", "")),
+            "11.000 s after failures",
+        ),
         (((1, "reducing", "held"), (99, "probing", "")), "waits for an operator"),
         (((1, "reducing", "held"), (99, "active", "")), "nobody asked for it"),
         (((1, "reducing", "drift"),), "drift only brought it to reducing"),

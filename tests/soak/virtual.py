@@ -202,6 +202,13 @@ class SoakWorld(worlds.World):
                 now = round(float(abs(away) * USD[asset]), 2)
                 self.told.most_exposed_usd = max(self.told.most_exposed_usd, now)
 
+    def boot(self) -> None:
+        """The supervisor starts the daemon."""
+        before = len(self.processes)
+        super().boot()
+        if len(self.processes) > before:
+            self.breaker.begun()
+
     def _heard(self, event: Event) -> None:
         super()._heard(event)
         if isinstance(event, BreakerChanged):
