@@ -134,14 +134,14 @@ def _explained(world: World, trader: Any) -> Counts:
     return dict.fromkeys(trader.shortfalls.bps, mine)
 
 
+def of_breaker(table: str, row: Mapping[str, Any]) -> bool:
+    """Whether a row of history says in what state a breaker is."""
+    return table == "venue_status" and row["subject"] == "breaker"
+
+
 def _recorded(life: Life) -> dict[str, Counts]:
     """What history has, and of the breaker in it."""
-    rows = life.sink.rows
-    changes = Counter(
-        row["status"]
-        for table, row in rows
-        if table == "venue_status" and row["subject"] == "breaker"
-    )
-    found: dict[str, Counts] = {"arbit_recorded_rows_total": {"": len(rows)}}
+    changes = Counter(row["status"] for table, row in life.sink.rows if of_breaker(table, row))
+    found: dict[str, Counts] = {"arbit_recorded_rows_total": {"": life.recorded}}
     recorder: Any = life.recorder
     return found if recorder.lost else found | {"arbit_breaker_changes_total": changes}

@@ -224,6 +224,11 @@ class Life(LiveLane):
         real = KrakenReal(side.gateway, side.reader, sink, self._clock, mine, side.orders)
         return markets, real
 
+    @property
+    def recorded(self) -> int:
+        """How many rows of history were written."""
+        return len(self.sink.rows)
+
     def waits_for_room(self) -> bool:
         """Whether a request waits for room in the venue's limits, and not for an answer."""
         rest = self.rest

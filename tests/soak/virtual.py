@@ -27,6 +27,7 @@ from arbit.sandbox.profiles import VOLATILE_WEATHER, Profile
 from tests.patches import replaced
 from tests.simulation import market as markets
 from tests.simulation import world as worlds
+from tests.simulation.counted import of_breaker
 from tests.simulation.daemon import Life, Surroundings
 from tests.simulation.houses import KRAKEN
 from tests.simulation.loop import SECOND_NS, Process
@@ -128,6 +129,7 @@ class Counted(ListSink):
 
     async def write(self, rows: Rows) -> None:
         self.written += len(rows)
+        self.rows += [one for one in rows if of_breaker(*one)]  # few, and looked at in the end
 
 
 class SoakLife(Life):
@@ -135,7 +137,12 @@ class SoakLife(Life):
 
     def __init__(self, process: Process, around: Surroundings, epoch: str) -> None:
         super().__init__(process, around, epoch)
-        self.sink = Counted()
+        self.counted = self.sink = Counted()
+
+    @property
+    def recorded(self) -> int:
+        """How many rows of history were written."""
+        return self.counted.written
 
 
 HOUSE = replace(KRAKEN, venue_of=SoakVenue, life_of=SoakLife)
