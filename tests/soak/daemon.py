@@ -21,6 +21,7 @@ from arbit.app.venue import VenueRun
 from arbit.clock import SystemClock
 from arbit.config import Override, VenueSettings, load_settings
 from arbit.domain.events import BreakerChanged, Event
+from arbit.execution import rounding
 from arbit.ports import Listener
 from tests.bench.lanes_daemon import NoScreen
 from tests.bench.processes import of_this_process, starved_s, tell
@@ -30,6 +31,7 @@ from tests.soak.figures import Lates
 
 PROBE_S = 0.001
 ROOMY = 16  # times the bounds of the simulation's small memories
+FEW_ROWS = 400  # of the venue's ledger that are remembered; a day's in its place takes hours to fill
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") / 1024 if hasattr(os, "sysconf") else 4.0
 
 
@@ -134,5 +136,6 @@ if __name__ == "__main__":
     bounds = [
         (module, name, most * ROOMY) for module, of in SMALL.items() for name, most in of.items()
     ]
+    bounds.append((rounding, "MAX_ROWS", FEW_ROWS))
     with replaced(bounds):
         run_on_best_loop(daemon(json.loads(sys.argv[1])))
