@@ -31,7 +31,7 @@ from tests.soak.figures import Lates
 
 PROBE_S = 0.001
 ROOMY = 16  # times the bounds of the simulation's small memories
-FEW_ROWS = 400  # of the venue's ledger that are remembered; a day's in its place takes hours to fill
+FEW_ROWS = 400  # of the venue's ledger, remembered; the usual bound takes hours to fill
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") / 1024 if hasattr(os, "sysconf") else 4.0
 
 
