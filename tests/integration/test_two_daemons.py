@@ -43,7 +43,8 @@ def test_the_second_is_refused_before_it_touches_its_own_folder(
         with daemon(exchange, two, locks) as second:
             assert second.ended() == 2
             one_clear_line(second.only_line(), f"process {first.pid} ", str(one / "var"))
-        assert list(two.iterdir()) == []
+        left = {path.relative_to(two).parts[:2] for path in two.rglob("*")}
+        assert left <= {("var",), ("var", "logs")}  # its log is the one thing that it may leave
         assert first.stop() == 0
     with daemon(exchange, two, locks) as second:  # the account is free again
         second.wait_for("cycle_ended")
