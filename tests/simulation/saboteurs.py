@@ -94,7 +94,7 @@ def no_deadline(sets: Sets) -> None:
     sets(ws_orders, "add_order_frame", late)
 
 
-@bug("an order is called NEVER before its deadline has passed")
+@bug("an order is called NEVER before its deadline has passed", seeds=[6])
 def never_too_early(sets: Sets) -> None:
     sets(resolve.Resolver, "_past", lambda self, intent: True)
 
@@ -146,13 +146,13 @@ def ids_reused(sets: Sets) -> None:
     sets(Ids, "order", same)
 
 
-@bug("words that prove nothing count as a refusal")
+@bug("words that prove nothing count as a refusal", seeds=[15])
 def unknown_words_refuse(sets: Sets) -> None:
     sets(outcomes, "_UNLISTED", Verdict(OrderState.REJECTED))
     sets(outcomes, "UNKNOWN", dict.fromkeys(outcomes.UNKNOWN, Verdict(OrderState.REJECTED)))
 
 
-@bug("a reply that makes no sense counts as a refusal")
+@bug("a reply that makes no sense counts as a refusal", seeds=[35])
 def odd_reply_refuses(sets: Sets) -> None:
     real = ws_orders.WsOrders.reply
 
@@ -203,12 +203,12 @@ def first_trade_only(sets: Sets) -> None:
     sets(steps, "_settled", settled)
 
 
-@bug("the kill switch is not looked at")
+@bug("the kill switch is not looked at", seeds=[7])
 def kill_ignored(sets: Sets) -> None:
     sets(KillSwitch, "on", lambda self: False)
 
 
-@bug("the kill switch is looked at once, at the start")
+@bug("the kill switch is looked at once, at the start", seeds=[7])
 def kill_read_once(sets: Sets) -> None:
     real = KillSwitch.on
 
@@ -230,7 +230,7 @@ def breaker_ignored(sets: Sets) -> None:
     sets(switches, "stopped", _without_breaker(switches.stopped))
 
 
-@bug("the breaker forgets at a restart")
+@bug("the breaker forgets at a restart", seeds=[33])
 def breaker_forgets(sets: Sets) -> None:
     sets(Breaker, "restore", lambda self, flag: None)
 
@@ -246,12 +246,12 @@ def halt_only_reduces(sets: Sets) -> None:
     sets(Breaker, "state", state)
 
 
-@bug("the age of a book is not looked at before a send, nor whether it is believed")
+@bug("the age of a book is not looked at before a send, nor whether it is believed", seeds=[37])
 def stale_books(sets: Sets) -> None:
     sets(checks, "fresh", lambda sights, symbol, now_ns: None)
 
 
-@bug("a market's status is not looked at before a send")
+@bug("a market's status is not looked at before a send", seeds=[37])
 def status_ignored(sets: Sets) -> None:
     sets(checks, "status", lambda sights, symbol: None)
     sets(checks, "fresh", lambda sights, symbol, now_ns: None)
@@ -330,7 +330,7 @@ def trades_before_recovery(sets: Sets) -> None:
     sets(trader, "recover", eager)
 
 
-@bug("silence on the private socket is not noticed")
+@bug("silence on the private socket is not noticed", seeds=[27])
 def no_watchdog(sets: Sets) -> None:
     real = keeper.Keeper._pulse
 
@@ -342,7 +342,7 @@ def no_watchdog(sets: Sets) -> None:
     sets(keeper.Keeper, "_pulse", pulse)
 
 
-@bug("a lost private socket is not dialled again")
+@bug("a lost private socket is not dialled again", seeds=[6])
 def no_reconnect(sets: Sets) -> None:
     async def once(self):
         await self._gate.enter(0)
@@ -352,7 +352,7 @@ def no_reconnect(sets: Sets) -> None:
     sets(keeper.Keeper, "keep_open", once)
 
 
-@bug("nonces are the clock's, and nothing is kept")
+@bug("nonces are the clock's, and nothing is kept", seeds=[6])
 def nonces_not_kept(sets: Sets) -> None:
     sets(Nonces, "next", lambda self: self._wall_ns() // 1_000)
 

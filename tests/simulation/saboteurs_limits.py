@@ -58,12 +58,12 @@ def asset_caps_ignored(sets: Sets) -> None:
 # --- what stops it -------------------------------------------------------------------------------
 
 
-@bug("failures are not counted")
+@bug("failures are not counted", seeds=[138])
 def no_failure_trip(sets: Sets) -> None:
     sets(Breaker, "note_failure", lambda _self, _kind, _now_ns: None)
 
 
-@bug("a loop of crashes goes on trading")
+@bug("a loop of crashes goes on trading", seeds=[11])
 def no_crash_trip(sets: Sets) -> None:
     real = Breaker.trip
 
@@ -74,7 +74,7 @@ def no_crash_trip(sets: Sets) -> None:
     sets(Breaker, "trip", trip)
 
 
-@bug("starts without a clean end are counted in this run alone")
+@bug("starts without a clean end are counted in this run alone", seeds=[11])
 def crashes_forgotten(sets: Sets) -> None:
     real = recovery.note_start
 
@@ -98,7 +98,7 @@ def backoff_not_heeded(sets: Sets) -> None:
         sets(outcomes, name, _without(getattr(outcomes, name), Remedy.BACK_OFF))
 
 
-@bug("a lockout lasts as long as any limit's pause")
+@bug("a lockout lasts as long as any limit's pause", seeds=[18])
 def lockout_is_a_pause(sets: Sets) -> None:
     words = "EGeneral:Temporary lockout"
     short = replace(outcomes.REJECTED[words], remedy=Remedy.BACK_OFF, wait_s=outcomes.RATE_WAIT_S)
@@ -124,7 +124,7 @@ def gap_ignored(sets: Sets) -> None:
     sets(Sequences, "take", take)
 
 
-@bug("a journal that cannot say whether it knows a trade of ours does not know it")
+@bug("a journal that cannot say whether it knows a trade of ours does not know it", seeds=[21])
 def unread_is_unknown(sets: Sets) -> None:
     real = Engine.late
 
@@ -145,7 +145,7 @@ def _found(mine: Ours, client_id: str) -> bool:
         return False
 
 
-@bug("assets that the venue did not list in time keep the venue's older names for good")
+@bug("assets that the venue did not list in time keep the venue's older names for good", seeds=[84])
 def names_half_learnt(sets: Sets) -> None:
     async def learn(self):
         if not self.names.symbols:

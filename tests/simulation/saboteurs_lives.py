@@ -50,7 +50,7 @@ def stops_unasked(sets: Sets) -> None:
 # --- halts ---------------------------------------------------------------------------------------
 
 
-@bug("no state of the breaker is kept: a start finds it as if nothing had been")
+@bug("no state of the breaker is kept: a start finds it as if nothing had been", seeds=[10])
 def breaker_not_kept(sets: Sets) -> None:
     real = Breaker._move
 
@@ -64,7 +64,7 @@ def breaker_not_kept(sets: Sets) -> None:
     sets(Breaker, "_move", move)
 
 
-@bug("a halt is kept as a state that lets the way home go on")
+@bug("a halt is kept as a state that lets the way home go on", seeds=[10])
 def halt_kept_as_less(sets: Sets) -> None:
     def note(self, flag):
         pad = Pad()
@@ -78,7 +78,7 @@ def halt_kept_as_less(sets: Sets) -> None:
     sets(Keeper, "note", note)
 
 
-@bug("found once: what could not be kept is kept after the halt that followed from it")
+@bug("found once: what could not be kept is kept after the halt that followed from it", seeds=[27])
 def cause_after_its_halt(sets: Sets) -> None:
     def write(self, pad, intents=None):
         try:
