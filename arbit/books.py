@@ -156,6 +156,11 @@ class BookCache:
             return self.reason[i]
         return Disbelief.STALE if now_ns - self.confirmed_ns[i] > max_age_ns else None
 
+    def believed(self, now_ns: int, max_age_ns: int) -> int:
+        """How many books `why_not` has nothing against."""
+        told = zip(self.reason, self.confirmed_ns, strict=True)
+        return sum(why is None and now_ns - seen_ns <= max_age_ns for why, seen_ns in told)
+
     def deep(self, symbol: str, now_ns: int, max_age_ns: int) -> bool:
         """True when the levels behind the top were proved recently.
 

@@ -4,12 +4,14 @@ A campaign lives whole daemons thousands of times; being traced for coverage mak
 slow, and what it reaches is covered by the tests of the rooms themselves.
 """
 
+import logging
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 settings.register_profile("arbit", derandomize=True, deadline=None, database=None)
@@ -62,3 +64,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 def _traces_children(item: pytest.Item) -> bool:
     """Whether it is only in a process of its own that what is tested runs: a command of ours."""
     return item.path.stem.endswith("_cli")
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """What a test sets up of logging, the whole process's, is gone after it."""
+    root, ours = logging.getLogger(), logging.getLogger("arbit")
+    before = (root.handlers[:], root.level, ours.level)
+    yield
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
+    structlog.reset_defaults()

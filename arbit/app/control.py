@@ -22,7 +22,7 @@ ALL = "all"  # in the place of a venue's name
 
 def kill(settings: Settings, venue: str = "") -> str:
     """Nothing leaves any more: from any daemon of this data folder, or for one venue."""
-    folder = _folder(settings)
+    folder = folder_of(settings)
     of = f" {_known(settings, folder, venue)}" if venue else ""
     switch.kill(folder, venue)
     file = switch.kill_file(folder, venue)
@@ -39,7 +39,7 @@ def kill(settings: Settings, venue: str = "") -> str:
 
 def unkill(settings: Settings, venue: str = "") -> str:
     """Take the kill back; a venue's own with its name."""
-    folder, risk = _folder(settings), settings.risk
+    folder, risk = folder_of(settings), settings.risk
     if venue:
         _known(settings, folder, venue)
     file = switch.kill_file(folder, venue)
@@ -90,7 +90,7 @@ def named(settings: Settings, venue: str) -> list[str]:
     """
     if venue != ALL:
         return [venue]
-    folder = _folder(settings)
+    folder = folder_of(settings)
     known = {*settings.venues, *venues_of(folder)}
     found = sorted(name for name in known if locks_of(folder, name))
     if not found:
@@ -100,7 +100,7 @@ def named(settings: Settings, venue: str) -> list[str]:
 
 def pause(settings: Settings, venue: str) -> str:
     """No new cycle on this venue; open ones go on."""
-    folder = _folder(settings)
+    folder = folder_of(settings)
     Orders(folder, _known(settings, folder, venue)).pause()
     file = folder / f"pause.{venue}"
     follows = f"open cycles finish or unwind (arbit resume {venue})"
@@ -109,7 +109,7 @@ def pause(settings: Settings, venue: str) -> str:
 
 def resume(settings: Settings, venue: str, *, accept_balances: bool = False) -> str:
     """End a pause, and close the venue's breaker."""
-    folder = _folder(settings)
+    folder = folder_of(settings)
     orders = Orders(folder, _known(settings, folder, venue))
     orders.resume(Resume.ACCEPT_BALANCES if accept_balances else Resume.GO_ON)
     follows = "a breaker that waits for an operator closes"
@@ -127,7 +127,7 @@ def _told(folder: Path, venue: str, done: str, file: Path) -> str:
     )
 
 
-def _folder(settings: Settings) -> Path:
+def folder_of(settings: Settings) -> Path:
     """The data folder, by its whole name. UserError when there is none: none is made."""
     folder = settings.data_dir.absolute()
     try:

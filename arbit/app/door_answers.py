@@ -7,7 +7,8 @@ trader, past its own gate; one at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -128,7 +129,7 @@ class LaneDoor:
             caller.say({"show": asdict(report)})
 
         command = Convert(settings, Ask(self._venue, access, "convert"), wanted, show)
-        with self._alone():
+        with self.alone():
             known = self._known(access, self._health.run_of.desk.cache.symbols)
             watched = await beside_the_turn(lambda: list(command.symbols(known)))
             told = await command.at(self._opened(access, known, watched))
@@ -143,7 +144,7 @@ class LaneDoor:
 
         command = Rebalance(settings, Ask(self._venue, access, "rebalance"), show)
         command.refuse_without_targets()
-        with self._alone():  # by the same markets as the daemon does it by itself
+        with self.alone():  # by the same markets as the daemon does it by itself
             known = self._known(access, self._health.trader.rebalancer.symbols)
             watched = list(command.symbols(known))
             told = await command.at(self._opened(access, known, watched))
@@ -184,29 +185,18 @@ class LaneDoor:
             think=beside_the_turn,
         )
 
-    def _alone(self) -> _Alone:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While entered nothing else is converted through this door."""
         if self._converting:
             raise UserError(
                 f"{self._venue}: another conversion is under way, ask again when it is over"
             )
-        return _Alone(self)
-
-    def busy(self, *, now: bool) -> None:
-        """Whether one is under way."""
-        self._converting = now
-
-
-class _Alone:
-    """While entered nothing else is converted through this door."""
-
-    def __init__(self, door: LaneDoor) -> None:
-        self._door = door
-
-    def __enter__(self) -> None:
-        self._door.busy(now=True)
-
-    def __exit__(self, *_: object) -> None:
-        self._door.busy(now=False)
+        self._converting = True
+        try:
+            yield
+        finally:
+            self._converting = False
 
 
 def _note(watched: Sequence[str]) -> str:

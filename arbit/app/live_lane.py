@@ -29,7 +29,8 @@ from arbit.app.named_assets import refuse_misspelt
 from arbit.app.private import Around, Paper, Real, paper_side, real_side, refuse_untradable
 from arbit.app.start_gate import StartGate
 from arbit.app.store import account_of, held_account, open_journal
-from arbit.app.trader import Trader, TraderSetup
+from arbit.app.trader import Trader
+from arbit.app.traders import trader_of
 from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
 from arbit.clock import run_epoch
@@ -213,11 +214,11 @@ class LiveLane:
         stack.push_async_callback(rest.client.close)
         markets = await listed(venue, rest)
         refuse_misspelt(settings, venue.name, markets)
+        around = Around(self._clock, journal, publish, rest)
         side: Paper | Real
         fees: Mapping[str, Decimal] | None = None
         if real:
             symbols = watched(settings, venue, markets).symbols
-            around = Around(self._clock, journal, publish, rest)
             side = await real_side(settings, venue, reached.at, around, stack)
             fees = await side.admitted(symbols)
             markets = side.keeping(markets)
@@ -235,23 +236,8 @@ class LiveLane:
         run = build_run(parts)
         if not real:
             side = paper_side(settings, run.desk, journal, self._clock)
-        trader = Trader(
-            TraderSetup(
-                settings=settings,
-                account=account_of(venue, real=real),
-                desk=run.desk,
-                integrity=run.feed.integrity,
-                journal=journal,
-                gateway=side.gateway,
-                reader=side.reader,
-                clock=self._clock,
-                publish=publish,
-                epoch=self._epoch,
-                data_dir=settings.data_dir,
-                venue_clock=side.venue_clock,
-            )
-        )
-        side.joined(trader, run)
+        account = account_of(venue, real=real)
+        trader = trader_of(settings, account, run, side, around, self._epoch)
         trader.recover_only = self._options.recover_only
         run.desk.funds = lambda asset: _startable(trader, settings, asset)
         run.desk.lane.take = trader.take

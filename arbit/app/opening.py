@@ -17,7 +17,8 @@ from arbit.app.named_assets import refuse_misspelt
 from arbit.app.opened import Access, Ask, Known, Opened
 from arbit.app.private import Around, Real, real_side, refuse_untradable
 from arbit.app.store import account_of, held_account, nonces_of, open_journal
-from arbit.app.trader import Trader, TraderSetup
+from arbit.app.trader import Trader
+from arbit.app.traders import trader_of
 from arbit.app.venue import VenueRun
 from arbit.app.watching import Telemetry
 from arbit.app.watchlist import watch_markets
@@ -96,7 +97,7 @@ class Opening:
         stack.push_async_callback(rest.client.close)
         markets = await listed(venue, rest)
         refuse_misspelt(settings, venue.name, markets)
-        side, owned = None, dict[str, Decimal]()
+        side, around, owned = None, None, dict[str, Decimal]()
         if journal is not None:
             around = Around(clock, journal, hub.publish, rest)
             side = await real_side(settings, venue, reached.at, around, stack)
@@ -120,31 +121,15 @@ class Opening:
             )
         )
         trader = None
-        if side is not None and journal is not None and self._ask.access is Access.TRADED:
-            trader = self._trader(run, side, journal, hub)
+        if side is not None and around is not None and self._ask.access is Access.TRADED:
+            trader = self._trader(run, side, around)
         notes = [] if side is None else list(dict.fromkeys(side.notes))
         return Opened(settings, venue, clock, run, known, trader, journal, notes), side
 
-    def _trader(self, run: VenueRun, side: Real, journal: Journal, hub: Hub) -> Trader:
+    def _trader(self, run: VenueRun, side: Real, around: Around) -> Trader:
         """As in a lane of `live`, but that nothing the lane sees is taken."""
-        settings = self._settings
-        trader = Trader(
-            TraderSetup(
-                settings=settings,
-                account=account_of(self._venue, real=True),
-                desk=run.desk,
-                integrity=run.feed.integrity,
-                journal=journal,
-                gateway=side.gateway,
-                reader=side.reader,
-                clock=self._clock,
-                publish=hub.publish,
-                epoch=run_epoch(),
-                data_dir=settings.data_dir,
-                venue_clock=side.venue_clock,
-            )
-        )
-        side.joined(trader, run)
+        account = account_of(self._venue, real=True)
+        trader = trader_of(self._settings, account, run, side, around, run_epoch())
         trader.rebalances = False  # what is sent is the command's alone
         return trader
 

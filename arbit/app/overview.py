@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from arbit.app.asking import NobodyAnswers, answer, door_of
+from arbit.app.control import folder_of
 from arbit.app.loop import run_on_best_loop
 from arbit.app.status import StatusTold, WhyTold
 from arbit.app.store import DATABASE, HISTORY
 from arbit.clock import SystemClock
 from arbit.config import Settings
-from arbit.domain.errors import UserError
 from arbit.domain.past import LastSeen, PastRun
 from arbit.health import counted
 from arbit.persistence.locks import holders, is_held, lock_of, locks_of
@@ -64,21 +64,6 @@ def repeat(every_s: float, look: Callable[[], None]) -> None:
     run_on_best_loop(main())
 
 
-def folder_of(settings: Settings) -> Path:
-    """The data folder. UserError when there is none."""
-    folder = settings.data_dir
-    try:
-        there = folder.is_dir()
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}") from None
-    if not there:
-        raise UserError(
-            f"{folder.absolute()}: expected the data folder of a daemon, there is none "
-            "(--data-dir or ARBIT_DATA_DIR names another)"
-        )
-    return folder
-
-
 def statuses(settings: Settings, venue: str = "") -> list[StatusTold | Silent | Past]:
     """How each account of the folder is. UserError without a folder, or for a bad database."""
     return list(_each(settings, venue, "status", StatusTold))
@@ -92,7 +77,8 @@ def whys(settings: Settings, venue: str = "") -> list[WhyTold | Silent | Past]:
 def _each(
     settings: Settings, venue: str, ask: str, read: Callable[..., Told]
 ) -> Iterator[Told | Silent | Past]:
-    folder = folder_of(settings)
+    folder_of(settings)  # which says where there is none
+    folder = settings.data_dir  # a door's name must be short: not the whole of it
     held = [lock for lock in locks_of(folder, venue) if is_held(lock)]
     for lock in held:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arbit.app.trader import Trader
-from arbit.app.venue import MS, Desk, VenueRun
+from arbit.app.venue import MS, VenueRun
 from arbit.domain.readings import RecorderReading, TradingReading, VenueReading
 from arbit.fitness.episodes import Stage
 from arbit.persistence.recorder import Recorder
@@ -15,8 +15,7 @@ def reading_of(run: VenueRun, now_ns: int) -> VenueReading:
     """What one venue's instruments show at monotonic `now_ns`."""
     desk = run.desk
     tally = desk.scanner.tally
-    decided_ns, beat_ns = run.decided_ns, desk.standstill.beat_ns
-    believed, books = _believed(desk, now_ns)
+    beat_ns, max_age_ns = desk.standstill.beat_ns, desk.setup.venue.max_book_age_ms * MS
     return VenueReading(
         venue=desk.setup.venue.name,
         counts=run.feed.counts,
@@ -27,20 +26,12 @@ def reading_of(run: VenueRun, now_ns: int) -> VenueReading:
         feed_states={name: words.split()[0] for name, words in run.feed.states().items()},
         staleness_ms=dict(zip(desk.cache.symbols, tally.staleness_ms, strict=True)),
         decisions_ms=run.decisions_ms,
-        decided_ago_s=None if decided_ns is None else max(0.0, (now_ns - decided_ns) / NS),
+        decided_ago_s=run.decided_ago_s(now_ns),
         turned_ago_s=max(0.0, (now_ns - beat_ns) / NS) if beat_ns else None,
-        believed_books=believed,
-        watched_books=books,
+        believed_books=desk.cache.believed(now_ns, max_age_ns),
+        watched_books=len(desk.cache.symbols),
         ended=run.ended_ns is not None,
     )
-
-
-def _believed(desk: Desk, now_ns: int) -> tuple[int, int]:
-    """How many books may be believed now, of how many."""
-    cache, oldest_ns = desk.cache, now_ns - desk.setup.venue.max_book_age_ms * MS
-    told = zip(cache.reason, cache.confirmed_ns, strict=True)
-    believed = sum(reason is None and seen_ns >= oldest_ns for reason, seen_ns in told)
-    return believed, len(cache.symbols)
 
 
 def trading_of(trader: Trader, recorder: Recorder, size_bytes: int = 0) -> TradingReading:

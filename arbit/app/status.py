@@ -90,7 +90,7 @@ def status_of(health: LaneHealth, now_ns: int) -> StatusTold:
     run, trader = health.run_of, health.trader
     desk, engine, told = run.desk, trader.engine, health.told
     cache, max_age_ns = desk.cache, desk.setup.venue.max_book_age_ms * 1_000_000
-    account, decided_ns = trader.setup.account, run.decided_ns
+    account, ago_s = trader.setup.account, run.decided_ago_s(now_ns)
     return StatusTold(
         venue=desk.setup.venue.name,
         account=str(account),
@@ -103,13 +103,13 @@ def status_of(health: LaneHealth, now_ns: int) -> StatusTold:
         detail=told.detail,
         since_s=round(health.since_s, 1),
         up_s=round(health.up_s, 1),
-        decided_ago_s=None if decided_ns is None else round((now_ns - decided_ns) / SECOND_NS, 3),
+        decided_ago_s=None if ago_s is None else round(ago_s, 3),
         killed=trader.kill.why(),
         paused=trader.orders.paused(),
         breaker=trader.breaker.state().value,
         breaker_why=trader.breaker.detail,
         books=len(cache.symbols),
-        believed=sum(cache.why_not(one, now_ns, max_age_ns) is None for one in cache.symbols),
+        believed=cache.believed(now_ns, max_age_ns),
         polled=sum(cache.from_rest),
         feeds=dict(run.feed.states()),
         open_cycles=engine.open_cycles,

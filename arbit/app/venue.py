@@ -274,6 +274,12 @@ class VenueRun:
                 self._awake = True
                 asyncio.get_running_loop().call_soon(self._stay_awake)
 
+    def decided_ago_s(self, now_ns: int) -> float | None:
+        """How long ago the last turn about news of a book was over; None before the first."""
+        if self.decided_ns is None:
+            return None
+        return max(0.0, (now_ns - self.decided_ns) / SECOND_NS)
+
     def _turn(self, turn: Callable[[int], None], now_ns: int) -> None:
         """Take a turn unless the loop has just stood still; a turn that raises ends this run.
 

@@ -157,15 +157,10 @@ class Telemetry:
         """
         now_ns = self._clock.monotonic_ns()
         at_work = [run for run, *_ in self._lanes if run.closed_ns is None]
-        ages_s = [
-            (
-                math.inf
-                if run.decided_ns is None or run.ended_ns is not None
-                else (now_ns - run.decided_ns) / 1e9
-            )
-            for run in at_work
+        told_s = [
+            None if run.ended_ns is not None else run.decided_ago_s(now_ns) for run in at_work
         ]
-        return max(ages_s, default=None)
+        return max((math.inf if one is None else one for one in told_s), default=None)
 
     @asynccontextmanager
     async def _looking(self) -> AsyncIterator[None]:

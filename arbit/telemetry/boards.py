@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from arbit.telemetry.generated import write
 from arbit.telemetry.panels import BOARDS, Board, Panel
 
 FOLDER = Path("docs/grafana")
@@ -105,12 +106,5 @@ def _panel(panel: Panel) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Write them into the working folder."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for path, text in files().items():
-        path.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write(files())

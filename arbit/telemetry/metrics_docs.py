@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from arbit.telemetry.catalogue import PROCESS, STALENESS, TRADING, VENUE
+from arbit.telemetry.generated import write
 from arbit.telemetry.series import Kind, Label, Series
 
 METRICS = Path("docs/metrics.md")
@@ -70,10 +71,5 @@ def _labels(labels: Iterable[Label]) -> str:
     return "; ".join(f"`{one.name}` ({', '.join(one.values) or one.meaning})" for one in labels)
 
 
-def main() -> None:
-    """Write it into the working folder."""
-    METRICS.write_text(metrics_md(), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write({METRICS: metrics_md()})

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arbit.telemetry.generated import write
+
 FOLDER = Path("docs/prometheus")
 EVERY_S = 5
 MINUTE, HOUR = 60, 3_600
@@ -345,12 +347,5 @@ def files() -> dict[Path, str]:
     }
 
 
-def main() -> None:
-    """Write them into the working folder."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for path, text in files().items():
-        path.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write(files())

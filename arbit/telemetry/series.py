@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from arbit.domain.cycle import CycleState
 from arbit.domain.events import FeedCounts
+from arbit.domain.health import Health
 from arbit.domain.histogram import Histogram
 from arbit.domain.order import OrderState
 from arbit.domain.readings import AlertCounts, ProcessReading, TradingReading, VenueReading
@@ -46,7 +47,6 @@ STAGES = ("raw", "gross", "net", "fits", "survives", "filled")
 RECEIVERS = ("discord", "webhook")
 PINGS = ("sent", "failed", "withheld")
 BREAKERS = ("active", "reducing", "probing", "halted")
-HEALTHS = ("trading", "healthy", "blocked", "degraded", "mute", "diverged", "halted")
 INCIDENTS = (
     "accepted",
     "audit",
@@ -68,6 +68,7 @@ INCIDENTS = (
     "wallet",
     "other",  # of a later version
 )
+HEALTHS = tuple(state.value for state in Health)
 ORDER_ENDS = tuple(state.value for state in OrderState if state.over)
 ENDS = tuple(state.value for state in CycleState if state.over)
 

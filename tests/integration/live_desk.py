@@ -73,9 +73,11 @@ def furnish(folder: Path) -> None:
         (var / name).write_bytes(_empty_database())
 
 
-def until(true: Callable[[], object], what: str, seen: Sequence[str] = ()) -> None:
+def until(
+    true: Callable[[], object], what: str, seen: Sequence[str] = (), within_s: float = GUARD_S
+) -> None:
     """Look until it is true; `seen` is shown when it never is."""
-    end = time.monotonic() + GUARD_S
+    end = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < end, "\n".join([f"never: {what}", *seen[-20:]])
         time.sleep(LOOK_S)

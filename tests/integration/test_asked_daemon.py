@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from arbit.app import asking
-from arbit.cli import main
 from tests.checker import compare
 from tests.integration.live_desk import Daemon, Exchange, folders, rows, until
+from tests.integration.typing_in import Run, typing_in
 
 D = Decimal
 NOBODY = 65_534
@@ -84,33 +84,12 @@ except BrokenPipeError:
     pass
 sys.exit(call.recv(1000).decode())
 """
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """A command as typed beside the daemon: its code, what it said, and what it complained."""
-    return typing_in(desk.folder, monkeypatch, capsys)
-
-
-def typing_in(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    for name in [name for name in os.environ if name.startswith("ARBIT")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(folder)
-    for name, value in folders(folder).items():
-        monkeypatch.setenv(name, value)
-
-    def typed(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["arbit", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return int(str(left.value.code)), told.out, told.err
-
-    return typed
+    return typing_in(desk.folder, monkeypatch, capsys, folders(desk.folder))
 
 
 def the_only(run: Run, *words: str) -> dict[str, Any]:
@@ -143,7 +122,7 @@ def test_without_an_edge_it_says_so_and_what_stands_in_between(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     desk.quiet.wait_for("health_changed", state="healthy")
-    run = typing_in(desk.folder / "quiet", monkeypatch, capsys)
+    run = typing_in(desk.folder / "quiet", monkeypatch, capsys, folders(desk.folder / "quiet"))
     until(lambda: the_only(run, "why")["best_edge_bps"] is not None, "an edge")
     told = the_only(run, "why")
     assert (told["state"], told["guard"]) == ("healthy", "no_edge")

@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from arbit.app import control, database
-from arbit.cli import main
 from arbit.persistence.lease import Lease
 from arbit.persistence.locks import lock_of
 from arbit.persistence.migrate import upgrade
 from arbit.risk.kill import KillSwitch, Orders, Resume
+from tests.integration.typing_in import Run, typing_in
 from tests.unit.persistence.made import NOON_NS
 
-Run = Callable[..., tuple[int, str, str]]
 HERE = f"process {os.getpid()} (since 2024-10-04 12:00:00 UTC)"
 NOBODY = 65_534
 READ_AHEAD = (control, database)  # a test that gives its rights away may not read them any more
@@ -29,19 +27,7 @@ READ_AHEAD = (control, database)  # a test that gives its rights away may not re
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """A command as typed in a folder of its own: its code, what it said, and what it complained."""
-    for name in [name for name in os.environ if name.startswith("ARBIT")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-    def typed(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["arbit", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return int(str(left.value.code)), told.out, told.err
-
-    return typed
+    return typing_in(tmp_path, monkeypatch, capsys, {})
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def started(
         stdout=out,
         stderr=err,
     )
+
+
+@contextmanager
+def hang_ups(heed: signal.Handlers) -> Iterator[None]:
+    """What is started inside does this when its terminal goes away: it is inherited."""
+    before = signal.signal(signal.SIGHUP, heed)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def cycles_over(folder: Path) -> int:
@@ -116,7 +127,8 @@ def test_a_terminal_that_goes_away_ends_it_in_order_however_often_it_says_so(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     reading, writing = os.pipe()
-    daemon = started(exchange, tmp_path, out=writing, err=writing)
+    with hang_ups(signal.SIG_DFL):  # wherever these tests were begun
+        daemon = started(exchange, tmp_path, out=writing, err=writing)
     os.close(writing)
     until(lambda: cycles_over(tmp_path) >= 1, "a cycle")
     os.close(reading)
@@ -129,13 +141,9 @@ def test_a_terminal_that_goes_away_ends_it_in_order_however_often_it_says_so(
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminals that hang up there")
 def test_who_was_started_not_to_heed_a_hang_up_goes_on(exchange: Exchange, tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does: it is inherited
-    try:
-        log = tmp_path / "said"
-        with log.open("wb") as said:
-            daemon = started(exchange, tmp_path, out=said.fileno(), err=said.fileno())
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    log = tmp_path / "said"
+    with hang_ups(signal.SIG_IGN), log.open("wb") as said:  # as nohup does
+        daemon = started(exchange, tmp_path, out=said.fileno(), err=said.fileno())
     until(lambda: cycles_over(tmp_path) >= 1, "a cycle")
     daemon.send_signal(signal.SIGHUP)
     seen = cycles_over(tmp_path)

@@ -9,7 +9,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from urllib.parse import urlencode
 
 from arbit.telemetry.panels import BOARDS
 from arbit.telemetry.rules import RULES, rules_yaml
+from tests.integration.live_desk import GUARD_S, until
 
 BINARY = shutil.which("prometheus")
 PROMTOOL = shutil.which("promtool")
 MISSING = "Prometheus is not installed (Debian's package `prometheus`)"
 WINDOW = "15s"  # in the place of minutes and hours: what a test can wait for
-GUARD_S = 60.0
 _RANGE = re.compile(r"\[\d+[smh]\]")
 
 
@@ -104,14 +103,6 @@ def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
     finally:
         process.kill()
         process.wait()
-
-
-def until(true: Any, what: str, guard_s: float = GUARD_S) -> None:
-    """Look until it is true."""
-    end_s = time.monotonic() + guard_s
-    while not true():
-        assert time.monotonic() < end_s, f"never: {what}"
-        time.sleep(0.25)
 
 
 def sooner(expr: str) -> str:

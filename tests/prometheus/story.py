@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,8 +12,8 @@ from pathlib import Path
 
 from arbit.app.store import HISTORY
 from arbit.config.venue import SANDBOX_KEY, SANDBOX_SECRET
-from tests.integration.live_desk import Daemon, Exchange, environment, folders
-from tests.prometheus.server import Prometheus, expressions, prometheus, until, without_data
+from tests.integration.live_desk import Daemon, Exchange, arbit, until
+from tests.prometheus.server import Prometheus, expressions, prometheus, without_data
 
 VENUE = "kraken"
 KEYS = {
@@ -42,14 +40,7 @@ class Scene:
 
     def command(self, *words: str) -> None:
         """`arbit ...` as its operator types it."""
-        ran = subprocess.run(
-            [sys.executable, "-m", "arbit", *words],
-            env=environment(**folders(self.folder)),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = arbit(self.folder, *words)
         assert ran.returncode == 0, ran.stderr
 
     def again(self) -> None:
@@ -66,11 +57,11 @@ class Scene:
             left.difference_update({n for n in left if self.asked.firing(n)})
             return not left
 
-        until(all_fired, f"firing: {left}", within_s)
+        until(all_fired, f"firing: {left}", within_s=within_s)
 
     def over(self, *names: str) -> None:
         """Wait until none of these fires."""
-        until(lambda: not any(map(self.asked.firing, names)), f"over: {names}", NOTICED_S)
+        until(lambda: not any(map(self.asked.firing, names)), f"over: {names}", within_s=NOTICED_S)
 
 
 @contextmanager
@@ -183,7 +174,7 @@ def data(at: Scene) -> list[tuple[str, str]]:
         return not left
 
     try:
-        until(all_answer, "data for all", NOTICED_S)
+        until(all_answer, "data for all", within_s=NOTICED_S)
     except AssertionError:
         return left
     return []

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from arbit.domain.alert import Alert, Answer, Severity
 from arbit.domain.events import AlertsChanged, BreakerChanged, Event
@@ -25,15 +22,7 @@ SEED = 2
 TRIPPED = {"reducing", "halted"}
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("arbit")
-    before = (root.handlers[:], root.level, ours.level)
-    yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 class Told:

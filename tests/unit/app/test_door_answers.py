@@ -102,9 +102,8 @@ async def test_nothing_is_converted_before_recovery_nor_while_it_leaves() -> Non
 
 async def test_one_conversion_at_a_time() -> None:
     at = door()
-    at.busy(now=True)
-    assert "another conversion is under way" in await refusal_of(WELL, at)
-    at.busy(now=False)
+    with at.alone():
+        assert "another conversion is under way" in await refusal_of(WELL, at)
     await refusal_of(WELL, at)
     assert "recovery is not over" in await refusal_of(WELL, at), "a refused one is over"
 

@@ -6,11 +6,9 @@ import dataclasses
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import get_args
 
 import pytest
-import structlog
 
 from arbit.domain.book import Disbelief
 from arbit.domain.events import (
@@ -27,15 +25,7 @@ from arbit.telemetry.logs_table import LEVELS
 WALL_NS = 1_790_000_000_123_000_000
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("arbit")
-    before = (root.handlers[:], root.level, ours.level)
-    yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 class Desk:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
-import structlog
 
 from arbit.domain.events import Event
 from arbit.telemetry import logs_docs
@@ -24,15 +21,7 @@ from tests.unit.telemetry.test_alerts import HALTED, alert_of_
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("arbit")
-    before = (root.handlers[:], root.level, ours.level)
-    yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 def test_the_page_is_what_the_tables_say() -> None:
