@@ -35,6 +35,8 @@ MAX_TRACEBACK = 8_000
 
 _WELL = frozenset({Health.TRADING.value, Health.HEALTHY.value, "read", "delivering"})
 _TELLS_STATE = (events.HealthChanged, events.WalletChanged, events.AlertsChanged)
+# `state`: of a breaker that trips and comes back all day, each state has its own lines.
+_ABOUT = ("symbol", "shard", "path", "cycle_id", "client_id", "state", "kind")
 _FIRST = ("timestamp", "level", "event", "run")
 
 Line = MutableMapping[str, Any]
@@ -188,9 +190,10 @@ class CurrentStderr(io.TextIOBase):
 class EventLog:
     """A listener that writes events as log lines, a few of each kind about each thing.
 
-    `BURST` lines of one kind about one symbol, then one every `REFILL_NS`, and never more than
-    `TOTAL_BURST` at once with one every `TOTAL_REFILL_NS` for all together. What is not written is
-    counted, and the next line that is says how many went before it (`unwritten`).
+    `BURST` lines of one kind about one thing, then one every `REFILL_NS`, and never more than
+    `TOTAL_BURST` at once with one every `TOTAL_REFILL_NS` for all chatter together. Each kind that
+    warns has such a total of its own: however much is traded, that it was stopped is written. What
+    is not written is counted, and the next line that is says how many went before it (`unwritten`).
     """
 
     def __init__(
@@ -203,7 +206,7 @@ class EventLog:
         self._logger = logger.bind(run=run) if run else logger
         self._now_ns = monotonic_ns
         self._buckets: dict[tuple[str, ...], Bucket] = {}
-        self._total = Bucket(TOTAL_BURST, TOTAL_REFILL_NS)
+        self._totals: dict[type[Event] | None, Bucket] = {}
         self.unwritten = 0
 
     def __call__(self, event: Event) -> None:
@@ -217,7 +220,7 @@ class EventLog:
             return
         now_ns = self._now_ns()
         bucket = self._bucket(_key(event))
-        if not (bucket.take(now_ns) and self._total.take(now_ns)):
+        if not (bucket.take(now_ns) and self._total(event).take(now_ns)):
             bucket.unwritten += 1
             self.unwritten += 1
             return
@@ -231,6 +234,12 @@ class EventLog:
         """Say how many lines were never written."""
         if self.unwritten:
             self._logger.warning(UNWRITTEN, total=self.unwritten)
+
+    def _total(self, event: Event) -> Bucket:
+        """What a kind that warns keeps to itself, and all others share."""
+        kind = type(event)
+        key = kind if LEVELS.get(kind, logging.INFO) >= logging.WARNING else None
+        return self._totals.setdefault(key, Bucket(TOTAL_BURST, TOTAL_REFILL_NS))
 
     def _bucket(self, key: tuple[str, ...]) -> Bucket:
         bucket = self._buckets.get(key)
@@ -254,9 +263,7 @@ def _timestamp(wall_ns: Callable[[], int]) -> structlog.typing.Processor:
 
 
 def _key(event: Event) -> tuple[str, ...]:
-    about = (
-        getattr(event, name, "") for name in ("symbol", "shard", "path", "cycle_id", "client_id")
-    )
+    about = (getattr(event, name, "") for name in _ABOUT)
     return (type(event).__name__, event.venue, *map(str, about))
 
 

@@ -13,9 +13,11 @@ import pytest
 from arbit.domain.book import Disbelief
 from arbit.domain.events import (
     BookDisbelieved,
+    BreakerChanged,
     EpisodeEnded,
     Event,
     FeedConnected,
+    OrderEnded,
     StreamStale,
     VenueSaid,
 )
@@ -99,6 +101,19 @@ def test_a_storm_over_every_symbol_is_bounded_in_all() -> None:
         desk.log(VenueSaid("kraken", "no", f"A{number}/USD"))
     assert len(desk.lines()) == TOTAL_BURST
     assert len(desk.log._buckets) == MAX_KEYS
+
+
+def test_however_much_is_traded_that_it_was_stopped_is_written_and_the_last_state_too() -> None:
+    desk = Desk()
+    for number in range(2 * TOTAL_BURST):
+        desk.log(OrderEnded("kraken", "BTC/USD", "filled", "", "c", f"ab-{number}"))
+    assert len(desk.lines()) == TOTAL_BURST
+    for _ in range(BURST + 1):
+        desk.log(BreakerChanged("kraken", "probing", "failures", "5 failures"))
+    desk.log(BreakerChanged("kraken", "halted", "drift", "0.1 BTC"))
+    *_, last = desk.lines()
+    assert len(desk.lines()) == TOTAL_BURST + BURST + 1
+    assert (last["event"], last["state"]) == ("breaker_changed", "halted")
 
 
 def test_a_long_list_of_symbols_is_cut() -> None:
