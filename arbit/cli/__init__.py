@@ -21,40 +21,41 @@ from arbit.cli import (
     sandbox,
     status,
 )
+from arbit.cli.exits import Code
+from arbit.cli.panels import Panel
 from arbit.domain.account import AccountUnfit
 from arbit.domain.errors import UserError, VenueError
 from arbit.domain.records import JournalFailed
 
-USER_MISTAKE = 2
-REFUSED_BY_SAFETY = 3
-VENUE_UNREACHABLE = 4
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="arbit",
-    help="An honest instrument for triangular arbitrage on one exchange.",
+    help="An honest instrument for triangular arbitrage on one exchange.\n\n"
+    "Begin with: arbit fitness --simulate --secs 20",
+    epilog="Exit codes: 0 done, 1 found something, 2 a mistake in what was said, 3 refused for "
+    "safety, 4 out of reach, 130 interrupted. docs/commands.md has every command.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(name="fitness")(fitness.fitness)
-app.command(name="live")(live.live)
-app.command(name="convert")(convert.convert)
-app.command(name="rebalance")(rebalance.rebalance)
-app.command(name="report")(report.report)
-app.command(name="export")(export.export)
-app.command(name="sandbox")(sandbox.sandbox)
-app.command(name="keys:check")(keys_check.keys_check)
-app.command(name="alerts:test")(alerts_test.alerts_test)
-app.add_typer(db.app, name="db")
-app.command(name="status")(status.status)
-app.command(name="why")(status.why)
-app.command(name="kill")(control.kill)
-app.command(name="unkill")(control.unkill)
-app.command(name="pause")(control.pause)
-app.command(name="resume")(control.resume)
+# A command is one line here, one row of `exits.WHEN`, and has an example in its docstring.
+app.command(name="fitness", rich_help_panel=Panel.MEASURE)(fitness.fitness)
+app.command(name="live", rich_help_panel=Panel.TRADE)(live.live)
+app.command(name="convert", rich_help_panel=Panel.TRADE)(convert.convert)
+app.command(name="rebalance", rich_help_panel=Panel.TRADE)(rebalance.rebalance)
+app.command(name="status", rich_help_panel=Panel.CONTROL)(status.status)
+app.command(name="why", rich_help_panel=Panel.CONTROL)(status.why)
+app.command(name="pause", rich_help_panel=Panel.CONTROL)(control.pause)
+app.command(name="resume", rich_help_panel=Panel.CONTROL)(control.resume)
+app.command(name="kill", rich_help_panel=Panel.CONTROL)(control.kill)
+app.command(name="unkill", rich_help_panel=Panel.CONTROL)(control.unkill)
+app.command(name="keys:check", rich_help_panel=Panel.ACCOUNT)(keys_check.keys_check)
+app.command(name="report", rich_help_panel=Panel.ACCOUNT)(report.report)
+app.command(name="export", rich_help_panel=Panel.ACCOUNT)(export.export)
+app.add_typer(db.app, name="db", rich_help_panel=Panel.CARE)
+app.command(name="alerts:test", rich_help_panel=Panel.CARE)(alerts_test.alerts_test)
+app.command(name="sandbox", rich_help_panel=Panel.CARE)(sandbox.sandbox)
 
 
 @app.callback()
@@ -67,22 +68,22 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except (UserError, JournalFailed) as error:  # the latter: a start on what cannot be read
-        _leave(str(error), USER_MISTAKE)
+        _leave(str(error), Code.MISTAKE)
     except AccountUnfit as error:
-        _leave(str(error), REFUSED_BY_SAFETY)
+        _leave(str(error), Code.REFUSED)
     except VenueError as error:
-        _leave(str(error), VENUE_UNREACHABLE)
+        _leave(str(error), Code.UNREACHABLE)
     except BrokenPipeError:  # whoever read our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(INTERRUPTED) from None
+        raise SystemExit(int(Code.INTERRUPTED)) from None
     except typer.Abort:
-        raise SystemExit(INTERRUPTED) from None
+        raise SystemExit(int(Code.INTERRUPTED)) from None
     except typer.exceptions.TyperException as error:  # an option or argument it cannot read
-        _leave(error.format_message().replace("\n", " "), USER_MISTAKE)
-    raise SystemExit(code if isinstance(code, int) else 0)
+        _leave(error.format_message().replace("\n", " "), Code.MISTAKE)
+    raise SystemExit(code if isinstance(code, int) else int(Code.OK))
 
 
-def _leave(line: str, code: int) -> None:
+def _leave(line: str, code: Code) -> None:
     if line.strip():  # empty when the help was printed instead
         sys.stderr.write(f"arbit: {line}\n")
-    raise SystemExit(code) from None
+    raise SystemExit(int(code)) from None

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-NOT_DELIVERED = 4
+from arbit.cli.exits import Code
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
@@ -18,6 +18,8 @@ def alerts_test(as_json: Json = False) -> None:
     """Send one alert to each receiver that is set, and ask the dead man's address once.
 
     Exit code 4 when one of them did not take it.
+
+    Example: arbit alerts:test
     """
     from arbit.app.alerts_test import run_alerts_test
     from arbit.config import load_settings
@@ -29,4 +31,4 @@ def alerts_test(as_json: Json = False) -> None:
         for one in tried:
             print(f"{one.receiver}: {'arrived' if one.arrived else one.why} ({one.ms:.0f} ms)")
     if not all(one.arrived for one in tried):
-        raise typer.Exit(NOT_DELIVERED)
+        raise typer.Exit(Code.UNREACHABLE)

@@ -32,6 +32,8 @@ def kill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
     """Stop every order at once: nothing leaves, open cycles are held and listed.
 
     Where no daemon runs it says so, loudly, and still leaves with code 0: the next start finds it.
+
+    Example: arbit kill
     """
     from arbit.app import control
 
@@ -40,7 +42,10 @@ def kill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
 
 
 def unkill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
-    """Switch the kill switch off again; one that was meant for a venue alone, by its name."""
+    """Switch the kill switch off again; one that was meant for a venue alone, by its name.
+
+    Example: arbit unkill kraken
+    """
     from arbit.app import control
 
     settings, one = settings_of(data_dir), "" if venue == control.ALL else venue
@@ -48,7 +53,10 @@ def unkill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
 
 
 def pause(venue: Venue, data_dir: DataDir = None) -> None:
-    """Begin no new cycle on a venue; open ones finish or unwind."""
+    """Begin no new cycle on a venue; open ones finish or unwind.
+
+    Example: arbit pause kraken
+    """
     from arbit.app import control
 
     settings = settings_of(data_dir)
@@ -60,7 +68,10 @@ def pause(venue: Venue, data_dir: DataDir = None) -> None:
 
 
 def resume(venue: Venue, data_dir: DataDir = None, accept_balances: Accept = False) -> None:
-    """End a pause, and close the venue's circuit breaker."""
+    """End a pause, and close the venue's circuit breaker.
+
+    Example: arbit resume all
+    """
     from arbit.app import control
 
     settings = settings_of(data_dir)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arbit.cli.exits import Code
 from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from arbit.config import Settings
 
 PROFILES = ("calm", "volatile", "thin", "whole-venue")
-REFUSED, INTERRUPTED = 3, 130
 MOST = Decimal(10**12)
 
 Amount = Annotated[
@@ -183,7 +183,7 @@ def finish(told: ConvertTold | None, *, as_json: bool) -> None:
     from arbit.app.unread import tell
 
     if told is None:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(Code.INTERRUPTED)
     if as_json:
         tell(json.dumps(asdict(told), indent=2))
     else:
@@ -195,7 +195,7 @@ def finish(told: ConvertTold | None, *, as_json: bool) -> None:
         if told.mode == "quote":
             tell("nothing was sent (--i-accept-real-orders sends)")
     if told.failed:
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(Code.REFUSED)
 
 
 def _end_of(report: ConvertReport) -> str:

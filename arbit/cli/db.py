@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-DISAGREES = 3
+from arbit.cli.exits import Code
 
 app = typer.Typer(
     name="db",
@@ -25,7 +25,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout an
 
 @app.command()
 def upgrade(data_dir: DataDir = None) -> None:
-    """Make the file, or bring it to this version's schema; a backup is taken first."""
+    """Make the file, or bring it to this version's schema; a backup is taken first.
+
+    Example: arbit db upgrade
+    """
     from arbit.app.database import upgrade_database
 
     done = upgrade_database(_folder(data_dir))
@@ -37,7 +40,10 @@ def upgrade(data_dir: DataDir = None) -> None:
 
 @app.command()
 def current(data_dir: DataDir = None) -> None:
-    """Which schema the file has, and which one this version knows."""
+    """Which schema the file has, and which one this version knows.
+
+    Example: arbit db current
+    """
     from arbit.app.database import current_database
 
     now = current_database(_folder(data_dir))
@@ -50,6 +56,8 @@ def check(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     Every order belongs to a cycle, every fill to an order; fills add up to what their order says;
     the ledger adds up to zero for each account and asset.
+
+    Example: arbit db check --json
     """
     from arbit.app.database import check_database
 
@@ -67,12 +75,15 @@ def check(data_dir: DataDir = None, as_json: Json = False) -> None:
         rows = ", ".join(f"{count} {name}" for name, count in sorted(found.counts.items()))
         _say(f"{len(found.findings)} findings in {rows or 'no rows'}")
     if found.findings:
-        raise typer.Exit(DISAGREES)
+        raise typer.Exit(Code.REFUSED)
 
 
 @app.command()
 def backup(data_dir: DataDir = None) -> None:
-    """Copy the file beside itself, safely even while a daemon writes. Five copies are kept."""
+    """Copy the file beside itself, safely even while a daemon writes. Five copies are kept.
+
+    Example: arbit db backup --data-dir var
+    """
     from arbit.app.database import backup_database
 
     _say(f"{backup_database(_folder(data_dir))}")

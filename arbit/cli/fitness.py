@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arbit.cli.exits import Code
 from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 PROFILES = ("calm", "volatile", "thin", "whole-venue")
 MAX_SECONDS = 31_536_000
-BROKEN_OFF = 1
 
 Venues = Annotated[
     list[str] | None,
@@ -221,7 +221,7 @@ def _run(settings: Settings, options: _Options) -> None:
     reports = run_fitness(settings, what, _screen(options))
     _print(reports, options.as_json)
     if any(report.failure for report in reports):
-        raise typer.Exit(BROKEN_OFF)
+        raise typer.Exit(Code.FOUND)
 
 
 def _screen(options: _Options) -> Screen:

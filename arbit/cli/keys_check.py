@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arbit.cli.exits import Code
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
     from arbit.app.keys_report import KeysReport
-
-REFUSED = 3
 
 Venue = Annotated[str, typer.Option(help="Venue whose key is checked.")]
 Symbols = Annotated[str | None, typer.Option(help="Markets, e.g. BTC/USD,ETH/BTC,ETH/USD.")]
@@ -52,7 +51,7 @@ def keys_check(
     else:
         _show(report)
     if not report.fit:
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(Code.REFUSED)
 
 
 def _show(report: KeysReport) -> None:

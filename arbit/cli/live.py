@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arbit.cli.exits import Code
 from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 PROFILES = ("calm", "volatile", "thin", "whole-venue")
 MAX_SECONDS = 31_536_000
-BROKEN_OFF, REFUSED = 1, 3
 
 Venue = Annotated[
     list[str] | None,
@@ -159,9 +159,9 @@ def _live(said: Mapping[str, Any]) -> None:
     reports = run_live(_settings(for_all, names, for_venue), options, _screen(as_json=as_json))
     _print(reports, as_json=as_json)
     if any(report.failure for report in reports):
-        raise typer.Exit(BROKEN_OFF)
+        raise typer.Exit(Code.FOUND)
     if any(report.breaker == "halted" for report in reports):
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(Code.REFUSED)
 
 
 Said = Mapping[tuple[str, str], str | None]

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from arbit.cli.convert import (
-    INTERRUPTED,
-    REFUSED,
     DataDir,
     DryRun,
     FeeBps,
@@ -25,6 +23,7 @@ from arbit.cli.convert import (
     profile_of,
     settings_of,
 )
+from arbit.cli.exits import Code
 from arbit.cli.numbers import whole
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def rebalance(
     else:
         told = asked_rebalance(door, ask, shown)
     if told is None:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(Code.INTERRUPTED)
     from arbit.app.unread import tell
 
     if as_json:
@@ -75,7 +74,7 @@ def rebalance(
     else:
         _show(told)
     if told.failed:
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(Code.REFUSED)
 
 
 def _announce(told: RebalanceTold) -> None:

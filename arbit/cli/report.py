@@ -47,6 +47,8 @@ def report(
     Reads the journal, and wallets on chains from history, beside a running daemon too, and never
     mixes accounts. Amounts of causes are in the asset that cycles begin with;
     docs/decisions/0018 says what a cause means.
+
+    Example: arbit report --days 30 --html month.html
     """
     from arbit.app.report import as_json as told_json
     from arbit.app.report import report_of

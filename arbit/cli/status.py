@@ -11,9 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from arbit.cli.control import settings_of
+from arbit.cli.exits import Code
 
-NOBODY = 1
-INTERRUPTED = 130
 EVERY_S = 2.0
 Venue = Annotated[str, typer.Argument(help="One venue alone. Default: all.", metavar="[VENUE]")]
 DataDir = Annotated[str | None, typer.Option("--data-dir", help="The data folder of the daemon.")]
@@ -27,6 +26,8 @@ def status(
     """How each daemon of the data folder is, in a word and a few lines.
 
     Where none runs, what the last run left is told. Leaves with 1 when no daemon answers.
+
+    Example: arbit status --watch
     """
     from arbit.app.overview import Past, Silent, statuses
     from arbit.app.status import StatusTold, status_lines
@@ -46,6 +47,8 @@ def why(venue: Venue = "", as_json: Json = False, data_dir: DataDir = None) -> N
     """Why each daemon trades, or does not: the best edge, its hurdle, what was refused and chosen.
 
     Where none runs, what the last run left is told. Leaves with 1 when no daemon answers.
+
+    Example: arbit why kraken
     """
     from arbit.app.overview import whys
     from arbit.app.status import why_lines
@@ -82,11 +85,11 @@ def _again(look: Callable[[], None]) -> None:
     try:
         repeat(EVERY_S, look)
     except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(Code.INTERRUPTED) from None
 
 
 def _leave(found: Sequence[Any]) -> None:
     from arbit.app.status import StatusTold, WhyTold
 
     if not any(isinstance(one, StatusTold | WhyTold) for one in found):
-        raise typer.Exit(NOBODY)
+        raise typer.Exit(Code.FOUND)

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from arbit import __version__
-from arbit.cli.db import DISAGREES, app
+from arbit.cli.db import app
+from arbit.cli.exits import Code
 from arbit.domain.errors import UserError
 from tests.integration.test_migrations import restored
 from tests.unit.persistence.made import ACCOUNT, a_cycle, opened
@@ -67,11 +68,11 @@ def test_check_names_what_disagrees_and_leaves_with_three(tmp_path: Path) -> Non
     with closing(sqlite3.connect(tmp_path / "arbit.db", isolation_level=None)) as connection:
         connection.execute("DELETE FROM ledger WHERE n=1")
     result = db(tmp_path, "check")
-    assert result.exit_code == DISAGREES
+    assert result.exit_code == Code.REFUSED
     wrong = [line for line in result.output.splitlines() if line.startswith("WRONG ")]
     assert wrong == [f"WRONG ledger of {ACCOUNT}: BTC is off by -0.00100000"]
     told = db(tmp_path, "check", "--json")
-    assert told.exit_code == DISAGREES
+    assert told.exit_code == Code.REFUSED
     assert json.loads(told.output)["findings"] == [wrong[0].removeprefix("WRONG ")]
 
 
