@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +20,7 @@ from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.app.watchlist import Watchlist, watchlist
 from arbit.books import BookCache
 from arbit.config import KEY_TO_READ, SANDBOXES, SPEAKS_ALPACA, Settings, VenueSettings, venue_key
+from arbit.config.addresses import half_addressed
 from arbit.domain.errors import FrameError, UserError, VenueRefused, VenueUnreachable
 from arbit.domain.market import Market
 from arbit.ports import Clock, Listener
@@ -29,8 +30,6 @@ from arbit.venues.kraken.feed import KrakenFeed
 SANDBOX = "sandbox"
 SYNTHETIC, LIVE = "synthetic", "live"
 KEY_REFUSED = ("401", "403")  # how an answer begins that says so
-KRAKEN_ADDRESSES = ("rest_url", "ws_url")
-ALPACA_ADDRESSES = ("rest_url", "data_url", "ws_url", "private_ws_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +48,16 @@ async def reach(
     UserError for a part of them: what is not set would be completed by another place's.
     """
     of_alpaca = venue.name in SPEAKS_ALPACA
-    if of_alpaca or venue.name in SANDBOXES:
-        wanted = ALPACA_ADDRESSES if of_alpaca else KRAKEN_ADDRESSES
-        missing = [field for field in wanted if not getattr(venue, field)]
-        if missing and len(missing) < len(wanted):
-            raise UserError(_half(venue.name, missing, wanted))
-        if missing and venue.name in SANDBOXES:
-            server = child().facing("alpaca") if of_alpaca else child()
-            at = (await stack.enter_async_context(server)).address
-            own = Addresses(at.rest_url, at.ws_url, at.data_url, at.private_ws_url)
-            return Reached(own, server.ended)
+    if (why := half_addressed(venue)) is not None:
+        raise UserError(why)
+    if venue.name in SANDBOXES and not venue.rest_url:
+        server = child().facing("alpaca") if of_alpaca else child()
+        at = (await stack.enter_async_context(server)).address
+        own = Addresses(at.rest_url, at.ws_url, at.data_url, at.private_ws_url)
+        return Reached(own, server.ended)
     if of_alpaca:
         return Reached(alpaca_addresses(venue))
     return Reached(Addresses(venue.rest_url or "", venue.ws_url or ""))
-
-
-def _half(name: str, missing: Sequence[str], wanted: Sequence[str]) -> str:
-    *most, last = (venue_key(name, field) for field in wanted)
-    every = "both or neither" if len(wanted) == len(KRAKEN_ADDRESSES) else "all four or none"
-    own = "the sandbox starts its own server" if name in SANDBOXES else "Alpaca's own are used"
-    lacking = ", ".join(venue_key(name, field) for field in missing)
-    return f"{', '.join(most)} and {last}: expected {every} (without them {own}); unset: {lacking}"
 
 
 async def listed(venue: VenueSettings, rest: RestSide) -> dict[str, Market]:

@@ -9,6 +9,7 @@ import typer
 
 from arbit.cli import (
     alerts_test,
+    config,
     control,
     convert,
     db,
@@ -53,6 +54,7 @@ app.command(name="unkill", rich_help_panel=Panel.CONTROL)(control.unkill)
 app.command(name="keys:check", rich_help_panel=Panel.ACCOUNT)(keys_check.keys_check)
 app.command(name="report", rich_help_panel=Panel.ACCOUNT)(report.report)
 app.command(name="export", rich_help_panel=Panel.ACCOUNT)(export.export)
+app.add_typer(config.app, name="config", rich_help_panel=Panel.CARE)
 app.add_typer(db.app, name="db", rich_help_panel=Panel.CARE)
 app.command(name="alerts:test", rich_help_panel=Panel.CARE)(alerts_test.alerts_test)
 app.command(name="sandbox", rich_help_panel=Panel.CARE)(sandbox.sandbox)
@@ -84,6 +86,6 @@ def main() -> None:
 
 
 def _leave(line: str, code: Code) -> None:
-    if line.strip():  # empty when the help was printed instead
-        sys.stderr.write(f"arbit: {line}\n")
+    for each in line.splitlines():  # none when the help was printed instead
+        sys.stderr.write(f"arbit: {each}\n")
     raise SystemExit(int(code)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from arbit.config.text import (
     Gathered,
     Known,
     Override,
+    Said,
     environment_triples,
     gather,
     key_of,
@@ -44,6 +46,15 @@ _ALPACA_HOSTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the user said by its path, and what came of it: settings, or all that is wrong."""
+
+    settings: Settings | None
+    problems: Sequence[str]
+    said: Mapping[tuple[str, ...], Said]
+
+
 def load_settings(
     env_file: str | Path | None = ".env",
     environ: Mapping[str, str] | None = None,
@@ -55,6 +66,18 @@ def load_settings(
     their bounds, lines of `.env` that are none. A missing `.env` is an empty one; a missing file of
     another name is an error. Nothing is contacted.
     """
+    heard = hear_settings(env_file, environ, overrides)
+    if heard.settings is None:
+        raise UserError("\n".join(heard.problems))
+    return heard.settings
+
+
+def hear_settings(
+    env_file: str | Path | None = ".env",
+    environ: Mapping[str, str] | None = None,
+    overrides: Sequence[Override] = (),
+) -> Heard:
+    """The same, for whoever wants to know who said what; what is wrong is told, not raised."""
     lines: list[tuple[str, str, str]] = []
     problems: list[str] = []
     if env_file is not None:
@@ -63,15 +86,15 @@ def load_settings(
     lines += [(override.label, override.key, override.text) for override in overrides]
     gathered = gather(_known(Settings), lines)
     problems += gathered.problems
+    settings: Settings | None = None
     try:
         settings = Settings.model_validate(_unset(gathered))
     except ValidationError as error:
         problems += _complaints(error, gathered)
     else:
         problems += [*_conflicts(settings, gathered), *_misplaced(settings, gathered)]
-    if problems:
-        raise UserError("\n".join(dict.fromkeys(problems)))
-    return settings
+    each = list(dict.fromkeys(problems))
+    return Heard(None if each else settings, each, gathered.said)
 
 
 def _known(model: type[BaseModel]) -> Known:

@@ -105,7 +105,7 @@ def _names(model: type[BaseModel]) -> Iterator[tuple[FieldInfo, str]]:
 
 def _row(path: tuple[str, ...], info: FieldInfo, default: object) -> Row:
     what = info.description or ""
-    return Row(key_of(path), _default(path[-1], default), expected(info), what, _why(info))
+    return Row(key_of(path), value_text(path[-1], default), expected(info), what, _why(info))
 
 
 def _why(info: FieldInfo) -> str:
@@ -113,7 +113,8 @@ def _why(info: FieldInfo) -> str:
     return str(extra["why"]) if isinstance(extra, dict) else ""
 
 
-def _default(name: str, value: object) -> str:
+def value_text(name: str, value: object) -> str:
+    """The value of a setting of this name as it may be said again. Empty means unset."""
     if name == "triangles" and not value:
         return "auto"
     return "" if value is None else _text(value)

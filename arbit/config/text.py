@@ -20,6 +20,8 @@ from dotenv.parser import parse_stream
 
 PREFIX = "ARBIT_"
 ANY_NAME = "*"
+ENVIRONMENT = "environment"
+MASK = "***"
 _SECRET = re.compile(
     r"SECRET|TOKEN|PASS|CREDENTIAL|KEY|WEBHOOK|DISCORD|DEADMAN|(?:HISTORY|RPC)_URL"
 )
@@ -58,10 +60,11 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One thing the user said: under which name, and what."""
+    """One thing the user said: under which name, what, and where (`environment`, a file's line)."""
 
     label: str
     value: object
+    source: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}={shown(self.label, self.value)}"
@@ -108,6 +111,11 @@ def venue_key(venue: str, setting: str) -> str:
     return key_of(("venues", venue, setting))
 
 
+def _source(label: str, key: str) -> str:
+    """Where something was said: by a label that is no more than the key, in the environment."""
+    return ENVIRONMENT if label == key else label.removesuffix(f": {key}")
+
+
 def _part(text: str) -> str:
     """One part of a key as settings spell it."""
     name = text.lower()
@@ -117,9 +125,12 @@ def _part(text: str) -> str:
 def shown(key: str, value: object) -> str:
     """The value of a setting that we know, fit for a screen: never one that may hold a secret."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    who = key.upper()
-    may_log_in = "@" in text and (bool(_ADDRESS.search(who)) or "://" in text)
-    return "***" if _SECRET.search(who) or may_log_in else _fit(text)
+    return MASK if _SECRET.search(key.upper()) or may_log_in(key, text) else _fit(text)
+
+
+def may_log_in(key: str, text: str) -> bool:
+    """Whether this may be an address with a name and a password in it."""
+    return "@" in text and (bool(_ADDRESS.search(key.upper())) or "://" in text)
 
 
 def _fit(text: str, most: int = _MAX_SHOWN) -> str:
@@ -137,7 +148,7 @@ def gather(known: Known, pairs: Iterable[tuple[str, str, str]]) -> Gathered:
     for label, key, text in pairs:
         if key.upper().startswith(PREFIX):
             path = tuple(map(_part, key[len(PREFIX) :].split("__")))
-            _place(gathered, known, Said(label, text), path)
+            _place(gathered, known, Said(label, text, _source(label, key)), path)
     return gathered
 
 
@@ -172,7 +183,7 @@ def _place_object(gathered: Gathered, known: Known, said: Said, path: tuple[str,
         return
     for name, inner in value.items():
         below = (*path, _part(str(name)))
-        _place(gathered, known, Said(key_of(below), inner), below)
+        _place(gathered, known, Said(key_of(below), inner, said.source), below)
 
 
 def _example(known: Known, path: tuple[str, ...]) -> str:
