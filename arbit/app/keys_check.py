@@ -32,7 +32,6 @@ from arbit.domain.triangle import Leg
 from arbit.persistence.locks import AccountHeld
 from arbit.ports import Journal
 from arbit.venues.clockoffset import off_clock
-from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
 from arbit.venues.kraken.outcomes import judge
 from arbit.venues.kraken.rest import RATE_EXCEEDED
 
@@ -109,8 +108,8 @@ class KeysCheck:
         report.permissions = facts.named
         report.nonce_window, report.expires_ns = facts.nonce_window, facts.expires_ns
         report.ip_allowlist = len(facts.ip_allowlist)
-        report.notes += key_notes(facts, self._clock.wall_ns())
-        refuse_unfit(facts, self._clock.wall_ns())
+        side.judge(facts)
+        report.notes += side.notes
 
     async def _offset(self, side: KrakenReal, report: KeysReport) -> None:
         offset = await side.reader.clock_offset()

@@ -10,14 +10,14 @@ from decimal import Decimal
 from arbit.app.feeds import Addresses, rest_side
 from arbit.app.private_parts import Around, Forward, Ours, Real
 from arbit.config import Settings, VenueSettings
-from arbit.domain.account import AccountUnfit
+from arbit.domain.account import AccountUnfit, KeyFacts
 from arbit.domain.errors import VenueRefused
 from arbit.domain.market import Market
 from arbit.domain.records import Flag
 from arbit.venues.clockoffset import off_clock
 from arbit.venues.kraken.budgets import Level
 from arbit.venues.kraken.gateway import KrakenGateway
-from arbit.venues.kraken.keyfacts import key_notes, refuse_unfit
+from arbit.venues.kraken.keyfacts import judged
 from arbit.venues.kraken.private.parts import (
     OrderTimes,
     PrivateAround,
@@ -34,11 +34,19 @@ REQUESTS = "requests"  # how full the key's request counter is
 
 @dataclass(frozen=True, slots=True)
 class KrakenReal(Real):
-    """Orders go to Kraken, or to the sandbox that speaks as it does."""
+    """Orders go to Kraken, or to the sandbox that speaks as it does. `venue` admits its key."""
 
     gateway: KrakenGateway
     reader: KrakenReads
     rest_orders: RestOrders
+    venue: VenueSettings
+
+    def judge(self, facts: KeyFacts) -> None:
+        """AccountUnfit for a key that must not be traded with; `notes` say what might be better.
+
+        The one judgement of a key: `keys:check` asks it, and so does every start.
+        """
+        self.notes.extend(judged(facts, self.venue, self.clock.wall_ns()))
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """Whether this key may be traded with, by our clock, and the account's own fees.
@@ -46,9 +54,7 @@ class KrakenReal(Real):
         AccountUnfit (exit code 3) when it may not: a key that can withdraw is never used.
         """
         try:
-            facts = await self.reader.key()
-            refuse_unfit(facts, self.clock.wall_ns())
-            self.notes.extend(key_notes(facts, self.clock.wall_ns()))
+            self.judge(await self.reader.key())
             offset = await self.reader.clock_offset()
             if why := off_clock(offset):
                 raise AccountUnfit(why)
@@ -138,4 +144,4 @@ async def kraken_side(
         ),
     )
     stack.push_async_callback(side.close)
-    return KrakenReal(side.gateway, side.reader, sink, around.clock, mine, side.orders)
+    return KrakenReal(side.gateway, side.reader, sink, around.clock, mine, side.orders, venue)

@@ -34,7 +34,7 @@ from arbit.config.text import (
     read_env_file,
     venue_key,
 )
-from arbit.config.venue import ALPACA_ALONE, FREE_BOOKS, VenueSettings
+from arbit.config.venue import ALPACA_ALONE, FREE_BOOKS, KRAKEN_ALONE, VenueSettings
 from arbit.domain.cycle import Policy
 from arbit.domain.errors import UserError
 
@@ -155,7 +155,8 @@ def _conflicts(settings: Settings, gathered: Gathered) -> list[str]:
     ]
     for name, venue in settings.venues.items():
         of_alpaca = name in SPEAKS_ALPACA
-        found += _at_alpaca(venue, gathered) if of_alpaca else _not_at_alpaca(venue, gathered)
+        found += _at_alpaca(venue, gathered) if of_alpaca else []
+        found += _elsewhere(venue, gathered)
     for group, wanted in (
         ("inventory", inventory.conflicts(settings.inventory, settings.scan.reference_currency)),
         ("wallet", wallet.conflicts(settings.wallet)),
@@ -164,11 +165,14 @@ def _conflicts(settings: Settings, gathered: Gathered) -> list[str]:
     return found
 
 
-def _not_at_alpaca(venue: VenueSettings, gathered: Gathered) -> list[str]:
+def _elsewhere(venue: VenueSettings, gathered: Gathered) -> list[str]:
+    """What is said of this venue and exists at others alone."""
     return [
         f"{_said(gathered, 'venues', venue.name, field)}: expected for "
-        f"{' and '.join(sorted(SPEAKS_ALPACA))} alone"
-        for field in sorted(ALPACA_ALONE & venue.model_fields_set)
+        f"{' and '.join(sorted(names))} alone"
+        for fields, names in ((ALPACA_ALONE, SPEAKS_ALPACA), (KRAKEN_ALONE, SPEAKS_KRAKEN))
+        for field in sorted(fields & venue.model_fields_set)
+        if venue.name not in names
     ]
 
 

@@ -31,6 +31,7 @@ from arbit.config.kinds import (
     OrderTransport,
     RateTier,
 )
+from arbit.config.permissions import ADMITTED, Admissions
 from arbit.config.text import venue_key
 from arbit.domain.errors import UserError
 
@@ -191,6 +192,14 @@ class VenueSettings(BaseModel):
         why="the lowest; a wrong guess upwards is a lockout",
     )
 
+    admit_permissions: Admissions = setting(
+        (),
+        "permissions of the API key that `arbit` does not know and you vouch for, by the names "
+        "that `keys:check` prints",
+        why="what nobody knows is no permission to trust; a right to withdraw is never admitted",
+        expect=ADMITTED,
+    )
+
     alpaca_host: AlpacaHost = setting(
         AlpacaHost.PAPER,
         "where orders go: Alpaca's paper account, or the one with money in it",
@@ -274,6 +283,7 @@ SANDBOX_ALPACA_KEY = "SANDBOXALPACATRADEKEY"
 SANDBOX_ALPACA_SECRET = "sandbox-alpaca-secret-made-up-and-public"  # noqa: S105  made up, public
 
 ALPACA_ALONE = frozenset({"data_url", "alpaca_host", "alpaca_data_location", "alpaca_plan"})
+KRAKEN_ALONE = frozenset({"admit_permissions"})
 FREE_BOOKS = 10  # order books on Alpaca's free plan (docs.alpaca.markets, "Real-time Crypto Data")
 
 _ALPACA: Mapping[str, object] = {

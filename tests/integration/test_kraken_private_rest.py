@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from arbit.config import RateTier
+from arbit.config import RateTier, Settings
 from arbit.domain.account import AccountUnfit
 from arbit.domain.errors import UserError, VenueError, VenueRefused, VenueUnreachable
 from arbit.domain.order import OrderState, Remedy
@@ -26,7 +26,7 @@ from arbit.sandbox.keys import (
     WITHDRAW_KEY,
     WITHDRAW_SECRET,
 )
-from arbit.venues.kraken.keyfacts import refuse_unfit
+from arbit.venues.kraken.keyfacts import judged
 from arbit.venues.kraken.rest import Credentials
 from tests.integration.kraken_rest_rig import BTC, Kept, Shelf, refusals, rest_rig
 from tests.unit.venues.kraken.test_outcomes import TABLE
@@ -46,7 +46,7 @@ async def test_an_account_is_read_as_the_exchange_keeps_it() -> None:
         assert await rig.reads.open_orders() == []
         offset = await rig.reads.clock_offset()
         assert abs(offset.offset_ns) <= offset.uncertainty_ns
-        refuse_unfit(await rig.reads.key(), rig.clock.wall_ns())
+        judged(await rig.reads.key(), Settings().venues["sandbox"], rig.clock.wall_ns())
         assert refusals(rig.sandbox) == []
 
 
@@ -261,7 +261,7 @@ async def test_an_unfit_key_is_refused_in_one_line(key: str, secret: str, why: s
     async with rest_rig(key, secret) as rig:
         facts = await rig.reads.key()
         with pytest.raises(AccountUnfit, match=why):
-            refuse_unfit(facts, rig.clock.wall_ns())
+            judged(facts, Settings().venues["sandbox"], rig.clock.wall_ns())
 
 
 async def test_a_wrong_or_revoked_key_is_refused_and_not_asked_again() -> None:

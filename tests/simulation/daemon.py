@@ -221,7 +221,7 @@ class Life(LiveLane):
         markets = dict(parse_listing((await public.ask("publicGetAssetPairs")).body).markets)
         side, sink, mine = self._private_side(venue, journal, public, publish)
         stack.push_async_callback(side.close)
-        real = KrakenReal(side.gateway, side.reader, sink, self._clock, mine, side.orders)
+        real = KrakenReal(side.gateway, side.reader, sink, self._clock, mine, side.orders, venue)
         return markets, real
 
     @property

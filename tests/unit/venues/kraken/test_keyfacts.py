@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arbit.config import VenueSettings, load_settings
 from arbit.domain.account import AccountUnfit
-from arbit.domain.errors import FrameError
-from arbit.venues.kraken.keyfacts import PERMISSIONS, key_facts, key_notes, refuse_unfit
+from arbit.domain.errors import FrameError, UserError
+from arbit.venues.kraken.keyfacts import PERMISSIONS, judged, key_facts, key_notes
 
 NEEDED = {
     "query-funds": "query funds",
@@ -38,6 +39,14 @@ CAMEL: dict[str, Any] = {
     "ipAllowlist": ["192.0.2.7"],
     "lastUsed": None,
 }
+KEY = "ARBIT_VENUES__KRAKEN__ADMIT_PERMISSIONS"
+
+
+def venue(admitted: str = "") -> VenueSettings:
+    return load_settings(None, {KEY: admitted}).venues["kraken"]
+
+
+KRAKEN = venue()
 SNAKE = {
     "api_key_name": "trader",
     "nonce_window": 0,
@@ -52,7 +61,7 @@ SNAKE = {
 @pytest.mark.parametrize("body", [CAMEL, SNAKE])
 def test_a_key_that_may_just_trade_is_fit_in_either_spelling(body: dict[str, Any]) -> None:
     facts = key_facts(body)
-    refuse_unfit(facts, NOW_NS)
+    judged(facts, KRAKEN, NOW_NS)
     assert facts.trade
     assert facts.stream
     assert facts.withdraw is False
@@ -65,7 +74,7 @@ def test_a_key_that_may_just_trade_is_fit_in_either_spelling(body: dict[str, Any
 def test_a_missing_permission_is_named(missing: str) -> None:
     facts = key_facts(CAMEL | {"permissions": sorted(NEEDED.keys() - {missing})})
     with pytest.raises(AccountUnfit, match=NEEDED[missing]):
-        refuse_unfit(facts, NOW_NS)
+        judged(facts, KRAKEN, NOW_NS)
 
 
 def test_of_all_sets_of_permissions_only_the_smallest_useful_one_may_trade() -> None:
@@ -73,7 +82,7 @@ def test_of_all_sets_of_permissions_only_the_smallest_useful_one_may_trade() -> 
     for size in range(len(PERMISSIONS) + 1):
         for chosen in itertools.combinations(sorted(PERMISSIONS), size):
             try:
-                refuse_unfit(key_facts(CAMEL | {"permissions": list(chosen)}), NOW_NS)
+                judged(key_facts(CAMEL | {"permissions": list(chosen)}), KRAKEN, NOW_NS)
             except AccountUnfit:
                 continue
             fit.append(set(chosen))
@@ -87,15 +96,84 @@ def test_a_key_that_can_empty_the_account_is_refused_in_those_words(word: str) -
     facts = key_facts(CAMEL | {"permissions": [*NEEDED, word]})
     assert facts.withdraw
     with pytest.raises(AccountUnfit, match="withdraw"):
-        refuse_unfit(facts, NOW_NS)
+        judged(facts, KRAKEN, NOW_NS)
 
 
 @given(st.text(min_size=1))
-def test_a_permission_that_nobody_knows_is_refused(word: str) -> None:
+def test_a_permission_that_nobody_knows_is_refused_and_printed_clean(word: str) -> None:
     known = word.lower().replace("_", "-").replace(" ", "-") in PERMISSIONS
     if not known:
-        with pytest.raises(AccountUnfit, match="do not know"):
-            key_facts(CAMEL | {"permissions": [*NEEDED, word]})
+        with pytest.raises(AccountUnfit, match=r"do not know|may withdraw") as told:
+            judged(key_facts(CAMEL | {"permissions": [*NEEDED, word]}), KRAKEN, NOW_NS)
+        assert str(told.value).isprintable()
+        assert str(told.value).isascii()
+
+
+def with_word(word: str, admitted: str = "") -> tuple[str, ...]:
+    """The notes on a key with this permission beside those that it needs."""
+    facts = key_facts(CAMEL | {"permissions": [*NEEDED, word]})
+    return judged(facts, venue(admitted), NOW_NS)
+
+
+@pytest.mark.parametrize("word", ["view-prices", "viewPrices", "VIEW_PRICES", "view prices"])
+def test_an_unknown_permission_is_named_as_it_can_be_admitted(word: str) -> None:
+    with pytest.raises(AccountUnfit, match=rf"do not know \(view-prices\).* by name in {KEY}"):
+        with_word(word)
+    with pytest.raises(AccountUnfit, match="do not know"):
+        with_word(word, "view-price")
+    assert with_word(word, "other,view-prices") == (
+        "the key may do what we do not know and you vouch for: view-prices",
+    )
+
+
+def test_many_unknown_permissions_are_named_up_to_a_bound() -> None:
+    words = [f"new-{number:02}-{'x' * 50}" for number in range(20)]
+    with pytest.raises(AccountUnfit, match=r"\.\.\. and 17 more\)") as told:
+        judged(key_facts(CAMEL | {"permissions": [*NEEDED, *words]}), KRAKEN, NOW_NS)
+    assert len(str(told.value)) < 400
+
+
+@pytest.mark.parametrize("word", ["earn-funds", "add-funds", "export-data"])
+def test_what_is_known_and_needless_cannot_be_admitted(word: str) -> None:
+    with pytest.raises(AccountUnfit, match=rf"no use for \({word}\)"):
+        with_word(word, word)
+
+
+def test_a_permission_under_a_new_name_may_stand_for_one_that_trading_needs() -> None:
+    words = [*(NEEDED.keys() - {"create-ws-token"}), "open-sockets"]
+    facts = key_facts(CAMEL | {"permissions": words})
+    with pytest.raises(AccountUnfit, match="may not use the WebSocket interface"):
+        judged(facts, venue("open-sockets"), NOW_NS)
+    assert judged(facts, venue("open-sockets=create-ws-token"), NOW_NS)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["Withdraw", "withdrawFunds2", "WITH-DRAW", "transfer-funds", "walletTransfer", "pay_out"],
+)
+def test_what_may_move_money_out_is_refused_as_a_withdrawal_whatever_its_name(word: str) -> None:
+    with pytest.raises(AccountUnfit, match="may withdraw"):
+        with_word(word)
+    with pytest.raises(UserError, match=rf"^{KEY}=.*: expected a list of names"):
+        venue(word.lower())
+    behind = venue().model_copy(update={"admit_permissions": (word.lower(),)})
+    with pytest.raises(AccountUnfit, match="may withdraw"):
+        judged(key_facts(CAMEL | {"permissions": [*NEEDED, word]}), behind, NOW_NS)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["View Prices", "a=withdraw-funds", "a=b", "a=", "=a", "a?", "a" * 41, ",".join("a" * 21)],
+)
+def test_what_is_no_name_is_a_users_mistake(said: str) -> None:
+    with pytest.raises(UserError, match=f"^{KEY}="):
+        venue(said)
+
+
+def test_permissions_are_admitted_where_they_are_told_alone() -> None:
+    for name in ("ALPACA", "MEXC"):
+        with pytest.raises(UserError, match="expected for kraken and sandbox alone"):
+            load_settings(None, {f"ARBIT_VENUES__{name}__ADMIT_PERMISSIONS": "view-prices"})
 
 
 @pytest.mark.parametrize(
@@ -126,22 +204,22 @@ def test_a_key_that_sees_a_part_of_the_past_is_refused(name: str) -> None:
 
 def test_a_nonce_window_and_an_expired_key_are_refused() -> None:
     with pytest.raises(AccountUnfit, match="nonce window"):
-        refuse_unfit(key_facts(CAMEL | {"nonceWindow": 5}), NOW_NS)
+        judged(key_facts(CAMEL | {"nonceWindow": 5}), KRAKEN, NOW_NS)
     with pytest.raises(AccountUnfit, match="expired"):
-        refuse_unfit(key_facts(CAMEL | {"validUntil": "1763999999"}), NOW_NS)
-    refuse_unfit(key_facts(CAMEL | {"validUntil": "1764000001"}), NOW_NS)
+        judged(key_facts(CAMEL | {"validUntil": "1763999999"}), KRAKEN, NOW_NS)
+    judged(key_facts(CAMEL | {"validUntil": "1764000001"}), KRAKEN, NOW_NS)
 
 
 @pytest.mark.parametrize("told", [{}, {"nonceWindow": None}])
 def test_a_key_of_which_no_nonce_window_is_told_is_refused(told: dict[str, Any]) -> None:
     body = {name: value for name, value in CAMEL.items() if name != "nonceWindow"} | told
     with pytest.raises(AccountUnfit, match="does not say whether"):
-        refuse_unfit(key_facts(body), NOW_NS)
+        judged(key_facts(body), KRAKEN, NOW_NS)
 
 
 @pytest.mark.parametrize("said", [0, "0"])
 def test_a_nonce_window_of_0_is_one_however_it_is_written(said: object) -> None:
-    refuse_unfit(key_facts(CAMEL | {"nonceWindow": said}), NOW_NS)
+    judged(key_facts(CAMEL | {"nonceWindow": said}), KRAKEN, NOW_NS)
 
 
 def test_what_might_be_better_about_a_key_is_noted() -> None:
