@@ -11,7 +11,7 @@ from arbit.config import AlertSettings, Settings
 from arbit.domain.alert import Answer, Deliver, Severity
 from arbit.domain.errors import first_of
 from arbit.domain.events import AlertsChanged, Event
-from arbit.domain.readings import AlertCounts
+from arbit.domain.readings import AlertCounts, ReceiverReading
 from arbit.ports import Clock
 from arbit.telemetry.alerts import Alerts, Manners
 from arbit.telemetry.alerts_courier import ALERTS, LOST, Courier
@@ -102,6 +102,11 @@ class Alerting:
         counts = AlertCounts() if self._alerts is None else self._alerts.counts()
         pings: Mapping[str, int] = {} if self._dead_man is None else dict(self._dead_man.pings)
         return replace(counts, pings=pings)
+
+    def receivers(self) -> list[ReceiverReading]:
+        """How each receiver does, the dead man's too."""
+        told = [] if self._alerts is None else self._alerts.receivers()
+        return told if self._dead_man is None else [*told, self._dead_man.reading()]
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from arbit.app.door import MAX_ANSWER, connected
+from arbit.app.spoken import spoken
 from arbit.domain.errors import UserError
 
 SHORT_S = 3.0  # for what a daemon knows
@@ -35,7 +36,7 @@ def asked(door: Path, question: Answered, timeout_s: float) -> Iterator[Answered
                 line.sendall(json.dumps(question).encode() + b"\n")
             for told in _lines(line):
                 if "refused" in told:
-                    raise UserError(str(told["refused"]))
+                    raise UserError(spoken(str(told["refused"])))
                 yield told
     except TimeoutError:
         raise NobodyAnswers(f"{door}: no answer within {timeout_s:g} s") from None

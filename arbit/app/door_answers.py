@@ -25,9 +25,11 @@ from arbit.config import Settings
 from arbit.domain.account import Mode
 from arbit.domain.errors import UserError
 from arbit.domain.money import ZERO
+from arbit.domain.readings import ReceiverReading
 from arbit.persistence.locks import lock_of
 from arbit.ports import Clock, Listener
 
+NS = 1_000_000_000
 KEPT_NS = 250_000_000  # so long an answer is told again instead of made anew
 HEED_S = 1.0  # how long what an operator asked by file is waited for
 STEP_S = 0.05
@@ -39,12 +41,13 @@ _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,30})?")
 
 @dataclass(frozen=True, slots=True)
 class DoorSetup:
-    """What a door needs of its lane."""
+    """What a door needs of its lane. `receivers` says how those do who are told of trouble."""
 
     settings: Settings
     health: LaneHealth
     clock: Clock
     publish: Listener
+    receivers: Callable[[], Sequence[ReceiverReading]] = tuple
 
 
 class LaneDoor:
@@ -57,6 +60,7 @@ class LaneDoor:
         self._account = trader.setup.account
         self._venue = setup.health.run_of.desk.setup.venue.name
         self._kept: dict[str, tuple[int, Asked]] = {}
+        self._kept_heard: tuple[int, Asked | None] = (0, None)
         self._converting = False
         self._answers: Mapping[str, Callable[[Asked, Caller], Awaitable[Asked]]] = {
             "status": self._status,
@@ -85,10 +89,14 @@ class LaneDoor:
     # --- what is read ----------------------------------------------------------------------------
 
     async def _status(self, _asked: Asked, _caller: Caller) -> Asked:
-        return self._lately("status", lambda now_ns: asdict(status_of(self._health, now_ns)))
+        told = self._setup.receivers
+        return self._lately(
+            "status", lambda now_ns: asdict(status_of(self._health, now_ns, told()))
+        )
 
     async def _why(self, _asked: Asked, _caller: Caller) -> Asked:
-        return self._lately("why", lambda now_ns: asdict(why_of(self._health, now_ns)))
+        told = self._setup.receivers
+        return self._lately("why", lambda now_ns: asdict(why_of(self._health, now_ns, told())))
 
     def _lately(self, name: str, make: Callable[[int], Asked]) -> Asked:
         """Made no more often than it is worth: many callers are told the same."""
@@ -101,14 +109,27 @@ class LaneDoor:
         return told
 
     async def _heard(self, _asked: Asked, _caller: Caller) -> Asked:
-        """What became of what an operator has asked by file: it is looked at now."""
-        orders = self._health.trader.orders
+        """What became of what an operator has asked by file: it is looked at after it was asked.
+
+        Whoever asks again and again waits a moment: a look is no more often than it is worth, and
+        those who wait for one are told the same.
+        """
+        orders, clock = self._health.trader.orders, self._setup.clock
         for _ in range(int(HEED_S / STEP_S)):
             if not orders.resume_waits():
                 break
-            await self._setup.clock.sleep(STEP_S)
-        self._kept.clear()
-        return {"told": heard_of(self._health, self._health.look())}
+            await clock.sleep(STEP_S)
+        asked_ns = clock.monotonic_ns()
+        made_ns, told = self._kept_heard
+        if told is not None and (wait_ns := made_ns + KEPT_NS - asked_ns) > 0:
+            await clock.sleep(wait_ns / NS)
+            made_ns, told = self._kept_heard
+        if told is None or made_ns < asked_ns:
+            self._kept.clear()
+            made_ns = clock.monotonic_ns()
+            told = {"told": heard_of(self._health, self._health.look())}
+            self._kept_heard = (made_ns, told)
+        return told
 
     # --- what is done ----------------------------------------------------------------------------
 

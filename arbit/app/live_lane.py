@@ -158,7 +158,8 @@ class LiveLane:
         await around.gate.ready()
         self._screen.preamble(preamble_of(settings, trader, run, side.notes))
         started_ns = self._clock.monotonic_ns()
-        beside = self._beside(snapshots, health, hub.publish)
+        door = DoorSetup(settings, health, self._clock, hub.publish, around.telemetry.receivers)
+        beside = self._beside(snapshots, health, door)
         failure = await self._trade(run, trader, side, beside)
         seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
         report = report_of(run, trader)
@@ -257,13 +258,10 @@ class LiveLane:
             tier=venue.rate_tier.value,
         )
 
-    def _beside(
-        self, snapshots: Snapshots, health: LaneHealth, publish: Listener
-    ) -> dict[str, Work]:
+    def _beside(self, snapshots: Snapshots, health: LaneHealth, door: DoorSetup) -> dict[str, Work]:
         """What goes on beside the trading, and cannot hurt it."""
         beside: dict[str, Work] = {"snapshots": snapshots.run, "health": health.apart}
         if self._options.door:
-            door = DoorSetup(self._settings, health, self._clock, publish)
             beside["door"] = LaneDoor(door).apart
         return beside
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from arbit import __version__
 from arbit.app.health import LATELY_MIN, LaneHealth
 from arbit.domain.health import Judged
 from arbit.domain.money import plain
+from arbit.domain.readings import ReceiverReading
 from arbit.health import counted
 
 SECOND_NS = 1_000_000_000
@@ -20,7 +22,8 @@ LINES = 6  # of choices
 class StatusTold:
     """How one daemon is. Amounts are exact text by asset; `refusals` are of the last hour by code.
 
-    `state`, `guard` and `detail` are a `Judged`, told for `since_s` seconds now.
+    `state`, `guard` and `detail` are a `Judged`, told for `since_s` seconds now. `alerts` are the
+    fields of a `ReceiverReading` for each receiver that the whole process tells of trouble.
     """
 
     venue: str
@@ -52,6 +55,7 @@ class StatusTold:
     profit: Mapping[str, str] = field(default_factory=dict)
     balances: Mapping[str, str] = field(default_factory=dict)
     held: Sequence[str] = ()
+    alerts: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +87,12 @@ class WhyTold:
     choices: Sequence[str] = ()
     feeds: Mapping[str, str] = field(default_factory=dict)
     fees: str = ""
+    alerts: Sequence[Mapping[str, Any]] = ()
 
 
-def status_of(health: LaneHealth, now_ns: int) -> StatusTold:
+def status_of(
+    health: LaneHealth, now_ns: int, receivers: Iterable[ReceiverReading] = ()
+) -> StatusTold:
     """How a lane is at monotonic `now_ns`."""
     run, trader = health.run_of, health.trader
     desk, engine, told = run.desk, trader.engine, health.told
@@ -120,10 +127,11 @@ def status_of(health: LaneHealth, now_ns: int) -> StatusTold:
         profit={asset: plain(amount) for asset, amount in engine.profit.items()},
         balances={asset: plain(amount) for asset, amount in trader.balances().items()},
         held=tuple(trader.held()),
+        alerts=[asdict(one) for one in receivers],
     )
 
 
-def why_of(health: LaneHealth, now_ns: int) -> WhyTold:
+def why_of(health: LaneHealth, now_ns: int, receivers: Iterable[ReceiverReading] = ()) -> WhyTold:
     """Why a lane trades or does not, at monotonic `now_ns`."""
     run, trader, told, lately = health.run_of, health.trader, health.told, health.lately()
     nearest, share = lately.nearest, None
@@ -148,6 +156,7 @@ def why_of(health: LaneHealth, now_ns: int) -> WhyTold:
         choices=_choices(health, now_ns),
         feeds=dict(run.feed.states()),
         fees=trader.fee_words,
+        alerts=[asdict(one) for one in receivers],
     )
 
 
@@ -219,6 +228,7 @@ def status_lines(told: StatusTold) -> list[str]:
         lines.append(f"  paused (arbit resume {told.venue})")
     if told.breaker != "active":
         lines.append(f"  breaker {told.breaker}: {told.breaker_why}")
+    lines += _alert_lines(told.alerts)
     return lines + [f"  held: {one}" for one in told.held]
 
 
@@ -229,6 +239,7 @@ def why_lines(told: WhyTold) -> list[str]:
     if told.detail and told.sentence not in told.detail:
         lines.insert(1, f"  {told.detail}")
     lines += [f"  stops new cycles: {one}" for one in told.stops]
+    lines += _alert_lines(told.alerts)
     if told.disbelieved:
         lines.append(f"  triangles not looked at: {counted(told.disbelieved)} in the last hour")
     if told.fees:
@@ -237,6 +248,21 @@ def why_lines(told: WhyTold) -> list[str]:
         lines.append("  feeds: " + ", ".join(f"{name} {word}" for name, word in told.feeds.items()))
     lines += [f"  weighed {one}" for one in told.choices]
     return lines
+
+
+def _alert_lines(alerts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of each receiver that does not take what it should."""
+    return [_alert_line(one) for one in alerts if one["failing"] or one["undelivered"]]
+
+
+def _alert_line(one: Mapping[str, Any]) -> str:
+    how = "FAILS" if one["failing"] else "has failed"
+    line = f"  ALERTS: {one['receiver']} {how} ({one['why']})"
+    if one["undelivered"]:
+        line += f": {one['undelivered']} critical undelivered"
+    if one["oldest_s"] is not None:
+        line += f", the oldest for {_span(one['oldest_s'])}"
+    return line + (f"; {one['lost']} of them given up" if one["lost"] else "")
 
 
 def _amounts(amounts: Mapping[str, str]) -> str:

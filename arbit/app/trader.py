@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from arbit.app.holdings import Holdings
+from arbit.app.kill_watch import KillWatch
 from arbit.app.last_look import last_look
 from arbit.app.learning import Learning
 from arbit.app.rebalancer import Rebalancer, RebalancerSetup
@@ -272,7 +273,9 @@ class Trader:
 
     async def _heed_operator(self) -> None:
         """`arbit resume` closes the breaker; its file is used up. What else is due now and then."""
+        kill = KillWatch(self.setup.account.venue, self.kill, self.setup.publish)
         while True:
+            kill.look()
             asked = self.orders.take_resume()
             if asked is not None:
                 self.auditor.accept_balances = asked is Resume.ACCEPT_BALANCES

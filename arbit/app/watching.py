@@ -20,7 +20,7 @@ from arbit.app.trader import Trader
 from arbit.app.venue import VenueRun
 from arbit.config import AlertSettings, Settings
 from arbit.domain.histogram import Histogram
-from arbit.domain.readings import AlertCounts, ProcessReading, VenueReading
+from arbit.domain.readings import AlertCounts, ProcessReading, ReceiverReading, VenueReading
 from arbit.persistence.recorder import Recorder
 from arbit.ports import Clock
 from arbit.telemetry.hub import Hub
@@ -149,6 +149,10 @@ class Telemetry:
     def _say_unwritten(self) -> None:
         for log in self._logs:
             log.close()
+
+    def receivers(self) -> list[ReceiverReading]:
+        """How those do who are told of trouble; empty where nobody is."""
+        return [] if self._alerting is None else self._alerting.receivers()
 
     def _decided_ago_s(self) -> float | None:
         """How long ago the lane that decided longest ago did; None while none is at work.

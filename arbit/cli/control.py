@@ -89,4 +89,6 @@ def settings_of(data_dir: str | None) -> Settings:
 
 
 def _say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    from arbit.app.spoken import spoken
+
+    sys.stdout.write("".join(f"{spoken(line)}\n" for line in lines))

@@ -60,6 +60,7 @@ def why(venue: Venue = "", as_json: Json = False, data_dir: DataDir = None) -> N
 
 def _say(found: Sequence[Any], lines: Callable[[Any], list[str]], *, as_json: bool) -> None:
     from arbit.app.overview import Past, Silent
+    from arbit.app.spoken import spoken
 
     if as_json:
         sys.stdout.write(json.dumps({"accounts": [asdict(one) for one in found]}) + "\n")
@@ -72,7 +73,7 @@ def _say(found: Sequence[Any], lines: Callable[[Any], list[str]], *, as_json: bo
             told = [f"{one.account}: A DAEMON RUNS AND DOES NOT ANSWER: {one.holder}: {one.why}"]
         else:
             told = lines(one)
-        sys.stdout.write("\n".join(told) + "\n")
+        sys.stdout.write("".join(f"{spoken(line)}\n" for line in told))
     if not found:
         sys.stdout.write("nothing was ever traded from this data folder\n")
     sys.stdout.flush()

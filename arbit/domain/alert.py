@@ -49,10 +49,12 @@ class Answer:
     """What came of one delivery. `why` is empty when it arrived, else one of a closed set of words.
 
     `retry_after_s` is what the receiver asked for, within our bounds; None when it asked nothing.
+    `refused` says that it is there and does not want this one: the next may well arrive.
     """
 
     why: str = ""
     retry_after_s: float | None = None
+    refused: bool = False
 
     @property
     def arrived(self) -> bool:

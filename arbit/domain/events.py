@@ -255,6 +255,15 @@ class BreakerChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class KillChanged:
+    """The kill switch of a venue is `on` or `off`: `detail` is what switched it on."""
+
+    venue: str
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HealthChanged:
     """A venue is in another state: `state` is a `Health`, `detail` says by which guard and why."""
 
@@ -311,6 +320,7 @@ Event = (
     | CycleExplained
     | IncidentSeen
     | BreakerChanged
+    | KillChanged
     | HealthChanged
     | WalletChanged
     | AlertsChanged

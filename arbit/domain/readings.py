@@ -28,9 +28,9 @@ class HoldingReading:
 class AlertCounts:
     """What became of alerts since the start, by receiver (`discord`, `webhook`): counts.
 
-    `undelivered` are critical ones that wait for a receiver now. `merged` were told with another of
-    their kind instead of alone. `pings` of the dead man are by how they ended: `sent`, `failed`, or
-    `withheld` because nothing had been decided for too long.
+    `undelivered` are critical ones that a receiver has not taken. `merged` were told with another
+    of their kind instead of alone. `pings` of the dead man are by how they ended: `sent`, `failed`,
+    or `withheld` because nothing had been decided for too long.
     """
 
     sent: Mapping[str, int] = field(default_factory=dict)
@@ -39,6 +39,23 @@ class AlertCounts:
     undelivered: Mapping[str, int] = field(default_factory=dict)
     merged: int = 0
     pings: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverReading:
+    """How one receiver of alerts does now, or the dead man's address.
+
+    `failing` says that its last answer was none we wanted, `why` what its last failure was, in one
+    of our closed words. `undelivered` critical alerts it has not taken, the oldest of them for
+    `oldest_s` (None: there are none); `lost` of them were given up, and are not tried again.
+    """
+
+    receiver: str
+    failing: bool = False
+    why: str = ""
+    undelivered: int = 0
+    lost: int = 0
+    oldest_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

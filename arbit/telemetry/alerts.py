@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from arbit.domain.alert import Alert, Severity
 from arbit.domain.events import Event
-from arbit.domain.readings import AlertCounts
+from arbit.domain.readings import AlertCounts, ReceiverReading
 from arbit.ports import Clock
 from arbit.telemetry.alerts_courier import Courier
 from arbit.telemetry.alerts_table import Sorted, alert_of, sort_out
@@ -105,6 +105,10 @@ class Alerts:
             undelivered={one.name: one.undelivered for one in self.couriers},
             merged=self.merged,
         )
+
+    def receivers(self) -> list[ReceiverReading]:
+        """How each receiver does."""
+        return [courier.reading() for courier in self.couriers]
 
     async def run(self) -> None:
         """Own the couriers, and tell what has waited for its turn."""

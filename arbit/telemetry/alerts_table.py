@@ -40,6 +40,10 @@ RULES: Mapping[type[Event], Rules] = {
         "probing": Rule(_INFO, "one cycle tries whether trading works again"),
         "active": Rule(_INFO, "trading goes on", back=True),
     },
+    events.KillChanged: {
+        "on": Rule(_CRITICAL, "the kill switch is on: no order leaves"),
+        "off": Rule(_INFO, "the kill switch is off", back=True),
+    },
     events.VenueFailed: {OTHER: Rule(_CRITICAL, "the venue's run ended by itself")},
     events.CycleEnded: {
         "done": Rule(_INFO, "a cycle is done"),
@@ -179,7 +183,7 @@ def _word(event: Event) -> str:
     match event:
         case events.BreakerChanged() | events.OrderEnded() | events.WalletChanged():
             return event.state
-        case events.HealthChanged():
+        case events.HealthChanged() | events.KillChanged():
             return event.state
         case events.CycleEnded() | events.ConversionEnded():
             return event.end
@@ -215,4 +219,6 @@ def _detail(event: Event) -> str:
             parts = (f"{len(event.symbols)} symbols",)
         case events.IncidentSeen() | events.HealthChanged() | events.WalletChanged():
             parts = (event.detail,)
+        case events.KillChanged():  # a chat room needs no path of ours
+            parts = (event.detail.rpartition("/")[2],)
     return ": ".join(str(part) for part in parts if part)

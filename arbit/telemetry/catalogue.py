@@ -78,7 +78,7 @@ PROCESS: Sequence[Series[ProcessReading]] = (
     ),
     receivers(
         "alerts_undelivered",
-        "Critical alerts that wait for a receiver now.",
+        "Critical alerts that a receiver has not taken: they wait, or were given up.",
         lambda alerts: alerts.undelivered,
         Kind.GAUGE,
     ),

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from arbit.domain.alert import Answer
 from arbit.domain.events import AlertsChanged
+from arbit.domain.readings import ReceiverReading
 from arbit.ports import Clock
 from arbit.telemetry.alerts_courier import ALERTS, DELIVERING, FAILING
 
@@ -45,8 +46,13 @@ class DeadMan:
         self._every_ns = round(every_s * NS)
         self._max_age_s = max_age_s
         self._failing = False
+        self._why = ""
         self._withheld = False
         self.pings = {SENT: 0, FAILED: 0, WITHHELD: 0}
+
+    def reading(self) -> ReceiverReading:
+        """How the service does."""
+        return ReceiverReading(DEAD_MAN, self._failing, self._why)
 
     async def run(self) -> None:
         """Ask, until cancelled. After a silence the first decision is told at once."""
@@ -66,6 +72,7 @@ class DeadMan:
         self._withheld = False
         answer = await self._ping()
         self.pings[SENT if answer.arrived else FAILED] += 1
+        self._why = answer.why or self._why
         if answer.arrived is self._failing:
             self._failing = not answer.arrived
             state = FAILING if self._failing else DELIVERING

@@ -33,8 +33,13 @@ MAX_KEYS = 4096
 MAX_NAMES = 5
 MAX_TRACEBACK = 8_000
 
-_WELL = frozenset({Health.TRADING.value, Health.HEALTHY.value, "read", "delivering"})
-_TELLS_STATE = (events.HealthChanged, events.WalletChanged, events.AlertsChanged)
+_WELL = frozenset({Health.TRADING.value, Health.HEALTHY.value, "read", "delivering", "off"})
+_TELLS_STATE = (
+    events.HealthChanged,
+    events.KillChanged,
+    events.WalletChanged,
+    events.AlertsChanged,
+)
 # `state`: of a breaker that trips and comes back all day, each state has its own lines.
 _ABOUT = ("symbol", "shard", "path", "cycle_id", "client_id", "state", "kind")
 _FIRST = ("timestamp", "level", "event", "run")

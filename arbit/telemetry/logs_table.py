@@ -34,6 +34,7 @@ LEVELS: Mapping[type[Event], int] = {
     events.CycleExplained: logging.INFO,
     events.IncidentSeen: logging.WARNING,
     events.BreakerChanged: logging.WARNING,
+    events.KillChanged: logging.WARNING,
     events.HealthChanged: logging.WARNING,
     events.WalletChanged: logging.WARNING,
     events.AlertsChanged: logging.WARNING,

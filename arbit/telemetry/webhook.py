@@ -35,6 +35,7 @@ HTTPS_PORT = 443
 TIMED_OUT, UNREACHED, BAD_TLS = "timed out", "could not be reached", "TLS failed"
 NOT_PUBLIC, NO_ADDRESS = "its address is not public", "its name has no address"
 REDIRECTED, NO_HTTP = "answered with a redirect", "answered no HTTP"
+ANOTHER_TIME = frozenset({408, 425, 429})  # what 4xx say of the moment, not of what was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,9 @@ def _answer(response: aiohttp.ClientResponse) -> Answer:
         return Answer()
     if 300 <= status < 400:
         return Answer(REDIRECTED)
-    return Answer(f"answered {status}" if 100 <= status <= 599 else NO_HTTP, _retry_after(response))
+    why = f"answered {status}" if 100 <= status <= 599 else NO_HTTP
+    refused = 400 <= status < 500 and status not in ANOTHER_TIME
+    return Answer(why, _retry_after(response), refused=refused)
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:

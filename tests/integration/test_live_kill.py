@@ -51,6 +51,8 @@ def test_open_cycles_are_held_and_listed_and_only_an_operators_word_goes_on(
         daemon.wait_for("order_refused", code="breaker")
         time.sleep(WHILE_S)
         assert exchange.orders(killed_ns) == [], "an unkill alone begins nothing"
+        told = [(one["state"], bool(one["detail"])) for one in daemon.events("kill_changed")]
+        assert told == [("on", True), ("off", False)]
 
         assert arbit(tmp_path, "resume", "sandbox").returncode == 0
         until(lambda: exchange.orders(killed_ns), "an order after the resume")

@@ -86,6 +86,7 @@ async def test_a_hostile_receiver_costs_its_time_and_no_more(
         answer = await webhook("POST", {})
         assert time.monotonic() - began_s < 2
         assert answer.why == why
+        assert answer.refused is (why == "answered 404")
         receiver.behave = None
         assert (await webhook("POST", {})).arrived  # and the next is none the worse
 
@@ -106,7 +107,9 @@ async def test_the_wait_that_is_asked_for_is_a_number_within_bounds(
 ) -> None:
     behave = status(429, f"Retry-After: {asked}\r\n")
     async with receiving(folder, behave) as receiver, to(receiver.url(), wire(folder)) as webhook:
-        assert (await webhook("POST", {})).retry_after_s == heeded
+        answer = await webhook("POST", {})
+        assert answer.retry_after_s == heeded
+        assert not answer.refused, "another time it may"
 
 
 async def test_who_cannot_prove_its_name_is_told_nothing(folder: Path) -> None:
