@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from arbit.config.load import childs_environment
 from arbit.domain.errors import UserError, VenueUnreachable
 from arbit.domain.money import plain
 
@@ -63,6 +64,7 @@ class SandboxChild:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "arbit.sandbox", "--json", "--ends-with-parent"),
             *self._arguments,
+            env=childs_environment(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -41,6 +41,14 @@ show` tells what is in force and who said so, `arbit config init` writes a first
 An empty value means "unset" where the default is
 unset. Lists are separated by commas or written as JSON; a whole group may be one JSON object
 (`ARBIT_SCAN={"latency_ms": 80}`).
+
+A secret may stand in a file, which a second key that ends in `_FILE` names
+(`ARBIT_VENUES__KRAKEN__API_SECRET_FILE=/run/secrets/kraken_api_secret`): one line, at most 4096
+bytes. Such a file must be its owner's alone (mode 0600 or 0400), and so must a `.env` that holds a
+secret; what lies under `/run/secrets` or `/run/credentials` is a container's or a service's own,
+and only others' writing is refused there ([docs/security.md](security.md)). Secrets are `API_KEY`
+and `API_SECRET` of every venue, `ARBIT_HISTORY_URL`, `ARBIT_WALLET__RPC_URL` and the addresses of
+alerts.
 """
 
 _INVENTORY = """\

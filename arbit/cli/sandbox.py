@@ -42,7 +42,10 @@ def sandbox(
 def _serve(arguments: list[str], as_json: bool) -> int:
     """Run the exchange as a child, so that this process shares no code with it."""
     command = [sys.executable, "-m", "arbit.sandbox", "--ends-with-parent", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+    from arbit.config.load import childs_environment
+
+    pipe, environment = subprocess.PIPE, childs_environment()
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) as child:
         try:
             line = child.stdout.readline() if child.stdout is not None else b""
             if line:

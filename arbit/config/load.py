@@ -21,9 +21,11 @@ from arbit.config.kinds import (
     AlpacaPlan,
     OrderTransport,
 )
+from arbit.config.secrets import FILE, from_files, is_secret, readable_by_others
 from arbit.config.settings import Settings
 from arbit.config.text import (
     ANY_NAME,
+    PREFIX,
     Gathered,
     Known,
     Override,
@@ -82,10 +84,11 @@ def hear_settings(
     problems: list[str] = []
     if env_file is not None:
         lines, problems = read_env_file(Path(env_file), required=str(env_file) != ".env")
+        problems += _in_the_open(Path(env_file), lines)
     lines += environment_triples(os.environ if environ is None else environ)
     lines += [(override.label, override.key, override.text) for override in overrides]
     gathered = gather(_known(Settings), lines)
-    problems += gathered.problems
+    problems += [*gathered.problems, *from_files(gathered, _in_files(gathered))]
     settings: Settings | None = None
     try:
         settings = Settings.model_validate(_unset(gathered))
@@ -97,6 +100,11 @@ def hear_settings(
     return Heard(None if each else settings, each, gathered.said)
 
 
+def childs_environment() -> dict[str, str]:
+    """What a process of ours is given: all but our settings, of which some are secrets."""
+    return {name: text for name, text in os.environ.items() if not name.upper().startswith(PREFIX)}
+
+
 def _known(model: type[BaseModel]) -> Known:
     known = Known()
     for name, info in model.model_fields.items():
@@ -104,7 +112,25 @@ def _known(model: type[BaseModel]) -> Known:
             inner, named = inner_model(info)
             level = _known(inner) if inner else None
             known[name] = Known({ANY_NAME: level}) if named else level
+            if is_secret(info):
+                known[name + FILE] = None
     return known
+
+
+def _in_the_open(path: Path, lines: Sequence[tuple[str, str, str]]) -> list[str]:
+    """What is wrong with a file of settings that holds secrets and that others may read."""
+    why = readable_by_others(path)
+    said = gather(_known(Settings), lines).said if why else {}
+    secret = [one for place, one in said.items() if is_secret(_field_at(place)) and one.value]
+    return [f"{secret[0].name}: a secret, in a file that others may read: {why}"] if secret else []
+
+
+def _in_files(gathered: Gathered) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """The settings that name a file with a secret in it, each with the secret's own place."""
+    places = [path for path in gathered.said if path[-1].endswith(FILE)]
+    targets = [(*path[:-1], path[-1].removesuffix(FILE)) for path in places]
+    both = zip(places, targets, strict=True)
+    return {path: target for path, target in both if is_secret(_field_at(target))}
 
 
 def _field_at(path: Sequence[str]) -> FieldInfo | None:
