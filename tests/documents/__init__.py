@@ -1,0 +1,1 @@
+"""What the documents say is run: every command that a reader may copy."""
