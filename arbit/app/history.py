@@ -72,7 +72,8 @@ class Snapshots:
     """Inventory snapshots: on their cadence, and after whatever has changed what is owned.
 
     After each cycle, conversion and partial fill and, at the next look at the account, after money
-    that came or went by itself. And hurdles once more when fees are others.
+    that came or went by itself. And hurdles once more when fees are others. On the cadence, too,
+    how often our own gate has refused meanwhile: each refusal alone would be a row with every book.
     """
 
     def __init__(self, recorder: Recorder, trader: Trader, clock: Clock) -> None:
@@ -80,6 +81,7 @@ class Snapshots:
         self._trader = trader
         self._clock = clock
         self._wallets: dict[str, Decimal] = {}  # as they were last written down
+        self._refused: dict[str, int] = {}  # by code, as many as are written down
         trader.auditor.on_balances = self._compared
 
     def __call__(self, event: Event) -> None:
@@ -101,16 +103,26 @@ class Snapshots:
         try:
             while True:
                 self.take(why)
+                self.note_refusals()
                 await self._clock.sleep(self._trader.setup.settings.inventory.snapshot_every_s)
                 why = "cadence"
         finally:
             self.take("end")
+            self.note_refusals()
 
     def take(self, why: str) -> None:
         """What is owned now, by asset."""
         rows = list(self._rows())
         self._wallets = {row["asset"]: row["wallet"] for row in rows}
         self._recorder.inventory(why, rows)
+
+    def note_refusals(self) -> None:
+        """How often each code has refused since it was last written down."""
+        for code, count in self._trader.engine.refusals.items():
+            times = count - self._refused.get(code, 0)
+            if times:
+                self._recorder.refusals(code, times)
+                self._refused[code] = count
 
     def _compared(self, balances: Mapping[str, Balance]) -> None:
         """The venue was asked, between cycles: money may have come or gone since the last one."""

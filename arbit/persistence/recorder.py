@@ -85,6 +85,10 @@ class Recorder:
         for row in rows:
             self._put("inventory_snapshots", {"why": why, **row})
 
+    def refusals(self, code: str, times: int) -> None:
+        """Our own gate has refused so often by this code since the row of before."""
+        self._put(*_status("refusals", code, str(times)))
+
     def wallet(self, balances: Mapping[str, Balance]) -> None:
         """What the venue says of each asset."""
         for asset, balance in balances.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 from arbit.telemetry.catalogue import PROCESS, STALENESS, TRADING, VENUE
 from arbit.telemetry.generated import write
+from arbit.telemetry.kept import ELSEWHERE, KEPT
 from arbit.telemetry.series import Kind, Label, Series
 
 METRICS = Path("docs/metrics.md")
@@ -26,6 +27,14 @@ that trades. Every counter has all values of its closed labels from the first pa
 `venue` is the name of a configured venue; counters count since the start of the process.
 """
 
+_DATABASE = """## What the database says of them
+
+A counter begins at zero with its process; a row stays. Of the rows of one run (`runs` says from
+when until when) each of these comes to the same number, once the run has ended in order; the
+simulation recomputes all of them after its seeds. A process that was killed loses of history what
+waited to be written: half a second of rows, and of refusals what came since the last snapshot.
+"""
+
 
 def metrics_md() -> str:
     """The whole document."""
@@ -36,6 +45,7 @@ def metrics_md() -> str:
         _staleness(),
         _table("Of every venue that is traded", "Label `venue`; `arbit live` alone.", TRADING),
         "Beside these are `process_*` of this process: memory, descriptors, processor time.\n",
+        _kept(),
     ]
     return "\n".join(parts)
 
@@ -47,6 +57,14 @@ def _staleness() -> str:
         "Labels `venue` and `symbol`; at most 1,000 symbols of a venue, the rest as `other`.",
         rows,
     )
+
+
+def _kept() -> str:
+    lines = [_DATABASE, "| counter | the same number in the database |", "|---|---|"]
+    lines += [f"| `{name}` | {where} |" for name, where in KEPT.items()]
+    lines += ["", "Of these it knows nothing:", "", "| counter | it is |", "|---|---|"]
+    lines += [f"| `{name}` | {why} |" for name, why in ELSEWHERE.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _table(title: str, intro: str, series: Sequence[Series[Any]]) -> str:

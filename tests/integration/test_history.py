@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -98,7 +100,12 @@ def test_live_keeps_inventory_after_each_cycle_and_what_the_venue_says(tmp_path:
     assert_sums_agree(snapshots, rows(tmp_path / "var" / "arbit.db", "ledger"))
     usd = [Decimal(row[4]) for row in snapshots if row[3] == "USD"]
     assert min(usd) >= usd[0] * Decimal("0.9"), "a reserve was spent"
-    assert {row[2] for row in rows(history, "venue_status")} >= {"feed-0"}
+    status = rows(history, "venue_status")
+    assert {row[2] for row in status} >= {"feed-0"}
+    refused = Counter[str]()
+    for _, _, subject, code, times, _ in status:
+        refused[code] += int(times) if subject == "refusals" else 0
+    assert +refused == json.loads(run.stdout)["refusals"]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ class Told:
     state: str
     labels: dict[str, str]
 
+    @property
+    def firing(self) -> bool:
+        """Whether it fires, and does not wait any more."""
+        return self.state == "firing"
+
 
 class Prometheus:
     """Asks one that runs."""
@@ -51,10 +56,6 @@ class Prometheus:
         """Those that wait or fire now."""
         told = self._get("/api/v1/alerts", {})["alerts"]
         return [Told(one["labels"]["alertname"], one["state"], one["labels"]) for one in told]
-
-    def firing(self, name: str) -> bool:
-        """Whether it fires now."""
-        return any(one.name == name and one.state == "firing" for one in self.alerts())
 
     def ready(self) -> bool:
         """Whether it answers."""

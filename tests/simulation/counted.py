@@ -1,7 +1,6 @@
 """Whether metrics lie: every counter of the last life's page against the rows that were written.
 
-What counts is the page's own samples, as Prometheus would have them. `refusals` alone are compared
-nowhere: no row is written of what was never sent.
+What counts is the page's own samples, as Prometheus would have them.
 """
 
 from __future__ import annotations
@@ -134,14 +133,31 @@ def _explained(world: World, trader: Any) -> Counts:
     return dict.fromkeys(trader.shortfalls.bps, mine)
 
 
-def of_breaker(table: str, row: Mapping[str, Any]) -> bool:
-    """Whether a row of history says in what state a breaker is."""
-    return table == "venue_status" and row["subject"] == "breaker"
+class History:
+    """What rows of history say of counters, taken in one by one."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.changes = Counter[str]()
+        self.refused = Counter[str]()
+
+    def take(self, table: str, row: Mapping[str, Any]) -> None:
+        """One more row."""
+        self.rows += 1
+        if table == "venue_status" and row["subject"] == "breaker":
+            self.changes[row["status"]] += 1
+        elif table == "venue_status" and row["subject"] == "refusals":
+            self.refused[row["status"]] += int(row["detail"])
 
 
 def _recorded(life: Life) -> dict[str, Counts]:
-    """What history has, and of the breaker in it."""
-    changes = Counter(row["status"] for table, row in life.sink.rows if of_breaker(table, row))
-    found: dict[str, Counts] = {"arbit_recorded_rows_total": {"": life.recorded}}
+    """What history has, and in it of the breaker and of what our own gate refused."""
+    told = life.history
+    found: dict[str, Counts] = {"arbit_recorded_rows_total": {"": told.rows}}
     recorder: Any = life.recorder
-    return found if recorder.lost else found | {"arbit_breaker_changes_total": changes}
+    if not recorder.lost:
+        found |= {
+            "arbit_breaker_changes_total": told.changes,
+            "arbit_refusals_total": told.refused,
+        }
+    return found

@@ -55,6 +55,7 @@ from arbit.venues.kraken.private.parts import (
 )
 from arbit.venues.kraken.rest import PrivateRest
 from tests.simulation.clock import SimClock
+from tests.simulation.counted import History
 from tests.simulation.feed import SimFeed
 from tests.simulation.loop import Process
 from tests.simulation.rest import PrivateDoor, PublicDoor
@@ -225,9 +226,12 @@ class Life(LiveLane):
         return markets, real
 
     @property
-    def recorded(self) -> int:
-        """How many rows of history were written."""
-        return len(self.sink.rows)
+    def history(self) -> History:
+        """What history came to say of counters."""
+        found = History()
+        for table, row in self.sink.rows:
+            found.take(table, row)
+        return found
 
     def waits_for_room(self) -> bool:
         """Whether a request waits for room in the venue's limits, and not for an answer."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from arbit.app.history import Snapshots
 from arbit.app.sights import DeskSights
 from arbit.app.venue import Desk
 from arbit.domain.market import Market
@@ -191,3 +192,15 @@ def last_price_as_asked(sets: Sets) -> None:
 
     sets(DeskSights, "in_reference", in_reference)
     sets(DeskSights, "last_price", last_price)
+
+
+@bug("what the gate refused since the last look is in no row when it ends", seeds=[0])
+def last_refusals_not_kept(sets: Sets) -> None:
+    real = Snapshots.take
+
+    def take(self, why):
+        real(self, why)
+        if why == "end":
+            self.note_refusals = lambda: None
+
+    sets(Snapshots, "take", take)

@@ -27,7 +27,7 @@ from arbit.sandbox.profiles import VOLATILE_WEATHER, Profile
 from tests.patches import replaced
 from tests.simulation import market as markets
 from tests.simulation import world as worlds
-from tests.simulation.counted import of_breaker
+from tests.simulation.counted import History
 from tests.simulation.daemon import Life, Surroundings
 from tests.simulation.houses import KRAKEN
 from tests.simulation.loop import SECOND_NS, Process
@@ -125,11 +125,13 @@ class SoakVenue(SimVenue):
 class Counted(ListSink):
     """History that is counted and let go: a day of it would be all that the memory is for."""
 
-    written = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = History()
 
     async def write(self, rows: Rows) -> None:
-        self.written += len(rows)
-        self.rows += [one for one in rows if of_breaker(*one)]  # few, and looked at in the end
+        for table, row in rows:
+            self.history.take(table, row)
 
 
 class SoakLife(Life):
@@ -140,9 +142,9 @@ class SoakLife(Life):
         self.counted = self.sink = Counted()
 
     @property
-    def recorded(self) -> int:
-        """How many rows of history were written."""
-        return self.counted.written
+    def history(self) -> History:
+        """What history came to say of counters."""
+        return self.counted.history
 
 
 HOUSE = replace(KRAKEN, venue_of=SoakVenue, life_of=SoakLife)

@@ -168,13 +168,26 @@ async def test_what_a_venue_holds_is_written_down_each_time_it_is_due(every_s: i
         ledger=Books(),
         auditor=SimpleNamespace(),
         setup=SimpleNamespace(settings=settings),
+        engine=SimpleNamespace(refusals={"funds": 2}),
     )
     async with asyncio.TaskGroup() as group:
         task = group.create_task(Snapshots(recorder, trader, clock).run())
-        await clock.advance(3 * every_s)
+        await clock.advance(1.5 * every_s)
+        trader.engine.refusals |= {"funds": 5, "skew": 1}
+        await clock.advance(1.5 * every_s)
+        trader.engine.refusals["skew"] = 2
         task.cancel()
     await recorder.finish()
-    seen = [(row["why"], (row["at_ns"] - 10 * SECOND) / SECOND) for _, row in sink.rows]
+    owned = [row for table, row in sink.rows if table == "inventory_snapshots"]
+    refused = [row for table, row in sink.rows if table == "venue_status"]
+    assert {row["subject"] for row in refused} == {"refusals"}
+    assert [(row["status"], row["detail"]) for row in refused] == [
+        ("funds", "2"),
+        ("funds", "3"),  # since the row before
+        ("skew", "1"),
+        ("skew", "1"),  # at the end
+    ]
+    seen = [(row["why"], (row["at_ns"] - 10 * SECOND) / SECOND) for row in owned]
     assert seen == [
         ("start", 0.0),
         ("cadence", float(every_s)),

@@ -14,6 +14,7 @@ from arbit.fitness.episodes import Stage
 from arbit.risk.breaker import BreakerState, Reason
 from arbit.telemetry import series
 from arbit.telemetry.catalogue import PROCESS, TRADING, VENUE
+from arbit.telemetry.kept import ELSEWHERE, KEPT
 from arbit.telemetry.metrics import metrics
 from arbit.telemetry.metrics_docs import METRICS, metrics_md
 from arbit.telemetry.series import Kind
@@ -69,6 +70,18 @@ def test_a_value_that_nobody_knows_is_counted_as_other_and_makes_no_label_of_its
 
 def test_the_document_is_what_the_catalogue_says() -> None:
     assert (REPO / METRICS).read_text(encoding="utf-8") == metrics_md()
+
+
+def test_of_each_counter_it_is_known_whether_the_database_has_it() -> None:
+    counters = [one.shown for one in PROCESS if one.kind is Kind.COUNTER]
+    counters += [one.shown for one in VENUE if one.kind is Kind.COUNTER]
+    counters += [one.shown for one in TRADING if one.kind is Kind.COUNTER]
+    assert sorted([*KEPT, *ELSEWHERE]) == sorted(counters)
+
+
+def test_the_simulation_recomputes_every_counter_that_the_database_has() -> None:
+    judge = (REPO / "tests" / "simulation" / "counted.py").read_text(encoding="utf-8")
+    assert {name for name in KEPT if name not in judge} == set()
 
 
 def _by_label(metric: Metric, name: str) -> dict[str, float]:
