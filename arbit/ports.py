@@ -17,6 +17,7 @@ from arbit.domain.account import (
 )
 from arbit.domain.book import BookView, Disbelief, Integrity, Level, OrderBook, Source
 from arbit.domain.events import Event, FeedCounts
+from arbit.domain.fee_ladder import FeeLadder
 from arbit.domain.market import Market
 from arbit.domain.order import OrderIntent, Outcome, Trade
 from arbit.domain.records import Batch, LateFee, Memory, PostedFee
@@ -103,6 +104,10 @@ class MarketCatalog(Protocol):
 
     async def markets(self) -> Mapping[str, Market]:
         """Every listed market by symbol. VenueUnreachable when nobody answers."""
+        ...
+
+    async def ladders(self) -> Mapping[str, FeeLadder]:
+        """The published fee ladder of each market that has one that makes sense."""
         ...
 
 

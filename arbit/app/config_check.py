@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from arbit.config import Settings, VenueSettings, venue_key
 from arbit.config.addresses import half_addressed
+from arbit.config.venue import BUILT_IN
 from arbit.domain.errors import UserError
 from arbit.venues.ccxt.loader import exchange_class
 
@@ -35,7 +36,7 @@ def _of_venue(settings: Settings, venue: VenueSettings) -> Iterator[str]:
 
 def _unknown(settings: Settings, name: str) -> str | None:
     """Why this is no venue: neither built in nor known to ccxt, which is asked only then."""
-    if name in Settings().venues:
+    if name in BUILT_IN:
         return None
     try:
         exchange_class(name, streams=False)

@@ -70,18 +70,30 @@ def watchlist(
 
     `account` are the account's own taker fees (fractions by symbol), when trading with one.
     """
-    triangles = [_oriented(t, start_assets) for t in _triangles(venue, markets)]
-    said = ""
-    if venue.name in SPEAKS_ALPACA and not (venue.symbols or venue.triangles):
-        triangles, said = _fitting(venue, triangles, start_assets)
+    triangles, said = chosen_triangles(venue, markets, start_assets)
     symbols = sorted({symbol for triangle in triangles for symbol in triangle.symbols})
     symbols = symbols or list(dict.fromkeys(venue.symbols))
     if len(symbols) > venue.max_symbols:
         raise UserError(_too_many(venue, len(symbols)))
-    fees = {s: fee for s in symbols if (fee := _fee(venue, markets[s], account))}
+    fees = {s: fee for s in symbols if (fee := fee_of(venue, markets[s], account))}
     bare = Watchlist(symbols, triangles, [], fees)
     listed = [_listed(bare, triangle, markets, min_edge_bps) for triangle in triangles]
     return Watchlist(symbols, triangles, listed, fees, said)
+
+
+def chosen_triangles(
+    venue: VenueSettings, markets: Mapping[str, Market], start_assets: Sequence[str]
+) -> tuple[list[Triangle], str]:
+    """What is watched, and what to say of more than may be. UserError for a wrong name."""
+    triangles = [oriented(t, start_assets) for t in _triangles(venue, markets)]
+    if venue.name in SPEAKS_ALPACA and not (venue.symbols or venue.triangles):
+        return _fitting(venue, triangles, start_assets)
+    return triangles, ""
+
+
+def every_triangle(markets: Mapping[str, Market], start_assets: Sequence[str]) -> list[Triangle]:
+    """Every triangle of markets that are not taken off the venue's list."""
+    return [oriented(triangle, start_assets) for triangle in discover(_open(markets))]
 
 
 def watch_markets(
@@ -91,7 +103,7 @@ def watch_markets(
     account: Mapping[str, Decimal] | None = None,
 ) -> Watchlist:
     """These markets alone and no triangle: for a command that looks for routes of its own."""
-    fees = {s: fee for s in symbols if (fee := _fee(venue, markets[s], account))}
+    fees = {s: fee for s in symbols if (fee := fee_of(venue, markets[s], account))}
     return Watchlist(symbols, [], [], fees)
 
 
@@ -168,7 +180,8 @@ def _open(markets: Mapping[str, Market]) -> dict[str, Market]:
     return {symbol: market for symbol, market in markets.items() if market.status not in gone}
 
 
-def _oriented(triangle: Triangle, start_assets: Sequence[str]) -> Triangle:
+def oriented(triangle: Triangle, start_assets: Sequence[str]) -> Triangle:
+    """The same cycle, beginning with the start asset that is preferred of those it holds."""
     held = {leg.spend for leg in triangle.legs}
     for asset in start_assets:
         if asset in held:
@@ -176,7 +189,9 @@ def _oriented(triangle: Triangle, start_assets: Sequence[str]) -> Triangle:
     return triangle
 
 
-def _fee(venue: VenueSettings, market: Market, account: Mapping[str, Decimal] | None) -> Fee | None:
+def fee_of(
+    venue: VenueSettings, market: Market, account: Mapping[str, Decimal] | None
+) -> Fee | None:
     """Override, else the published ladder; with an account the larger of override and its own."""
     override = venue.fee_override_bps(market.symbol)
     stated = None if override is None else Fee(override / BPS, FeeSource.OVERRIDE)

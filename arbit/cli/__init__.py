@@ -17,10 +17,13 @@ from arbit.cli import (
     fitness,
     keys_check,
     live,
+    markets,
+    plan,
     rebalance,
     report,
     sandbox,
     status,
+    triangles,
 )
 from arbit.cli.exits import Code
 from arbit.cli.panels import Panel
@@ -42,6 +45,9 @@ app = typer.Typer(
 )
 # A command is one line here, one row of `exits.WHEN`, and has an example in its docstring.
 app.command(name="fitness", rich_help_panel=Panel.MEASURE)(fitness.fitness)
+app.command(name="markets", rich_help_panel=Panel.MEASURE)(markets.markets)
+app.command(name="triangles", rich_help_panel=Panel.MEASURE)(triangles.triangles)
+app.command(name="plan", rich_help_panel=Panel.MEASURE)(plan.plan)
 app.command(name="live", rich_help_panel=Panel.TRADE)(live.live)
 app.command(name="convert", rich_help_panel=Panel.TRADE)(convert.convert)
 app.command(name="rebalance", rich_help_panel=Panel.TRADE)(rebalance.rebalance)

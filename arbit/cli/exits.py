@@ -40,6 +40,9 @@ WHEN: Mapping[str, Mapping[Code, str]] = {
         Code.FOUND: "a venue's run broke off; the report stands until there",
         Code.UNREACHABLE: _OUT_OF_REACH,
     },
+    "markets": {Code.UNREACHABLE: _OUT_OF_REACH},
+    "triangles": {Code.UNREACHABLE: _OUT_OF_REACH},
+    "plan": {Code.UNREACHABLE: _OUT_OF_REACH},
     "live": {
         Code.FOUND: "a venue's run broke off; the report stands until there",
         Code.REFUSED: "a key or an account that may not be traded with, or a breaker that halted",

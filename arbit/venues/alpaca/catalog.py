@@ -14,9 +14,10 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from arbit.domain.errors import FrameError
+from arbit.domain.fee_ladder import FeeLadder
 from arbit.domain.market import Market, MarketStatus
 from arbit.domain.money import ZERO, decimals_of
-from arbit.venues.alpaca.fees import DEAREST_TAKER
+from arbit.venues.alpaca.fees import DEAREST_TAKER, LADDER
 from arbit.venues.alpaca.http import Answer
 from arbit.venues.looks import within_bounds
 
@@ -49,6 +50,10 @@ class AlpacaCatalog:
         """Every market by symbol, asked for anew. VenueError without a usable answer."""
         found, _ = await self._trading.question(ASSETS, {"asset_class": "crypto"})
         return parse_assets(found)
+
+    async def ladders(self) -> Mapping[str, FeeLadder]:
+        """The published one, the same for every market: no answer tells it."""
+        return dict.fromkeys(await self.markets(), LADDER)
 
 
 def parse_assets(body: Any) -> Mapping[str, Market]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from arbit.domain.fee_ladder import FeeLadder, FeeStep
+
 
 @dataclass(frozen=True, slots=True)
 class Tier:
@@ -30,3 +32,9 @@ TIERS: tuple[Tier, ...] = (
     Tier(100_000_000, Decimal(0), Decimal(10)),
 )
 DEAREST_TAKER = TIERS[0].taker_bps / 10_000  # as a fraction: what anybody pays at most
+LADDER = FeeLadder(
+    tuple(
+        FeeStep(Decimal(tier.volume_usd), tier.taker_bps / 10_000, tier.maker_bps / 10_000)
+        for tier in TIERS
+    )
+)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arbit.domain.errors import FrameError, VenueRefused
+from arbit.domain.fee_ladder import Standing
 from arbit.domain.money import EXACT
 from arbit.domain.realised import MOST
 from arbit.venues.answers import amount_of, object_of
@@ -32,6 +33,7 @@ class AccountFees:
         self._rest = rest
         self._names = names
         self.gone: set[str] = set()
+        self._volume: tuple[Decimal | None, str] = (None, "USD")  # as it was last told
 
     async def of(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """The fee of each market that is there, as a fraction; percent on the wire.
@@ -56,6 +58,21 @@ class AccountFees:
             raise FrameError("TradeVolume: no fee of any market")
         return found
 
+    async def standing(self, symbols: Sequence[str]) -> Standing:
+        """The same, and the volume of thirty days that they hold at."""
+        return Standing(await self.of(symbols), *self._volume)
+
+    def _hear_volume(self, told: Mapping[str, Any]) -> None:
+        """The volume beside the fees; one that makes no sense is not told."""
+        try:
+            volume = amount_of(told.get("volume"), "volume")
+        except FrameError:
+            return
+        if volume >= 0:
+            currency = str(told.get("currency") or "ZUSD")
+            whole = currency.removeprefix("Z") if len(currency) == len("ZUSD") else currency
+            self._volume = (volume, whole[:16])
+
     async def _rows(self, asked: Sequence[str]) -> dict[str, Any]:
         """What TradeVolume says of these markets, without those that it no longer knows."""
         rows: dict[str, Any] = {}
@@ -76,5 +93,7 @@ class AccountFees:
                     raise
                 parts += [some for some in (part[:half], part[half:]) if half]
                 continue
-            rows |= object_of(object_of(told, "TradeVolume").get("fees"), "TradeVolume")
+            answer = object_of(told, "TradeVolume")
+            self._hear_volume(answer)
+            rows |= object_of(answer.get("fees"), "TradeVolume")
         return rows

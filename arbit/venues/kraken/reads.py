@@ -20,6 +20,7 @@ from typing import Any
 
 from arbit.domain.account import Balance, ClockOffset, Counts, Flow, KeyFacts, VenueOrder
 from arbit.domain.errors import FrameError, VenueUnreachable
+from arbit.domain.fee_ladder import Standing
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
 from arbit.ports import Known, nothing_known
@@ -126,6 +127,11 @@ class KrakenReads:
         """The account's own taker fee of each market, as a fraction."""
         await self.learn()
         return await self._fees.of(symbols)
+
+    async def standing(self, symbols: Sequence[str]) -> Standing:
+        """The same, with the volume of thirty days behind them."""
+        await self.learn()
+        return await self._fees.standing(symbols)
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Every open order of the account, ours or not."""
