@@ -176,13 +176,13 @@ def _sizing_says_another_profit(patch: Patch) -> None:
 
 
 def _the_fee_is_wrong(patch: Patch) -> None:
-    real = watchlist._fee
+    real = watchlist.fee_of
 
     def fee(*asked: Any) -> Fee | None:
         found = real(*asked)
         return None if found is None else replace(found, rate=found.rate / 2)
 
-    patch.setattr(watchlist, "_fee", fee)
+    patch.setattr(watchlist, "fee_of", fee)
 
 
 def _gate_refuses(patch: Patch) -> None:

@@ -20,8 +20,8 @@ def test_a_ladder_of_kraken_is_in_per_cent_and_counts_dollars() -> None:
     assert ladder is not None
     assert ladder.currency == "USD"
     assert [(step.volume, step.taker, step.maker) for step in ladder.steps] == [
-        (0, Decimal("0.004"), Decimal("0.0025")),
-        (10_000, Decimal("0.0035"), Decimal("0.002")),
+        (Decimal(0), Decimal("0.004"), Decimal("0.0025")),
+        (Decimal(10_000), Decimal("0.0035"), Decimal("0.002")),
     ]
 
 
