@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 PROFILES = ("calm", "volatile", "thin", "whole-venue")
+FACES = ("kraken", "alpaca")
 
 
 def venues(incomplete: str) -> list[str]:
@@ -17,6 +20,13 @@ def one_or_all(incomplete: str) -> list[str]:
     return [name for name in ("all", *venues("")) if name.startswith(incomplete)]
 
 
-def profiles(incomplete: str) -> list[str]:
-    """Markets of the sandbox."""
-    return [name for name in PROFILES if name.startswith(incomplete)]
+def among(*names: str) -> Callable[[str], list[str]]:
+    """One of these."""
+
+    def offered(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return offered
+
+
+profiles = among(*PROFILES)

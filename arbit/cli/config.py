@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arbit.cli import completion
 from arbit.cli.exits import Code
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ app = typer.Typer(
 Venues = Annotated[
     list[str] | None,
     typer.Option(
-        "--venue", help="Show this venue's settings, too; repeat for several. Default: the default."
+        "--venue",
+        help="Show this venue's settings; repeat for several. Default: those of the settings.",
+        autocompletion=completion.venues,
     ),
 ]
 Changed = Annotated[bool, typer.Option("--changed", help="Those alone that somebody set.")]

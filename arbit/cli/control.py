@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arbit.cli import completion
+
 if TYPE_CHECKING:
     from arbit.config import Settings
 
@@ -21,10 +23,20 @@ Accept = Annotated[
     ),
 ]
 Venue = Annotated[
-    str, typer.Argument(help="The venue, e.g. kraken, or all that are traded.", metavar="VENUE|all")
+    str,
+    typer.Argument(
+        help="The venue, e.g. kraken, or all that are traded.",
+        metavar="VENUE|all",
+        autocompletion=completion.one_or_all,
+    ),
 ]
 OneVenue = Annotated[
-    str, typer.Argument(help="One venue alone, e.g. kraken. Default: all.", metavar="[VENUE]")
+    str,
+    typer.Argument(
+        help="One venue alone, e.g. kraken. Default: all.",
+        metavar="[VENUE]",
+        autocompletion=completion.one_or_all,
+    ),
 ]
 
 

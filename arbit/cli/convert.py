@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arbit.cli import completion
+from arbit.cli.completion import PROFILES
 from arbit.cli.exits import Code
 from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from arbit.app.opened import Access
     from arbit.config import Settings
 
-PROFILES = ("calm", "volatile", "thin", "whole-venue")
 MOST = Decimal(10**12)
 
 Amount = Annotated[
@@ -33,7 +34,10 @@ Sweep = Annotated[
     str | None, typer.Option("--sweep", metavar="TO", help="Turn all that is worth little into TO.")
 ]
 Below = Annotated[str, typer.Option(help="What counts as little, in the reference currency.")]
-Venue = Annotated[str | None, typer.Option(help="Venue. Default: the settings' first.")]
+Venue = Annotated[
+    str | None,
+    typer.Option(help="Venue. Default: the settings' first.", autocompletion=completion.venues),
+]
 MaxCost = Annotated[
     str, typer.Option("--max-cost-bps", help="Most it may cost, against the middle of the books.")
 ]
@@ -41,7 +45,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the routes only; a
 Real = Annotated[
     bool, typer.Option("--i-accept-real-orders", help="Send real orders with real money.")
 ]
-ProfileName = Annotated[str, typer.Option("--profile", help="The sandbox's market.")]
+ProfileName = Annotated[
+    str,
+    typer.Option("--profile", help="The sandbox's market.", autocompletion=completion.profiles),
+]
 FeeBps = Annotated[
     str | None, typer.Option(help="Taker fee in bps; the larger of it and the account's counts.")
 ]

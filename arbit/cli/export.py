@@ -8,12 +8,21 @@ from typing import Annotated
 
 import typer
 
+from arbit.cli import completion
+
 DataDir = Annotated[str | None, typer.Option("--data-dir", help="Where the journal is kept.")]
 Account = Annotated[
     str | None,
     typer.Option("--account", help="Whose rows: venue:mode:key. Needed where there are several."),
 ]
-Kind = Annotated[str, typer.Option("--format", help="csv, koinly or cointracking.")]
+Kind = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="csv, koinly or cointracking.",
+        autocompletion=completion.among("csv", "koinly", "cointracking"),
+    ),
+]
 Out = Annotated[
     str | None, typer.Option("--out", help="The file to write. Default: stdout.", metavar="FILE")
 ]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arbit.cli import completion
+from arbit.cli.completion import PROFILES
 from arbit.cli.exits import Code
 from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
     from arbit.config import Settings
     from arbit.fitness.report import Report
 
-PROFILES = ("calm", "volatile", "thin", "whole-venue")
 MAX_SECONDS = 31_536_000
 
 Venues = Annotated[
     list[str] | None,
-    typer.Option("--venue", help="Venue to watch; repeat for several. Default: the settings'."),
+    typer.Option(
+        "--venue",
+        help="Venue to watch; repeat for several. Default: the settings'.",
+        autocompletion=completion.venues,
+    ),
 ]
 Simulate = Annotated[
     bool, typer.Option("--simulate/--no-simulate", help="Trade opportunities on paper as well.")
@@ -43,7 +48,10 @@ Triangles = Annotated[
 ]
 LatencyMs = Annotated[str | None, typer.Option(help="Latency of each paper order, in ms.")]
 FeeBps = Annotated[str | None, typer.Option(help="Taker fee of every leg, in bps.")]
-ProfileName = Annotated[str, typer.Option("--profile", help="The sandbox's market.")]
+ProfileName = Annotated[
+    str,
+    typer.Option("--profile", help="The sandbox's market.", autocompletion=completion.profiles),
+]
 Seed = Annotated[str, typer.Option(help="The sandbox's seed: same seed, same market.")]
 Persist = Annotated[
     bool, typer.Option("--persist", help="Keep episodes in the data folder (or ARBIT_HISTORY_URL).")

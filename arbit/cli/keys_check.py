@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arbit.cli import completion
 from arbit.cli.exits import Code
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
     from arbit.app.keys_report import KeysReport
 
-Venue = Annotated[str, typer.Option(help="Venue whose key is checked.")]
+Venue = Annotated[
+    str, typer.Option(help="Venue whose key is checked.", autocompletion=completion.venues)
+]
 Symbols = Annotated[str | None, typer.Option(help="Markets, e.g. BTC/USD,ETH/BTC,ETH/USD.")]
 Triangles = Annotated[str | None, typer.Option(help="Triangles, ';' between them, or auto.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arbit.cli import completion
+from arbit.cli.completion import PROFILES
 from arbit.cli.exits import Code
 from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
     from arbit.app.live_told import LiveReport, LiveScreen
     from arbit.config import Settings
 
-PROFILES = ("calm", "volatile", "thin", "whole-venue")
 MAX_SECONDS = 31_536_000
 
 Venue = Annotated[
     list[str] | None,
-    typer.Option(help="Venue to trade on; repeat for several. Default: the settings' first."),
+    typer.Option(
+        help="Venue to trade on; repeat for several. Default: the settings' first.",
+        autocompletion=completion.venues,
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Paper orders only; always wins.")]
 Real = Annotated[
@@ -42,11 +46,26 @@ MaxSlippage = Annotated[
 ]
 MinNotional = Annotated[str | None, typer.Option(help="Smallest order, e.g. USD=5,EUR=5.")]
 MinEdge = Annotated[str | None, typer.Option("--min-edge-bps", help="Edge demanded after fees.")]
-PolicyName = Annotated[str | None, typer.Option("--policy", help="sequential or parallel.")]
-Transport = Annotated[str | None, typer.Option("--order-transport", help="ws or rest.")]
+PolicyName = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        help="sequential or parallel.",
+        autocompletion=completion.among("sequential", "parallel"),
+    ),
+]
+Transport = Annotated[
+    str | None,
+    typer.Option(
+        "--order-transport", help="ws or rest.", autocompletion=completion.among("ws", "rest")
+    ),
+]
 Cycles = Annotated[str | None, typer.Option(help="Stop a venue after so many cycles that traded.")]
 Secs = Annotated[str | None, typer.Option("--secs", help="Stop a venue after so many seconds.")]
-ProfileName = Annotated[str, typer.Option("--profile", help="The sandbox's market.")]
+ProfileName = Annotated[
+    str,
+    typer.Option("--profile", help="The sandbox's market.", autocompletion=completion.profiles),
+]
 FeeBps = Annotated[
     str | None, typer.Option(help="Taker fee in bps; the larger of it and the account's counts.")
 ]

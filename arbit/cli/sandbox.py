@@ -9,12 +9,22 @@ from typing import Annotated
 
 import typer
 
+from arbit.cli import completion
 from arbit.cli.numbers import whole
 
-Profile = Annotated[str, typer.Option(help="calm, volatile, thin or whole-venue.")]
+Profile = Annotated[
+    str,
+    typer.Option(help="calm, volatile, thin or whole-venue.", autocompletion=completion.profiles),
+]
 Seed = Annotated[str, typer.Option(help="Same seed, same market.")]
 Port = Annotated[str, typer.Option(help="0 takes a free port.")]
-Face = Annotated[str, typer.Option(help="Whose wire to speak: kraken or alpaca.")]
+Face = Annotated[
+    str,
+    typer.Option(
+        help="Whose wire to speak: kraken or alpaca.",
+        autocompletion=completion.among(*completion.FACES),
+    ),
+]
 Frozen = Annotated[bool, typer.Option("--frozen", help="Start with the market standing still.")]
 Json = Annotated[bool, typer.Option("--json", help="Nothing but one JSON line.")]
 

@@ -10,11 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
+from arbit.cli import completion
 from arbit.cli.control import settings_of
 from arbit.cli.exits import Code
 
 EVERY_S = 2.0
-Venue = Annotated[str, typer.Argument(help="One venue alone. Default: all.", metavar="[VENUE]")]
+Venue = Annotated[
+    str,
+    typer.Argument(
+        help="One venue alone. Default: all.",
+        metavar="[VENUE]",
+        autocompletion=completion.venues,
+    ),
+]
 DataDir = Annotated[str | None, typer.Option("--data-dir", help="The data folder of the daemon.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")]
