@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from arbit.cli import completion
+from arbit.cli.completion import FACES, PROFILES
 from arbit.cli.numbers import whole
+from arbit.domain.errors import UserError
 
 Profile = Annotated[
     str,
@@ -22,7 +24,7 @@ Face = Annotated[
     str,
     typer.Option(
         help="Whose wire to speak: kraken or alpaca.",
-        autocompletion=completion.among(*completion.FACES),
+        autocompletion=completion.among(*FACES),
     ),
 ]
 Frozen = Annotated[bool, typer.Option("--frozen", help="Start with the market standing still.")]
@@ -43,6 +45,9 @@ def sandbox(
 
     Example: arbit sandbox --profile volatile --port 8770
     """
+    for option, text, names in (("--profile", profile, PROFILES), ("--face", face, FACES)):
+        if text not in names:
+            raise UserError(f"{option} {text!r}: expected one of {', '.join(names)}")
     seeded, where = whole("--seed", seed, 0, 2**63 - 1), whole("--port", port, 0, 65_535)
     arguments = ["--profile", profile, "--seed", f"{seeded}", "--port", f"{where}", "--json"]
     arguments += ["--face", face]
