@@ -13,6 +13,7 @@ from arbit.cli import (
     control,
     convert,
     db,
+    doctor,
     export,
     fitness,
     keys_check,
@@ -60,6 +61,7 @@ app.command(name="unkill", rich_help_panel=Panel.CONTROL)(control.unkill)
 app.command(name="keys:check", rich_help_panel=Panel.ACCOUNT)(keys_check.keys_check)
 app.command(name="report", rich_help_panel=Panel.ACCOUNT)(report.report)
 app.command(name="export", rich_help_panel=Panel.ACCOUNT)(export.export)
+app.command(name="doctor", rich_help_panel=Panel.CARE)(doctor.doctor)
 app.add_typer(config.app, name="config", rich_help_panel=Panel.CARE)
 app.add_typer(db.app, name="db", rich_help_panel=Panel.CARE)
 app.command(name="alerts:test", rich_help_panel=Panel.CARE)(alerts_test.alerts_test)

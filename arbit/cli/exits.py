@@ -63,6 +63,7 @@ WHEN: Mapping[str, Mapping[Code, str]] = {
     "report": {},
     "export": {},
     "alerts:test": {Code.UNREACHABLE: "a receiver, or the dead man's address, did not take it"},
+    "doctor": {Code.FOUND: "a check fails; each says what mends it. Warnings are allowed"},
     "config show": {},
     "config check": {},
     "config init": {},

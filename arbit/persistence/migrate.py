@@ -126,7 +126,7 @@ def backup(path: Path, label: str) -> Path:
 
     UserError when it cannot be written.
     """
-    number = 1 + max((_number(old) for old in _backups(path)), default=0)
+    number = 1 + max((_number(old) for old in backups(path)), default=0)
     copy = path.with_name(f"{path.name}.backup-{number:04d}-{label}")
     try:
         copy.touch(mode=0o600)
@@ -140,12 +140,13 @@ def backup(path: Path, label: str) -> Path:
             copy.unlink(missing_ok=True)
         said = in_words(error) if isinstance(error, sqlite3.Error) else error.strerror
         raise UserError(f"{copy}: the backup cannot be written: {said}") from None
-    for old in _backups(path)[:-BACKUPS_KEPT]:
+    for old in backups(path)[:-BACKUPS_KEPT]:
         old.unlink(missing_ok=True)
     return copy
 
 
-def _backups(path: Path) -> list[Path]:
+def backups(path: Path) -> list[Path]:
+    """The copies beside the file, the newest last."""
     return sorted(path.parent.glob(f"{path.name}.backup-*"))
 
 
@@ -184,6 +185,11 @@ def _refuse_newer(path: Path, revision: str) -> None:
             f"{path}: its schema {revision!r} is newer than this program's {latest()!r}: "
             "run the version that wrote it, or restore a backup"
         )
+
+
+def is_older(revision: str) -> bool:
+    """Whether a file of this revision can be brought to `latest`."""
+    return not revision or revision in _steps()
 
 
 def _steps() -> dict[str, str]:

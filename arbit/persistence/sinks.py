@@ -121,11 +121,39 @@ async def _server_sink(history_url: str) -> SqlSink:
         raise UserError(f"ARBIT_HISTORY_URL={_shown(url)}: {_said(error)}") from None
     if found != latest():
         await engine.dispose()
-        raise UserError(
-            f"ARBIT_HISTORY_URL={_shown(url)}: its schema is {found!r}, this program's is "
-            f"{latest()!r}: use another database, or the version that made it"
-        )
+        raise UserError(_foreign(url, found))
     return SqlSink(engine)
+
+
+async def history_schema(history_url: str) -> str:
+    """Which schema a server has, empty without one. Nothing is made. UserError as in `open_sink`.
+
+    A schema that is not this program's is a UserError, too.
+    """
+    url = _postgres(history_url)
+    limits = {"timeout": CONNECT_S, "command_timeout": COMMAND_S}
+    engine = create_async_engine(url, connect_args=limits)
+    try:
+        async with engine.connect() as connection:
+            there = await connection.execute(text("SELECT to_regclass('alembic_version')"))
+            if there.scalar() is None:
+                return ""
+            row = await connection.execute(text("SELECT version_num FROM alembic_version"))
+            found = str(row.scalar() or "")
+    except (SQLAlchemyError, OSError, ValueError) as error:
+        raise UserError(f"ARBIT_HISTORY_URL={_shown(url)}: {_said(error)}") from None
+    finally:
+        await engine.dispose()
+    if found not in {"", latest()}:
+        raise UserError(_foreign(url, found))
+    return found
+
+
+def _foreign(url: URL, found: str) -> str:
+    return (
+        f"ARBIT_HISTORY_URL={_shown(url)}: its schema is {found!r}, this program's is "
+        f"{latest()!r}: use another database, or the version that made it"
+    )
 
 
 def _schema(connection: Connection) -> str:

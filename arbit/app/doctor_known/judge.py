@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from arbit.app.doctor_known import answers
 from arbit.app.doctor_known.answers import ORDERS, PATH, TRADES
-from arbit.app.doctor_known.seen import Seen, Sides, order_of
+from arbit.app.doctor_known.seen import Seen, Sides, order_of, sent_order
 from arbit.domain.cycle import CycleState
 from arbit.domain.events import EpisodeEnded
 from arbit.domain.order import OrderState, Trade
@@ -16,7 +16,6 @@ from arbit.domain.plan import Plan
 from arbit.domain.recorded import Recorded
 from arbit.domain.records import Book
 from arbit.domain.refusal import RefusalCode
-from arbit.domain.triangle import Side
 
 CLOSE_BPS = 1e-6  # the scanner alone reckons in floats
 PAYS = frozenset({"net", "fits", "survives", "filled"})
@@ -117,33 +116,27 @@ def _gate(seen: Seen) -> str:
 
 
 def _before_bytes(seen: Seen) -> str:
-    unknown = [
-        intent.client_id
-        for intent, knew in zip(seen.intents, seen.journal_knew, strict=True)
-        if not knew
-    ]
-    return f"orders left that it did not know of: {', '.join(unknown)}" if unknown else ""
+    if not seen.unknown:
+        return ""
+    return f"orders left that it did not know of: {', '.join(seen.unknown)}"
 
 
 def _sends(seen: Seen) -> str:
     """Each order in its turn, and none a second time."""
-    sent = tuple(map(order_of, seen.intents))
-    ids = [one.client_id for one in seen.intents]
+    ids = [one.client_id for one in seen.sent]
     return _same("ids of their own", len(ids), len(set(ids))) or _same(
-        "orders", ORDERS[: len(sent)], sent
+        "orders", ORDERS[: len(ids)], _sent(seen)
     )
 
 
 def _gateway(seen: Seen) -> str:
     """What has arrived is what was sent, in the words that an immediate order needs."""
-    arrived, sent = seen.arrived, seen.intents
-    fees = ["base" if one.leg.side is Side.BUY else "quote" for one in sent]
+    arrived, sent = seen.arrived, seen.sent
+    fees = ["base" if one.side == "buy" else "quote" for one in sent]
     ids = [one.client_id for one in sent], [one.client_id for one in arrived]
     return (
         _same("their ids", *ids)
-        or _same(
-            "orders that arrived", tuple(map(order_of, sent)), tuple(one.order for one in arrived)
-        )
+        or _same("orders that arrived", _sent(seen), tuple(one.order for one in arrived))
         or _same(
             "their terms", [("limit", "ioc", fee) for fee in fees], [one.terms for one in arrived]
         )
@@ -151,9 +144,11 @@ def _gateway(seen: Seen) -> str:
 
 
 def _engine(seen: Seen) -> str:
-    return _same("orders", ORDERS, tuple(map(order_of, seen.intents))) or _same(
-        "ends of cycles", {"done": 1}, seen.ends
-    )
+    return _same("orders", ORDERS, _sent(seen)) or _same("ends of cycles", {"done": 1}, seen.ends)
+
+
+def _sent(seen: Seen) -> tuple[answers.Order, ...]:
+    return tuple(map(sent_order, seen.sent))
 
 
 def _ledger(seen: Seen) -> str:

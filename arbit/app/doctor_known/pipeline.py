@@ -18,7 +18,7 @@ from arbit.app.build import SYNTHETIC, watched
 from arbit.app.database import check_database
 from arbit.app.doctor_known import answers
 from arbit.app.doctor_known.account import NoQuestions, PlantedAccount
-from arbit.app.doctor_known.seen import Seen, WitnessedGateway, WitnessedSink, levels_of
+from arbit.app.doctor_known.seen import Seen, WitnessedSink, levels_of
 from arbit.app.doctor_known.venue import PRIVATE, PUBLIC, WAY_S, PlantedVenue
 from arbit.app.doctor_known.virtual import VirtualClock, VirtualLoop
 from arbit.app.feeds import proved_levels
@@ -148,7 +148,7 @@ def _built(settings: Settings, clock: VirtualClock, journal: SqliteJournal, seen
             desk=desk,
             integrity=feed.integrity,
             journal=journal,
-            gateway=WitnessedGateway(gateway, seen, lambda name: journal.find(name) is not None),
+            gateway=gateway,
             reader=reader,
             clock=clock,
             publish=seen.events.append,
@@ -158,6 +158,7 @@ def _built(settings: Settings, clock: VirtualClock, journal: SqliteJournal, seen
         )
     )
     sink.to, gateway.forbid = trader.account_event, trader.engine.forbids
+    venue.on_leave = lambda name: None if journal.find(name) else seen.unknown.append(name)
     desk.funds = trader.inventory.spendable
     desk.lane.take = _noted(trader.take, seen)
     return _Parts(venue, clock, books, run, gateway, trader, settings.data_dir)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arbit.app.doctor_known.answers import Order
 from arbit.app.doctor_known.venue import Sent
 from arbit.domain.book import BookView, Disbelief, OrderBook, Source
-from arbit.domain.events import Event, FeedCounts
-from arbit.domain.order import OrderIntent, Outcome, Trade
+from arbit.domain.events import Event, FeedCounts, OrderSent
+from arbit.domain.order import OrderIntent, Trade
 from arbit.domain.plan import Plan
 from arbit.domain.recorded import Recorded
 from arbit.domain.refusal import Refused
 from arbit.ports import BookSink
-from arbit.venues.kraken.gateway import KrakenGateway
 
 Levels = tuple[tuple[Decimal, Decimal], ...]
 Sides = tuple[Levels, Levels]
@@ -33,8 +31,7 @@ class Seen:
     plans: list[tuple[Plan, Refused | None]] = field(default_factory=list)
     killed: Refused | None = None  # what the gate says while the kill switch is on
     asked_while_killed: bool = False
-    intents: list[OrderIntent] = field(default_factory=list)
-    journal_knew: list[bool] = field(default_factory=list)  # of each intent, as it was sent
+    unknown: list[str] = field(default_factory=list)  # whose bytes left before the journal had it
     arrived: list[Sent] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     venue_wallet: dict[str, Decimal] = field(default_factory=dict)
@@ -50,6 +47,11 @@ class Seen:
     findings: list[str] = field(default_factory=list)  # of the check of the database
     stuck: str = ""
     broke: list[str] = field(default_factory=list)  # errors that nobody expected
+
+    @property
+    def sent(self) -> list[OrderSent]:
+        """Every order that the engine says it sent, in order."""
+        return [one for one in self.events if isinstance(one, OrderSent)]
 
 
 class WitnessedSink:
@@ -81,47 +83,18 @@ class WitnessedSink:
         self._sink.set_status(symbol, reason)
 
 
-class WitnessedGateway:
-    """The gateway, with a note of every order that the engine sends through it."""
-
-    def __init__(
-        self, gateway: KrakenGateway, seen: Seen, in_journal: Callable[[str], bool]
-    ) -> None:
-        self._gateway = gateway
-        self._seen = seen
-        self._in_journal = in_journal
-        self.transport = gateway.transport
-
-    def unready(self) -> str:
-        """As the gateway says."""
-        return self._gateway.unready()
-
-    def deadline_ns(self) -> int | None:
-        """As the gateway says."""
-        return self._gateway.deadline_ns()
-
-    def send(self, intent: OrderIntent) -> Awaitable[Outcome]:
-        """Noted with whether the journal knew of it already, and handed on."""
-        self._seen.intents.append(intent)
-        self._seen.journal_knew.append(self._in_journal(intent.client_id))
-        return self._gateway.send(intent)
-
-    def resolve(self, intent: OrderIntent, order_id: str = "") -> Awaitable[Outcome]:
-        """As the gateway does."""
-        return self._gateway.resolve(intent, order_id)
-
-    def cancel(self, client_id: str, order_id: str = "") -> Awaitable[None]:
-        """As the gateway does."""
-        return self._gateway.cancel(client_id, order_id)
-
-
 def levels_of(view: BookView) -> Sides:
     """Both sides, best first."""
     bids = tuple((one.price, one.qty) for one in view.bids)
     return bids, tuple((one.price, one.qty) for one in view.asks)
 
 
+def sent_order(event: OrderSent) -> Order:
+    """What the engine says that it sent, as the answers word it."""
+    return Order(event.symbol, event.side, Decimal(event.qty), Decimal(event.limit_price))
+
+
 def order_of(intent: OrderIntent) -> Order:
-    """An intent as the answers word it."""
+    """The same of an intent."""
     leg = intent.leg
     return Order(leg.symbol, leg.side.value, intent.qty, intent.limit_price)

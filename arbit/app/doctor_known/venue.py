@@ -50,6 +50,7 @@ class PlantedVenue:
         self.orders: list[Sent] = []
         self.trades: list[Trade] = []
         self.false_books = 0  # times that the false book was told
+        self.on_leave: Callable[[str], None] = lambda _client_id: None  # before its bytes do
         self._lines: list[_Line] = []
         self._sequence: dict[str, int] = {}
 
@@ -213,6 +214,8 @@ class _Line:
     def send(self, payload: bytes) -> None:
         """A frame leaves the daemon."""
         request = json.loads(payload, parse_float=Decimal)
+        if request["method"] == "add_order":
+            self._venue.on_leave(request["params"]["cl_ord_id"])
         self._later(lambda: self._venue.asked(self, request))
 
     def say(self, text: str) -> None:

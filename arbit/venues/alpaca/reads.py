@@ -194,18 +194,23 @@ class AlpacaReads:
         return key_facts()
 
     async def clock_offset(self) -> ClockOffset:
-        """The venue's clock against ours, by its own stamp, else by the header Date.
+        """The venue's clock against ours."""
+        return await clock_offset(self._http)
 
-        The header has whole seconds: half of one more is uncertain then.
-        """
-        clock = self._http.clock
-        sent_ns = clock.wall_ns()
-        body, answer = await self._http.question("/v2/clock", tries=1)
-        got_ns = clock.wall_ns()
-        at_ns, coarse_ns = _venue_time(body, answer)
-        middle_ns = (sent_ns + got_ns) // 2
-        uncertain_ns = max(0, got_ns - sent_ns) // 2 + coarse_ns + 1
-        return ClockOffset(at_ns - middle_ns, uncertain_ns, clock.monotonic_ns())
+
+async def clock_offset(http: Http) -> ClockOffset:
+    """The venue's clock against ours, by its own stamp, else by the header Date.
+
+    The header has whole seconds: half of one more is uncertain then.
+    """
+    clock = http.clock
+    sent_ns = clock.wall_ns()
+    body, answer = await http.question("/v2/clock", tries=1)
+    got_ns = clock.wall_ns()
+    at_ns, coarse_ns = _venue_time(body, answer)
+    middle_ns = (sent_ns + got_ns) // 2
+    uncertain_ns = max(0, got_ns - sent_ns) // 2 + coarse_ns + 1
+    return ClockOffset(at_ns - middle_ns, uncertain_ns, clock.monotonic_ns())
 
 
 def _venue_time(body: Any, answer: Answer) -> tuple[int, int]:

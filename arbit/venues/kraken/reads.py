@@ -23,7 +23,7 @@ from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.fee_ladder import Standing
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
-from arbit.ports import Known, nothing_known
+from arbit.ports import Clock, Known, nothing_known
 from arbit.venues.answers import amount_of, object_of, positive, side_of, text_of, time_ns
 from arbit.venues.ccxt.kraken_rest import parse_listing, result_of, v2_asset
 from arbit.venues.clockoffset import OffsetTracker
@@ -293,18 +293,25 @@ class KrakenReads:
         return key_facts(await self.rest.ask("GetApiKeyInfo"))
 
     async def clock_offset(self) -> ClockOffset:
-        """The venue's clock against ours, by its public Time (whole seconds: hence uncertain)."""
-        clock = self.rest.clock
-        sent_ns = clock.wall_ns()
-        body = (await self._public.ask("publicGetTime")).body
-        got_ns = clock.wall_ns()
-        second = result_of(body, "Time").get("unixtime")
-        if isinstance(second, bool) or not isinstance(second, int):
-            raise FrameError("Time: the answer has no unixtime")
-        middle_ns = second * SECOND_NS + SECOND_NS // 2
-        uncertain_ns = SECOND_NS // 2 + (got_ns - sent_ns) // 2
-        offset_ns = middle_ns - (sent_ns + got_ns) // 2
-        return ClockOffset(offset_ns, uncertain_ns, clock.monotonic_ns())
+        """The venue's clock against ours, by its public Time."""
+        return await public_offset(self._public, self.rest.clock)
+
+
+async def public_offset(public: Any, clock: Clock) -> ClockOffset:
+    """The venue's clock against ours, by its public Time (whole seconds: hence uncertain).
+
+    `public` answers public questions (the venue's `RestClient`); no key is needed.
+    """
+    sent_ns = clock.wall_ns()
+    body = (await public.ask("publicGetTime")).body
+    got_ns = clock.wall_ns()
+    second = result_of(body, "Time").get("unixtime")
+    if isinstance(second, bool) or not isinstance(second, int):
+        raise FrameError("Time: the answer has no unixtime")
+    middle_ns = second * SECOND_NS + SECOND_NS // 2
+    uncertain_ns = SECOND_NS // 2 + (got_ns - sent_ns) // 2
+    offset_ns = middle_ns - (sent_ns + got_ns) // 2
+    return ClockOffset(offset_ns, uncertain_ns, clock.monotonic_ns())
 
 
 def _seconds(at_ns: int) -> str:
