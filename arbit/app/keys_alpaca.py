@@ -13,9 +13,18 @@ from typing import Any
 from arbit.app.build import Reached, listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import AlpacaHosts, rest_side
-from arbit.app.keys_report import KeysReport, market_check, some
+from arbit.app.keys_report import (
+    Found,
+    KeyCheck,
+    KeysReport,
+    balances_shown,
+    market_check,
+    some,
+)
+from arbit.app.keys_rows import NOT_TOLD, clock_row, key_there, tier_row
 from arbit.app.private_alpaca import AlpacaReal, alpaca_side
 from arbit.app.private_parts import Around
+from arbit.app.store import account_of
 from arbit.app.watchlist import Watchlist
 from arbit.clock import SystemClock
 from arbit.config import AlpacaPlan, Settings, venue_key
@@ -32,14 +41,16 @@ from arbit.venues.clockoffset import off_clock
 
 BESIDE = "taken by another connection of this account (a daemon that runs, say), so not looked at"
 UNREHEARSED = "cannot be rehearsed here"
-MAX_ASSETS = 12
+UNTOLD = ("may withdraw", "addresses it works from", "expires")
 
 
 class AlpacaKeysCheck:
     """One check of one account's key."""
 
-    def __init__(self, settings: Settings, venue: str) -> None:
+    def __init__(self, settings: Settings, venue: str, *, balances: bool = False) -> None:
+        """`balances` says that amounts are asked for, and shown."""
         self._settings = settings
+        self._balances = balances
         self._clock = SystemClock()
         self._venue = settings.venue(venue)
 
@@ -56,10 +67,12 @@ class AlpacaKeysCheck:
             around = Around(self._clock, MemoryJournal(), lambda _: None, rest)
             side = await alpaca_side(self._settings, venue, reached.at, around, stack)
             report = KeysReport(venue.name, notes=[NOTE])
+            report.checks.append(key_there(account_of(venue, real=True)))
+            report.checks += [KeyCheck(one, NOT_TOLD, Found.UNTOLD) for one in UNTOLD]
             try:
                 await self._offset(side, report)
                 await self._account(side, report)
-                await self._balances(side, report)
+                await self._held(side, report)
             except AccountUnfit as error:
                 report.reasons.append(str(error))
             except VenueRefused as error:
@@ -81,19 +94,21 @@ class AlpacaKeysCheck:
         report.told.append(f"orders and questions: {side.side.http.budget.most} a minute{left}")
         refuse_unfit(body)
 
-    async def _balances(self, side: AlpacaReal, report: KeysReport) -> None:
-        """Which assets there are; how much of each is for nobody's terminal."""
-        held = sorted(asset for asset, one in (await side.reader.balances()).items() if one.total)
-        shown = ", ".join(held[:MAX_ASSETS]) or "none"
-        more = f" and {len(held) - MAX_ASSETS} more" if len(held) > MAX_ASSETS else ""
-        report.told.append(f"balances: {shown}{more}")
-        if not set(held).intersection(self._settings.scan.start_assets):
+    async def _held(self, side: AlpacaReal, report: KeysReport) -> None:
+        """How many assets there are; which and how much is for nobody's terminal unasked."""
+        balances = await side.reader.balances()
+        held = {asset for asset, one in balances.items() if one.total}
+        report.told.append(f"assets held: {len(held)}")
+        if self._balances:
+            report.balances = balances_shown(balances)
+        if not held.intersection(self._settings.scan.start_assets):
             report.notes.append("nothing is held that a cycle may start in")
 
     async def _offset(self, side: AlpacaReal, report: KeysReport) -> None:
         offset = await side.reader.clock_offset()
         report.offset_ms = round(offset.offset_ns / 1e6, 1)
         report.uncertainty_ms = round(offset.uncertainty_ns / 1e6, 1)
+        report.checks.append(clock_row(offset))
         if why := off_clock(offset):
             report.reasons.append(why)
 
@@ -131,6 +146,7 @@ class AlpacaKeysCheck:
         fees: Mapping[str, Decimal],
         report: KeysReport,
     ) -> None:
+        report.checks.append(tier_row(fees, None))
         bad = {}
         for symbol in watch.symbols:
             market = markets[symbol]

@@ -14,7 +14,8 @@ from arbit.app.build import listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.feeds import rest_side
 from arbit.app.keys_alpaca import AlpacaKeysCheck
-from arbit.app.keys_report import KeysReport, market_check, some
+from arbit.app.keys_report import KeysReport, balances_shown, market_check, some
+from arbit.app.keys_rows import clock_row, key_there, kraken_rows, tier_row
 from arbit.app.loop import run_on_best_loop
 from arbit.app.private_kraken import KrakenReal, kraken_side, refusal
 from arbit.app.private_parts import Around
@@ -32,6 +33,7 @@ from arbit.domain.triangle import Leg
 from arbit.persistence.locks import AccountHeld
 from arbit.ports import Journal
 from arbit.venues.clockoffset import off_clock
+from arbit.venues.kraken.keyfacts import read_for
 from arbit.venues.kraken.outcomes import judge
 from arbit.venues.kraken.rest import RATE_EXCEEDED
 
@@ -46,8 +48,10 @@ DEADLINE_NS = 20 * SECOND_NS
 class KeysCheck:
     """One check of one venue's key."""
 
-    def __init__(self, settings: Settings, venue: str) -> None:
+    def __init__(self, settings: Settings, venue: str, *, balances: bool = False) -> None:
+        """`balances` says that amounts are asked for, and shown."""
         self._settings = settings
+        self._balances = balances
         self._clock = SystemClock()
         self._venue = settings.venue(venue)
 
@@ -86,19 +90,23 @@ class KeysCheck:
         self, side: KrakenReal, watch: Watchlist, markets: Mapping[str, Market]
     ) -> KeysReport:
         report = KeysReport(self._venue.name)
+        report.checks.append(key_there(account_of(self._venue, real=True)))
         fees: Mapping[str, Decimal] = {}
         try:
             await self._key(side, report)
             fees = await side.reader.fees(watch.symbols)
+            if self._balances:
+                report.balances = balances_shown(await side.reader.balances())
         except AccountUnfit as error:
             report.reasons.append(str(error))
         except VenueRefused as error:
             report.reasons.append(refusal(error.text))
         await self._offset(side, report)
         await self._markets(side, watch, markets, fees, report)
-        rates = sorted(fees.values())
-        if rates:
-            hurdle = hurdle_bps([rates[-1]] * 3, self._settings.scan.min_edge_bps)
+        dearest = max(fees, key=lambda symbol: fees[symbol], default="")
+        report.checks.append(tier_row(fees, side.reader.tier(dearest)))
+        if dearest:
+            hurdle = hurdle_bps([fees[dearest]] * 3, self._settings.scan.min_edge_bps)
             report.hurdle_bps = f"{hurdle:.1f}"
         report.fit = not report.reasons
         return report
@@ -108,6 +116,7 @@ class KeysCheck:
         report.permissions = facts.named
         report.nonce_window, report.expires_ns = facts.nonce_window, facts.expires_ns
         report.ip_allowlist = len(facts.ip_allowlist)
+        report.checks += kraken_rows(read_for(facts, self._venue), self._clock.wall_ns())
         side.judge(facts)
         report.notes += side.notes
 
@@ -116,6 +125,7 @@ class KeysCheck:
         side.reader.offsets.take(offset)
         report.offset_ms = round(offset.offset_ns / 1e6, 1)
         report.uncertainty_ms = round(offset.uncertainty_ns / 1e6, 1)
+        report.checks.append(clock_row(offset))
         if why := off_clock(offset):
             report.reasons.append(why)
         elif side.reader.offsets.now() is None:
@@ -205,7 +215,7 @@ def _of_the_key(words: str) -> bool:
     return any(one.startswith("EAPI:") or judge(one).remedy is Remedy.HALT for one in each)
 
 
-def run_keys_check(settings: Settings, venue: str) -> KeysReport:
+def run_keys_check(settings: Settings, venue: str, *, balances: bool = False) -> KeysReport:
     """The whole command on real time."""
     check = AlpacaKeysCheck if venue in SPEAKS_ALPACA else KeysCheck
-    return run_on_best_loop(check(settings, venue)())
+    return run_on_best_loop(check(settings, venue, balances=balances)())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import enum
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from arbit.domain.account import Balance
 from arbit.domain.market import Market
 from arbit.domain.money import BPS, EXACT, plain
 
@@ -26,11 +28,30 @@ class MarketCheck:
     rehearsal: str
 
 
+class Found(enum.StrEnum):
+    """What is to be made of one thing that was looked at."""
+
+    GOOD = "ok"
+    NOTED = "note"  # it may be traded with, and might be better
+    BAD = "no"
+    UNTOLD = "not told"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCheck:
+    """One thing that was looked at, what was found, and what is to be made of it."""
+
+    what: str
+    found: str
+    verdict: Found
+
+
 @dataclass(slots=True)
 class KeysReport:
     """What was found. `fit` is the verdict; `reasons` say why not, `notes` what might be better.
 
-    `told` is what the venue says of the account, a line each.
+    `checks` are of the key, the clock and the fees; `told` is what the venue says of the account, a
+    line each. `balances` are exact text by asset, and empty unless they were asked for.
     """
 
     venue: str
@@ -47,6 +68,8 @@ class KeysReport:
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    checks: list[KeyCheck] = field(default_factory=list)
+    balances: dict[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -69,6 +92,11 @@ def market_check(market: Market, fee: Decimal | None, rehearsal: str) -> MarketC
         fee_bps=text_of(None if fee is None else EXACT.multiply(fee, BPS).normalize()),
         rehearsal=rehearsal,
     )
+
+
+def balances_shown(balances: Mapping[str, Balance]) -> dict[str, str]:
+    """What is owned of each asset, as text."""
+    return {asset: plain(one.total) for asset, one in sorted(balances.items()) if one.total}
 
 
 def some(names: Sequence[str]) -> str:

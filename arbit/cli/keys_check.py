@@ -21,6 +21,10 @@ Venue = Annotated[
 ]
 Symbols = Annotated[str | None, typer.Option(help="Markets, e.g. BTC/USD,ETH/BTC,ETH/USD.")]
 Triangles = Annotated[str | None, typer.Option(help="Triangles, ';' between them, or auto.")]
+Balances = Annotated[
+    bool,
+    typer.Option("--balances", help="Show what the account owns, too; it is not shown unasked."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
 
@@ -28,6 +32,7 @@ def keys_check(
     venue: Venue = "kraken",
     symbols: Symbols = None,
     triangles: Triangles = None,
+    balances: Balances = False,
     as_json: Json = False,
 ) -> None:
     """Check an API key: permissions, clock, each market, and a rehearsal. Nothing is ordered.
@@ -48,7 +53,7 @@ def keys_check(
         for option, text in said.items()
         if text is not None
     ]
-    report = run_keys_check(load_settings(overrides=overrides), venue)
+    report = run_keys_check(load_settings(overrides=overrides), venue, balances=balances)
     if as_json:
         sys.stdout.write(json.dumps(asdict(report) | {"verdict": report.verdict}, indent=2) + "\n")
     else:
@@ -59,18 +64,20 @@ def keys_check(
 
 def _show(report: KeysReport) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"permissions: {', '.join(report.permissions) or 'not told'}", highlight=False)
+    looked = Table()
+    for name in ("looked at", "found", ""):
+        looked.add_column(name)
+    for check in report.checks:
+        looked.add_row(check.what, escape(check.found), check.verdict.value)
+    console.print(looked)
     for line in report.told:
-        console.print(line, highlight=False)
-    if report.offset_ms is not None:
-        console.print(
-            f"clock: the venue's is {report.offset_ms:+.0f} ms against ours, "
-            f"give or take {report.uncertainty_ms:.0f} ms",
-            highlight=False,
-        )
+        console.print(escape(line), highlight=False)
+    for asset, amount in report.balances.items():
+        console.print(escape(f"balance: {amount} {asset}"), highlight=False)
     table = Table()
     for name in ("market", "status", "least qty", "least cost", "price step", "lot", "fee bps"):
         table.add_column(name)
@@ -84,7 +91,7 @@ def _show(report: KeysReport) -> None:
             one.price_increment,
             one.qty_increment,
             one.fee_bps,
-            one.rehearsal,
+            escape(one.rehearsal),
         )
     console.print(table)
     if report.hurdle_bps:
@@ -94,5 +101,5 @@ def _show(report: KeysReport) -> None:
             highlight=False,
         )
     for note in report.notes:
-        console.print(f"note: {note}", highlight=False)
-    console.print(f"[bold]Verdict[/bold]: {report.verdict}", highlight=False)
+        console.print(escape(f"note: {note}"), highlight=False)
+    console.print(f"[bold]Verdict[/bold]: {escape(report.verdict)}", highlight=False)

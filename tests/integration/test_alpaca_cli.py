@@ -104,11 +104,11 @@ async def test_what_alpaca_tells_of_a_key_is_told_and_what_it_does_not_tell_too(
     done = await asyncio.to_thread(desk.arbit, "keys:check", "--venue", NAME, **at(venue))
     assert done.returncode == 0, done.stderr
     for words in (
-        "permissions: not told",
+        "may withdraw",
         "account: ACTIVE",
         "crypto: ACTIVE",
         "trading blocked: no",
-        "balances: BTC, ETH, USD",
+        "assets held: ",
         "market data plan: free",
         "market data stream: opens, and takes the key",
         "Alpaca does not tell what a key may do",
@@ -116,6 +116,7 @@ async def test_what_alpaca_tells_of_a_key_is_told_and_what_it_does_not_tell_too(
     ):
         assert words in done.stdout, words
     assert "10000" not in done.stdout
+    assert "balance: " not in done.stdout
     assert SECRET not in done.stdout + done.stderr
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from queue import Queue
 from typing import Any
 
@@ -84,15 +85,44 @@ def test_a_fit_key_is_fit_and_every_market_was_rehearsed(desk: Desk) -> None:
     assert sandboxes_of(desk) == []
 
 
-def test_nothing_is_ordered_and_no_balance_is_shown(desk: Desk, venue: SandboxServer) -> None:
-    done = desk.within("keys:check", "--venue", "sandbox", "--symbols", LEGS, **at(venue))
+def test_nothing_is_ordered_and_no_balance_is_shown_unasked(
+    desk: Desk, venue: SandboxServer
+) -> None:
+    account = venue.exchange.books.account(MAIN)
+    account.balances["USD"] = Decimal("98765.4321")
+    arguments = ("keys:check", "--venue", "sandbox", "--symbols", LEGS)
+    done = desk.within(*arguments, **at(venue))
     assert done.returncode == 0, done.stderr
     assert "Verdict: fit to trade" in done.stdout
-    account = venue.exchange.books.account(MAIN)
     assert not account.open_orders
     assert not list(account.closed)
     assert venue.exchange.refusals.total() == 0
-    assert "10000" not in done.stdout
+    assert "98765" not in done.stdout
+    asked = desk.within(*arguments, "--balances", **at(venue))
+    assert "balance: 98765.4321 USD" in asked.stdout
+    told = strict_json(desk.within(*arguments, "--json", **at(venue)).stdout)
+    assert told["balances"] == {}
+
+
+def test_each_thing_that_was_looked_at_has_a_row_and_what_is_made_of_it(
+    desk: Desk, venue: SandboxServer
+) -> None:
+    code, report = checked(desk, venue, "--symbols", LEGS)
+    assert code == 0
+    rows = {one["what"]: (one["found"], one["verdict"]) for one in report["checks"]}
+    account = str(AccountId.of_key("sandbox", Mode.SANDBOX, TRADE_KEY))
+    assert rows.pop("API key") == (f"set, account {account}", "ok")
+    assert rows.pop("may withdraw") == ("no", "ok")
+    assert rows.pop("may use the WebSocket interface") == ("yes", "ok")
+    assert rows.pop("nonce window") == ("0", "ok")
+    assert rows.pop("addresses it works from") == ("any", "note")
+    assert rows.pop("expires") == ("never", "ok")
+    assert rows.pop("may do more") == ("no", "ok")
+    assert rows.pop("clock")[1] == "ok"
+    fee, verdict = rows.pop("fee tier")
+    assert (fee, verdict) == ("40 bps at most, from 0 of 30-day volume; 35 bps from 10000", "ok")
+    assert {what.split()[0] for what in rows} == {"may"}
+    assert set(rows.values()) == {("yes", "ok")}
 
 
 @pytest.mark.parametrize(
@@ -282,3 +312,26 @@ def test_a_venue_that_is_not_there_is_unreachable(desk: Desk) -> None:
     )
     assert done.returncode == 4, done.stdout + done.stderr
     assert TRADE_SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "admitted", "why"),
+    [
+        ("withdraw-funds", "", "may withdraw"),
+        ("earn-funds", "earn-funds", "no use for (earn-funds)"),
+        ("view-prices", "", "do not know (view-prices)"),
+        ("view-prices", "view-prices", ""),
+    ],
+)
+def test_a_start_passes_the_same_judgement_on_a_key_as_the_check(
+    desk: Desk, venue: SandboxServer, more: str, admitted: str, why: str
+) -> None:
+    venue.exchange.keys[TRADE_KEY].permissions |= {more}
+    env = at(venue) | {"ARBIT_VENUES__SANDBOX__ADMIT_PERMISSIONS": admitted}
+    arguments = ("--venue", "sandbox", "--symbols", LEGS)
+    check = desk.within("keys:check", *arguments, "--json", **env)
+    start = desk.within("live", *arguments, "--recover-only", "--json", **env)
+    assert check.returncode == start.returncode == (3 if why else 0), start.stderr
+    assert why in strict_json(check.stdout)["verdict"]
+    assert why in start.stderr
+    assert venue.exchange.books.orders_taken == 0

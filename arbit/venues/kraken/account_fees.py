@@ -7,6 +7,7 @@ smaller parts tell; it is not asked about again, so that the next question is a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,29 @@ MANY_PARTS = 30  # questions for the fees of one page, when some of its markets 
 PERCENT = Decimal(100)
 
 
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Where a market's fee stands on the venue's ladder; None where it is not told.
+
+    Volumes are of 30 days, in the venue's currency for it; `next_fee` is a fraction.
+    """
+
+    from_volume: Decimal | None
+    next_volume: Decimal | None
+    next_fee: Decimal | None
+
+
 class AccountFees:
-    """Asks for them. `gone` are markets that the venue was heard to know no more, by symbol."""
+    """Asks for them. `gone` are markets that the venue was heard to know no more, by symbol.
+
+    `tiers` says of each market that was asked about where its fee stands.
+    """
 
     def __init__(self, rest: PrivateRest, names: Names) -> None:
         self._rest = rest
         self._names = names
         self.gone: set[str] = set()
+        self.tiers: dict[str, Tier] = {}
         self._volume: tuple[Decimal | None, str] = (None, "USD")  # as it was last told
 
     async def of(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
@@ -54,6 +71,7 @@ class AccountFees:
                 symbol = self._names.symbol(name)
                 if symbol in asked:  # by two of its names: the dearer one counts
                     found[symbol] = max(rate, found.get(symbol, rate))
+                    self.tiers[symbol] = _tier(entry)
         if not found and any(symbol in pairs for symbol in symbols):
             raise FrameError("TradeVolume: no fee of any market")
         return found
@@ -97,3 +115,20 @@ class AccountFees:
             self._hear_volume(answer)
             rows |= object_of(answer.get("fees"), "TradeVolume")
         return rows
+
+
+def _tier(entry: Any) -> Tier:
+    """As far as it is told: nothing is decided by it."""
+
+    def told(name: str) -> Decimal | None:
+        try:
+            return amount_of(entry.get(name), name)
+        except FrameError:
+            return None
+
+    next_fee = told("nextfee")
+    return Tier(
+        told("tiervolume"),
+        told("nextvolume"),
+        None if next_fee is None else EXACT.divide(next_fee, PERCENT),
+    )

@@ -38,7 +38,7 @@ PERMISSIONS: Mapping[str, str] = {
     "export-data": "",
 }
 _WINDOW = ("query_from", "query_to")
-_NEEDED = (
+NEEDED = (
     ("query_funds", "query funds"),
     ("query_orders", "query open and closed orders"),
     ("query_ledger", "query ledger entries"),
@@ -86,8 +86,7 @@ def judged(facts: KeyFacts, venue: VenueSettings, wall_ns: int) -> tuple[str, ..
     stands for what `admit_permissions` says of it; one that may move money out stands for that,
     whatever is said.
     """
-    meant = _meanings(venue)
-    told = _reading(facts, meant)
+    meant, told = _meanings(venue), read_for(facts, venue)
     _refuse_powers(told, meant, venue_key(venue.name, "admit_permissions"))
     _refuse_terms(told, wall_ns)
     admitted = [one for one in told.named if one in meant]
@@ -95,6 +94,11 @@ def judged(facts: KeyFacts, venue: VenueSettings, wall_ns: int) -> tuple[str, ..
         *key_notes(told, wall_ns),
         *(f"the key may do what we do not know and you vouch for: {one}" for one in admitted),
     )
+
+
+def read_for(facts: KeyFacts, venue: VenueSettings) -> KeyFacts:
+    """These facts, as what the user vouches for makes them."""
+    return _reading(facts, _meanings(venue))
 
 
 def _meanings(venue: VenueSettings) -> dict[str, str]:
@@ -140,7 +144,7 @@ def _refuse_powers(told: KeyFacts, meant: Mapping[str, str], setting: str) -> No
         raise AccountUnfit(
             f"the API key has a permission that trading has no use for ({needless[0]}): take it off"
         )
-    missing = [words for name, words in _NEEDED if not getattr(told, name)]
+    missing = [words for name, words in NEEDED if not getattr(told, name)]
     if missing:
         raise AccountUnfit(f"the API key may not {missing[0]}: add that permission")
 

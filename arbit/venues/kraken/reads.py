@@ -27,7 +27,7 @@ from arbit.ports import Clock, Known, nothing_known
 from arbit.venues.answers import amount_of, object_of, positive, side_of, text_of, time_ns
 from arbit.venues.ccxt.kraken_rest import parse_listing, result_of, v2_asset
 from arbit.venues.clockoffset import OffsetTracker
-from arbit.venues.kraken.account_fees import AccountFees
+from arbit.venues.kraken.account_fees import AccountFees, Tier
 from arbit.venues.kraken.keyfacts import key_facts
 from arbit.venues.kraken.rest import PrivateRest
 
@@ -127,6 +127,10 @@ class KrakenReads:
         """The account's own taker fee of each market, as a fraction."""
         await self.learn()
         return await self._fees.of(symbols)
+
+    def tier(self, symbol: str) -> Tier | None:
+        """Where the fee of this market stands on the ladder; None before `fees` was asked for."""
+        return self._fees.tiers.get(symbol)
 
     async def standing(self, symbols: Sequence[str]) -> Standing:
         """The same, with the volume of thirty days behind them."""
