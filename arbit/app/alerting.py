@@ -83,6 +83,7 @@ class Alerting:
         couriers = [Courier(*one, clock, tell) for one in self._ways.receivers.items()]
         self._alerts = Alerts(manners_of(settings), clock, couriers) if couriers else None
         self._dead_man: DeadMan | None = None
+        self._over = False
         if self._ways.ping is not None:
             self._dead_man = DeadMan(
                 self._ways.ping,
@@ -125,6 +126,7 @@ class Alerting:
                 finally:
                     if self._alerts is not None:
                         await self._alerts.finish(LAST_S)
+                    self._over = True
                     for task in tasks:
                         task.cancel()
         except BaseExceptionGroup as several:
@@ -138,6 +140,8 @@ class Alerting:
             except Exception as error:  # noqa: BLE001  the supervisor: trading goes on
                 said = f"{type(error).__name__}: they are taken up again in {AGAIN_S:g} s"
                 self._tell(AlertsChanged(ALERTS, name, LOST, 0, said))
+            if self._over:  # a group whose task breaks swallows the cancelling that comes with it
+                return
             await self._clock.sleep(AGAIN_S)
 
 

@@ -100,6 +100,7 @@ class Courier:
                 self._urgent.clear()
                 self._wake.clear()
                 await self._wake.wait()
+                continue  # a hurry wakes it, too, and then there may be nothing
             wait_ns = self._wait_ns()
             if wait_ns > 0:
                 await self._clock.sleep(min(LOOK_S, wait_ns / NS))

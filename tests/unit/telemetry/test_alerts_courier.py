@@ -142,3 +142,13 @@ async def test_the_oldest_that_waits_has_its_age_though_it_is_tried_behind_the_o
         await desk.clock.advance(400)
         told = desk.courier.reading()
         assert (told.failing, told.undelivered, told.oldest_s) == (False, 0, None)
+
+
+async def test_a_hurry_where_nothing_waits_ends_no_courier() -> None:
+    async with Desk().at_work() as desk:
+        await desk.clock.advance(1)
+        await desk.alerts.finish(3.5)
+        await desk.clock.advance(1)
+        desk.hear(HALTED)
+        await desk.clock.advance(1)
+        assert desk.states == ["halted"]
