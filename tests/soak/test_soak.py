@@ -107,7 +107,7 @@ def test_the_exchange_finds_makers_for_the_rate_that_is_asked_for() -> None:
 
 
 def test_moments_over_sockets_trade_and_are_measured() -> None:
-    told = sockets.run(0.04, 500)
+    told = sockets.run(0.06, 500)  # half of it warms up, and a rate is of two looks
     assert told.messages_per_s > 0
     assert told.descriptors > 5
     assert not told.judged
