@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from arbit.app.fitness import check_names
+from arbit.app.golive import capped
 from arbit.app.live_lane import LaneAround, LiveLane, LiveOptions
 from arbit.app.live_told import LiveReport, LiveScreen
 from arbit.app.loop import run_on_best_loop
@@ -36,7 +37,7 @@ class LiveRun:
     def __init__(
         self, settings: Settings, options: LiveOptions, clock: Clock, screen: LiveScreen
     ) -> None:
-        self._settings = settings
+        self._settings = settings = capped(settings, options.cap)
         self._options = options
         self._clock = clock
         self._screen = screen

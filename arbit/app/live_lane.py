@@ -15,6 +15,7 @@ from arbit.app.build import Reached, RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.door_answers import DoorSetup, LaneDoor
 from arbit.app.feeds import rest_side
+from arbit.app.golive import Admission, GoLive, admit
 from arbit.app.health import LaneHealth
 from arbit.app.history import Snapshots, recording, watch
 from arbit.app.live_told import (
@@ -27,6 +28,7 @@ from arbit.app.live_told import (
 )
 from arbit.app.named_assets import refuse_misspelt
 from arbit.app.private import Around, Paper, Real, paper_side, real_side, refuse_untradable
+from arbit.app.shadow_lane import LaneShadow
 from arbit.app.start_gate import StartGate
 from arbit.app.store import account_of, held_account, open_journal
 from arbit.app.trader import Trader
@@ -56,7 +58,8 @@ class LiveOptions:
     `real` says that orders may be sent; `dry` that they may not, and wins. `seconds` and `cycles`
     are each lane's own: cycles that traded, and the time from when its recovery is over; None runs
     on. `recover_only` ends what was in flight and begins nothing. `door` says that each lane
-    answers at a socket beside the database.
+    answers at a socket beside the database. `cap` lets real orders leave without a shadow run, and
+    bounds what cycles may start with, alone and together (reference units); None without.
     """
 
     venues: tuple[str, ...]
@@ -68,6 +71,7 @@ class LiveOptions:
     seed: int = 1
     recover_only: bool = False
     door: bool = False
+    cap: Decimal | None = None
 
 
 Built = tuple[VenueRun, Trader, Paper | Real]
@@ -102,6 +106,7 @@ class LiveLane:
         self._journal: SqliteJournal | None = None
         self.name = name
         self._epoch = ""
+        self._admission = Admission("")
         self.trader: Trader | None = None
         self.report: LiveReport | None = None
 
@@ -147,6 +152,7 @@ class LiveLane:
             recording(settings, venue.name, str(trader.setup.account), hub, self._clock)
         )
         health = LaneHealth(run, trader, self._clock, hub.publish)
+        shadow = LaneShadow(settings, health, self._admission, self._clock)
         around.telemetry.show_lane(run, trader, recorder, health)
         recorder.on_failing = trader.history_failing
         watch(recorder, run.desk.setup.watch)
@@ -156,15 +162,17 @@ class LiveLane:
         for note in side.notes:
             hub.publish(IncidentSeen(venue.name, "key", note))
         await around.gate.ready()
-        self._screen.preamble(preamble_of(settings, trader, run, side.notes))
+        shadow.tell(trader.setup.journal, hub.publish)
+        self._screen.preamble(preamble_of(settings, trader, run, [*side.notes, *shadow.notes()]))
         started_ns = self._clock.monotonic_ns()
         door = DoorSetup(settings, health, self._clock, hub.publish, around.telemetry.receivers)
-        beside = self._beside(snapshots, health, door)
+        beside = self._beside(snapshots, health, door) | shadow.beside(hub.publish)
         failure = await self._trade(run, trader, side, beside)
         seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
         report = report_of(run, trader)
         report.seconds, report.ended, report.failure = round(seconds, 3), self._why, failure
-        report.warnings = list(side.notes)
+        report.warnings = [*side.notes, *shadow.notes()]
+        shadow.into(report)
         return report
 
     def _begun(self) -> str:
@@ -235,9 +243,13 @@ class LiveLane:
             publish=publish,
         )
         run = build_run(parts)
+        account = account_of(venue, real=real)
         if not real:
             side = paper_side(settings, run.desk, journal, self._clock)
-        account = account_of(venue, real=real)
+        elif not self._options.recover_only:  # that begins nothing, and ends what is open
+            cap = self._options.cap
+            asked = GoLive(settings, venue, account, watch.rates, rest, self._clock, cap)
+            self._admission = await admit(asked)
         trader = trader_of(settings, account, run, side, around, self._epoch)
         trader.recover_only = self._options.recover_only
         run.desk.funds = lambda asset: _startable(trader, settings, asset)

@@ -48,6 +48,7 @@ class LiveReport:
     recovered: int = 0
     failure: str = ""
     warnings: Sequence[str] = ()
+    shadow: Mapping[str, object] | None = None  # what dry runs have shown so far
 
 
 @dataclass(frozen=True, slots=True)

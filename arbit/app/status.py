@@ -56,6 +56,7 @@ class StatusTold:
     balances: Mapping[str, str] = field(default_factory=dict)
     held: Sequence[str] = ()
     alerts: Sequence[Mapping[str, Any]] = ()
+    shadow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ def status_of(
         balances={asset: plain(amount) for asset, amount in trader.balances().items()},
         held=tuple(trader.held()),
         alerts=[asdict(one) for one in receivers],
+        shadow=trader.golive(),
     )
 
 
@@ -222,6 +224,8 @@ def status_lines(told: StatusTold) -> list[str]:
     ]
     if told.profit:
         lines.append("  profit: " + _amounts(told.profit))
+    if told.shadow:
+        lines.append(f"  {'shadow run so far: ' if told.mode == 'paper' else ''}{told.shadow}")
     if told.killed:
         lines.append(f"  KILLED by {told.killed}")
     if told.paused:

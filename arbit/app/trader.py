@@ -131,9 +131,9 @@ class Trader:
         self.gate.fees_doubted = engine_setup.fees.doubt
         self.breaker.persist = self.engine.keeper.note
         self.breaker.restore(self.memory.flags.get(FLAG))  # before anything can trip or resume it
-        self.started = False
-        self.recovered = 0
+        self.started, self.recovered = False, 0
         self.recover_only = False
+        self.golive: Callable[[], str] = str  # what is known of shadow runs, in words
         self.rebalancer = self._rebalancer()
         self.rebalances = settings.inventory.rebalance
         setup.desk.lane.rotation.restoring = self.rebalancer.restoring

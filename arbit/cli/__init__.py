@@ -23,6 +23,7 @@ from arbit.cli import (
     rebalance,
     report,
     sandbox,
+    shadow,
     status,
     triangles,
 )
@@ -50,6 +51,7 @@ app.command(name="markets", rich_help_panel=Panel.MEASURE)(markets.markets)
 app.command(name="triangles", rich_help_panel=Panel.MEASURE)(triangles.triangles)
 app.command(name="plan", rich_help_panel=Panel.MEASURE)(plan.plan)
 app.command(name="live", rich_help_panel=Panel.TRADE)(live.live)
+app.command(name="shadow", rich_help_panel=Panel.TRADE)(shadow.shadow)
 app.command(name="convert", rich_help_panel=Panel.TRADE)(convert.convert)
 app.command(name="rebalance", rich_help_panel=Panel.TRADE)(rebalance.rebalance)
 app.command(name="status", rich_help_panel=Panel.CONTROL)(status.status)

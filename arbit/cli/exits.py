@@ -45,9 +45,11 @@ WHEN: Mapping[str, Mapping[Code, str]] = {
     "plan": {Code.UNREACHABLE: _OUT_OF_REACH},
     "live": {
         Code.FOUND: "a venue's run broke off; the report stands until there",
-        Code.REFUSED: "a key or an account that may not be traded with, or a breaker that halted",
+        Code.REFUSED: "a key or an account that may not be traded with, real orders without a "
+        "shadow run that earned, or a breaker that halted",
         Code.UNREACHABLE: _OUT_OF_REACH,
     },
+    "shadow": {Code.REFUSED: "what dry runs have shown does not suffice for real orders"},
     "convert": {Code.REFUSED: _NOT_SENT, Code.UNREACHABLE: _OUT_OF_REACH},
     "rebalance": {Code.REFUSED: _NOT_SENT, Code.UNREACHABLE: _OUT_OF_REACH},
     "status": {Code.FOUND: _SILENT},

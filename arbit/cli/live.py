@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
+    from arbit.app.live_lane import LiveOptions
     from arbit.app.live_told import LiveReport, LiveScreen
     from arbit.config import Settings
 
@@ -79,6 +81,13 @@ DataDir = Annotated[str | None, typer.Option("--data-dir", help="Where the journ
 RecoverOnly = Annotated[
     bool, typer.Option("--recover-only", help="End what was in flight, begin nothing, and stop.")
 ]
+Override = Annotated[
+    bool,
+    typer.Option(
+        "--override-shadow-run",
+        help="Real orders without a shadow run that earned; needs --max-notional, the cap.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Log lines as JSON.")]
 
@@ -107,6 +116,7 @@ def live(
     kill_switch: Kill = False,
     data_dir: DataDir = None,
     recover_only: RecoverOnly = False,
+    override_shadow_run: Override = False,
     as_json: Json = False,
     log_json: LogJson = False,
 ) -> None:
@@ -121,6 +131,8 @@ def live(
     arbit live --venue kraken --dry-run --secs 3600
 
     arbit live --venue kraken --venue alpaca --dry-run
+
+    arbit live --venue kraken --i-accept-real-orders --override-shadow-run --max-notional 50
     """
     _live(dict(locals()))  # every option by its name
 
@@ -131,12 +143,11 @@ def _live(said: Mapping[str, Any]) -> None:
         raise UserError("--symbols and --triangles: expected one of them, both were given")
     if said["profile"] not in PROFILES:
         raise UserError(f"--profile {said['profile']!r}: expected one of {', '.join(PROFILES)}")
-    from arbit.app.live import run_live
     from arbit.app.live_lane import LiveOptions
     from arbit.config.fields import VENUE_NAME
 
     for_all = {
-        ("--max-notional", "SCAN__MAX_NOTIONAL_PER_CYCLE"): said["max_notional"],
+        _MOST: None if said["override_shadow_run"] else said["max_notional"],
         ("--max-slippage-bps", "SCAN__MAX_SLIPPAGE_BPS"): said["max_slippage_bps"],
         ("--min-edge-bps", "SCAN__MIN_EDGE_BPS"): said["min_edge_bps"],
         ("--policy", "RISK__POLICY"): said["policy"],
@@ -173,9 +184,10 @@ def _live(said: Mapping[str, Any]) -> None:
         seed=whole("--seed", said["seed"], 0, 2**63 - 1),
         recover_only=said["recover_only"],
         door=True,
+        cap=_cap(said),
     )
     as_json = said["as_json"]
-    reports = run_live(_settings(for_all, names, for_venue), options, _screen(as_json=as_json))
+    reports = _traded(_settings(for_all, names, for_venue), options, as_json=as_json)
     _print(reports, as_json=as_json)
     if any(report.failure for report in reports):
         raise typer.Exit(Code.FOUND)
@@ -183,7 +195,34 @@ def _live(said: Mapping[str, Any]) -> None:
         raise typer.Exit(Code.REFUSED)
 
 
+def _traded(settings: Settings, options: LiveOptions, *, as_json: bool) -> list[LiveReport]:
+    """Trade. Where real orders are refused, programs are told the evidence too."""
+    from arbit.app.golive import NotProven
+    from arbit.app.live import run_live
+
+    try:
+        return run_live(settings, options, _screen(as_json=as_json))
+    except NotProven as refused:
+        if as_json:
+            typer.echo(json.dumps({"refused": asdict(refused.told)}, indent=2))
+        raise
+
+
 Said = Mapping[tuple[str, str], str | None]
+_MOST = ("--max-notional", "SCAN__MAX_NOTIONAL_PER_CYCLE")
+
+
+def _cap(said: Mapping[str, Any]) -> Decimal | None:
+    """What an override of the shadow run is bounded by; None without one. UserError for half."""
+    if not said["override_shadow_run"]:
+        return None
+    if said["max_notional"] is None:
+        raise UserError(
+            "--override-shadow-run: expected with --max-notional, the most that cycles may start "
+            "with, alone and together, for example --max-notional 50"
+        )
+    cap: Decimal = _settings({_MOST: said["max_notional"]}, (), {}).scan.max_notional_per_cycle
+    return cap
 
 
 def _settings(for_all: Said, venues: Sequence[str], for_venue: Said) -> Settings:

@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from arbit.app.golive import shadow_lines
 from arbit.app.live_told import LiveReport, Preamble
 from arbit.app.trader import Trader
 from arbit.app.unread import has_room, say, tell, turn_away
@@ -139,6 +140,7 @@ def progress(run: VenueRun, trader: Trader) -> dict[str, str]:
         "orders": str(engine.orders),
         "refused": words(dict(refused)) or "nothing",
         "profit": words({asset: f"{amount:f}" for asset, amount in engine.profit.items()}) or "-",
+        **({"shadow run": shadow} if (shadow := trader.golive()) else {}),
     }
 
 
@@ -164,6 +166,8 @@ def show(report: LiveReport) -> None:
         f"balances: {words(report.balances) or 'none'}",
         f"breaker: {report.breaker}" + (f" ({report.breaker_why})" if report.breaker_why else ""),
     ]
+    if report.shadow:
+        lines += shadow_lines(report.shadow)
     if report.failure:
         lines.append(f"broken off: {report.failure}")
     for line in lines:

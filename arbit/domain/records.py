@@ -13,6 +13,7 @@ from arbit.domain.learned import Learned
 from arbit.domain.money import EXACT, ZERO, is_multiple, plain
 from arbit.domain.order import OrderIntent, OrderState, Trade
 from arbit.domain.route import ConversionKind
+from arbit.domain.shadow import ShadowBatch
 from arbit.domain.triangle import Leg
 from arbit.domain.walk import LegWalk
 
@@ -282,7 +283,8 @@ class Batch:
 
     Cycles, orders, flags, fees, what was learned, walks and transfers replace their own rows;
     trades, postings and incidents are only ever added. A trade id that is kept already fails it.
-    `forgotten` are the paths of triangles of which nothing is remembered any more.
+    `forgotten` are the paths of triangles of which nothing is remembered any more. `shadow` is
+    what a dry run has seen.
     """
 
     cycles: tuple[CycleRecord, ...] = ()
@@ -297,6 +299,7 @@ class Batch:
     walks: tuple[LegWalk, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     forgotten: tuple[str, ...] = ()
+    shadow: ShadowBatch | None = None
 
 
 @dataclass(frozen=True, slots=True)

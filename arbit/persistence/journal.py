@@ -40,7 +40,7 @@ from arbit.domain.records import (
     rough_costs,
 )
 from arbit.domain.walk import LegWalk
-from arbit.persistence import rows, sums, tables
+from arbit.persistence import rows, shadow, sums, tables
 from arbit.persistence.costs import not_compared
 from arbit.persistence.types import money_of
 from arbit.persistence.words import DAMAGED, in_words
@@ -153,6 +153,7 @@ class SqliteJournal:
             for statement, entries in lines:
                 for entry in entries:
                     connection.execute(statement.sql, statement.values(entry))
+            shadow.write(connection, account, batch.shadow)
             connection.execute("COMMIT")
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             self._undo()

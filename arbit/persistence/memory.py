@@ -30,6 +30,7 @@ from arbit.domain.records import (
     rough_costs,
 )
 from arbit.domain.route import ConversionKind
+from arbit.domain.shadow import ShadowHour, ShadowSetup
 from arbit.domain.walk import LegWalk, Seen
 
 DAY_NS = 86_400 * 1_000_000_000
@@ -51,6 +52,8 @@ class MemoryJournal:
         self.learned: dict[str, Learned] = {}
         self.walks: dict[tuple[str, int, Seen], LegWalk] = {}
         self.transfers: dict[str, Transfer] = {}
+        self.shadow_setups: dict[str, ShadowSetup] = {}
+        self.shadow_hours: dict[tuple[str, int], ShadowHour] = {}
         self.writes = 0
         self.fails = ""
 
@@ -75,6 +78,9 @@ class MemoryJournal:
         self.learned |= {one.path: one for one in batch.learned}
         self.walks |= {(one.cycle_id, one.leg_index, one.seen): one for one in batch.walks}
         self.transfers |= {one.ref: one for one in batch.transfers}
+        if batch.shadow is not None:
+            self.shadow_setups[batch.shadow.setup.name] = batch.shadow.setup
+            self.shadow_hours |= {(one.setup, one.hour_ns): one for one in batch.shadow.hours}
 
     def recall(self) -> Memory:
         """What a start needs to know."""

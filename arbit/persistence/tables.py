@@ -1,8 +1,8 @@
 """Every table. Each row carries its account; money is exact text; times are nanoseconds (UTC).
 
 The journal owns cycles, orders, fills, ledger, fee_pending, fee_posted, incidents, flags, leases,
-learned, walks, transfers and runs; the recorder owns triangles, opportunities, inventory_snapshots,
-wallet_snapshots and venue_status.
+learned, walks, transfers, shadow_setups, shadow_hours and runs; the recorder owns triangles,
+opportunities, inventory_snapshots, wallet_snapshots and venue_status.
 """
 
 from __future__ import annotations
@@ -179,6 +179,30 @@ transfers = Table(
     _account(key=True),
     _text("ref", key=True),
     _text("kind"),
+)
+shadow_setups = Table(
+    "shadow_setups",
+    metadata,
+    _account(key=True),
+    _text("setup", key=True),
+    _text("key"),
+    _text("version"),
+    _text("terms"),
+    _whole("latency_ms"),
+    Column("notional", Money, nullable=False),
+    _text("fees"),
+)
+shadow_hours = Table(
+    "shadow_hours",
+    metadata,
+    _account(key=True),
+    _text("setup", key=True),
+    Column("hour_ns", BigInteger, primary_key=True, autoincrement=False),
+    _whole("watched_ns"),
+    _whole("episodes"),
+    Column("net", Money, nullable=False),
+    Column("worst", Money, nullable=False),
+    Column("stake", Money, nullable=False),
 )
 leases = Table(
     "leases",

@@ -69,6 +69,7 @@ RULES: Mapping[type[Event], Rules] = {
         "fee": Rule(_WARNING, "a fee was not as expected"),
         "fees": Rule(_WARNING, "fees are others than before, or are not told"),
         "key": Rule(_WARNING, "the key wants to be looked at"),
+        "override": Rule(_WARNING, "real orders leave without a shadow run, within a cap"),
         "history": Rule(_WARNING, "history is not kept"),
         OTHER: Rule(_WARNING, "an incident"),
     },

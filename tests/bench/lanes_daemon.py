@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from arbit.app.live import LiveRun
@@ -207,7 +208,7 @@ async def daemon(facts: dict[str, Any]) -> None:
     """`arbit live` on these venues, and what its parent asks."""
     overrides = [Override("bench", key, text) for key, text in facts["settings"].items()]
     settings = load_settings(None, {}, overrides)
-    options = LiveOptions(tuple(facts["venues"]), real=True)
+    options = LiveOptions(tuple(facts["venues"]), real=True, cap=Decimal(1_000_000))
     run = BenchRun(settings, options, SystemClock(), NoScreen())
     async with asyncio.TaskGroup() as group:
         group.create_task(run())

@@ -29,6 +29,12 @@ from arbit.persistence.migrate import upgrade
 REPO = Path(__file__).parents[2]
 GUARD_S = 45.0  # how long anything may take before it is a failure
 LOOK_S = 0.005
+# Real orders to an exchange of a test under a real venue's name: that it is on this machine excuses
+# no dry run, for a tunnel to a real one is too. The cap is beyond every other limit.
+REAL = (
+    *("--i-accept-real-orders", "--override-shadow-run"),
+    *("--max-notional", "1000000"),
+)
 # What a test of storage or breaker is not about must not stop it: losses, rests, crash counts.
 UNHINDERED = {
     "ARBIT_RISK__MAX_DAILY_LOSS": "1000000",

@@ -31,17 +31,17 @@ def refused(result: Result) -> str:
 
 def test_upgrade_makes_a_file_and_then_has_nothing_to_do(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "var"
-    assert db(folder, "upgrade").output == f"{folder / 'arbit.db'}: nothing -> 0007\n"
-    assert db(folder, "upgrade").output == f"{folder / 'arbit.db'}: at 0007 already\n"
-    assert db(folder, "current").output == f"{folder / 'arbit.db'}: 0007 (this version: 0007)\n"
+    assert db(folder, "upgrade").output == f"{folder / 'arbit.db'}: nothing -> 0008\n"
+    assert db(folder, "upgrade").output == f"{folder / 'arbit.db'}: at 0008 already\n"
+    assert db(folder, "current").output == f"{folder / 'arbit.db'}: 0008 (this version: 0008)\n"
 
 
 def test_upgrade_says_from_where_to_where(tmp_path: Path) -> None:
     path = restored(tmp_path, "0001")
-    assert db(tmp_path, "current").output == f"{path}: 0001 (this version: 0007)\n"
+    assert db(tmp_path, "current").output == f"{path}: 0001 (this version: 0008)\n"
     assert "`arbit db upgrade` comes first" in refused(db(tmp_path, "check"))
-    assert db(tmp_path, "upgrade").output == f"{path}: 0001 -> 0007\n"
-    assert db(tmp_path, "backup").output == f"{path}.backup-0002-0007\n"
+    assert db(tmp_path, "upgrade").output == f"{path}: 0001 -> 0008\n"
+    assert db(tmp_path, "backup").output == f"{path}.backup-0002-0008\n"
     assert Path(f"{path}.backup-0001-0001").exists()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.checker import compare
-from tests.integration.live_desk import Daemon, Exchange, arbit, rows, until
+from tests.integration.live_desk import REAL, Daemon, Exchange, arbit, rows, until
 
 BURST = 10  # more than a busy machine fails of by itself
 LATE_MS = 3_000
@@ -44,7 +44,7 @@ class Desk:
 
     def daemon(self, venue: str, *options: str, **settings: str) -> Daemon:
         """A daemon on real orders, as far as its exchange is one."""
-        real = ("--i-accept-real-orders",) if venue == "kraken" else ()
+        real = REAL if venue == "kraken" else ()
         addresses = self.exchanges[venue].addresses(venue)
         usual = {"ARBIT_RISK__BREAKER_FAILURES": str(BURST)}
         given = usual | KRAKEN | addresses | settings

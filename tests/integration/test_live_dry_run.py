@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from arbit.sandbox import SandboxOptions, SandboxServer
+from tests.integration.live_desk import rows
 
 
 async def test_a_dry_run_reads_public_data_and_asks_nothing_else(tmp_path: Path) -> None:
@@ -43,4 +44,9 @@ async def test_a_dry_run_reads_public_data_and_asks_nothing_else(tmp_path: Path)
     assert report["mode"] == "paper"
     assert sum(report["cycles"].values()) >= 1
     assert asked == []
+    traded = sum(count for end, count in report["cycles"].items() if end != "flat")
+    sql = "SELECT total(episodes), total(watched_ns) FROM shadow_hours WHERE account=?"
+    ((episodes, watched_ns),) = rows(tmp_path / "var" / "arbit.db", sql, "sandbox:paper")
+    assert episodes == report["shadow"]["episodes"] == traded
+    assert 0 <= watched_ns <= report["seconds"] * 1e9
     assert kinds == {"session", "opening"}

@@ -25,6 +25,7 @@ from arbit.cli import main
 from tests.checker import compare
 from tests.integration.live_desk import (
     GUARD_S,
+    REAL,
     UNHINDERED,
     Daemon,
     Exchange,
@@ -86,7 +87,7 @@ class Desk:
 
     def both(self, *options: str, **settings: str) -> Daemon:
         """One process on both, with real orders as far as they are ones."""
-        options = ("--venue", "kraken", "--i-accept-real-orders", *options)
+        options = ("--venue", "kraken", *REAL, *options)
         return Daemon(self.folder, "sandbox", *options, **self.settings() | settings)
 
     @property
@@ -188,7 +189,7 @@ def test_a_bug_in_one_lane_ends_that_lane_alone_and_the_exit_code_says_so(
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", PLANTED, "live", "--venue", "sandbox", "--venue", "kraken"),
-            *("--i-accept-real-orders", "--fee-bps", "1", "--json", "--log-json"),
+            *(*REAL, "--fee-bps", "1", "--json", "--log-json"),
         ],
         cwd=desk.folder,
         env=environment(**folders(desk.folder) | UNHINDERED | desk.settings()),

@@ -13,7 +13,7 @@ from pathlib import Path
 from arbit.app.store import HISTORY
 from arbit.config.venue import SANDBOX_KEY, SANDBOX_SECRET
 from arbit.telemetry.rules import RULES
-from tests.integration.live_desk import Daemon, Exchange, arbit, until
+from tests.integration.live_desk import REAL, Daemon, Exchange, arbit, until
 from tests.prometheus.server import Prometheus, expressions, prometheus, sooner, without_data
 
 VENUE = "kraken"
@@ -87,7 +87,7 @@ def scene(folder: Path) -> Iterator[Scene]:
     (folder / "exchange").mkdir(parents=True)
     with Exchange(folder / "exchange", 1) as exchange:
         settings = exchange.addresses(VENUE) | NOBODY | KEYS
-        options = ("--i-accept-real-orders", "--metrics-port", "0")
+        options = (*REAL, "--metrics-port", "0")
         with Daemon(folder, VENUE, *options, **settings) as daemon:
             daemon.wait_until_it_trades()
             url = str(daemon.wait_for("metrics_served")["url"])

@@ -53,6 +53,8 @@ def test_every_table_that_the_design_names_is_there() -> None:
         "flags",
         "leases",
         "learned",
+        "shadow_hours",
+        "shadow_setups",
         "transfers",
         "walks",
     }

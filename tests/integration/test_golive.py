@@ -1,0 +1,185 @@
+"""The go-live gate on real sockets: an exchange under a real venue's name, as far as it is one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arbit.app.golive import OVERRIDE, NotProven
+from arbit.app.live import LiveRun
+from arbit.app.live_lane import LiveOptions
+from arbit.app.live_told import LiveReport, Preamble
+from arbit.app.shadow import paper_of, setup_of
+from arbit.app.shadow_told import shadows, shadows_lines
+from arbit.app.store import DATABASE
+from arbit.clock import SystemClock
+from arbit.config import Override, Settings, load_settings
+from arbit.domain.records import Batch
+from arbit.domain.shadow import HOUR_NS, ShadowBatch, ShadowHour
+from arbit.persistence.journal import SqliteJournal
+from arbit.persistence.lease import Lease
+from arbit.persistence.migrate import upgrade
+from arbit.sandbox import SandboxOptions, SandboxServer
+from tests.integration.cli_desk import within
+from tests.integration.live_desk import (
+    UNHINDERED,
+    Exchange,
+    environment,
+    folders,
+    rows,
+)
+
+D = Decimal
+CAP = D(50)
+SECRET = b"sandbox trade secret, made up and public, sixty-four bytes long!!"
+KEY = {
+    "ARBIT_VENUES__KRAKEN__API_KEY": "sandbox-trade-key",
+    "ARBIT_VENUES__KRAKEN__API_SECRET": base64.b64encode(SECRET).decode(),
+    "ARBIT_VENUES__KRAKEN__RATE_TIER": "pro",
+    "ARBIT_VENUES__KRAKEN__TAKER_FEE_BPS": "1",
+    "ARBIT_SCAN__START_ASSETS": "USD",
+    "ARBIT_SCAN__LATENCY_MS": "60",
+}
+LEG_1 = re.compile(r"ab([0-9a-z]{6,})-1")
+
+
+class Screen:
+    """Keeps what is said before anything is traded."""
+
+    every_s = 3600.0
+
+    def __init__(self) -> None:
+        self.said: list[Preamble] = []
+
+    def preamble(self, said: Preamble) -> None:
+        self.said.append(said)
+
+    def refresh(self, run: object, trader: object, elapsed_s: float) -> None: ...
+
+    def end(self) -> None: ...
+
+
+def settings_of(folder: Path, sandbox: SandboxServer, **more: str) -> Settings:
+    addresses = {
+        "ARBIT_VENUES__KRAKEN__REST_URL": sandbox.rest_url,
+        "ARBIT_VENUES__KRAKEN__WS_URL": sandbox.ws_url,
+        "ARBIT_VENUES__KRAKEN__PRIVATE_WS_URL": sandbox.ws_url,
+    }
+    told = folders(folder) | UNHINDERED | KEY | addresses | more
+    return load_settings(None, {}, [Override("test", key, text) for key, text in told.items()])
+
+
+def exchange() -> SandboxServer:
+    options = SandboxOptions(taker_fee_bps=D(1), tier="pro", control=False)
+    return SandboxServer("volatile", 3, options=options)
+
+
+async def live(settings: Settings, **options: Any) -> tuple[LiveReport, Screen]:
+    screen = Screen()
+    given = LiveOptions(("kraken",), **{"real": True, "seconds": 30.0, **options})
+    (report,) = await LiveRun(settings, given, SystemClock(), screen)()
+    return report, screen
+
+
+def orders_at(sandbox: SandboxServer) -> list[Mapping[str, Any]]:
+    return [one for one in sandbox.exchange.log.records if one["kind"] == "accept"]
+
+
+def proven(settings: Settings) -> None:
+    """A day of hours that earned, as dry runs would have left it."""
+    venue, path = settings.venue("kraken"), settings.data_dir / DATABASE
+    settings.data_dir.mkdir(parents=True, mode=0o700)
+    upgrade(path)
+    now_ns, account = time.time_ns(), paper_of(venue)
+    setup = setup_of(settings, venue, {"BTC/USD": D("0.0001")})
+    hours = tuple(
+        ShadowHour(setup.name, (now_ns // HOUR_NS - ago) * HOUR_NS, HOUR_NS).plus(D(1), D(100))
+        for ago in range(1, 36)
+    )
+    with Lease(settings.data_dir, path, account, now_ns, command="test") as lease:
+        journal = SqliteJournal(path, account, lease.token)
+        journal.write(Batch(shadow=ShadowBatch(setup, hours, 0, now_ns)))
+        journal.close()
+
+
+async def test_without_a_shadow_run_nothing_leaves_and_the_evidence_is_told(tmp_path: Path) -> None:
+    async with exchange() as sandbox:
+        settings = settings_of(tmp_path, sandbox)
+        with pytest.raises(NotProven) as refused:
+            await live(settings)
+        assert refused.value.told.missing == (
+            "no dry run of this account is kept in this data folder",
+        )
+        said = str(refused.value)
+        for words in ("real orders are refused", "--dry-run", "--override-shadow-run"):
+            assert words in said
+        report, _ = await live(settings, recover_only=True)  # that begins nothing
+        assert (report.ended, report.orders) == ("recovered", 0)
+        assert orders_at(sandbox) == []
+        report, screen = await live(settings, cycles=3, cap=CAP)
+        accepted = orders_at(sandbox)
+    assert sum(report.cycles.values()) >= 1
+    assert accepted
+    assert stakes(accepted) <= CAP
+    assert screen.said[0].limits["per cycle"] == "50 USD"
+    assert any("overridden: at most 50 USD" in one for one in screen.said[0].warnings)
+    sql = "SELECT detail FROM incidents WHERE kind=?"
+    ((told,),) = rows(settings.data_dir / DATABASE, sql, OVERRIDE)
+    assert "at most 50 USD" in told
+    assert "no dry run" in told
+
+
+def stakes(accepted: Sequence[Mapping[str, Any]]) -> Decimal:
+    """The most that cycles under way had started with at any moment, by their first orders."""
+    last, stake, most = dict[str, int](), dict[str, Decimal](), D(0)
+    for line, one in enumerate(accepted):
+        last[one["cl_ord_id"].partition("-")[0]] = line
+    for line, one in enumerate(accepted):
+        if LEG_1.match(one["cl_ord_id"]):
+            cost = D(one["qty"]) * D(one["price"])
+            spent = cost if one["side"] == "buy" else D(one["qty"])
+            stake[one["cl_ord_id"].partition("-")[0]] = spent
+        most = max(most, sum((s for c, s in stake.items() if last[c] >= line), D(0)))
+    return most
+
+
+async def test_with_a_day_of_hours_that_earned_real_orders_leave(tmp_path: Path) -> None:
+    async with exchange() as sandbox:
+        far = {"ARBIT_SCAN__LATENCY_MS": "30000"}  # no machine is too busy for that
+        settings = settings_of(tmp_path, sandbox, **far)
+        proven(settings)
+        nearer = settings_of(tmp_path, sandbox, ARBIT_SCAN__LATENCY_MS="30001")
+        with pytest.raises(NotProven, match="latency of 30000 ms, 30001 ms are set now"):
+            await live(nearer)
+        dearer = settings_of(tmp_path, sandbox, **far, ARBIT_VENUES__KRAKEN__TAKER_FEE_BPS="2")
+        with pytest.raises(NotProven, match="lower fees than are paid now: BTC/USD"):
+            await live(dearer)
+        other = settings_of(tmp_path, sandbox, **far, ARBIT_VENUES__KRAKEN__API_KEY="another-key")
+        assert "key of another account" in "\n".join(shadows_lines(shadows(other, ["kraken"])))
+        assert orders_at(sandbox) == []
+        report, screen = await live(settings, cycles=1)
+        assert orders_at(sandbox)
+    assert sum(report.cycles.values()) >= 1
+    assert any(one.startswith("shadow run: 35.0 of 24 h") for one in screen.said[0].warnings)
+
+
+def test_a_refusal_leaves_with_3_and_tells_programs_the_same(tmp_path: Path) -> None:
+    """Typed as its user types it; the exchange is on a loop of its own."""
+    with Exchange(tmp_path) as sandbox:
+        environ = environment(**folders(tmp_path) | KEY | sandbox.addresses("kraken"))
+        asked = ("live", "--venue", "kraken", "--i-accept-real-orders", "--json")
+        refused = within(tmp_path, environ, *asked)
+        assert sandbox.orders() == []
+        told = within(tmp_path, environ, "shadow", "--venue", "kraken", "--json")
+    assert (refused.returncode, told.returncode) == (3, 3)
+    found = json.loads(refused.stdout)["refused"]
+    assert found["missing"] == json.loads(told.stdout)["venues"][0]["missing"]
+    assert "real orders are refused" in refused.stderr

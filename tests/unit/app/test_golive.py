@@ -1,0 +1,76 @@
+"""Who is let through without a shadow run, and what an override bounds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from arbit.app.golive import capped, exempt
+from arbit.config import Override, Settings, load_settings
+
+D = Decimal
+
+
+def settings_of(**more: str) -> Settings:
+    told = {f"ARBIT_{key}": text for key, text in more.items()}
+    return load_settings(None, {}, [Override("test", key, text) for key, text in told.items()])
+
+
+@pytest.mark.parametrize(
+    ("venue", "told"),
+    [
+        ("sandbox", {}),
+        ("sandbox-alpaca", {}),
+        ("sandbox", {"REST_URL": "http://127.0.0.1:8", "WS_URL": "ws://127.0.0.1:8"}),
+        ("sandbox", {"REST_URL": "http://localhost:8", "WS_URL": "ws://[::1]:8"}),
+        ("alpaca", {}),
+        ("alpaca", {"REST_URL": "https://paper-api.alpaca.markets"}),
+    ],
+)
+def test_where_no_real_money_can_move_no_shadow_run_is_asked_for(
+    venue: str, told: dict[str, str]
+) -> None:
+    given = {f"VENUES__{venue.upper().replace('-', '_')}__{key}": url for key, url in told.items()}
+    assert exempt(settings_of(**given).venue(venue))
+
+
+@pytest.mark.parametrize(
+    ("venue", "told"),
+    [
+        ("kraken", {}),
+        ("kraken", {"REST_URL": "http://127.0.0.1:8", "WS_URL": "ws://127.0.0.1:8"}),
+        ("alpaca", {"ALPACA_HOST": "live"}),
+        ("alpaca", {"REST_URL": "http://127.0.0.1:8"}),
+        ("alpaca", {"REST_URL": "https://paper-api.alpaca.markets.example"}),
+        ("alpaca", {"PRIVATE_WS_URL": "wss://example.org/stream"}),
+        ("sandbox", {"REST_URL": "http://sandbox.lan:8", "WS_URL": "ws://127.0.0.1:8"}),
+        ("sandbox", {"PRIVATE_WS_URL": "wss://ws.example.org"}),
+        ("sandbox", {"REST_URL": "http://127.0.0.1.example.org", "WS_URL": "ws://127.0.0.1:8"}),
+        ("sandbox", {"REST_URL": "http://192.168.1.5:8", "WS_URL": "ws://192.168.1.5:8"}),
+        ("sandbox-alpaca", {"DATA_URL": "http://10.0.0.1:8"}),
+    ],
+)
+def test_nowhere_else_is_one_let_through(venue: str, told: dict[str, str]) -> None:
+    given = {f"VENUES__{venue.upper().replace('-', '_')}__{key}": url for key, url in told.items()}
+    assert exempt(settings_of(**given).venue(venue)) == ""
+
+
+@pytest.mark.parametrize(
+    ("cap", "given", "cycle", "total"),
+    [
+        ("50", {}, "50", "50"),
+        ("5000", {}, "1000", "5000"),
+        ("50", {"SCAN__MAX_NOTIONAL_PER_CYCLE": "20"}, "20", "50"),
+        ("50", {"RISK__MAX_TOTAL_NOTIONAL": "30"}, "50", "30"),
+    ],
+)
+def test_a_cap_only_tightens(cap: str, given: dict[str, str], cycle: str, total: str) -> None:
+    found = capped(settings_of(**given), D(cap))
+    assert found.scan.max_notional_per_cycle == D(cycle)
+    assert found.risk.max_total_notional == D(total)
+
+
+def test_without_an_override_nothing_is_changed() -> None:
+    settings = settings_of()
+    assert capped(settings, None) is settings
