@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arbit.cli import completion
 from arbit.cli.exits import Code
 from arbit.domain.errors import UserError
 
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
 COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "skipped": "dim"}
 
-Venue = Annotated[str, typer.Option(help="A venue to be looked at beside the configured ones.")]
+Venue = Annotated[
+    str,
+    typer.Option(
+        help="A venue to be looked at beside the configured ones.",
+        autocompletion=completion.venues,
+    ),
+]
 NoNetwork = Annotated[bool, typer.Option("--no-network", help="Contact nobody at all.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from arbit.app.doctor.report import Ask, Found, fails, skips, warns, well
 from arbit.app.log_file import FOLDER, KIB
 from arbit.config import Settings
+from arbit.config.secrets import readable_by_others
 from arbit.config.text import read_env_file, shown
 
 MIB = 1024 * 1024
@@ -157,11 +158,11 @@ def check_secrets(ask: Ask) -> Iterator[Found]:
         return
     lines, _ = read_env_file(path, required=False)
     secret = any(key.startswith("ARBIT_") and text for _, key, text in lines if hides(key, text))
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if secret and mode & OTHERS_READ:
-        yield fails(f"{path} holds secrets, and others may read it ({mode:o})", f"chmod 600 {path}")
+    why = readable_by_others(path)
+    if secret and why:
+        yield fails(f"{path} holds secrets: {why}", f"chmod 600 {path}")
     else:
-        yield well(f"{path} (mode {mode:o}{'' if secret else ', no secret in it'})")
+        yield well(f"{path}: {'its owner alone reads it' if secret else 'no secret is in it'}")
 
 
 def hides(key: str, text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ YEAR_2025_NS, YEAR_2100_NS = 1_735_689_600 * 10**9, 4_102_444_800 * 10**9
 LOOKS = 20_000  # of both clocks, within some milliseconds
 JUMP_NS = 50_000_000
 MANY = 5
+CORRECT = "correct this line; arbit config check tells when all is well"
+_CHMOD = re.compile(r"chmod 600 [^\s)]+")
 REINSTALL = "python -m pip install --require-hashes -r requirements.lock"
 
 
@@ -94,12 +97,13 @@ def check_clocks(ask: Ask) -> Iterator[Found]:
 def check_settings(ask: Ask) -> Iterator[Found]:
     """Everything that was said can be meant."""
     for problem in ask.problems:
-        yield fails(problem, "correct this line; arbit config check tells when all is well")
+        mode = _CHMOD.search(problem)
+        yield fails(problem, mode[0] if mode else CORRECT)
     if ask.settings is None:
         return
     found = wrong_together(ask.settings)
     for line in found:
-        yield fails(line, "correct this line; arbit config check tells when all is well")
+        yield fails(line, CORRECT)
     if not found:
         where = ask.env_file if Path(ask.env_file).exists() else "the environment alone"
         yield well(f"valid, from {where}; arbit config show tells them")

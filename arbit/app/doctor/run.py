@@ -33,7 +33,12 @@ class Check:
 def check_itself(ask: Ask) -> Iterator[Found]:
     """The known-answer self-test: the pipeline's own parts give the answers reckoned by hand."""
     folder = Path() if ask.settings is None else ask.settings.data_dir
-    wrong = known_answers(folder)
+    try:
+        wrong = known_answers(folder)
+    except OSError as error:
+        no_room = f"no folder for a temporary database: {error.strerror}"
+        yield fails(no_room, "set TMPDIR to a folder that can be written")
+        return
     for one in wrong[:1]:
         more = [stage for stage in dict.fromkeys(x.stage for x in wrong) if stage != one.stage]
         after = f" (and after it: {', '.join(more)})" if more else ""

@@ -16,7 +16,7 @@ def known_answers(folder: Path) -> list[Wrong]:
     """What of the pipeline gives another answer than it must; empty when nothing does.
 
     In virtual time, without any network. The database lies in a temporary folder: where the system
-    offers none, in `folder`. UserError when it can be made in neither.
+    offers none, in `folder`. OSError when it can be made in neither.
     """
     with _temporary(folder) as made:
         try:
