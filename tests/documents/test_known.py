@@ -27,8 +27,10 @@ _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
 def of(words: tuple[str, ...]) -> list[tuple[Any, list[str]]]:
     """The commands that are meant (`pause|resume`), each with what is left for it."""
     found = []
+    group: Any = typer.main.get_command(app)
+    if words[0].startswith("-") or words[0].isupper():  # of `arbit` itself, or of any command
+        return [(group, list(words))]
     for first in words[0].split("|"):
-        group: Any = typer.main.get_command(app)
         command, rest = group.commands[first], list(words[1:])
         while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
             command = command.commands[rest.pop(0)]
@@ -39,19 +41,21 @@ def of(words: tuple[str, ...]) -> list[tuple[Any, list[str]]]:
 @pytest.mark.parametrize("one", COMMANDS, ids=str)
 def test_what_is_to_be_typed_is_understood(one: Documented) -> None:
     ((command, rest),) = of(one.words)
-    command.make_context(command.name, rest)
+    command.make_context(command.name, rest, resilient_parsing="--help" in rest)
 
 
 @pytest.mark.parametrize("one", MENTIONS, ids=str)
 def test_what_is_mentioned_has_its_options(one: Documented) -> None:
     for command, rest in of(one.words):
         known = {name for option in command.params for name in option.opts + option.secondary_opts}
+        known.add("--help")
         assert set(_OPTION.findall(" ".join(rest))) <= known
 
 
 @PAGES
 def test_every_setting_that_is_named_exists(page: Path) -> None:
     known = {_kraken(row.key) for kind in _KINDS for row in kind()}
+    known |= {f"{key}_FILE" for key in known if key.endswith(_SECRETS)}
     for key in map(_kraken, _KEY.findall(page.read_text(encoding="utf-8"))):
         group = key.endswith("_") and any(one.startswith(key) for one in known)
         assert key in known or group or f"{key}__" in _GROUPS, key
@@ -83,4 +87,5 @@ def _kraken(key: str) -> str:
 
 
 _KINDS = [getattr(rows, name) for name in dir(rows) if name.endswith("_rows") and name[0] != "_"]
-_GROUPS = {"ARBIT_SCAN__"}
+_SECRETS = ("_API_KEY", "_API_SECRET", "_URL")  # those may stand in files
+_GROUPS = {"ARBIT_", "ARBIT_SCAN__"}
