@@ -107,6 +107,7 @@ class Exchange:
         )
         assert self._process.stdout is not None
         ready = json.loads(self._process.stdout.readline())
+        self.pid = self._process.pid
         self.rest_url: str = ready["rest"]
         self.ws_url: str = ready["ws"]
         self._frozen = ""
