@@ -29,6 +29,7 @@ from arbit.telemetry.webhook_address import Allowed, Lookup, SystemLookup
 MAX_READ = 2_048
 MAX_HEADER = 4_096
 MAX_ANSWERED = 16_384  # bytes in all, heads that only ask for patience included
+MAX_WAITING = 16_384  # bytes that the system takes for us unread: taking them is work of our turn
 MAX_RETRY_AFTER_S = 300.0
 CLOSE_S = 0.5
 HTTPS_PORT = 443
@@ -184,7 +185,9 @@ class _Judged(AbstractResolver):
         if not self._wire.allowed(str(where[0])):
             self.why = NOT_PUBLIC
             raise OSError(NOT_PUBLIC)
-        return socket.socket(family, kind, proto)
+        found = socket.socket(family, kind, proto)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_WAITING)  # the system has a say
+        return found
 
     async def close(self) -> None:
         """Nothing is held."""

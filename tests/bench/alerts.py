@@ -25,6 +25,7 @@ import math
 import multiprocessing
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -107,7 +108,10 @@ class Bench:
                     alerts, scrapes = scale.each(scale.alerts), scale.each(scale.scrapes)
                     pairs.append((calm, self.stretch(daemon, url, alerts, scrapes)))
             disagree = compare(exchange.log, folder / "var" / DATABASE)
-        return told_of(pairs) | {"disagree": disagree, "rounds": pairs}
+        found = told_of(pairs) | {"disagree": disagree, "rounds": pairs}
+        said = {name: value for name, value in found.items() if name != "rounds"}
+        print(json.dumps({kind: said}), file=sys.stderr, flush=True)
+        return found
 
     @contextmanager
     def daemon(self, kind: str, folder: Path, exchange: Exchange) -> Iterator[tuple[Talker, str]]:
@@ -132,7 +136,8 @@ class Bench:
                 if told["trades"]:
                     break
                 if time.monotonic() > end_s:
-                    raise RuntimeError(f"{kind}: the daemon does not come to trade")
+                    last = (folder / "log").read_text().splitlines()[-5:]
+                    raise RuntimeError("\n".join([f"{kind}: it does not come to trade", *last]))
                 time.sleep(0.2)
             yield daemon, told["url"]
 

@@ -184,3 +184,24 @@ def test_a_file_of_certificates_that_is_none_is_one_clear_line(tmp_path: Path) -
     for name in ("empty.pem", "missing.pem"):
         with pytest.raises(UserError, match=r"^ARBIT_ALERTS__CA_FILE=.*expected a file of .*$"):
             trusting(tmp_path / name)
+
+
+async def test_of_a_flood_little_is_even_taken_from_the_system(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    read = ours._Bounded.data_received
+
+    def counted(self: ours._Bounded, data: bytes) -> None:
+        taken.append(len(data))
+        read(self, data)
+
+    monkeypatch.setattr(ours._Bounded, "data_received", counted)
+    for behave in (floods, huge_headers):
+        async with (
+            receiving(folder, behave) as receiver,
+            to(receiver.url(), wire(folder)) as webhook,
+        ):
+            await webhook("POST", {})
+    assert taken
+    assert max(taken) <= 3 * ours.MAX_WAITING  # unread it would take a megabyte and more
