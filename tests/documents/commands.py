@@ -10,7 +10,7 @@ from pathlib import Path
 
 REPO = Path(__file__).parents[2]
 _SETTING = re.compile(r"(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)")
-_BLOCK = re.compile(r"^```(?P<kind>sh\b[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^ *```(?P<kind>sh\b[^\n]*)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )*arbit [^`\n]+)`")
 _CONTINUED = re.compile(r"\\\n\s*")
 _ENDS_A_COMMAND = frozenset({"|", "&&", ";", "||", "&", ">", ">>", "2>"})

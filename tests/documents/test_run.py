@@ -38,6 +38,8 @@ NOT_RUN = {
 # 0 is well; some may honestly end otherwise on an exchange of ours.
 MAY_END = {
     "--i-accept-real-orders": {0, 3},  # refused without a shadow run of a day: as it should
+    "doctor": {0, 1},  # 1: this machine's trouble, told with what mends it
+    "shadow": {0, 3},  # 3: no day of dry runs here
     "status": {0, 1},  # 1: no daemon runs
     "why": {0, 1},
     "convert": {0, 3},
