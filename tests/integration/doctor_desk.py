@@ -1,22 +1,14 @@
-"""What the tests of `arbit doctor` share: an examination, its one finding, and a served sandbox."""
+"""What the tests of `arbit doctor` share: an examination, its one finding, and doing as it says."""
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import subprocess
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 from arbit.persistence import migrate
-from arbit.sandbox.keys import TRADE_KEY, TRADE_SECRET
-from arbit.sandbox.options import SandboxOptions
-from arbit.sandbox.server import SandboxServer
-from tests.integration.cli_desk import GUARD_S, Desk, strict_json
+from tests.integration.cli_desk import Desk, strict_json
 
 
 def data_of(desk: Desk) -> Path:
@@ -31,37 +23,6 @@ def database_of(desk: Desk) -> Path:
     path = data_of(desk) / "arbit.db"
     migrate.upgrade(path)
     return path
-
-
-@contextmanager
-def served() -> Iterator[SandboxServer]:
-    """It lives in a thread beside the commands, which are this process's own."""
-    there: Queue[tuple[SandboxServer, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
-
-    async def runs() -> None:
-        async with SandboxServer("calm", 7, options=SandboxOptions(tier="pro")) as running:
-            enough = asyncio.Event()
-            there.put((running, asyncio.get_running_loop(), enough))
-            await enough.wait()
-
-    with ThreadPoolExecutor(1) as thread:
-        living = thread.submit(asyncio.run, runs())
-        running, loop, enough = there.get(timeout=GUARD_S)
-        try:
-            yield running
-        finally:
-            loop.call_soon_threadsafe(enough.set)
-            living.result(GUARD_S)
-
-
-def at(server: SandboxServer, key: str = TRADE_KEY, secret: str = TRADE_SECRET) -> dict[str, str]:
-    return {
-        "ARBIT_VENUES__SANDBOX__REST_URL": server.rest_url,
-        "ARBIT_VENUES__SANDBOX__WS_URL": server.ws_url,
-        "ARBIT_VENUES__SANDBOX__API_KEY": key,
-        "ARBIT_VENUES__SANDBOX__API_SECRET": secret,
-        "ARBIT_VENUES__SANDBOX__RATE_TIER": "pro",
-    }
 
 
 Told = dict[str, Any]

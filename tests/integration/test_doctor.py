@@ -7,15 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from arbit.app.doctor import packages, run
+from arbit.app.doctor import network, packages, run
 from arbit.app.doctor_known.judge import Wrong
 from arbit.clock import SystemClock
 from arbit.sandbox.keys import WITHDRAW_KEY, WITHDRAW_SECRET
 from arbit.sandbox.server import SandboxServer
 from tests.integration.cli_desk import Desk
-from tests.integration.doctor_desk import at, data_of, examined, found, is_well, served
+from tests.integration.doctor_desk import data_of, examined, found, is_well
+from tests.integration.server_thread import at, served
 
 Patch = pytest.MonkeyPatch
+THIEF = {
+    "ARBIT_VENUES__SANDBOX__API_KEY": WITHDRAW_KEY,
+    "ARBIT_VENUES__SANDBOX__API_SECRET": WITHDRAW_SECRET,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +41,10 @@ def whole() -> None:
     """Asked for by a test that wants the self-test, too."""
 
 
-def test_a_fresh_folder_is_well_and_nothing_is_made_or_contacted(desk: Desk, whole: None) -> None:
+def test_a_fresh_folder_is_well_and_nothing_is_made_or_contacted(
+    desk: Desk, whole: None, monkeypatch: Patch
+) -> None:
+    monkeypatch.delattr(network, "run_on_best_loop")  # the one way to the network
     code, findings = examined(desk)
     assert code == 0
     assert {one["verdict"] for one in findings} <= {"pass", "skipped"}
@@ -59,7 +67,7 @@ def test_a_person_reads_a_line_for_each_check_and_its_fix_below(desk: Desk) -> N
 
 
 def test_a_venue_that_is_well_is_well(desk: Desk, venue: SandboxServer) -> None:
-    code, findings = examined(desk, **at(venue))
+    code, findings = examined(desk, **at(venue, "sandbox"))
     assert code == 0
     mine = {one["subject"]: one for one in findings if one["check"] == "venue"}
     key = mine.pop("sandbox key")
@@ -71,8 +79,18 @@ def test_a_venue_that_is_well_is_well(desk: Desk, venue: SandboxServer) -> None:
     assert not venue.exchange.books.account("main").open_orders
 
 
+def test_a_venue_that_speaks_alpaca_is_well(desk: Desk) -> None:
+    with served("alpaca") as running:
+        code, findings = examined(desk, **at(running, "sandbox-alpaca"))
+    mine = {one["subject"]: one for one in findings if one["check"] == "venue"}
+    key = mine.pop("sandbox-alpaca key")
+    assert (code, {one["verdict"] for one in mine.values()}) == (0, {"pass"})
+    assert {"sandbox-alpaca", "sandbox-alpaca stream", "sandbox-alpaca clock"} == mine.keys()
+    assert (key["verdict"], "does not tell" in key["seen"]) == ("warn", True)
+
+
 def test_without_network_a_configured_venue_is_left_alone(desk: Desk, venue: SandboxServer) -> None:
-    code, findings = examined(desk, "--no-network", **at(venue))
+    code, findings = examined(desk, "--no-network", **at(venue, "sandbox"))
     assert code == 0
     (mine,) = [one for one in findings if one["check"] == "venue"]
     assert (mine["verdict"], mine["seen"]) == ("skipped", "--no-network")
@@ -97,7 +115,7 @@ def test_a_port_that_is_used(desk: Desk) -> None:
 
 
 def test_a_key_that_may_withdraw(desk: Desk, venue: SandboxServer) -> None:
-    told = found(desk, "venue", **at(venue, WITHDRAW_KEY, WITHDRAW_SECRET))
+    told = found(desk, "venue", **(at(venue, "sandbox") | THIEF))
     assert (told["verdict"], told["subject"]) == ("fail", "sandbox key")
     assert "withdraw" in told["seen"]
     assert "make a key there without the right to withdraw" in told["fix"]
@@ -108,7 +126,7 @@ def test_a_key_that_may_withdraw(desk: Desk, venue: SandboxServer) -> None:
 def test_a_clock_that_is_off(desk: Desk, venue: SandboxServer, monkeypatch: Patch) -> None:
     real = SystemClock.wall_ns
     monkeypatch.setattr(SystemClock, "wall_ns", lambda self: real(self) + 60 * 10**9)
-    _, findings = examined(desk, **at(venue))
+    _, findings = examined(desk, **at(venue, "sandbox"))
     bad = {one["subject"]: one for one in findings if one["verdict"] == "fail"}
     told = bad["sandbox clock"]
     assert "ahead of the venue's" in told["seen"]

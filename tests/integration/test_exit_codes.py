@@ -112,6 +112,14 @@ ELSEWHERE: Mapping[tuple[str, Code], tuple[str, str]] = {
         _REPORT,
         "test_an_export_is_written_whole_and_never_over_a_strangers_file",
     ),
+    ("doctor", Code.OK): (
+        f"{_I}/test_doctor.py",
+        "test_a_fresh_folder_is_well_and_nothing_is_made_or_contacted",
+    ),
+    ("doctor", Code.FOUND): (
+        f"{_I}/test_doctor.py",
+        "test_a_person_reads_a_line_for_each_check_and_its_fix_below",
+    ),
     ("config show", Code.OK): (_CONFIG, "test_each_setting_says_where_it_comes_from"),
     ("config check", Code.OK): (_CONFIG, "test_settings_that_are_in_order_say_so"),
     ("config init", Code.OK): (
