@@ -9,12 +9,16 @@ from typing import Annotated
 
 import typer
 
+from arbit.cli import completion
 from arbit.cli.control import settings_of
 from arbit.cli.exits import Code
 
 Venue = Annotated[
     list[str] | None,
-    typer.Option(help="Venue to tell of; repeat for several. Default: all that have evidence."),
+    typer.Option(
+        help="Venue to tell of; repeat for several. Default: all that have evidence.",
+        autocompletion=completion.venues,
+    ),
 ]
 DataDir = Annotated[str | None, typer.Option("--data-dir", help="The data folder of the dry runs.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]

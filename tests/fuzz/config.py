@@ -57,7 +57,7 @@ COMMANDS = [
         *{"convert": ["1", "USD", "ETH"], "pause": ["x"], "resume": ["x"]}.get(name, []),
     ]
     for name in WHEN
-    if name not in {"sandbox", "config init"}
+    if name not in {"sandbox", "config init", "doctor"}  # to the last, a mistake is a finding
 ]
 FORBIDDEN = ("socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.Popen", "os.system")
 MOST_LINE = 6_000

@@ -47,6 +47,8 @@ HERE: Mapping[tuple[str, Code], tuple[list[str], Mapping[str, str]]] = {
     ("rebalance", Code.OK): (["--dry-run", "--json"], BOUND),
     ("rebalance", Code.REFUSED): (["--json"], BOUND | THIEF),
     ("rebalance", Code.UNREACHABLE): (["--json"], BOUND | NOWHERE),
+    ("shadow", Code.OK): (["--venue", "sandbox"], {}),
+    ("shadow", Code.REFUSED): (["--venue", "kraken"], {}),
     ("status", Code.FOUND): (["--data-dir", "."], {}),
     ("why", Code.FOUND): (["--data-dir", "."], {}),
     ("alerts:test", Code.UNREACHABLE): ([], UNTOLD),
