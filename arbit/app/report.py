@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from arbit.app.explaining import Explained, Outside, Reconciled, explain_all, reconcile
+from arbit.app.loop import run_on_best_loop
 from arbit.app.report_wallets import wallet_json
 from arbit.app.store import DATABASE, HISTORY
 from arbit.clock import SystemClock
@@ -20,7 +21,7 @@ from arbit.domain.recorded import Recorded
 from arbit.domain.records import CycleRecord
 from arbit.domain.walk import WIDE
 from arbit.persistence.reading import accounts, read_account
-from arbit.persistence.wallets import WalletChange, wallet_changes
+from arbit.persistence.wallets import WalletChange, served_wallet_changes, wallet_changes
 
 DAY_NS = 86_400 * 10**9
 MAX_WORST = 10  # cycles that are told one by one
@@ -108,11 +109,19 @@ def one_account(data_dir: Path, asked: str | None) -> Recorded:
     return read_account(path, asked)
 
 
-def report_of(data_dir: Path, asked: str | None, days: int) -> Report:
-    """The report of the account that is meant, so many days back; 0 is all. UserError as above."""
+def report_of(
+    data_dir: Path, asked: str | None, days: int, history_url: str | None = None
+) -> Report:
+    """The report of the account that is meant, so many days back; 0 is all. UserError as above.
+
+    History is read from the server at `history_url`, else from its file.
+    """
     recorded, now_ns = one_account(data_dir, asked), SystemClock().wall_ns()
     from_ns = max(0, now_ns - days * DAY_NS) if days else 0
-    wallets = wallet_changes(data_dir / HISTORY, from_ns)
+    if history_url is None:
+        wallets = wallet_changes(data_dir / HISTORY, from_ns)
+    else:
+        wallets = run_on_best_loop(served_wallet_changes(history_url, from_ns))
     return replace(report(recorded, from_ns, now_ns), wallets=wallets)
 
 

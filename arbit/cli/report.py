@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from arbit.app.report import Report, Results
+    from arbit.config import Settings
 
 DAYS = 36_500
 WIDTH = 160  # columns, where nobody looks at a screen
@@ -56,7 +57,9 @@ def report(
     from arbit.app.written import write_whole
     from arbit.cli.numbers import whole
 
-    told = report_of(_folder(data_dir), account, whole("--days", days, 0, DAYS))
+    settings = _settings(data_dir)
+    url = settings.history_url.get_secret_value() if settings.history_url else None
+    told = report_of(settings.data_dir, account, whole("--days", days, 0, DAYS), url)
     if html is not None:
         write_whole("--html", Path(html), page(told), MARK)
     if as_json:
@@ -159,8 +162,8 @@ def _time(wall_ns: int) -> str:
     return f"{datetime.fromtimestamp(wall_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _folder(data_dir: str | None) -> Path:
+def _settings(data_dir: str | None) -> Settings:
     from arbit.config import Override, load_settings
 
     said = [] if data_dir is None else [Override("--data-dir", "ARBIT_DATA_DIR", data_dir)]
-    return load_settings(overrides=said).data_dir
+    return load_settings(overrides=said)

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import importlib.util
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from arbit.domain.errors import UserError
 from arbit.persistence.journal import connect
@@ -130,23 +130,32 @@ async def history_schema(history_url: str) -> str:
 
     A schema that is not this program's is a UserError, too.
     """
+    async with reading_server(history_url) as connection:
+        there = await connection.execute(text("SELECT to_regclass('alembic_version')"))
+        if there.scalar() is None:
+            return ""
+        row = await connection.execute(text("SELECT version_num FROM alembic_version"))
+        found = str(row.scalar() or "")
+    if found not in {"", latest()}:
+        raise UserError(_foreign(_postgres(history_url), found))
+    return found
+
+
+@contextlib.asynccontextmanager
+async def reading_server(history_url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection to the server that cannot write. UserError for all that fails of it."""
     url = _postgres(history_url)
     limits = {"timeout": CONNECT_S, "command_timeout": COMMAND_S}
-    engine = create_async_engine(url, connect_args=limits)
+    engine = create_async_engine(
+        url, connect_args=limits, execution_options={"postgresql_readonly": True}
+    )
     try:
         async with engine.connect() as connection:
-            there = await connection.execute(text("SELECT to_regclass('alembic_version')"))
-            if there.scalar() is None:
-                return ""
-            row = await connection.execute(text("SELECT version_num FROM alembic_version"))
-            found = str(row.scalar() or "")
+            yield connection
     except (SQLAlchemyError, OSError, ValueError) as error:
         raise UserError(f"ARBIT_HISTORY_URL={_shown(url)}: {_said(error)}") from None
     finally:
         await engine.dispose()
-    if found not in {"", latest()}:
-        raise UserError(_foreign(url, found))
-    return found
 
 
 def _foreign(url: URL, found: str) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from sqlalchemy import func, select, union
+
 from arbit.domain.errors import BrokenRule, UserError
 from arbit.domain.wallet import ON_CHAIN, WORDS
 from arbit.persistence.migrate import is_there
+from arbit.persistence.sinks import history_schema, reading_server
+from arbit.persistence.tables import metadata
 from arbit.persistence.types import money_of
 from arbit.persistence.words import in_words
 
@@ -67,8 +72,33 @@ def wallet_changes(path: Path, since_ns: int = 0) -> tuple[WalletChange, ...]:
 
     As `wallet_snapshots`, and however many rows there are in between.
     """
+    return _changes(_asked(path, _ENDS, since_ns))
+
+
+async def served_wallet_changes(history_url: str, since_ns: int = 0) -> tuple[WalletChange, ...]:
+    """As `wallet_changes`, from a PostgreSQL server that history is kept on.
+
+    UserError when it cannot be asked, or is another version's.
+    """
+    if not await history_schema(history_url):
+        return ()
+    table = metadata.tables["wallet_snapshots"]
+    kept = table.c
+    mine = (kept.account.startswith(ON_CHAIN, autoescape=True), kept.at_ns >= since_ns)
+    ends = [
+        select(end(kept.n)).where(*mine).group_by(kept.account, kept.asset)
+        for end in (func.min, func.max)
+    ]
+    names = (kept.account, kept.asset, kept.kind, kept.contract, kept.total, kept.block, kept.at_ns)
+    asked = select(*names).where(kept.n.in_(union(*ends))).order_by(kept.n)
+    async with reading_server(history_url) as connection:
+        rows = (await connection.execute(asked)).all()
+    return _changes(WalletSnapshot(*row) for row in rows)
+
+
+def _changes(seen: Iterable[WalletSnapshot]) -> tuple[WalletChange, ...]:
     found: dict[tuple[str, str], WalletChange] = {}
-    for one in _asked(path, _ENDS, since_ns):
+    for one in seen:
         key = one.account, one.asset
         found[key] = WalletChange(found[key].first if key in found else one, one)
     return tuple(found[key] for key in sorted(found))

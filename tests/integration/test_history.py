@@ -17,19 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, select
+from sqlalchemy import delete, make_url, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from arbit.app.store import open_journal
 from arbit.clock import SystemClock
-from arbit.domain.account import AccountId, Mode
+from arbit.domain.account import AccountId, Balance, Mode
 from arbit.domain.errors import UserError
 from arbit.domain.events import EpisodeEnded
+from arbit.domain.records import Batch
+from arbit.ledger import opening
 from arbit.persistence.locks import lock_of
 from arbit.persistence.migrate import current, latest
 from arbit.persistence.recorder import Recorder
-from arbit.persistence.sinks import HistoryFailed, open_sink
+from arbit.persistence.sinks import HistoryFailed, open_sink, reading_server
 from arbit.persistence.tables import metadata
+from arbit.persistence.wallets import served_wallet_changes, wallet_changes
+from tests.integration.test_report_wallets import look_of
+from tests.unit.persistence.made import ACCOUNT, NOON_NS, opened
+from tests.unit.venues.virtual import SECOND, VirtualClock
 
 REPO = Path(__file__).parents[2]
 EPISODE = EpisodeEnded("kraken", "USD>BTC>ETH>USD", "net", 12.5, 300.0, 20.0)
@@ -237,3 +243,32 @@ def test_live_writes_its_history_to_the_server(server: str, tmp_path: Path) -> N
     assert run.returncode == 0, run.stderr
     assert not (tmp_path / "var" / "history.db").exists()
     assert (tmp_path / "var" / "arbit.db").exists(), "the journal is always local"
+
+
+async def test_a_report_reads_wallets_from_the_server_as_from_a_file_and_cannot_write_there(
+    server: str, tmp_path: Path
+) -> None:
+    clock, path = VirtualClock(), tmp_path / "history.db"
+    looks = [look_of(10, "1.5", "1"), look_of(11, "1.4", "2"), look_of(12, "0.4", "4.000000001")]
+    for url in (None, server):
+        clock.now_ns = 10 * SECOND
+        recorder = Recorder(await open_sink(url, path), "kraken:live:a", clock)
+        for look in looks:
+            recorder.on_chain(look)
+            recorder.wallet({"ETH": Balance(Decimal(99))})
+            clock.now_ns += 3600 * SECOND
+        await recorder.finish()
+    for since_ns in (0, 3600 * SECOND, 10**18):
+        kept = wallet_changes(path, since_ns)
+        assert await served_wallet_changes(server, since_ns) == kept
+        assert len(kept) == (0 if since_ns == 10**18 else 3)
+    with pytest.raises(UserError, match="read-only transaction"):
+        async with reading_server(server) as connection:
+            await connection.execute(delete(metadata.tables["wallet_snapshots"]))
+    with pytest.raises(UserError, match=r"ARBIT_HISTORY_URL=postgresql\+asyncpg://me:\*\*\*@"):
+        await served_wallet_changes("postgresql://me:hush@127.0.0.1:1/x")
+    with opened(tmp_path / "var", ACCOUNT) as journal:
+        journal.write(Batch(postings=opening("ETH", Decimal(3), NOON_NS)))
+    run = arbit(tmp_path, "report", "--json", ARBIT_HISTORY_URL=server)
+    assert run.returncode == 0, run.stderr
+    assert [one["last"] for one in json.loads(run.stdout)["wallets"]] == ["7", "0.4", "4.000000001"]

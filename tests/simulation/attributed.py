@@ -2,6 +2,7 @@
 
 Seeds are played until so many cycles are explained. What each promised, less what every cause took,
 must be what the **exchange's own log** says the account became: for each asset, to the last digit.
+Each file for a tax tool, as a CSV reader has it, must add up to what is there by that log, too.
 Prints one line of JSON; exit code 1 with findings, or when no order filled in part or no cycle was
 unwound: then it shows nothing.
 """
@@ -9,15 +10,20 @@ unwound: then it shows nothing.
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from arbit.app.explaining import explain_all
+from arbit.app.export import Format, export
 from arbit.app.store import DATABASE
 from arbit.domain.attribution import Cause, added
+from arbit.domain.recorded import Recorded
 from arbit.domain.records import Book
 from arbit.domain.walk import WIDE
 from arbit.ledger import FLOW, OPENING
@@ -25,6 +31,7 @@ from arbit.persistence.reading import accounts, read_account
 from tests.simulation.judge import both_books
 from tests.simulation.runner import workshop
 from tests.simulation.world import World
+from tests.unit.app.test_export import totals
 
 CYCLES = 200
 
@@ -41,6 +48,7 @@ class Sums:
     lines: int = 0
     assets: set[str] = field(default_factory=set)
     causes: Counter[str] = field(default_factory=Counter)
+    exported_rows: dict[Format, int] = field(default_factory=lambda: dict.fromkeys(Format, 0))
     off: list[str] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
@@ -54,6 +62,7 @@ class Sums:
             "lines": self.lines,
             "lines_by_cause": dict(sorted(self.causes.items())),
             "assets": sorted(self.assets),
+            "exported_rows": {kind.value: rows for kind, rows in self.exported_rows.items()},
             "off": self.off,
         }
 
@@ -87,23 +96,36 @@ def add(sums: Sums, world: World) -> None:
             *(moved.items() for moved in explained.unexplained.values()),
             ((one.asset, one.amount) for one in explained.outside),
         )
-        became = _became(world, recorded)
+        there = _there(world)
+        became = _became(there, recorded)
         sums.assets.update(brought)
         for asset in {*brought, *became}:
             if (said := brought.get(asset, 0)) != (is_ := became.get(asset, 0)):
                 sums.off.append(f"seed {world.plan.seed}: {asset} by its lines {said}, is {is_}")
 
+        for kind in Format:
+            text = export(world.folder, name, kind, None).text
+            rows = list(csv.DictReader(io.StringIO(text, newline="")))
+            sums.exported_rows[kind] += len(rows)
+            if (summed := totals(kind, rows)) != there:
+                sums.off.append(f"seed {world.plan.seed}: {kind} adds up to {summed}, is {there}")
 
-def _became(world: World, recorded: Any) -> dict[str, Decimal]:
-    """By the exchange's log, all that is there now beyond what came and went by itself."""
+
+def _there(world: World) -> dict[str, Decimal]:
+    """All that is there by the exchange's log."""
     books = both_books(world.venue.exchange.log.records, world.folder)
     assert not isinstance(books, str), books
+    return added(books[0].balances.items())
+
+
+def _became(there: Mapping[str, Decimal], recorded: Recorded) -> dict[str, Decimal]:
+    """Of it what did not come or go by itself."""
     by_itself = (
         (one.asset, WIDE.minus(one.amount))
         for one in recorded.postings
         if one.book is Book.WALLET and one.kind in {OPENING, FLOW}
     )
-    return added(books[0].balances.items(), by_itself)
+    return added(there.items(), by_itself)
 
 
 def played(cycles: int, start: int) -> Sums:
