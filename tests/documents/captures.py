@@ -18,6 +18,7 @@ PAGE = REPO / "docs" / "captures.md"
 WIDTH = 118
 GUARD_S = 120
 FORGET = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+KERNEL = re.compile(r"Linux \S+, ")  # of whatever machine it was
 SHOWN = (
     ("Is there anything in it? Watching our own exchange:", "fitness --simulate --secs 20"),
     ("What a venue's fees demand:", "plan --venue sandbox --symbols BTC/USD,ETH/BTC,ETH/USD"),
@@ -47,17 +48,19 @@ def main() -> None:
 
 def said(words: str, folder: str) -> str:
     """What a command says on both its outputs, without its log and without colours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ARBIT")}
+    of_us = ("ARBIT", "XDG")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(of_us)}
     done = subprocess.run(
         [sys.executable, "-m", "arbit", *words.split()],
         cwd=folder,
-        env=kept | {"PYTHONPATH": str(REPO), "COLUMNS": str(WIDTH)},
+        env=kept | {"PYTHONPATH": str(REPO), "COLUMNS": str(WIDTH), "HOME": folder},
         capture_output=True,
         text=True,
         timeout=GUARD_S,
         check=False,
     )
-    lines = FORGET.sub("", done.stdout).replace(folder, "~").splitlines()
+    plain = KERNEL.sub("Linux, ", FORGET.sub("", done.stdout)).replace(folder, "~")
+    lines = plain.splitlines()
     return "\n".join(line.rstrip() for line in lines).strip("\n")
 
 
