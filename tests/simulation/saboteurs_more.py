@@ -79,7 +79,10 @@ def last_digit_rounded_up(sets: Sets) -> None:
     sets(cycle.Cycle, "surely", lambda self, asset, digits: self.has(asset))
 
 
-@bug("found once: a first order that waits for its turn leaves after a pause, or a stop")
+@bug(
+    "found once: a first order that waits for its turn leaves after a pause, or a stop",
+    seeds=[50962],
+)
 def begins_after_a_stop(sets: Sets) -> None:
     def forbids(self, intent):
         return self.setup.gate.stops(Purpose.LEG, intent.leg.symbol)
