@@ -112,10 +112,11 @@ def add(sums: Sums, world: World) -> None:
 
 
 def _there(world: World) -> dict[str, Decimal]:
-    """All that is there by the exchange's log."""
+    """All that is there by the exchange's log, but for what it took or gave and told nobody of."""
     books = both_books(world.venue.exchange.log.records, world.folder)
     assert not isinstance(books, str), books
-    return added(books[0].balances.items())
+    drifts = ((asset, WIDE.minus(amount)) for asset, amount in world.mishaps.drifts.items())
+    return added(books[0].balances.items(), drifts)
 
 
 def _became(there: Mapping[str, Decimal], recorded: Recorded) -> dict[str, Decimal]:
