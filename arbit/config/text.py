@@ -23,8 +23,9 @@ ANY_NAME = "*"
 ENVIRONMENT = "environment"
 MASK = "***"
 _SECRET = re.compile(
-    r"SECRET|TOKEN|PASS|CREDENTIAL|KEY|WEBHOOK|DISCORD|DEADMAN|(?:HISTORY|RPC)_URL"
+    r"SECRET|TOKEN|PASS|CREDENTIAL|KEY|(?:WEBHOOK|DISCORD|DEADMAN|HISTORY|RPC)_URL"
 )
+_BESIDE_ONE = re.compile(r"WEBHOOK|DISCORD|DEADMAN")  # where a secret address may be set by a slip
 _ADDRESS = re.compile(r"URL|ADDRESS|HOST")
 _OURS_AT_LEAST = re.compile(r"\s*(?:export\s+)?(ARBIT_[A-Z0-9_]*)")
 _NAME = re.compile(r"sandbox-alpaca|[a-z][a-z0-9_]{1,31}")
@@ -125,7 +126,9 @@ def _part(text: str) -> str:
 def shown(key: str, value: object) -> str:
     """The value of a setting that we know, fit for a screen: never one that may hold a secret."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return MASK if _SECRET.search(key.upper()) or may_log_in(key, text) else _fit(text)
+    who = key.upper()
+    slipped = "/" in text and _BESIDE_ONE.search(who)
+    return MASK if _SECRET.search(who) or slipped or may_log_in(key, text) else _fit(text)
 
 
 def may_log_in(key: str, text: str) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import typer.main
 
 from arbit.cli import main
 
+# Half of what a command typed in this process costs: the tree of all of them is made for each.
+built_once = functools.cache(typer.main.get_command)
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -26,6 +30,8 @@ def typing_in(
     monkeypatch.chdir(folder)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
+
+    monkeypatch.setattr(typer.main, "get_command", built_once)
 
     def typed(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["arbit", *words])
