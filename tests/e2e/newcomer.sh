@@ -102,6 +102,7 @@ with sqlite3.connect("var/arbit.db") as there:
 
 after_readme() { said 'Verdict'; }
 after_start() { said 'keys:check'; [ "$(stat -c %a .env)" = 600 ] || fail ".env: expected mode 600"; }
+after_doctor() { said 'PASS +self-test:'; }
 after_keys() { said 'would be taken'; said 'Verdict'; }
 after_dry() { said "time is up"; [ -s var/arbit.db ] || fail "expected a journal in var"; }
 after_rehearse() { said '^0 findings in [1-9][0-9]* cycles, [1-9][0-9]* fills'; }
