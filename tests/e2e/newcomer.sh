@@ -120,7 +120,7 @@ after_upgrade() {
   if arbit db check > "$out" 2>&1; then fail "db check overlooks an unresolved order"; fi
   said '^WRONG order o4: unknown: not resolved'
   said '^1 findings in 3 cycles, 4 fills'
-  ls var/*backup* var/backups/* > /dev/null 2>&1 || fail "expected a backup in var"
+  compgen -G "var/arbit.db.backup-*" > /dev/null || fail "expected a backup in var"
 }
 
 # --- the path --------------------------------------------------------------------------------------

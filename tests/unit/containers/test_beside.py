@@ -158,7 +158,7 @@ def test_it_may_write_its_own_folder_and_nothing_else(unit: Unit) -> None:
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     text = (DOCKER / "arbit.service").read_text(encoding="utf-8")
     copy = tmp_path / "arbit.service"
-    copy.write_text(text.replace("/opt/arbit/bin/arbit", "/bin/true"), encoding="utf-8")
+    copy.write_text(text.replace("/usr/local/lib/arbit/bin/arbit", "/bin/true"), encoding="utf-8")
     done = subprocess.run(
         [str(ANALYZE), "verify", str(copy)],
         capture_output=True,
