@@ -23,6 +23,7 @@ from arbit.app.venue import VenueRun
 from arbit.clock import SystemClock
 from arbit.config import Override, load_settings
 from arbit.domain.events import BreakerChanged, Event, IncidentSeen
+from arbit.domain.histogram import Histogram
 from arbit.telemetry.alerts import Alerts
 from arbit.telemetry.buckets import Bucket
 from arbit.telemetry.hub import Hub
@@ -42,12 +43,17 @@ class AlertsLane(LiveLane):
     hub: Hub | None = None
     around: LaneAround | None = None
     run: VenueRun | None = None
+    standstills = 0
 
     async def _live(
         self, built: Built, around: LaneAround, hub: Hub, stack: AsyncExitStack
     ) -> LiveReport:
         self.run, self.around, self.hub = built[0], around, hub
+        self.run.desk.standstill.tell(self._stood_still)
         return await super()._live(built, around, hub, stack)
+
+    def _stood_still(self, _since_ns: int) -> None:
+        self.standstills += 1
 
     @property
     def trades(self) -> bool:
@@ -80,11 +86,42 @@ class AlertsLane(LiveLane):
                 "decisions": self.run.decisions_ms.count,
                 "orders": engine.orders,
                 "cycles": sum(engine.ends.values()),
+                "standstills": self.standstills,
                 "lost_events": self.hub.lost_events + self.hub.dropped_listeners,
                 "deliveries": sum(counts.sent.values()) + sum(counts.failed.values()),
-                "refusals": sum(engine.refusals.values()),
             }
         )
+
+    def spans(self) -> dict[str, list[int]]:
+        """How long things took so far, by bucket: see `_histograms`."""
+        return {name: list(one.counts) for name, (one, _) in self._histograms().items()}
+
+    def since(self, before: dict[str, list[int]]) -> dict[str, float | None]:
+        """What they took since then, in ms."""
+        found = {}
+        for name, (whole, share_below) in self._histograms().items():
+            since = Histogram(whole.bounds)
+            pairs = zip(whole.counts, before[name], strict=True)
+            since.counts = [now - then for now, then in pairs]
+            value = since.quantile(share_below)
+            found[name] = None if value is None else round(value, 2)
+        return found
+
+    def _histograms(self) -> dict[str, tuple[Histogram, float]]:
+        """From receipt to decision, from there to the wire, and until an order was over."""
+        assert self.run is not None
+        assert self.trader is not None
+        tally = self.trader.engine.settling.tally
+        return {
+            "decision_p99_ms": (self.run.decisions_ms, 0.99),
+            "to_wire_p50_ms": (tally.to_wire_ms, 0.5),
+            "order_p50_ms": (tally.order_ms, 0.5),
+        }
+
+    def refused(self) -> Counter[str]:
+        """Cycles and orders that our own gate refused, by code."""
+        assert self.trader is not None
+        return Counter(self.trader.engine.refusals)
 
 
 class Lateness:
@@ -143,6 +180,7 @@ class AlertsRun(LiveRun):
         """Some seconds, calm without alerts. What is left over afterwards is not measured."""
         lane, late, loop = self.lane, Lateness(), asyncio.get_running_loop()
         before, starved = lane.counts(), starved_s()
+        spans, refused = lane.spans(), lane.refused()
         over_s = loop.time() + seconds
         async with asyncio.TaskGroup() as group:
             group.create_task(late.look(over_s))
@@ -151,6 +189,7 @@ class AlertsRun(LiveRun):
         after = lane.counts()
         found: dict[str, Any] = {name: after[name] - before[name] for name in after}
         found |= late.told() | {"looks": len(late.wall_ms), "alerts": alerts}
+        found |= lane.since(spans) | {"refused": dict(lane.refused() - refused)}
         found["starved_s"] = round(starved_s() - starved, 3)
         await self._forgiven()
         return found

@@ -34,10 +34,10 @@ NO_TLS = "no TLS"
 KINDS = (*HOSTILE, NO_TLS)
 
 
-def others(pipe: Connection, folder: str) -> None:
+def others(pipe: Connection, folder: str, behind: bool) -> None:
     """Tells the ports of the receivers; `(url, count, seconds)` scrapes, None ends it."""
     logging.disable()  # those who hang up on it are no news
-    if hasattr(os, "nice"):
+    if behind:
         os.nice(BEHIND)
     asyncio.run(_others(pipe, Path(folder)))
 
