@@ -6,11 +6,14 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arbit.cli.exits import Code
+
+if TYPE_CHECKING:
+    from arbit.app.database import Revisions
 
 app = typer.Typer(
     name="db",
@@ -24,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout an
 
 
 @app.command()
-def upgrade(data_dir: DataDir = None) -> None:
+def upgrade(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Make the file, or bring it to this version's schema; a backup is taken first.
 
     Example: arbit db upgrade
@@ -32,14 +35,16 @@ def upgrade(data_dir: DataDir = None) -> None:
     from arbit.app.database import upgrade_database
 
     done = upgrade_database(_folder(data_dir))
-    if done.found == done.latest:
+    if as_json:
+        _say(_revisions(done))
+    elif done.found == done.latest:
         _say(f"{done.path}: at {done.latest} already")
     else:
         _say(f"{done.path}: {done.found or 'nothing'} -> {done.latest}")
 
 
 @app.command()
-def current(data_dir: DataDir = None) -> None:
+def current(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Which schema the file has, and which one this version knows.
 
     Example: arbit db current
@@ -47,7 +52,10 @@ def current(data_dir: DataDir = None) -> None:
     from arbit.app.database import current_database
 
     now = current_database(_folder(data_dir))
-    _say(f"{now.path}: {now.found or 'no schema'} (this version: {now.latest})")
+    if as_json:
+        _say(_revisions(now))
+    else:
+        _say(f"{now.path}: {now.found or 'no schema'} (this version: {now.latest})")
 
 
 @app.command()
@@ -79,14 +87,19 @@ def check(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def backup(data_dir: DataDir = None) -> None:
+def backup(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Copy the file beside itself, safely even while a daemon writes. Five copies are kept.
 
     Example: arbit db backup --data-dir var
     """
     from arbit.app.database import backup_database
 
-    _say(f"{backup_database(_folder(data_dir))}")
+    made = backup_database(_folder(data_dir))
+    _say(json.dumps({"path": str(made)}) if as_json else f"{made}")
+
+
+def _revisions(one: Revisions) -> str:
+    return json.dumps({"path": str(one.path), "found": one.found, "latest": one.latest})
 
 
 def _folder(data_dir: str | None) -> Path:

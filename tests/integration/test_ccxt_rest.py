@@ -81,6 +81,14 @@ async def test_the_unified_catalog_knows_the_same_markets(client: RestClient) ->
     assert unified["BTC/USD"].taker_fee == own["BTC/USD"].taker_fee
 
 
+async def test_both_catalogs_tell_the_ladder_of_fees(client: RestClient) -> None:
+    own = (await KrakenCatalog(client).ladders())["BTC/USD"]
+    unified = (await UnifiedCatalog(client).ladders())["BTC/USD"]
+    assert unified.steps == own.steps[:1], "ccxt states one fee of this exchange"
+    assert [step.volume for step in own.steps[:3]] == [0, 10_000, 50_000]
+    assert own.steps[0].maker is not None
+
+
 async def test_a_market_that_is_not_listed_is_refused_without_asking(client: RestClient) -> None:
     reader = KrakenReader(client, KrakenCatalog(client))
     await reader.tops()

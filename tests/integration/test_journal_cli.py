@@ -14,6 +14,7 @@ from arbit import __version__
 from arbit.cli.db import app
 from arbit.cli.exits import Code
 from arbit.domain.errors import UserError
+from arbit.persistence.migrate import latest
 from tests.integration.test_migrations import restored
 from tests.unit.persistence.made import ACCOUNT, a_cycle, opened
 
@@ -85,3 +86,11 @@ def test_a_backup_taken_beside_a_daemon_holds_what_was_committed(tmp_path: Path)
     Path(result.output.strip()).rename(tmp_path / "other" / "arbit.db")
     with opened(tmp_path / "other") as journal:
         assert [one.cycle_id for one in journal.recall().cycles] == ["c0001"]
+
+
+def test_programs_are_told_the_same_as_one_object(tmp_path: Path) -> None:
+    made = json.loads(db(tmp_path, "upgrade", "--json").output)
+    assert made == {"path": str(tmp_path / "arbit.db"), "found": "", "latest": latest()}
+    assert json.loads(db(tmp_path, "current", "--json").output) == made | {"found": latest()}
+    backup = json.loads(db(tmp_path, "backup", "--json").output)
+    assert Path(backup["path"]).is_file()
