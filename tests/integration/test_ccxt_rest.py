@@ -84,7 +84,7 @@ async def test_the_unified_catalog_knows_the_same_markets(client: RestClient) ->
 async def test_both_catalogs_tell_the_ladder_of_fees(client: RestClient) -> None:
     own = (await KrakenCatalog(client).ladders())["BTC/USD"]
     unified = (await UnifiedCatalog(client).ladders())["BTC/USD"]
-    assert unified.steps == own.steps[:1], "ccxt states one fee of this exchange"
+    assert unified.steps == own.steps[:1], "what ccxt has of tiers is of another time"
     assert [step.volume for step in own.steps[:3]] == [0, 10_000, 50_000]
     assert own.steps[0].maker is not None
 

@@ -39,7 +39,7 @@ def test_a_ladder_that_makes_no_sense_is_none(fees: Any) -> None:
 
 def test_what_ccxt_states_is_a_ladder_or_one_fee() -> None:
     tiers = {"taker": [[0, 0.001], [100, 0.0009]], "maker": [[0, 0.0005], [100, 0.0004]]}
-    ladder = unified_ladder({"tiers": tiers, "taker": 0.001})
+    ladder = unified_ladder({"tiers": tiers, "taker": 0.001, "maker": 0.0005})
     assert ladder is not None
     assert [step.taker for step in ladder.steps] == [Decimal("0.001"), Decimal("0.0009")]
     alone = unified_ladder({"taker": 0.002, "maker": 0.001})
@@ -47,5 +47,8 @@ def test_what_ccxt_states_is_a_ladder_or_one_fee() -> None:
     assert [(step.taker, step.maker) for step in alone.steps] == [
         (Decimal("0.002"), Decimal("0.001"))
     ]
+    stale = unified_ladder({"tiers": tiers, "taker": 0.004, "maker": 0.0005})
+    assert stale is not None
+    assert [step.taker for step in stale.steps] == [Decimal("0.004")], "tiers of another time"
     assert unified_ladder({}) is None
     assert unified_ladder({"taker": "much"}) is None
