@@ -13,10 +13,13 @@ from arbit.persistence.reading import opened
 MOST = 8  # accounts
 INCIDENTS = 3
 LEAVING = "draining: "  # what every run is at its end
+ONLY_ASK = ("keys:check", "doctor")  # their runs leave nothing: what was left is of the run before
 
 
 def last_runs(path: Path, history: Path | None) -> list[PastRun]:
-    """The last run of each account, the newest first. UserError for a file that cannot be read.
+    """The last run of each account that traded or meant to, the newest first.
+
+    UserError for a file that cannot be read.
 
     `history` is None where it is kept elsewhere.
     """
@@ -24,10 +27,10 @@ def last_runs(path: Path, history: Path | None) -> list[PastRun]:
     with opened(path) as journal:
         sql = (
             "SELECT account, command, version, started_ns, ended_ns, ended_how FROM runs AS one "
-            "WHERE token=(SELECT max(token) FROM runs WHERE account=one.account) "
-            "ORDER BY started_ns DESC LIMIT ?"
+            "WHERE token=(SELECT max(token) FROM runs WHERE account=one.account "
+            "AND command NOT IN (?, ?)) ORDER BY started_ns DESC LIMIT ?"
         )
-        found = [_run_of(journal, row) for row in journal.execute(sql, (MOST,))]
+        found = [_run_of(journal, row) for row in journal.execute(sql, (*ONLY_ASK, MOST))]
     if history is None or not history.exists():
         return found
     refuse_old(history)
