@@ -1,4 +1,4 @@
-"""Every panel and rule against a real Prometheus: `python -m tests.prometheus`, four minutes.
+"""Every panel and rule against a real Prometheus: `python -m tests.prometheus`, five minutes.
 
 A daemon trades on a sandbox of its own; whatever a panel or the left side of a rule asks for must
 answer; then each rule is made to fire once. Rules hold for a second and look at a quarter of a

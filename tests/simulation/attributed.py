@@ -3,6 +3,7 @@
 Seeds are played until so many cycles are explained. What each promised, less what every cause took,
 must be what the **exchange's own log** says the account became: for each asset, to the last digit.
 Each file for a tax tool, as a CSV reader has it, must add up to what is there by that log, too.
+Kraken's house alone: Alpaca rounds costs within a bound that no row tells (decision 0012).
 Prints one line of JSON; exit code 1 with findings, or when no order filled in part or no cycle was
 unwound: then it shows nothing.
 """
