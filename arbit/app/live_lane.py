@@ -27,6 +27,7 @@ from arbit.app.live_told import (
     report_of,
 )
 from arbit.app.named_assets import refuse_misspelt
+from arbit.app.own_fees import FeesAsked, own_fees
 from arbit.app.private import Around, Paper, Real, paper_side, real_side, refuse_untradable
 from arbit.app.shadow_lane import LaneShadow
 from arbit.app.start_gate import StartGate
@@ -226,11 +227,15 @@ class LiveLane:
         around = Around(self._clock, journal, publish, rest)
         side: Paper | Real
         fees: Mapping[str, Decimal] | None = None
+        symbols = watched(settings, venue, markets).symbols
         if real:
-            symbols = watched(settings, venue, markets).symbols
             side = await real_side(settings, venue, reached.at, around, stack)
             fees = await side.admitted(symbols)
             markets = side.keeping(markets)
+        else:
+            asks = FeesAsked(settings, venue, reached.at, rest, symbols, self._clock)
+            fees, note = await own_fees(asks)
+            self._admission = Admission(note)
         watch = watched(settings, venue, markets, fees)
         parts = RunParts(
             settings=settings,

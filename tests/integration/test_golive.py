@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from arbit.app.feeds import Addresses, rest_side
 from arbit.app.golive import OVERRIDE, NotProven
 from arbit.app.live import LiveRun
 from arbit.app.live_lane import LiveOptions
 from arbit.app.live_told import LiveReport, Preamble
+from arbit.app.own_fees import FeesAsked, own_fees
 from arbit.app.shadow import paper_of, setup_of
 from arbit.app.shadow_told import shadows, shadows_lines
 from arbit.app.store import DATABASE
@@ -169,6 +171,37 @@ async def test_with_a_day_of_hours_that_earned_real_orders_leave(tmp_path: Path)
         assert orders_at(sandbox)
     assert sum(report.cycles.values()) >= 1
     assert any(one.startswith("shadow run: 35.0 of 24 h") for one in screen.said[0].warnings)
+
+
+async def fees_of(settings: Settings, sandbox: SandboxServer) -> tuple[Any, str]:
+    venue, clock = settings.venue("kraken"), SystemClock()
+    at = Addresses(sandbox.rest_url, sandbox.ws_url)
+    rest = rest_side(venue, at, clock)
+    try:
+        return await own_fees(FeesAsked(settings, venue, at, rest, ["BTC/USD", "ETH/USD"], clock))
+    finally:
+        await rest.client.close()
+
+
+async def test_a_dry_run_with_a_key_asks_for_its_fees_and_for_nothing_else(tmp_path: Path) -> None:
+    async with exchange() as sandbox:
+        asked, receive = list[str](), sandbox.private.receive
+
+        def told(name: str, *rest: object) -> object:
+            asked.append(name)
+            return receive(name, *rest)  # type: ignore[arg-type]  # handed on as it came
+
+        sandbox.private.receive = told  # type: ignore[method-assign,assignment]  # it only listens
+        fees, note = await fees_of(settings_of(tmp_path, sandbox), sandbox)
+        assert (fees, note) == (dict.fromkeys(["BTC/USD", "ETH/USD"], D("0.0001")), "")
+        assert asked == ["TradeVolume"]
+        other = settings_of(tmp_path, sandbox, ARBIT_VENUES__KRAKEN__API_KEY="another-key")
+        fees, note = await fees_of(other, sandbox)
+        assert fees is None
+        assert "the published ladder is used" in note
+        none = settings_of(tmp_path, sandbox, ARBIT_VENUES__KRAKEN__API_KEY="")
+        assert await fees_of(none, sandbox) == (None, "")
+    assert set(asked) == {"TradeVolume"}
 
 
 def test_a_refusal_leaves_with_3_and_tells_programs_the_same(tmp_path: Path) -> None:
