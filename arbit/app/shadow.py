@@ -131,6 +131,7 @@ class ShadowKeeper:
         self.setup = setup_of(trader.setup.settings, desk.venue, desk.watch.rates)
         self._hours = {one.hour_ns: one for one in kept.hours if one.setup == self.setup.name}
         self._unwritten: dict[int, ShadowHour] = {}
+        self._forgot_ns = -1  # in which hour what is old was forgotten last
         self._hurries = False  # an episode is not written down yet
         self._written_ns = clock.monotonic_ns()
         self._pulses = self._now()
@@ -225,14 +226,17 @@ class ShadowKeeper:
         since_ns, until_ns = wall_ns - KEPT_HOURS * HOUR_NS, wall_ns
         self._hours = {at: one for at, one in self._hours.items() if since_ns <= at <= until_ns}
         hours = tuple(one for at, one in self._unwritten.items() if at in self._hours)
-        batch = ShadowBatch(self.setup, hours, since_ns, until_ns)
+        hour_ns = wall_ns - wall_ns % HOUR_NS
+        batch = ShadowBatch(self.setup, hours)
+        if hour_ns != self._forgot_ns:
+            batch = ShadowBatch(self.setup, hours, since_ns, until_ns)
         self._written_ns = self._clock.monotonic_ns()
         try:
             self._journal.write(Batch(shadow=batch))
         except JournalFailed:  # the keeper of cycles finds the same, and tells it
             return
         self._unwritten.clear()
-        self._hurries = False
+        self._hurries, self._forgot_ns = False, hour_ns
 
 
 def keeper_of(

@@ -78,13 +78,13 @@ class ShadowHour:
 class ShadowBatch:
     """What a dry run keeps in one commit. Hours replace their own rows.
 
-    Those that begin before `since_ns` or after `until_ns` are forgotten.
+    Those that begin before `since_ns` or after `until_ns` are forgotten; with 0 none is.
     """
 
     setup: ShadowSetup
     hours: tuple[ShadowHour, ...]
-    since_ns: int
-    until_ns: int
+    since_ns: int = 0
+    until_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

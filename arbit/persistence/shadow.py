@@ -48,9 +48,10 @@ def write(connection: sqlite3.Connection, account: str, batch: ShadowBatch | Non
         amounts = (money_text(one.net), money_text(one.worst), money_text(one.stake))
         counts = (one.hour_ns, one.watched_ns, one.episodes)
         connection.execute(_HOUR, (account, one.setup, *counts, *amounts))
-    connection.execute(_OLD, (account, batch.since_ns, batch.until_ns))
-    connection.execute(_MANY, (account, account, setup.name, MAX_SETUPS))
-    connection.execute(_BARE, (account, account))
+    if batch.since_ns:
+        connection.execute(_OLD, (account, batch.since_ns, batch.until_ns))
+        connection.execute(_MANY, (account, account, setup.name, MAX_SETUPS))
+        connection.execute(_BARE, (account, account))
 
 
 def read(path: Path, account: str, beside: Sequence[str] = ()) -> Evidence:

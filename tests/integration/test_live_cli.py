@@ -183,6 +183,8 @@ def test_dry_run_by_environment_wins_over_everything(tmp_path: Path) -> None:
         (("--cycles", "0"), "--cycles 0"),
         (("--order-transport", "pigeon"), "--order-transport=pigeon: expected ws or rest"),
         (("--max-notional", "-1"), "--max-notional=-1"),
+        (("--override-shadow-run",), "--override-shadow-run: expected with --max-notional"),
+        (("--override-shadow-run", "--max-notional", "0"), "--max-notional=0"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(

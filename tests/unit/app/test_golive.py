@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from arbit.app.golive import capped, exempt
+from arbit.app.golive import Admission, capped, exempt
+from arbit.app.shadow_lane import LaneShadow
+from arbit.app.status import StatusTold, status_lines
+from arbit.clock import SystemClock
 from arbit.config import Override, Settings, load_settings
+from arbit.domain.account import AccountId, Mode
+from arbit.domain.events import Event, IncidentSeen
+from arbit.domain.records import JournalFailed
+from arbit.persistence.memory import MemoryJournal
+from arbit.telemetry.alerts_table import sort_out
 
 D = Decimal
 
@@ -74,3 +84,36 @@ def test_a_cap_only_tightens(cap: str, given: dict[str, str], cycle: str, total:
 def test_without_an_override_nothing_is_changed() -> None:
     settings = settings_of()
     assert capped(settings, None) is settings
+
+
+def test_an_override_is_written_down_alerted_and_told_by_status() -> None:
+    admission = Admission("the shadow run is overridden: at most 50 USD", overridden=True)
+    account = AccountId("kraken", Mode.LIVE, "abc")
+    trader: Any = SimpleNamespace(setup=SimpleNamespace(account=account), golive=str)
+    health: Any = SimpleNamespace(trader=trader)
+    journal, heard = MemoryJournal(), list[Event]()
+    shadow = LaneShadow(settings_of(), health, admission, SystemClock())
+    shadow.tell(journal, heard.append)
+    (incident,), (event,) = journal.incidents, heard
+    assert isinstance(event, IncidentSeen)
+    assert (incident.kind, event.kind) == ("override", "override")
+    assert incident.detail == event.detail == admission.line
+    sorted_out = sort_out(event)
+    assert sorted_out is not None
+    assert "without a shadow run" in sorted_out.rule.text
+    told = StatusTold("kraken", str(account), "live", synthetic=False, shadow=trader.golive())
+    assert f"  {admission.line}" in status_lines(told)
+    assert shadow.notes() == (admission.line,)
+    assert shadow.beside(heard.append) == {}
+
+
+def test_an_override_that_cannot_be_written_down_is_none() -> None:
+    journal = MemoryJournal()
+    journal.fails = "the disk is full"
+    trader: Any = SimpleNamespace(
+        setup=SimpleNamespace(account=AccountId("kraken", Mode.LIVE, "abc")), golive=str
+    )
+    health: Any = SimpleNamespace(trader=trader)
+    shadow = LaneShadow(settings_of(), health, Admission("x", overridden=True), SystemClock())
+    with pytest.raises(JournalFailed):
+        shadow.tell(journal, lambda _: None)

@@ -229,7 +229,7 @@ def test_no_more_setups_are_kept_than_a_bound(tmp_path: Path) -> None:
         for number in range(shadow.MAX_SETUPS + 5):
             setup = replace(setup_of(settings, venue, {}), name=f"s{number}")
             hour = ShadowHour(setup.name, NOON_NS + number * HOUR_NS)
-            shadow.write(journal._connection, ACCOUNT, ShadowBatch(setup, (hour,), 0, 2 * NOON_NS))
+            shadow.write(journal._connection, ACCOUNT, ShadowBatch(setup, (hour,), 1, 2 * NOON_NS))
     kept = shadow.read(tmp_path / DATABASE, ACCOUNT)
     assert len(kept.setups) == len(kept.hours) == shadow.MAX_SETUPS
     assert "s4" not in kept.setups
