@@ -220,7 +220,7 @@ def test_a_start_with_the_switch_on_is_told(tmp_path: Path) -> None:
 async def test_somebody_is_told_of_a_kill_critically_and_once_and_of_its_end() -> None:
     async with Desk().at_work() as desk:
         for _ in range(4):
-            desk.hear(KillChanged("kraken", "on", "/home/somebody/var/KILL"))
+            desk.hear(KillChanged("kraken", "on", "/srv/somebody/var/KILL"))
         await desk.clock.advance(2)
         (alert,) = desk.receiver.taken
         assert (alert.severity, alert.text) == (

@@ -76,7 +76,7 @@ async def test_a_key_is_judged_where_there_is_one_and_nobody_uses_it(monkeypatch
     settings, rest = settings_of(), SimpleNamespace()
 
     async def key(venue: VenueSettings) -> Found:
-        return await network._key(ask(settings), settings, venue, rest, {})  # type: ignore[arg-type]  # unused
+        return await network._key(ask(settings), settings, venue, rest, {})  # type: ignore[arg-type]  # not asked for anything here
 
     assert (await key(settings.venue("bitstamp"))).seen == "this venue is not traded with"
     assert (await key(kraken())).verdict is Verdict.SKIPPED
