@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from arbit.app.store import account_of, held_account
+from arbit.clock import SystemClock
+from arbit.config import load_settings
 from arbit.persistence.migrate import upgrade
-from arbit.sandbox.keys import OTHER_SECRET
+from arbit.sandbox.keys import OTHER_SECRET, TRADE_KEY
 from arbit.sandbox.server import SandboxServer
 from tests.integration.server_thread import at, served
 from tests.integration.typing_in import Run, typing_in
@@ -151,11 +154,24 @@ def test_without_a_key_the_published_ladder_stands_in_and_is_named(typed: Run) -
 def test_a_key_that_may_not_ask_is_told_of_and_does_not_stop_the_plan(
     typed: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ARBIT_VENUES__SANDBOX__API_KEY", "sandbox-trade-key")
+    monkeypatch.setenv("ARBIT_VENUES__SANDBOX__API_KEY", TRADE_KEY)
     monkeypatch.setenv("ARBIT_VENUES__SANDBOX__API_SECRET", OTHER_SECRET)
     plan = told(typed, "plan", "--venue", "sandbox")
     assert any("refuses" in note for note in plan["notes"])
     assert plan["triangles"][0]["hurdle_bps"] == 100.68
+
+
+def test_beside_a_daemon_that_has_the_key_the_account_is_left_alone(
+    typed: Run, kraken: SandboxServer
+) -> None:
+    settings, clock = load_settings(None), SystemClock()
+    venue = settings.venue("sandbox")
+    asked = kraken.exchange.keys[TRADE_KEY].last_nonce
+    with held_account(settings, venue, account_of(venue, real=True), clock):
+        plan = told(typed, "plan", "--venue", "sandbox")
+    assert kraken.exchange.keys[TRADE_KEY].last_nonce == asked
+    assert any("the account was not asked" in note for note in plan["notes"])
+    assert "taker fee 40 bps (published ladder) on 14 markets" in plan["notes"]
 
 
 def test_the_widest_gap_of_history_is_held_against_the_hurdle(typed: Run, tmp_path: Path) -> None:

@@ -92,6 +92,25 @@ async def test_fees_come_as_fractions_by_symbol_and_unlisted_markets_are_left_ou
     assert await account.reads.fees(["NO/SUCH"]) == {}
 
 
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ({"currency": "ZUSD", "volume": "12345.6789"}, (Decimal("12345.6789"), "USD")),
+        ({"volume": "0.0000"}, (Decimal("0.0000"), "USD")),
+        *(({"volume": odd}, (None, "USD")) for odd in ("much", None, "-1", "NaN", 1.5)),
+        ({}, (None, "USD")),
+    ],
+)
+async def test_the_volume_behind_fees_is_told_or_is_not(
+    told: dict[str, Any], wanted: tuple[Decimal | None, str]
+) -> None:
+    account = Account()
+    account.say(TradeVolume=told | {"fees": {"XXBTZUSD": {"fee": "0.2600"}}})
+    found = await account.reads.standing(["BTC/USD"])
+    assert found.fees == {"BTC/USD": Decimal("0.0026")}
+    assert (found.volume, found.currency) == wanted
+
+
 def volume_without(gone: set[str], asked: list[str]) -> Callable[[Any], Any]:
     """TradeVolume of a venue that knows all markets but these, and what it was asked."""
 
