@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from arbit import __version__
 from arbit.cli import (
     alerts_test,
     config,
@@ -70,9 +72,24 @@ app.command(name="alerts:test", rich_help_panel=Panel.CARE)(alerts_test.alerts_t
 app.command(name="sandbox", rich_help_panel=Panel.CARE)(sandbox.sandbox)
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"arbit {__version__}\n")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_tell_version, is_eager=True, help="Tell the version and leave."
+    ),
+]
+
+
 @app.callback()
-def _root() -> None:
-    """Global options stand here when there are any; commands follow."""
+def _root(version: Version = False) -> None:
+    """Options of no command stand here; commands follow."""
+    del version  # told before anything else
 
 
 def main() -> None:

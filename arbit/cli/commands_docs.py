@@ -28,7 +28,8 @@ Generated from `arbit/cli/` by `python -m arbit.cli.commands_docs`; a test fails
 `arbit COMMAND --help` tells the same. Options of a command win over the environment, which wins
 over `.env` ([configuration.md](configuration.md)). With `--json` stdout holds one JSON value and
 nothing else; what is wrong goes to stderr, one line each, beginning with `arbit: `.
-`arbit --install-completion` teaches the shell the names of commands, options and venues.
+`arbit --install-completion` teaches the shell the names of commands, options and venues;
+`arbit --version` tells the version.
 """
 
 _EXITS = """\

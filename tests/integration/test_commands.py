@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from arbit import __version__
 from arbit.cli.commands_docs import Shown, commands
 from arbit.cli.panels import Panel
 from tests.integration.typing_in import Run, typing_in
@@ -151,6 +152,10 @@ def test_a_setting_that_is_wrong_is_one_line_whatever_the_command(
     assert (code, out) == (2, "")
     assert err == "arbit: ARBIT_LOG_LEVEL=loud: expected debug or info or warning or error\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_told(typed: Run) -> None:
+    assert typed("--version") == (0, f"arbit {__version__}\n", "")
 
 
 @pytest.mark.parametrize("words", [["nosuch"], ["db"], ["config", "nosuch"], []])
