@@ -14,8 +14,18 @@ T = TypeVar("T")
 
 def run_on_best_loop(main: Coroutine[Any, Any, T]) -> T:
     """Run to the end. Ctrl-C and SIGTERM cancel `main`, which may still return what it has."""
+    _leave_no_core()
     with asyncio.Runner(loop_factory=_factory()) as runner:
         return runner.run(_heeding_sigterm(main))
+
+
+def _leave_no_core() -> None:
+    """What a crash would write down of our memory has the keys in it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limits
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 async def _heeding_sigterm(main: Coroutine[Any, Any, T]) -> T:

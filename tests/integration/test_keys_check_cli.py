@@ -335,3 +335,25 @@ def test_a_start_passes_the_same_judgement_on_a_key_as_the_check(
     assert why in strict_json(check.stdout)["verdict"]
     assert why in start.stderr
     assert venue.exchange.books.orders_taken == 0
+
+
+def test_several_venues_are_checked_under_one_verdict(desk: Desk, venue: SandboxServer) -> None:
+    venue.exchange.keys[TRADE_KEY].permissions -= {"close-trades"}
+    arguments = ("keys:check", "--venue", "sandbox", "--venue", "sandbox-alpaca", "--json")
+    done = desk.within(*arguments, **at(venue))
+    assert done.returncode == 3, done.stderr
+    told = strict_json(done.stdout)
+    assert (told["fit"], told["verdict"]) == (False, "not fit to trade on sandbox")
+    assert {name: one["fit"] for name, one in told["venues"].items()} == {
+        "sandbox": False,
+        "sandbox-alpaca": True,
+    }
+
+
+def test_a_venues_words_move_no_cursor_and_are_no_markup(desk: Desk, venue: SandboxServer) -> None:
+    words = "EOrder:[bold]No\x1b[2J\rFIT[/nothing]"
+    venue.faults.set("order_error", symbol="ETH/USD", method="AddOrder", error=words)
+    done = desk.within("keys:check", "--venue", "sandbox", "--symbols", LEGS, **at(venue))
+    assert done.returncode == 3
+    assert "EOrder:[bold]No[2JFIT[/nothing]" in done.stdout.replace("\n", "")
+    assert "\x1b" not in done.stdout

@@ -72,6 +72,12 @@ def test_every_command_was_typed_and_ended_as_it_should(day: Day) -> None:
     assert {"door", "metrics"} <= day.told.keys()
 
 
+def test_a_crash_would_leave_no_core(day: Day) -> None:
+    resource = pytest.importorskip("resource", reason="there are no such limits here")
+    assert day.codes
+    assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+
+
 def test_no_secret_is_in_anything_that_was_told_or_left(day: Day) -> None:
     found = []
     parts = {name: (one.encode(), [*spellings(one.encode())]) for name, one in day.secrets.items()}
