@@ -27,9 +27,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, n
 def shadow(venue: Venue = None, as_json: Json = False, data_dir: DataDir = None) -> None:
     """What dry runs have shown, and whether `live` would send real orders on it.
 
-    Nothing is contacted: what the account really pays is compared when `live` starts. It goes by the
-    settings: what a dry run was told by options, such as --symbols, is unknown here. Leaves with 3
-    when a venue's evidence does not suffice.
+    Nothing is contacted: what the account really pays is compared when `live` starts. It goes by
+    the settings: what a dry run was told by options, such as --symbols, is unknown here. Leaves
+    with 3 when a venue's evidence does not suffice.
 
     Examples:
     arbit shadow
