@@ -49,7 +49,7 @@ def from_files(gathered: Gathered, secrets: Mapping[Place, Place]) -> Iterator[s
         except ValueError as error:
             yield f"{said.name}: {error}"
         else:
-            gathered.said[target] = Said(said.label, secret, said.source)
+            gathered.said[target] = Said(said.label, secret, f"{said.source}, in a file")
 
 
 def secret_in(name: str, runtime: Sequence[Path] = RUNTIME) -> str:

@@ -167,6 +167,14 @@ def _line(draw: Any, said: Said) -> None:
     said.harms.append(Harm("line"))
 
 
+def _file(draw: Any, said: Said) -> None:
+    """A secret in a file that is none; what stands there may be the secret itself."""
+    key = draw(st.sampled_from(sorted(SECRET)))
+    said.environ.pop(key, None)
+    said.environ[f"{key}_FILE"] = draw(st.sampled_from((CANARY, f"/{CANARY}", "/", "/dev/null")))
+    said.harms.append(Harm("file", [f"{key}_FILE"]))
+
+
 def _together(draw: Any, said: Said) -> None:
     """Good by itself and not with the rest."""
     said.environ.update(
@@ -189,7 +197,7 @@ def _together(draw: Any, said: Said) -> None:
     said.harms.append(Harm("together"))
 
 
-WAYS = (_value, _value, _bound, _bound, _misspelt, _group, _line, _together)
+WAYS = (_value, _value, _bound, _bound, _misspelt, _group, _line, _file, _together)
 
 
 @st.composite

@@ -65,6 +65,17 @@ def test_each_setting_says_where_it_comes_from(
     }
 
 
+def test_a_secret_in_a_file_is_masked_and_says_that_it_is_in_one(
+    typed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "key"
+    path.write_text(SECRET)
+    path.chmod(0o600)
+    monkeypatch.setenv("ARBIT_VENUES__KRAKEN__API_SECRET_FILE", str(path))
+    found = shown(typed, "--venue", "kraken", "--changed")
+    assert found == {"ARBIT_VENUES__KRAKEN__API_SECRET": ("***", "environment, in a file")}
+
+
 def test_every_setting_there_is_is_shown(typed: Run) -> None:
     names = set(VenueSettings.model_fields) - {"name"}
     found = shown(typed, "--venue", "alpaca")
