@@ -81,6 +81,11 @@ class Scale:
         """How many stretches are."""
         return self.rounds * len(self.kinds)
 
+    @property
+    def orders(self) -> list[bool]:
+        """Of each round, whether its storm comes first."""
+        return [bool(number % 2) for number in range(self.rounds)]
+
 
 class Bench:
     """The receivers and scrapers, and a daemon and an exchange for each kind of receiver."""
@@ -103,21 +108,19 @@ class Bench:
         """Rounds against one kind of receiver, and whether the books agree afterwards."""
         folder = self.folder / kind.replace(" ", "-")
         folder.mkdir()
-        pairs: list[tuple[Stretch, Stretch]] = []
         with Exchange(folder / "venue") as exchange:
             self.to_core(exchange.pid, 1)
             with self.daemon(kind, folder, exchange) as (daemon, url):
-                for number in range(self.scale.rounds):
-                    pairs.append(self.pair(daemon, url, storm_first=bool(number % 2)))
+                pairs = [self.pair(daemon, url, odd) for odd in self.scale.orders]
             disagree = compare(exchange.log, folder / "var" / DATABASE)
         found = told_of(pairs) | {"disagree": disagree, "rounds": pairs}
         said = {name: value for name, value in found.items() if name != "rounds"}
         print(json.dumps({kind: said}), file=sys.stderr, flush=True)
         return found
 
-    def pair(self, daemon: Talker, url: str, *, storm_first: bool) -> tuple[Stretch, Stretch]:
-        """A calm and a storm, now in one order and now in the other: an account trades ever less."""
-        if storm_first:
+    def pair(self, daemon: Talker, url: str, odd: bool) -> tuple[Stretch, Stretch]:
+        """A calm and a storm, in turned order where it is odd: an account trades ever less."""
+        if odd:
             storm = self.stretch(daemon, url, **self.due())
             return self.stretch(daemon, url), storm
         calm = self.stretch(daemon, url)
