@@ -17,7 +17,8 @@ from arbit.config.risk import RiskSettings
 from tests.e2e.compose import BASE, DOCKER, KEYS, MIB, OURS, REPO, SECRETS, files, service
 
 SCHEMA = REPO / "tests" / "data" / "compose-spec" / "schema.json"
-REAL = {"ARBIT_ORDERS": "--i-accept-real-orders", "MAX_NOTIONAL": "20"}
+ORDERS = {"kraken": "KRAKEN_ORDERS", "alpaca": "ALPACA_ORDERS"}
+REAL = {"MAX_NOTIONAL": "20"} | dict.fromkeys(ORDERS.values(), "--i-accept-real-orders")
 SAID = files(BASE, KEYS)
 ALL = pytest.mark.parametrize("name", sorted(SAID))
 EACH = pytest.mark.parametrize("name", OURS)
@@ -75,6 +76,23 @@ def test_an_order_is_real_only_where_it_is_accepted_by_name(name: str) -> None:
     assert "--i-accept-real-orders" not in dry
     assert ("--i-accept-real-orders" in real) == (name in {"kraken", "alpaca"})
     assert ("--dry-run" in dry) == (name in {"kraken", "alpaca"})
+
+
+def test_what_accepts_real_orders_at_one_venue_accepts_none_at_another() -> None:
+    for name, accepts in ORDERS.items():
+        said = {"MAX_NOTIONAL": "20", accepts: "--i-accept-real-orders"}
+        real = {
+            one for one in OURS if "--i-accept-real-orders" in service(one, SAID[one], said).command
+        }
+        assert real == {name}
+
+
+def test_no_variable_of_compose_looks_like_a_setting_of_ours() -> None:
+    names = re.findall(r"\$\{(\w+)", BASE.read_text(encoding="utf-8") + KEYS.read_text("utf-8"))
+    assert names
+    assert not [
+        name for name in names if name.startswith("ARBIT")
+    ], "arbit refuses what it knows not"
 
 
 def test_a_key_is_laid_over_it_with_a_cap_that_must_be_said() -> None:
