@@ -20,6 +20,7 @@ from arbit.config import SANDBOXES, SPEAKS_ALPACA, AlpacaHost, Settings, VenueSe
 from arbit.domain.account import AccountId, AccountUnfit
 from arbit.domain.errors import FrameError, VenueRefused, VenueUnreachable
 from arbit.domain.money import plain
+from arbit.domain.records import Memory
 from arbit.persistence import shadow
 from arbit.ports import Clock
 from arbit.risk.golive import (
@@ -32,6 +33,7 @@ from arbit.risk.golive import (
 from arbit.venues.ccxt.client import RestClient
 
 OVERRIDE = "override"  # the incident that tells of one
+UNPROVEN = "no shadow run has earned: what an earlier run left open is ended, and nothing begins"
 DAY_NS = 86_400_000_000_000
 LOOKS = 3  # round trips that are timed: the least of them is the least that an order takes
 _ADDRESSES = ("rest_url", "data_url", "ws_url", "private_ws_url")
@@ -73,7 +75,10 @@ class ShadowTold:
 
 @dataclass(frozen=True, slots=True)
 class GoLive:
-    """Who asks to send real orders, and with what. `cap` is the override's, None without one."""
+    """Who asks to send real orders, and with what. `cap` is the override's, None without one.
+
+    `left_open` says that an earlier run left something open, which is ended whatever is found here.
+    """
 
     settings: Settings
     venue: VenueSettings
@@ -82,14 +87,19 @@ class GoLive:
     rest: RestSide
     clock: Clock
     cap: Decimal | None = None
+    left_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Real orders may be sent: why, in a line. `overridden` without the evidence."""
+    """Real orders may be sent: why, in a line. `overridden` without the evidence.
+
+    With `refused` those alone that end what is open; it is to be raised when that is done.
+    """
 
     line: str
     overridden: bool = False
+    refused: NotProven | None = None
 
 
 def exempt(venue: VenueSettings) -> str:
@@ -153,12 +163,21 @@ async def admit(asked: GoLive) -> Admission:
         told = told_of(venue.name, account, verdict, reference)
         return Admission(f"shadow run: {short(told)}")
     if asked.cap is None:
-        raise NotProven(venue.name, account, verdict, reference)
+        refused = NotProven(venue.name, account, verdict, reference)
+        if asked.left_open:
+            return Admission(UNPROVEN, refused=refused)
+        raise refused
     return Admission(
         f"the shadow run is overridden: at most {plain(asked.cap)} {reference} a cycle and at "
         f"once; missing: {'; '.join(verdict.missing)}",
         overridden=True,
     )
+
+
+def left_open(memory: Memory) -> bool:
+    """Whether an earlier run left something open: no gate may stand before its end."""
+    ends = [one.ended_ns for one in memory.cycles] + [one.ended_ns for one in memory.orders]
+    return not all(ends)
 
 
 async def round_trip_ms(rest: RestSide, clock: Clock) -> int:

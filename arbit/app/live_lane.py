@@ -15,7 +15,7 @@ from arbit.app.build import Reached, RunParts, build_run, listed, reach, watched
 from arbit.app.child import SandboxChild
 from arbit.app.door_answers import DoorSetup, LaneDoor
 from arbit.app.feeds import rest_side
-from arbit.app.golive import Admission, GoLive, admit
+from arbit.app.golive import Admission, GoLive, admit, left_open
 from arbit.app.health import LaneHealth
 from arbit.app.history import Snapshots, recording, watch
 from arbit.app.live_told import (
@@ -139,6 +139,8 @@ class LiveLane:
                 self.report = report_before(settings, account, journal.recall(), self._clock)
                 return
             self.report = await self._live(built, around, hub, stack)
+        if self._admission.refused is not None:
+            raise self._admission.refused
 
     async def _live(
         self, built: Built, around: LaneAround, hub: Hub, stack: AsyncExitStack
@@ -252,11 +254,11 @@ class LiveLane:
         if not real:
             side = paper_side(settings, run.desk, journal, self._clock)
         elif not self._options.recover_only:  # that begins nothing, and ends what is open
-            cap = self._options.cap
-            asked = GoLive(settings, venue, account, watch.rates, rest, self._clock, cap)
+            cap, left = self._options.cap, left_open(journal.recall())
+            asked = GoLive(settings, venue, account, watch.rates, rest, self._clock, cap, left)
             self._admission = await admit(asked)
         trader = trader_of(settings, account, run, side, around, self._epoch)
-        trader.recover_only = self._options.recover_only
+        trader.recover_only = self._options.recover_only or self._admission.refused is not None
         run.desk.funds = lambda asset: _startable(trader, settings, asset)
         run.desk.lane.take = trader.take
         return run, trader, side
@@ -266,11 +268,10 @@ class LiveLane:
         options = self._options
         if not real:
             return SandboxChild(options.profile, options.seed)
-        state = self._settings.data_dir / venue.name
         return SandboxChild(
             options.profile,
             options.seed,
-            state=state,
+            state=self._settings.data_dir / venue.name,
             taker_fee_bps=venue.taker_fee_bps,
             tier=venue.rate_tier.value,
         )
@@ -322,7 +323,7 @@ class LiveLane:
         while not self._why:
             if self._stop.is_set():
                 self._why = "stopped"
-            elif options.recover_only and trader.started:
+            elif trader.recover_only and trader.started:
                 self._why = "recovered"
             elif options.seconds is not None and (
                 self._clock.monotonic_ns() - began_ns > options.seconds * 1e9

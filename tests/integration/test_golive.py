@@ -21,11 +21,13 @@ from arbit.app.live_told import LiveReport, Preamble
 from arbit.app.own_fees import FeesAsked, own_fees
 from arbit.app.shadow import paper_of, setup_of
 from arbit.app.shadow_told import shadows, shadows_lines
-from arbit.app.store import DATABASE
+from arbit.app.store import DATABASE, account_of
 from arbit.clock import SystemClock
 from arbit.config import Override, Settings, load_settings
-from arbit.domain.records import Batch
+from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.records import Batch, CycleRecord, PlannedRecord
 from arbit.domain.shadow import HOUR_NS, ShadowBatch, ShadowHour
+from arbit.domain.triangle import Leg, Side
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
 from arbit.persistence.migrate import upgrade
@@ -137,6 +139,42 @@ async def test_without_a_shadow_run_nothing_leaves_and_the_evidence_is_told(tmp_
     ((told,),) = rows(settings.data_dir / DATABASE, sql, OVERRIDE)
     assert "at most 50 USD" in told
     assert "no dry run" in told
+
+
+async def test_what_is_open_is_ended_before_a_start_is_refused(tmp_path: Path) -> None:
+    """A supervisor starts again what was killed amid a cycle, a week after the dry runs."""
+    async with exchange() as sandbox:
+        settings = settings_of(tmp_path, sandbox)
+        sql = "SELECT cycle_id, state FROM cycles WHERE ended_ns=0"
+        path = settings.data_dir / DATABASE
+        opened(settings)
+        assert rows(path, sql) == [("abopen", "ready")]
+        with pytest.raises(NotProven):
+            await live(settings)
+        assert rows(path, sql) == []
+        assert orders_at(sandbox) == []  # it had not come as far as to send one
+        with pytest.raises(NotProven):
+            await live(settings)
+        assert orders_at(sandbox) == []
+
+
+def opened(settings: Settings) -> None:
+    """A cycle that was written down, and then its daemon died."""
+    venue, path = settings.venue("kraken"), settings.data_dir / DATABASE
+    settings.data_dir.mkdir(parents=True, mode=0o700)
+    upgrade(path)
+    now_ns, account = time.time_ns(), str(account_of(venue, real=True))
+    legs = (
+        Leg("BTC/USD", Side.BUY, "USD", "BTC"),
+        Leg("ETH/BTC", Side.BUY, "BTC", "ETH"),
+        Leg("ETH/USD", Side.SELL, "ETH", "USD"),
+    )
+    plan = tuple(PlannedRecord(leg, D("0.001"), D(1), D("0.0001")) for leg in legs)
+    cycle = CycleRecord("abopen", Policy.SEQUENTIAL, CycleState.READY, plan, now_ns)
+    with Lease(settings.data_dir, path, account, now_ns, command="test") as lease:
+        journal = SqliteJournal(path, account, lease.token)
+        journal.write(Batch(cycles=(cycle,)))
+        journal.close()
 
 
 def stakes(accepted: Sequence[Mapping[str, Any]]) -> Decimal:
