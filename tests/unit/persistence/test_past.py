@@ -18,6 +18,7 @@ def test_a_command_that_only_asks_is_no_last_run(tmp_path: Path) -> None:
         (1, ACCOUNT, "live"),
         (2, ACCOUNT, "keys:check"),
         (3, ACCOUNT, "doctor"),
+        (3, ACCOUNT, "plan"),
         (4, "sandbox:sandbox:1", "doctor"),
     ):
         with Lease(tmp_path, path, account, wall_ns, command=command):
