@@ -18,7 +18,7 @@ from arbit.app.shadow import paper_of, terms_of
 from arbit.app.store import DATABASE
 from arbit.config import SANDBOXES, SPEAKS_ALPACA, AlpacaHost, Settings, VenueSettings
 from arbit.domain.account import AccountId, AccountUnfit
-from arbit.domain.errors import FrameError, VenueRefused, VenueUnreachable
+from arbit.domain.errors import BrokenRule, FrameError, VenueRefused, VenueUnreachable
 from arbit.domain.money import plain
 from arbit.domain.records import Memory
 from arbit.persistence import shadow
@@ -202,7 +202,7 @@ async def _took_ns(rest: RestSide, clock: Clock) -> int:
     if isinstance(client, RestClient):
         found = await client.ask("publicGetTime")
         return clock.monotonic_ns() - found.sent_ns
-    return 0
+    raise BrokenRule("golive: nobody knows how to time this venue's answers")
 
 
 def told_of(

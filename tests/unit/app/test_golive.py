@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from arbit.app.golive import Admission, capped, exempt
+from arbit.app.feeds import AlpacaHosts
+from arbit.app.golive import Admission, capped, exempt, round_trip_ms
 from arbit.app.shadow_lane import LaneShadow
 from arbit.app.status import StatusTold, status_lines
 from arbit.clock import SystemClock
 from arbit.config import Override, Settings, load_settings
 from arbit.domain.account import AccountId, Mode
+from arbit.domain.errors import BrokenRule, VenueRefused, VenueUnreachable
 from arbit.domain.events import Event, IncidentSeen
 from arbit.domain.records import JournalFailed
 from arbit.persistence.memory import MemoryJournal
@@ -117,3 +119,29 @@ def test_an_override_that_cannot_be_written_down_is_none() -> None:
     shadow = LaneShadow(settings_of(), health, Admission("x", overridden=True), SystemClock())
     with pytest.raises(JournalFailed):
         shadow.tell(journal, lambda _: None)
+
+
+async def test_the_least_of_three_answers_of_alpaca_is_its_round_trip() -> None:
+    took_ns = [9_000_001, 4_000_001, 7_000_000]
+
+    async def question(path: str) -> tuple[None, Any]:
+        assert path == "/v2/clock"
+        return None, SimpleNamespace(sent_ns=5, heard_ns=5 + took_ns.pop(0))
+
+    nobody: Any = SimpleNamespace(question=question)
+    rest: Any = SimpleNamespace(client=AlpacaHosts(nobody, nobody))
+    assert await round_trip_ms(rest, SystemClock()) == 5
+    assert took_ns == []
+
+
+async def test_a_venue_that_does_not_answer_lets_nobody_through() -> None:
+    async def question(_: str) -> None:
+        raise VenueRefused("500")
+
+    nobody: Any = SimpleNamespace(question=question)
+    rest: Any = SimpleNamespace(client=AlpacaHosts(nobody, nobody))
+    with pytest.raises(VenueUnreachable, match="could not be measured"):
+        await round_trip_ms(rest, SystemClock())
+    unknown: Any = SimpleNamespace(client=object())
+    with pytest.raises(BrokenRule):
+        await round_trip_ms(unknown, SystemClock())
