@@ -31,7 +31,7 @@ from arbit.app.own_fees import FeesAsked, own_fees
 from arbit.app.private import Around, Paper, Real, paper_side, real_side, refuse_untradable
 from arbit.app.shadow_lane import LaneShadow
 from arbit.app.start_gate import StartGate
-from arbit.app.store import account_of, held_account, open_journal
+from arbit.app.store import account_of, hold_account, open_journal
 from arbit.app.trader import Trader
 from arbit.app.traders import trader_of
 from arbit.app.venue import VenueRun
@@ -126,7 +126,7 @@ class LiveLane:
         real = self._is_real(venue)
         async with AsyncExitStack() as stack:
             account = account_of(venue, real=real)
-            stack.enter_context(held_account(settings, venue, account, self._clock))
+            await hold_account(stack, settings, venue, account, self._clock)
             journal = stack.enter_context(open_journal(settings.data_dir, account, self._clock))
             self._journal = journal
             stack.push(self._called_off(around.gate))

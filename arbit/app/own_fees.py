@@ -60,7 +60,7 @@ async def _told(asked: FeesAsked) -> Fees:
     venue, clock, public = asked.venue, asked.clock, asked.rest.client
     account = account_of(venue, real=True)
     async with AsyncExitStack() as stack:
-        stack.enter_context(held_account(asked.settings, venue, account, clock))
+        stack.enter_context(held_account(asked.settings, venue, account, clock, asks=True))
         # A dry run leaves no trace in the real account's rows: by the clock nonces are high enough.
         kept = MemoryJournal()
         around, flags, mine = Around(clock, kept, lambda _: None), kept.recall().flags, Ours(kept)

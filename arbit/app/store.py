@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 
 from arbit.config import SANDBOXES, Settings, VenueSettings
@@ -13,13 +19,15 @@ from arbit.domain.errors import UserError
 from arbit.domain.records import JournalFailed, RunEnd
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
-from arbit.persistence.locks import Lock, lock_of
+from arbit.persistence.locks import AccountHeld, Lock, lock_of
 from arbit.persistence.memory import MemoryJournal
 from arbit.persistence.migrate import is_there, refuse_old, upgrade
 from arbit.ports import Clock, Journal
 
 DATABASE = "arbit.db"
 HISTORY = "history.db"
+ASKS = ", for a question that is over soon"  # what the lock of a command says that only asks
+PATIENCE_S, STEP_S = 20.0, 0.1
 
 
 def account_of(venue: VenueSettings, *, real: bool) -> AccountId:
@@ -31,13 +39,43 @@ def account_of(venue: VenueSettings, *, real: bool) -> AccountId:
     return AccountId.of_key(venue.name, mode, key)
 
 
+async def hold_account(
+    stack: AsyncExitStack,
+    settings: Settings,
+    venue: VenueSettings,
+    account: AccountId,
+    clock: Clock,
+) -> None:
+    """Hold it for a daemon. A command that only asks lets go of it soon: it is waited for.
+
+    A service that is started again while somebody looks at why it fell must not stay down for that.
+    AccountHeld and UserError as below.
+    """
+    for _ in range(int(PATIENCE_S / STEP_S)):
+        try:
+            stack.enter_context(held_account(settings, venue, account, clock))
+        except AccountHeld as held:
+            if ASKS not in str(held):
+                raise
+            await clock.sleep(STEP_S)
+        else:
+            return
+    stack.enter_context(held_account(settings, venue, account, clock))
+
+
 def held_account(
-    settings: Settings, venue: VenueSettings, account: AccountId, clock: Clock
+    settings: Settings,
+    venue: VenueSettings,
+    account: AccountId,
+    clock: Clock,
+    *,
+    asks: bool = False,
 ) -> AbstractContextManager[object]:
     """The account, held against every other daemon of this user, whatever its data folder.
 
     An account of our own exchange is another on each exchange; one that is not served at an address
-    is kept in the data folder, and held with that. Paper is nobody's.
+    is kept in the data folder, and held with that. Paper is nobody's. `asks` says that it is for
+    no more than a question.
 
     UserError names who has it, or the lock's folder where that cannot be written.
     """
@@ -50,7 +88,7 @@ def held_account(
         folder = settings.lock_dir.expanduser()
     except RuntimeError:
         raise UserError(f"ARBIT_LOCK_DIR={settings.lock_dir}: there is no home folder") from None
-    where = f" in {settings.data_dir.absolute()}"
+    where = f" in {settings.data_dir.absolute()}{ASKS if asks else ''}"
     what = f"account {account} is traded"
     return Lock(lock_of(folder, name), what, clock.wall_ns(), where)
 
@@ -89,7 +127,7 @@ def nonces_of(
 
     AccountHeld names the daemon that has the account. UserError when the journal cannot be used.
     """
-    with held_account(settings, venue, account, clock):
+    with held_account(settings, venue, account, clock, asks=True):
         there = is_there(settings.data_dir / DATABASE)
         gone = passing and account.mode is Mode.SANDBOX and not venue.rest_url
         if not there or gone:

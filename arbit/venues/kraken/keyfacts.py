@@ -59,6 +59,8 @@ def key_facts(body: Any) -> KeyFacts:
     if not isinstance(body, Mapping):
         raise FrameError("GetApiKeyInfo: the answer is no object")
     facts = {_snake(name): value for name, value in body.items() if isinstance(name, str)}
+    if any(facts[_snake(name)] != told for name, told in body.items() if isinstance(name, str)):
+        raise FrameError("GetApiKeyInfo: a field is told twice, and not the same")
     named = facts.get("permissions")
     if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
         raise FrameError("GetApiKeyInfo: the answer names no permissions")

@@ -188,6 +188,8 @@ def test_permissions_are_admitted_where_they_are_told_alone() -> None:
         CAMEL | {"permissions": [1]},
         CAMEL | {"nonceWindow": "some"},
         CAMEL | {"nonceWindow": True},
+        CAMEL | {"nonce_window": 5},  # the other spelling says something else
+        {"Permissions": ["withdraw-funds"]} | CAMEL,
         CAMEL | {"validUntil": -1},
     ],
 )
