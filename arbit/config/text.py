@@ -132,7 +132,9 @@ def shown(key: str, value: object) -> str:
 
 
 def may_log_in(key: str, text: str) -> bool:
-    """Whether this may be an address with a name and a password in it."""
+    """Whether this may be an address with a name and a password in it, or with a key behind it."""
+    if "://" in text and "?" in text:
+        return True
     return "@" in text and (bool(_ADDRESS.search(key.upper())) or "://" in text)
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from arbit.config import Feed, Override, Settings, VenueSettings, load_settings
+from arbit.config.load import hear_settings
+from arbit.config.text import MASK
+from arbit.config.told import DEFAULT, told_settings
 from arbit.domain.cycle import Policy
 from arbit.domain.errors import UserError
 
@@ -248,6 +251,7 @@ def test_metrics_open_to_others_must_be_said_twice() -> None:
         ("VENUES__KRAKEN__REST_URL", "https://me:hush@host", "expected an http:// or https://"),
         ("VENUES__KRAKEN__PRIVATE_WS_URL", "me:hush@host", "expected a ws:// or wss:// address"),
         ("SCAN__MAX_SLIPPAGE_BPS", "https://me:hush@host", "expected a number"),
+        ("SCAN__MAX_SLIPPAGE_BPS", "https://host/?apikey=hush", "expected a number"),
         ("METRICS_HOST", "me:hush@host", "expected 127.0.0.1"),
         ("VENUES", '{"kraken": {"api_secret": "hush"', "expected a JSON object"),
         ("VENUES__KRAKEN", '{"api_secret": "hush", }', "expected a JSON object"),
@@ -262,6 +266,12 @@ def test_a_secret_is_not_repeated_wherever_it_was_put(key: str, text: str, expec
     (line,) = complaints({f"ARBIT_{key}": text})
     assert "hush" not in line
     assert expected in line
+
+
+def test_a_key_behind_an_address_is_not_shown() -> None:
+    heard = hear_settings(None, {"ARBIT_VENUES__KRAKEN__REST_URL": "https://host/?apikey=hush"})
+    told = told_settings(heard, ["kraken"])
+    assert [one.value for one in told if one.source != DEFAULT] == [MASK]
 
 
 @pytest.mark.parametrize(
