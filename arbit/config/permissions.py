@@ -28,7 +28,10 @@ ADMITTED = (
     "transfer, payout or sending"
 )
 _ADMISSION = re.compile(r"[a-z0-9][a-z0-9-]{0,39}(?:=([a-z-]{1,40}))?")
-_MONEY_OUT = ("withdraw", "transfer", "payout", "send")
+_MONEY_OUT = (
+    *("withdraw", "transfer", "payout", "send", "cashout", "moveout", "movefund"),
+    *("disburse", "remit", "wireout", "payment"),
+)
 _MOST = 20
 
 

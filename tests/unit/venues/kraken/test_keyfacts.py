@@ -149,7 +149,17 @@ def test_a_permission_under_a_new_name_may_stand_for_one_that_trading_needs() ->
 
 @pytest.mark.parametrize(
     "word",
-    ["Withdraw", "withdrawFunds2", "WITH-DRAW", "transfer-funds", "walletTransfer", "pay_out"],
+    [
+        "Withdraw",
+        "withdrawFunds2",
+        "WITH-DRAW",
+        "transfer-funds",
+        "walletTransfer",
+        "pay_out",
+        "cash-out",
+        "Move_Funds",
+        "wire-out",
+    ],
 )
 def test_what_may_move_money_out_is_refused_as_a_withdrawal_whatever_its_name(word: str) -> None:
     with pytest.raises(AccountUnfit, match="may withdraw"):
