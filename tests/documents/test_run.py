@@ -100,11 +100,13 @@ def addresses() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """One working folder for all: a reader follows a document from its top."""
-    found = Desk(tmp_path_factory.mktemp("reader"))
-    for name in ("work", "home", "tmp"):
-        (found.root / name).mkdir()
+def desks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Desk]:
+    """One working folder for each document: a reader follows it from its top."""
+    found = {}
+    for page in documents():
+        found[page.name] = made = Desk(tmp_path_factory.mktemp("reader"))
+        for name in ("work", "home", "tmp"):
+            (made.root / name).mkdir()
     return found
 
 
@@ -143,9 +145,12 @@ COMMANDS = [one for page in documents() for one in shown(page)]
 
 
 @pytest.mark.parametrize("one", COMMANDS, ids=str)
-def test_it_is_run_as_it_is_written(one: Documented, desk: Desk, addresses: dict[str, str]) -> None:
+def test_it_is_run_as_it_is_written(
+    one: Documented, desks: dict[str, Desk], addresses: dict[str, str]
+) -> None:
     if why := why_not(one):
         pytest.skip(why)
+    desk = desks[one.document]
     lay_out(desk.work)
     if "--replay" in one.words and not RECORDED.exists():
         pytest.skip(f"no recorded data: {RECORDED}")
