@@ -39,12 +39,10 @@ class Histogram:
         if not count:
             return None
         wanted, seen = share * count, 0
-        for index, inside in enumerate(self.counts):
+        for index, (high, inside) in enumerate(zip(self.bounds, self.counts, strict=False)):
             if inside and seen + inside >= wanted:
                 low = self.bounds[index - 1] if index else 0.0
-                if index == len(self.bounds):
-                    return low
-                return low + (self.bounds[index] - low) * max(0.0, wanted - seen) / inside
+                return low + (high - low) * max(0.0, wanted - seen) / inside
             seen += inside
         return self.bounds[-1]
 

@@ -4,7 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from arbit.domain.fees import Fee, FeeSource, break_even_fee_bps, hurdle_bps, kept
+from arbit.domain.fees import (
+    Fee,
+    FeeSource,
+    break_even_fee_bps,
+    demanded,
+    hurdle_bps,
+    kept,
+)
 
 D = Decimal
 
@@ -51,3 +58,14 @@ def test_a_fee_knows_its_bps_and_its_source() -> None:
     fee = Fee(D("0.0026"), FeeSource.LADDER)
     assert fee.bps == 26
     assert fee.source.value == "published ladder"
+
+
+def test_the_dearest_fee_decides_what_is_demanded_of_a_gap() -> None:
+    said = demanded([D("0.0010"), D("0.0040"), D("0.0025")], D(0))
+    assert "up to 40 bps a leg" in said
+    assert "a gap of 121.0 bps" in said
+    assert "a gap of 126.0 bps" in demanded([D("0.004")], D(5))
+
+
+def test_where_no_fee_is_known_nothing_is_promised() -> None:
+    assert demanded([], D(5)) == "no fee is known: nothing can be traded"

@@ -30,3 +30,9 @@ def test_ids_stay_within_the_venues_limit_after_a_million_cycles() -> None:
     assert len(Ids("other").order(run.cycle(), 0, 36)) <= MAX_LENGTH
     with pytest.raises(BrokenRule):
         Ids("other").order("abc12" + "z" * 8, 0, 36)
+
+
+@pytest.mark.parametrize("epoch", ["", "abc1", "abc123", "ABC12", "ab-12", "abc12\n"])
+def test_no_run_begins_with_an_epoch_whose_orders_would_not_be_known_as_ours(epoch: str) -> None:
+    with pytest.raises(BrokenRule, match="no run's epoch"):
+        Ids(epoch)

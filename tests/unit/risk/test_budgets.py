@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from arbit.domain.errors import UserError
+from arbit.risk import budgets
 from arbit.risk import kill as switch
-from arbit.risk.budgets import DayBook, OrderRate, day_of
+from arbit.risk.budgets import Cooldown, DayBook, OrderRate, day_of
 from arbit.risk.kill import KillSwitch, Orders, Resume
 
 D = Decimal
@@ -100,3 +101,47 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="KILL"):
         switch.kill(tmp_path / "file" / "var")
+
+
+def test_a_triangle_rests_after_a_cycle_and_ten_times_as_long_after_one_that_went_wrong() -> None:
+    rest = Cooldown(500)
+    rest.begin("a", 7 * S, went_wrong=False)
+    rest.begin("b", 7 * S, went_wrong=True)
+    assert rest.left_ns("a", 7 * S) == S // 2
+    assert rest.left_ns("b", 7 * S) == 5 * S
+    assert rest.left_ns("a", 8 * S) == rest.left_ns("never", 8 * S) == 0
+
+
+def test_of_too_many_paths_those_that_have_rested_are_forgotten_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(budgets, "MAX_PATHS", 3)
+    rest = Cooldown(1_000)
+    rest.begin("old", 0, went_wrong=False)
+    rest.begin("wrong", 0, went_wrong=True)
+    rest.begin("just over", S, went_wrong=False)
+    rest.begin("new", 2 * S, went_wrong=False)  # the third moment at which "old" is over
+    assert set(rest._until_ns) == {"wrong", "new"}
+    assert rest.left_ns("wrong", 2 * S) == 8 * S
+
+
+def test_a_file_elsewhere_that_cannot_be_looked_at_counts_as_a_kill(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert KillSwitch(tmp_path, file=tmp_path / "file" / "stop").on()
+    assert KillSwitch(tmp_path, file=tmp_path / ("n" * 5_000)).on(), "no name of a file"
+    assert not KillSwitch(tmp_path, file=tmp_path / "gone" / "stop").on()
+
+
+def test_a_kill_that_is_there_already_does_as_well_as_one_that_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    switch.kill(tmp_path)
+    monkeypatch.setattr(Path, "touch", refuses)
+    switch.kill(tmp_path)  # somebody else's file: it stops all the same
+    assert KillSwitch(tmp_path).on()
+    switch.unkill(tmp_path)
+    with pytest.raises(UserError, match="KILL: Permission denied"):
+        switch.kill(tmp_path)
