@@ -154,7 +154,7 @@ def collar(plan: Plan, sights: Sights, collar_bps: Decimal, now_ns: int) -> Refu
     rates = [_middle_rate(sights.view(one.leg.symbol, now_ns), one.leg) for one in plan.legs]
     for index, one in enumerate(plan.legs):
         others = [rate for at, rate in enumerate(rates) if at != index]
-        if any(rate is None or rate <= 0 for rate in others):
+        if None in others:
             return Refused(RefusalCode.STALE_BOOK, {"symbol": one.leg.symbol})
         product = ONE
         for rate in others:
@@ -178,7 +178,7 @@ def cost(
     rate = ONE
     for one in conversion.legs:
         middle = _middle_rate(sights.view(one.leg.symbol, now_ns), one.leg)
-        if middle is None or middle <= 0:
+        if middle is None:
             return Refused(RefusalCode.STALE_BOOK, {"symbol": one.leg.symbol})
         rate = EXACT.multiply(rate, middle)
     brings = EXACT.divide(conversion.receive_at_limits, rate)
@@ -249,8 +249,10 @@ def _away_bps(side: Side, limit: Decimal, price: Decimal) -> Decimal:
 
 
 def _middle_rate(view: BookView | None, leg: Leg) -> Decimal | None:
-    """Units of `leg.receive` for one of `leg.spend`, at the middle of the book."""
+    """Units of `leg.receive` for one of `leg.spend`, at the middle of the book, above nothing."""
     if view is None or not view.bids or not view.asks:
         return None
     middle = EXACT.divide(EXACT.add(view.bids[0].price, view.asks[0].price), _TWO)
+    if middle <= 0:  # implies nothing, and divides nothing
+        return None
     return middle if leg.side is Side.SELL else EXACT.divide(ONE, middle)

@@ -9,9 +9,10 @@ import pytest
 from arbit.config import Settings
 from arbit.domain.account import ForeignOrder, VenueOrder
 from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.errors import FrameError, VenueError, VenueUnreachable
 from arbit.domain.records import JournalFailed
 from arbit.execution.cycle import cycles_of
-from arbit.execution.recovery import recover
+from arbit.execution.recovery import TRIES, TRY_S, recover
 from arbit.risk.breaker import FLAG, BreakerState, Reason
 from tests.unit.execution.happenings import (
     NO_ETH,
@@ -21,7 +22,7 @@ from tests.unit.execution.happenings import (
     refusal,
     take,
 )
-from tests.unit.execution.world import START, Script, World, usual_settings
+from tests.unit.execution.world import START, Script, ScriptedVenue, World, usual_settings
 from tests.unit.sizing_world import view
 
 D = Decimal
@@ -307,3 +308,44 @@ async def test_what_came_in_is_no_profit_where_nobody_prices_what_was_paid() -> 
     assert only_cycle(world).profit_ref is None
     assert not world.journal.recall().profit_ref_by_day
     assert [one.kind for one in world.journal.incidents if one.kind == "unpriced"]
+
+
+# --- a start that is told nothing -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("why", [VenueUnreachable("no route"), FrameError("no JSON")])
+async def test_a_start_that_the_venue_never_answers_fails_with_its_last_words_and_sends_nothing(
+    why: VenueError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, asked = World(), []
+
+    async def silent(_: ScriptedVenue) -> list[VenueOrder]:
+        asked.append(world.clock.now_ns)
+        raise why
+
+    monkeypatch.setattr(ScriptedVenue, "open_orders", silent)
+    async with world.running():
+        with pytest.raises(type(why), match=str(why)):
+            await world.recover()
+    assert len(asked) == TRIES
+    assert asked[-1] - asked[0] == (TRIES - 1) * TRY_S * 1_000_000_000
+    assert world.venue.sent == []
+
+
+async def test_where_no_stream_tells_a_start_takes_no_order_of_ours_for_somebody_elses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = await cut_off(SILENT)
+    mine = first.venue.sent[0].client_id
+    order = VenueOrder(f"O-{mine}", mine, "BTC/USD", open=True, filled_qty=D(0), at_ns=0)
+
+    async def still(_: ScriptedVenue) -> list[VenueOrder]:
+        return [order]  # a cancel that the venue has taken and not carried out yet
+
+    monkeypatch.setattr(ScriptedVenue, "open_orders", still)
+    first.venue.questions.clear()
+    world = World(before=first, epoch="00001")
+    async with world.running():
+        await world.recover(untold=True)
+    assert not [one for one in world.journal.incidents if one.kind == "foreign"]
+    assert world.breaker.reason is Reason.UNRESOLVED

@@ -242,3 +242,19 @@ def test_starting_again_in_a_probe_is_the_same_probe_and_begins_no_rest_anew() -
         assert desk.flags[-1].value == noted
     desk.pass_s(-60)  # the clock was set back meanwhile
     assert desk.restarted().state() is BreakerState.PROBING
+
+
+@pytest.mark.parametrize("went_wrong", [True, False])
+def test_a_cycle_that_was_open_before_the_stop_is_no_probe_however_it_ends(
+    *, went_wrong: bool
+) -> None:
+    desk = Desk(breaker_failures=1, breaker_pause_s=100)
+    desk.breaker.note_end(went_wrong=went_wrong)
+    assert desk.breaker.state() is BreakerState.ACTIVE
+    desk.breaker.note_failure("unknown", desk.clock.now_ns)
+    noted = list(desk.flags)
+    desk.breaker.note_end(went_wrong=went_wrong)
+    assert desk.breaker.state() is BreakerState.REDUCING
+    assert desk.flags == noted, "neither ended the rest nor made it longer"
+    desk.pass_s(100)
+    assert desk.breaker.state() is BreakerState.PROBING

@@ -16,6 +16,7 @@ from arbit.domain.book import BookView, Integrity
 from arbit.domain.market import Market
 from arbit.domain.plan import Plan, PlannedLeg
 from arbit.domain.refusal import RefusalCode, Refused
+from arbit.domain.route import Conversion
 from arbit.domain.triangle import Leg, Side
 from arbit.risk import checks
 from tests.unit.execution.sights import BOOKS, ONLINE
@@ -348,3 +349,34 @@ def test_an_asset_without_a_price_above_nothing_has_no_cap(price: str | None) ->
     refused = checks.cap_of("BTC", seen, RiskSettings(asset_caps={"BTC": D(1)}), NOW)
     assert isinstance(refused, Refused)
     assert (refused.code, refused.figures) == (RefusalCode.UNPRICED, {"asset": "BTC"})
+
+
+@pytest.mark.parametrize(
+    "book",
+    [
+        None,
+        view("BTC/USD", [], [("100", "1")]),
+        view("BTC/USD", [("99", "1")], []),
+        view("BTC/USD", [("-1", "1")], [("1", "1")]),
+        view("BTC/USD", [("-3", "1")], [("1", "1")]),
+    ],
+)
+@pytest.mark.parametrize("leg", [BUY_BTC, SELL_BTC], ids=str)
+def test_a_conversion_whose_books_show_no_middle_has_no_cost_that_could_be_allowed(
+    leg: Leg, book: BookView | None
+) -> None:
+    seen = even()
+    conversion = Conversion((planned(leg, "1", "100"),), D(1), D(1), D(1), None)
+    seen.books["BTC/USD"] = book
+    refused = checks.cost(conversion, seen, D(1_000_000), NOW)
+    assert said(refused) == ("stale_book", {"symbol": "BTC/USD"})
+
+
+@pytest.mark.parametrize("book", [None, view("BTC/USD", [("-1", "1")], [("1", "1")])])
+def test_nor_does_a_market_that_is_bought_in_imply_anything_without_a_middle(
+    book: BookView | None,
+) -> None:
+    seen = even()
+    seen.books["BTC/USD"] = book
+    refused = checks.collar(plan(limits=("100", "0.1", "10")), seen, D(1_000), NOW)
+    assert said(refused) == ("stale_book", {"symbol": "ETH/BTC"})

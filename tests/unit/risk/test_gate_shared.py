@@ -10,7 +10,10 @@ import pytest
 from arbit.app.live import _slots_of
 from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.cycle import CycleState
+from arbit.domain.route import ConversionKind
+from arbit.risk.envelope import Approved
 from arbit.risk.slots import Slots
+from tests.unit.execution.converting_world import RICH, Fine, found
 from tests.unit.execution.world import World
 from tests.unit.risk.gate_world import approved, home, limits, record, review, told
 
@@ -112,3 +115,19 @@ def test_unless_another_number_is_set_all_lanes_have_as_many_places_as_one_venue
     more = RiskSettings(max_total_cycles=7, max_total_notional=D(900))
     slots = _slots_of(Settings(risk=more))
     assert (slots._cycles, slots._notional) == (7, D(900))
+
+
+@pytest.mark.parametrize("kind", list(ConversionKind))
+def test_a_conversion_that_finds_no_shared_place_keeps_nothing(kind: ConversionKind) -> None:
+    one, other = two(Slots(1))
+    other.sights.markets = Fine().sights.markets
+    conversion = found(other, "USD", "BTC", "150", 1)
+    now_ns, free = other.clock.now_ns, other.ledger.free("USD")
+    approved(one)
+    answer = other.gate.review_conversion(conversion, kind, "c1", RICH, now_ns)
+    assert told(answer) == ("total_cycles", {"open": "1", "most": "1"})
+    assert other.ledger.free("USD") == free
+    assert other.ledger.exposure("BTC") == 0
+    over(one)
+    assert isinstance(other.gate.review_conversion(conversion, kind, "c1", RICH, now_ns), Approved)
+    assert other.ledger.free("USD") < free
