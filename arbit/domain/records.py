@@ -219,10 +219,8 @@ class Rough:
         return cls(ZERO if exact else unit, 1, trade.at_ns)
 
     @classmethod
-    def compared(cls, flag: Flag | None) -> Rough:
+    def compared(cls, flag: Flag) -> Rough:
         """What was left when costs were compared last: of trades until that time."""
-        if flag is None:
-            return cls()
         at_ns, _, slack = flag.value.partition(" ")
         return cls(Decimal(slack), 0, int(at_ns))
 

@@ -241,9 +241,7 @@ class Engine:
                 return self._homing.plan(work)
             case steps.Close():
                 self._end(work)
-            case steps.SendLeg():
-                pass  # sent together, before
-        return None
+        return None  # SendLeg: they were sent together, before
 
     def _send_legs(self, work: Work, sends: Sequence[steps.SendLeg]) -> steps.Step | None:
         refused = self._sender.send(work, Purpose.LEG, sends)

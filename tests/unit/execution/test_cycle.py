@@ -287,3 +287,21 @@ def test_cycles_are_made_again_from_what_was_kept_of_them() -> None:
     assert [order.client_id for order in two.orders] == [id_of(2)]
     assert two.orders[0].trades == theirs.trades
     assert (two.plans, two.recovering) == (0, False)
+
+
+# --- whose a trade is ----------------------------------------------------------------------------
+
+
+def test_a_trade_is_of_the_order_with_our_id_and_by_the_venues_only_where_it_tells_no_other() -> (
+    None
+):
+    orders = [order_of(index, OrderState.SENT) for index in (1, 2)]
+    first, second = (
+        replace(one, record=replace(one.record, order_id=f"O-{n}"))
+        for n, one in enumerate(orders, start=1)
+    )
+    cycle, trade = parallel(first, second), trade_of(2, "1")
+    assert cycle.order_of(trade) is second
+    assert cycle.order_of(replace(trade, client_id="")) is second
+    assert cycle.order_of(replace(trade, client_id="", order_id="O-hand")) is None
+    assert cycle.order_of(replace(trade, client_id="ab-9")) is None, "our other id is not ours"

@@ -337,7 +337,8 @@ async def test_where_no_stream_tells_a_start_takes_no_order_of_ours_for_somebody
 ) -> None:
     first = await cut_off(SILENT)
     mine = first.venue.sent[0].client_id
-    order = VenueOrder(f"O-{mine}", mine, "BTC/USD", open=True, filled_qty=D(0), at_ns=0)
+    sent_ns = first.clock.wall_ns()
+    order = VenueOrder(f"O-{mine}", mine, "BTC/USD", open=True, filled_qty=D(0), at_ns=sent_ns)
 
     async def still(_: ScriptedVenue) -> list[VenueOrder]:
         return [order]  # a cancel that the venue has taken and not carried out yet
@@ -345,6 +346,7 @@ async def test_where_no_stream_tells_a_start_takes_no_order_of_ours_for_somebody
     monkeypatch.setattr(ScriptedVenue, "open_orders", still)
     first.venue.questions.clear()
     world = World(before=first, epoch="00001")
+    world.auditor._opened_ns = 1  # as a trader knows it from its journal
     async with world.running():
         await world.recover(untold=True)
     assert not [one for one in world.journal.incidents if one.kind == "foreign"]
