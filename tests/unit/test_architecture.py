@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -341,3 +342,12 @@ def test_an_order_is_sent_from_one_place_right_after_it_was_cleared() -> None:
 
 def test_the_states_page_is_what_the_tables_say() -> None:
     assert (ROOT / "docs" / "states.md").read_text("utf-8") == page()
+
+
+def test_the_command_that_the_states_page_names_writes_that_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(ROOT / "arbit" / "risk" / "states_docs.py"), run_name="__main__")
+    assert (tmp_path / "docs" / "states.md").read_bytes() == page().encode()

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from arbit import sizing
 from arbit.domain.book import BookView
+from arbit.domain.errors import BrokenRule
 from arbit.domain.ladder import Ladder, LegFacts, decimal_digits, in_units, ladders_of
 from arbit.domain.market import Market
 from arbit.domain.triangle import Leg, Side
-from arbit.sizing import SizeLimits, Unfit, average_price, gross_rates
+from arbit.sizing import SizeLimits, Unfit, average_price, gross_rates, leg_facts, planned_leg
 from tests.unit.sizing_world import (
     BOOKS,
     FREE,
@@ -187,6 +189,59 @@ def test_an_amount_that_takes_the_whole_depth_is_converted_and_a_digit_more_is_n
     assert found is not None
     assert abs(found[0] * 300 - 2) < D("1E-20")
     assert gross_rates(TRIANGLE, books, D("300.01")) is None
+
+
+# --- what no plan may be -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sold", "limit", "least", "figure"),
+    [
+        (9_000, "11", "0", "-1"),  # 9 ETH bring 99 for the 100 that 1 BTC costs
+        (10_000, "10", "0", "0"),
+        (10_000, "10.01", "0.11", "0.10"),
+    ],
+)
+def test_lots_that_do_not_earn_by_their_plans_own_figures_are_no_plan_whoever_found_them(
+    sold: int, limit: str, least: str, figure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = sizing._Found(
+        lots=(1_000, 10_000, sold),
+        limits=(D(100), D("0.10"), D(limit)),
+        stop=(0, 0, 0),
+        spend=1,
+        profit=1_000,
+        profit_at_limits=1_000,
+    )
+    monkeypatch.setattr(sizing._Search, "run", lambda _: found)
+    reason, detail = told(limits=SizeLimits(D(1_000), min_profit=D(least)))
+    assert reason == "no_profit_after_rounding"
+    said, _, unit = detail.partition(" ")
+    assert (D(said), unit) == (D(figure), "USD at the limit prices")
+
+
+def test_lots_beyond_the_depth_of_the_book_are_never_an_order() -> None:
+    facts = leg_facts(TRIANGLE.legs[0], BOOKS, MARKETS, FREE, SizeLimits(D(1)))
+    assert isinstance(facts, LegFacts)
+    assert planned_leg(facts, 5_000, D(101)).qty == 5, "all that is there"
+    with pytest.raises(BrokenRule, match="sized beyond the depth of its book"):
+        planned_leg(facts, 5_001, D(101))
+
+
+def test_a_minimum_that_takes_more_lots_than_the_budget_pays_for_is_not_met_on_credit() -> None:
+    # Three at 100 cost less than the minimum, so a fourth is needed, at 101: 404 at the limit.
+    books = BOOKS | {
+        "BTC/USD": view("BTC/USD", [("99", "5")], [("100", "3"), ("101", "2")]),
+        "ETH/BTC": view("ETH/BTC", [("0.09", "50")], [("0.10", "100")]),
+        "ETH/USD": view("ETH/USD", [("25", "100")], [("26", "50")]),
+    }
+    markets = lots("0.001") | {
+        "BTC/USD": market("BTC/USD", qty_increment=D(1), qty_min=D(1), cost_min=D(301))
+    }
+    plan = planned(books=books, markets=markets, limits=SizeLimits(D(404)))
+    assert (plan.legs[0].qty, plan.legs[0].worst_spend) == (4, 404)
+    for budget in ("303", "403.99"):
+        told(books=books, markets=markets, limits=SizeLimits(D(budget)))
 
 
 # --- one leg's ladder ----------------------------------------------------------------------------
