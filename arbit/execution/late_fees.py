@@ -203,9 +203,8 @@ class LateFees:
 
     @property
     def _mine(self) -> dict[str, PostedFee]:
-        if self._posted is None:
-            self._posted = {}
-        return self._posted
+        # Nothing is known by it before the journal was read: `_remember` still has to.
+        return {} if self._posted is None else self._posted
 
     def _remember(self) -> None:
         """What an earlier run was posted; JournalFailed when nobody can say."""

@@ -309,13 +309,12 @@ class _Paths:
         What lies beyond the levels shown is not free: it is reckoned at the last one's price.
         """
         facts = self._facts(leg)
-        if facts is None:
+        lot = None if facts is None else facts[0].qty_increment
+        if facts is None or lot is None:
             return None
-        market, fee, levels = facts
+        _, fee, levels = facts
         gross = EXACT.divide(wanted, ONE - fee)
-        lot, limit = market.qty_increment, reach(gross, levels, in_base=leg.side is Side.BUY)
-        if lot is None:
-            return None
+        limit = reach(gross, levels, in_base=leg.side is Side.BUY)
         qty = ceil_to(gross if leg.side is Side.BUY else EXACT.divide(gross, limit), lot)
         return home_order(leg, qty, limit, fee, (*levels, Level(limit, qty)))
 

@@ -11,7 +11,8 @@ from arbit.domain.account import Balance, Flow
 from arbit.domain.order import Trade
 from arbit.domain.records import Book, Rough
 from arbit.domain.triangle import Side
-from arbit.execution.comparing import differences, owed
+from arbit.execution.comparing import MANY, differences, owed, settle_costs
+from arbit.execution.works import Pad
 from arbit.ledger import Ledger, opening
 from arbit.risk.breaker import BreakerState, Reason
 from tests.unit.execution.happenings import audit
@@ -157,3 +158,19 @@ async def test_an_audit_books_what_was_rounded_of_costs_once_and_a_restart_knows
     again = LateWorld(before=world)
     assert again.ledger.rough["USD"] == world.ledger.rough["USD"]
     assert again.ledger.slack("USD") == 0
+
+
+@pytest.mark.parametrize("count", [MANY, MANY + 1])
+def test_costs_that_a_coarse_statement_cannot_tell_are_never_booked_and_stay_allowed(
+    count: int,
+) -> None:
+    world, slack = World(), D("0.000001")
+    world.ledger.cost_rough("USD", Rough(slack, count, 7))
+    wallet, pad = world.ledger.wallet("USD"), Pad()
+    stated = {"USD": Balance(wallet + D("0.004"), D(0), 2, coarse=True)}
+    settle_costs(world.setup, pad, stated, ())
+    assert pad.postings == []
+    assert (world.ledger.wallet("USD"), world.ledger.slack("USD")) == (wallet, slack)
+    compared = count > MANY  # they are counted from the start again, or each look would be longer
+    assert world.ledger.rough["USD"].count == (0 if compared else count)
+    assert len(pad.flags) == (1 if compared else 0)

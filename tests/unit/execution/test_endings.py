@@ -13,7 +13,9 @@ from arbit.domain.account import TradeSeen
 from arbit.domain.cycle import CycleState, Policy
 from arbit.domain.money import plain
 from arbit.domain.order import OrderState
+from arbit.domain.records import Batch
 from arbit.execution.cycle import all_dust
+from arbit.ledger import trade_postings
 from arbit.risk.breaker import BreakerState, Reason
 from arbit.risk.kill import kill, unkill
 from tests.unit.execution.happenings import (
@@ -243,6 +245,24 @@ async def test_a_late_fill_of_a_cycle_that_is_over_is_booked_once_and_held(
     assert (world.breaker.state(), world.breaker.reason) == (BreakerState.REDUCING, Reason.HELD)
     assert not world.auditor._wanted, "it is known by now"
     world.agrees()
+
+
+async def test_a_fill_that_the_journal_keeps_already_is_not_booked_again() -> None:
+    """It was taken for somebody else's before its order was known as ours."""
+    world = World()
+    async with world.running():
+        await world.trade()
+        late = late_trade(world, world.venue.sent[0], "0.3")
+        base, quote = late.symbol.split("/")
+        postings = trade_postings(late, base, quote)
+        world.ledger.apply(postings)
+        world.journal.write(Batch(trades=(replace(late, client_id=""),), postings=postings))
+        held = world.ledger.wallet(base)
+        assert world.engine.late(late), "it is ours all the same"
+        assert world.ledger.wallet(base) == held
+    assert only_cycle(world).state is CycleState.DONE
+    assert incidents(world) == []
+    assert world.breaker.state() is BreakerState.ACTIVE
 
 
 @pytest.mark.parametrize("told", ["before the start has looked", "while it resolves"])

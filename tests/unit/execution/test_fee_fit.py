@@ -142,3 +142,39 @@ def test_a_group_does_not_take_what_a_single_fee_needs_where_all_can_be_fitted()
     trades = [waits(f"T{n}", guess, n) for n, guess in enumerate((1564, 1570, 1568, 1555, 1566))]
     fees = [posted("A", 1570), posted("B", 1568), posted("C", 1564), posted("D", 3121)]
     assert closed(fees, trades) == {"T0": "C", "T1": "A", "T2": "B", "T3": "D", "T4": "D"}
+
+
+def test_of_trades_reckoned_alike_each_fee_takes_one_of_its_own_market() -> None:
+    trades = [waits("old", 100, 1, symbol="BTC/EUR"), waits("young", 100, 2)]
+    fees = [
+        posted("F", 100, 10, symbol="BTC/USD"),
+        posted("again", 100, 11, symbol="BTC/USD"),  # its market has no other trade
+        posted("G", 100, 12, symbol="BTC/EUR"),
+    ]
+    assert closed(fees, trades) == {"young": "F", "old": "G"}
+
+
+def test_a_fee_that_fitted_nothing_takes_all_that_is_left_once_a_group_is_gone() -> None:
+    """The first is of both ends, which do not follow each other until the middle is taken."""
+    trades = [waits(f"T{n}", guess, n) for n, guess in enumerate((1_000, 2_300, 4_700, 9_100))]
+    fees = [posted("ends", 10_100, 10), posted("middle", 7_000, 11), posted("nobodys", 1, 12)]
+    found = fit(fees, trades)
+    assert {one.trade_id: one.ref for one in found.late.values()} == {
+        "T0": "ends",
+        "T1": "middle",
+        "T2": "middle",
+        "T3": "ends",
+    }
+    assert found.left == 1, "nobody's fee is booked for no trade"
+
+
+def test_no_fee_is_swapped_to_a_trade_that_it_cannot_be_of() -> None:
+    taken = replace(waits("A", 100, 1), ref="F")
+    pairs = [(posted("F", 100, symbol="BTC/USD"), taken)]
+    assert [one.closed.trade_id for one in swapped(D(2), [waits("B", 101, 2)], pairs)] == ["B"]
+    for other in (
+        waits("B", 101, 2, symbol="BTC/EUR"),  # another market's
+        waits("B", 101, DAYS_NS + 10),  # made days after it was posted
+        waits("B", 100, 2),  # reckoned alike: nothing would be gained
+    ):
+        assert swapped(D(2), [other], pairs) == []

@@ -264,3 +264,16 @@ def test_the_desk_and_the_table_do_not_share_what_was_given() -> None:
     table = FeeTable(given)
     table.answered({"BTC/USD": bps("5")}, {}, 0)
     assert given["BTC/USD"].bps == 4
+
+
+def test_a_fee_that_the_venue_never_states_stays_or_is_what_fills_took() -> None:
+    table = FeeTable({"BTC/USD": Fee(bps("4"), FeeSource.LADDER)})
+    assert table.answered({"ETH/USD": bps("5")}, {}, 0) == "ETH/USD from unknown to 5 bps"
+    assert table.fees["BTC/USD"] == Fee(bps("4"), FeeSource.LADDER)
+    assert table.heard("BTC/USD", took("9"), bps("4"), 1)
+    assert table.answered({"ETH/USD": bps("5")}, table.doubts, 0) == (
+        "BTC/USD from 4 bps to 9 bps, as fills took, though the venue says nothing"
+    )
+    assert table.doubt() == ""
+    assert table.fees["BTC/USD"] == Fee(bps("9"), FeeSource.REALISED)
+    assert table.rates["BTC/USD"] == bps("9")

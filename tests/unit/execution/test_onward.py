@@ -274,3 +274,51 @@ def test_what_is_chosen_can_be_traded_and_keeps_its_budget_at_its_limit(
     if found.prices["chosen"] == REVERSE:
         so_far = found.loss + found.chosen.value
         assert all(so_far - D(value) > budget for value in ways.values())
+
+
+THIN_USD = {**MARKETS, "BTC/USD": replace(MARKETS["BTC/USD"], qty_min=D(2))}  # no way back there
+
+
+def test_a_way_on_that_nothing_prices_waits_for_the_book_that_would() -> None:
+    """BTC/USD takes no single BTC back, but its middle tells what the EUR are worth."""
+    on = looked(WITH_BTC, markets=THIN_USD, only=PLANNED)
+    assert on.prices["chosen"] == COMPLETE
+    books = {name: one for name, one in BOOKS.items() if name != "BTC/USD"}
+    found = looked(WITH_BTC, books=books, markets=THIN_USD, only=PLANNED)
+    assert (found.chosen, found.home, found.blind) == (None, False, True)
+
+
+def test_a_way_on_that_nothing_prices_waits_for_the_market_that_would() -> None:
+    closed = replace(THIN_USD["BTC/USD"], status=MarketStatus.MAINTENANCE)
+    books = {name: one for name, one in BOOKS.items() if name != "BTC/USD"}
+    shut = {**THIN_USD, "BTC/USD": closed}
+    found = looked(WITH_BTC, books=books, markets=shut, only=PLANNED)
+    assert (found.chosen, found.home, found.blind) == (None, False, True)
+
+
+def test_half_way_through_a_detour_its_straight_end_is_waited_for() -> None:
+    one = fallen(("100", "1"))
+    away = filled(0, legs_of("BTC", ("SOL/BTC",))[0], "1", "100")
+    away = replace(away, record=replace(away.record, purpose=Purpose.UNWIND))
+    cycle = Cycle(one.record, (*one.orders, away))
+    books = {name: book for name, book in BOOKS.items() if name != "SOL/EUR"}
+    found = looked(cycle, books=books, only=(*PLANNED, "SOL/EUR"))
+    assert (found.chosen, found.home, found.blind) == (None, False, True)
+    again = looked(cycle, only=(*PLANNED, "SOL/EUR"))
+    assert route_of(again) == ["sell SOL/EUR"]
+
+
+@pytest.mark.parametrize(("least", "route"), [("0.8", ["sell BTC/EUR"]), ("1", [])])
+def test_a_market_that_takes_it_at_its_best_price_but_not_as_deep_as_it_reaches_is_no_way(
+    least: str, route: list[str]
+) -> None:
+    """0.02 BTC: the best bid is for half of it, at 90; what completes it is at 45, so 0.9 EUR."""
+    books = {**BOOKS, "BTC/EUR": view("BTC/EUR", [("90", "0.01"), ("45", "99")], [("91", "99")])}
+    floored = {**THIN_USD, "BTC/EUR": replace(MARKETS["BTC/EUR"], cost_min=D(least))}
+    only = ("BTC/USD", "ETH/BTC", "BTC/EUR")  # the planned way is shut beyond ETH
+    found = looked(fallen(("2", "0.02")), books=books, markets=floored, only=only)
+    assert (route_of(found) if found.chosen else []) == route
+    assert not found.home
+    if found.chosen:
+        first = found.chosen.orders[0]
+        assert first.qty * first.limit_price >= D(least)

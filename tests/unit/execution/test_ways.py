@@ -282,3 +282,59 @@ def test_where_only_buys_have_a_floor_what_is_below_it_goes_home_and_is_no_dust(
         last = found.chosen.orders[-1]
         assert last.leg.receive == "USD"
         assert last.qty * last.limit_price < 10
+
+
+def without(seen: Scene, *names: str) -> Scene:
+    """The same while these books are not seen."""
+    return replace(seen, books={name: one for name, one in seen.books.items() if name not in names})
+
+
+def test_what_may_go_by_a_book_that_is_not_seen_is_no_dust_but_waited_for() -> None:
+    """0.0102 BTC: BTC/USD takes no so little, and what ETH/BTC would bring nobody can say."""
+    seen = least(scene(("0.0102", "0", "0"), {}), BTC_USD="0.02", ETH_USD="0.6")
+    assert look(seen).home, "it brings too little for ETH/USD"
+    prospect = look(without(seen, "ETH/BTC"))
+    assert (prospect.home, prospect.chosen, prospect.blind) == (False, None, True)
+
+
+def test_what_may_go_by_a_market_whose_minimum_is_not_told_is_no_dust_but_waited_for() -> None:
+    seen = least(scene(("0.0102", "0", "0"), {}), BTC_USD="0.02", ETH_USD="0.6")
+    untold = replace(seen.markets["ETH/BTC"], qty_min=None)
+    prospect = look(replace(seen, markets={**seen.markets, "ETH/BTC": untold}))
+    assert (prospect.home, prospect.chosen, prospect.blind) == (False, None, True)
+
+
+def test_a_detour_whose_second_market_takes_no_so_little_is_none() -> None:
+    """0.0102 BTC buy 1.02 SOL; EUR is the other way round."""
+    euros = {
+        "BTC/EUR": view("BTC/EUR", [("90", "99")], [("90", "99")]),
+        "EUR/USD": view("EUR/USD", [("1.1", "99")], [("1.1", "99")]),
+    }
+    seen = scene(("0.0102", "0", "0"), SOL_BOOKS)
+    few = least(seen, BTC_USD="0.02", ETH_USD="0.6", SOL_USD="1.03")
+    assert look(few).home
+    other = least(
+        scene(("0.0102", "0", "0"), SOL_BOOKS | euros),
+        BTC_USD="0.02",
+        ETH_USD="0.6",
+        SOL_USD="1.03",
+    )
+    assert legs_of(look(other)) == ["sell BTC/EUR", "sell EUR/USD"]
+
+
+def test_a_debt_that_nobody_sells_now_is_waited_for_and_nothing_else_is_sold_meanwhile() -> None:
+    """10 ETH are owed and 0.5 BTC in hand; ETH/USD is not seen, and ETH/BTC sells some."""
+    seen = scene(("0.5", "0", "10"), {}, policy=Policy.PARALLEL, budget="1000")
+    assert look(seen).chosen is not None
+    prospect = look(without(seen, "ETH/USD"))
+    assert (prospect.prices[COMPLETE], prospect.prices[REVERSE]) == ("none", "none")
+    assert (prospect.home, prospect.chosen, prospect.blind) == (False, None, True)
+
+
+def test_where_no_tick_is_told_the_limit_stays_where_it_was_reckoned() -> None:
+    found = look(scene(("1", "0", "0"), {}))
+    assert found.chosen is not None
+    for tick, moves in ((None, False), (D("0.00000001"), True)):
+        one = replace(venue(FINE)["BTC/USD"], price_increment=tick)
+        eased = unwind.eased(found.chosen, one, D(1), whole=False)
+        assert (eased != found.chosen) is moves
