@@ -145,6 +145,7 @@ async def test_an_order_that_was_accepted_and_is_said_to_be_refused_is_asked_abo
         assert order is not None
         assert order.record.state is OrderState.ACKED, "nothing of it is believed"
         assert incidents(world) == ["contradiction"]
+        assert work_of(world).asked == {client_id: 2}, "once when it was accepted, and again"
         assert len(world.venue.sent) == 1
         await over(world)
     assert world.venue.asked_ns, "what became of it is known by question"
@@ -241,12 +242,13 @@ async def test_a_question_that_does_not_come_through_is_asked_again() -> None:
     world.agrees()
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("told", [True, False])  # whether the order was given a deadline
 async def test_without_a_deadline_or_the_venues_time_questions_only_become_rarer(
     *, told: bool
 ) -> None:
     world = World(NO_REPLY)
-    world.setup = replace(world.setup, venue_clock=(lambda: None) if told else None)
+    soon_ns = world.setup.settings.resolve_margin_ms * 1_000_000  # after a deadline of nothing
+    world.setup = replace(world.setup, venue_clock=lambda: None if told else soon_ns)
     asking = Engine(world.setup)._asking
     async with world.running():
         assert take(world) is None
@@ -322,8 +324,8 @@ async def test_a_late_fill_of_a_cycle_that_is_forgotten_is_known_from_the_journa
         await world.trade()
         assert world.engine.cycle_with(forgotten.client_id) is None
         assert len(world.engine.past) == 1
-        for intent in world.venue.sent[1:]:
-            assert world.engine.cycle_with(intent.client_id) is not None
+        kept = {intent.client_id for intent in world.venue.sent[1:]}
+        assert set(world.engine._roster._cycle_of) == kept
         assert world.engine.knows(forgotten.client_id)
         assert world.engine.late(late_trade(world, forgotten, "0.1"))
     assert incidents(world) == ["late_fill"]
