@@ -34,6 +34,7 @@ ASK_S = 2.0
 HEAR_S = 2.0
 MAX_FAULTS = 3  # of our own that are told
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_TIMEVAL = struct.Struct("@ll")
 _PEER = struct.Struct("3i")  # Linux: process, user, group
 _XUCRED = struct.Struct("2I")  # macOS: version, user
 
@@ -207,8 +208,12 @@ def connected(path: Path, timeout_s: float) -> socket.socket:
     line = socket.socket(_family(), socket.SOCK_STREAM)
     with contextlib.ExitStack() as stack:
         stack.callback(line.close)
-        line.settimeout(timeout_s)
+        # Where others wait too, a socket that must not block is refused at once (Linux: EAGAIN).
+        seconds, rest = divmod(timeout_s, 1.0)
+        waits = _TIMEVAL.pack(int(seconds), int(rest * 1e6))
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, waits)
         line.connect(str(path))
+        line.settimeout(timeout_s)
         stack.pop_all()
     return line
 

@@ -100,14 +100,24 @@ def addresses() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def desks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Desk]:
-    """One working folder for each document: a reader follows it from its top."""
-    found = {}
-    for page in documents():
-        found[page.name] = made = Desk(tmp_path_factory.mktemp("reader"))
-        for name in ("work", "home", "tmp"):
-            (made.root / name).mkdir()
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """One working folder for all: a key's nonces are kept in it."""
+    found = Desk(tmp_path_factory.mktemp("reader"))
+    for name in ("work", "home", "tmp"):
+        (found.root / name).mkdir()
     return found
+
+
+@pytest.fixture(scope="module")
+def begun() -> set[str]:
+    """The documents that were begun."""
+    return set()
+
+
+def begin(folder: Path) -> None:
+    """A reader begins a document with nothing killed or paused, whatever the last one showed."""
+    for switched in [*folder.glob("var/KILL*"), *folder.glob("var/pause*")]:
+        switched.unlink()
 
 
 def why_not(one: Documented) -> str:
@@ -146,11 +156,13 @@ COMMANDS = [one for page in documents() for one in shown(page)]
 
 @pytest.mark.parametrize("one", COMMANDS, ids=str)
 def test_it_is_run_as_it_is_written(
-    one: Documented, desks: dict[str, Desk], addresses: dict[str, str]
+    one: Documented, desk: Desk, begun: set[str], addresses: dict[str, str]
 ) -> None:
     if why := why_not(one):
         pytest.skip(why)
-    desk = desks[one.document]
+    if one.document not in begun:
+        begun.add(one.document)
+        begin(desk.work)
     lay_out(desk.work)
     if "--replay" in one.words and not RECORDED.exists():
         pytest.skip(f"no recorded data: {RECORDED}")

@@ -92,12 +92,12 @@ def until(
 class Exchange:
     """The sandbox as a server of its own; `log` is what truly happened."""
 
-    def __init__(self, state: Path, seed: int = 1) -> None:
+    def __init__(self, state: Path, seed: int = 1, profile: str = "volatile") -> None:
         self.log = state / "events.ndjson"
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "arbit.sandbox", "--json", "--ends-with-parent"),
-                *("--profile", "volatile", "--seed", str(seed), "--taker-fee-bps", "1"),
+                *("--profile", profile, "--seed", str(seed), "--taker-fee-bps", "1"),
                 *("--tier", "pro", "--state", str(state)),
             ],
             env=environment(),

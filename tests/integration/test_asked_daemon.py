@@ -205,7 +205,8 @@ def test_a_rebalance_goes_by_the_daemons_own_targets(run: Run, desk: Desk) -> No
 def test_callers_that_hang_stop_or_storm_do_not_keep_it_from_trading(run: Run, desk: Desk) -> None:
     door = str(desk.door)
     stopped = subprocess.Popen([sys.executable, "-c", HANGS, door], stdout=subprocess.PIPE)
-    with stopped:
+    with stopped, contextlib.ExitStack() as stack:
+        stack.callback(stopped.kill)
         assert stopped.stdout is not None
         stopped.stdout.readline()
         stopped.send_signal(signal.SIGSTOP)
@@ -216,7 +217,6 @@ def test_callers_that_hang_stop_or_storm_do_not_keep_it_from_trading(run: Run, d
                 call.sendall(b'{"ask": "why"}\n' if number % 2 else b"\x00garbage\n")
         until(lambda: len(desk.daemon.events("cycle_ended")) > before, "a cycle in the storm")
         assert the_only(run, "status")["state"] == "trading"
-        stopped.kill()
     assert desk.daemon.events("incident_seen", kind="door") == []
 
 

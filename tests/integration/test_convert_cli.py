@@ -87,7 +87,7 @@ def test_what_is_typed_is_done_and_the_checker_agrees_with_every_digit(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     furnish(tmp_path)
-    with Exchange(tmp_path / "exchange") as exchange:
+    with Exchange(tmp_path / "exchange", profile="calm") as exchange:
         for name, value in exchange.addresses("sandbox").items():
             monkeypatch.setenv(name, value)
         buying = the_only(run, "convert", "500", "USD", "BTC")
