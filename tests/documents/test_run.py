@@ -8,22 +8,18 @@ newcomer's path are run in their order by `tests/e2e/newcomer.sh`, and are not r
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from queue import Queue
 
 import pytest
 
 from arbit.sandbox.keys import TRADE_KEY, TRADE_SECRET
-from arbit.sandbox.options import SandboxOptions
-from arbit.sandbox.server import SandboxServer
 from tests.documents.commands import NEWCOMER, REPO, Documented, documents, shown
-from tests.integration.cli_desk import GUARD_S, Desk
+from tests.integration.cli_desk import Desk
+from tests.integration.server_thread import served
 
 DATA = Path(os.environ.get("SHARED_DATA", REPO.parent / "shared" / "data"))
 RECORDED = DATA / "binance" / "triangle-btc-eth-usdt-2025-08-31.ndjson"
@@ -48,31 +44,13 @@ MAY_END = {
 }
 
 
-@contextmanager
-def serving(face: str) -> Iterator[SandboxServer]:
-    """An exchange in a thread beside the commands, which are this process's own."""
-    there: Queue[tuple[SandboxServer, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
-
-    async def runs() -> None:
-        options = SandboxOptions(tier="pro")
-        async with SandboxServer("volatile", 7, options=options, face=face) as running:
-            enough = asyncio.Event()
-            there.put((running, asyncio.get_running_loop(), enough))
-            await enough.wait()
-
-    with ThreadPoolExecutor(1) as thread:
-        living = thread.submit(asyncio.run, runs())
-        running, loop, enough = there.get(timeout=GUARD_S)
-        yield running
-        loop.call_soon_threadsafe(enough.set)
-        living.result(GUARD_S)
-
-
 @pytest.fixture(scope="module")
 def addresses() -> Iterator[dict[str, str]]:
     """The settings that put every venue of the documents onto exchanges of ours."""
     with ExitStack() as stack:
-        kraken, alpaca = (stack.enter_context(serving(face)) for face in ("kraken", "alpaca"))
+        kraken, alpaca = (
+            stack.enter_context(served(face, "volatile")) for face in ("kraken", "alpaca")
+        )
         reached = alpaca.addresses
         settings = {
             "KRAKEN": {

@@ -16,13 +16,13 @@ Started = tuple[SandboxServer, asyncio.AbstractEventLoop, asyncio.Event]
 
 
 @contextlib.contextmanager
-def served(face: str = "kraken") -> Iterator[SandboxServer]:
+def served(face: str = "kraken", profile: str = "calm") -> Iterator[SandboxServer]:
     """It runs while this is entered. Its account is of the highest rank: nobody waits."""
     there: Queue[Started] = Queue()
 
     async def runs() -> None:
         async with SandboxServer(
-            "calm", 7, face=face, options=SandboxOptions(tier="pro")
+            profile, 7, face=face, options=SandboxOptions(tier="pro")
         ) as running:
             enough = asyncio.Event()
             there.put((running, asyncio.get_running_loop(), enough))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from queue import Queue
 from typing import Any
 
 import pytest
@@ -25,33 +22,18 @@ from arbit.sandbox.keys import (
     WITHDRAW_KEY,
     WITHDRAW_SECRET,
 )
-from arbit.sandbox.options import SandboxOptions
 from arbit.sandbox.server import SandboxServer
-from tests.integration.cli_desk import GUARD_S, Desk, sandboxes_of, strict_json
+from tests.integration.cli_desk import Desk, sandboxes_of, strict_json
+from tests.integration.server_thread import served
 
 LEGS = "BTC/USD,ETH/BTC,ETH/USD"
 
 
 @pytest.fixture
 def venue() -> Iterator[SandboxServer]:
-    """The account is of the highest rank: several starts in a row need not wait for a counter.
-
-    It lives in a thread beside the commands, which are this process's own.
-    """
-    there: Queue[tuple[SandboxServer, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
-
-    async def runs() -> None:
-        async with SandboxServer("calm", 7, options=SandboxOptions(tier="pro")) as running:
-            enough = asyncio.Event()
-            there.put((running, asyncio.get_running_loop(), enough))
-            await enough.wait()
-
-    with ThreadPoolExecutor(1) as thread:
-        living = thread.submit(asyncio.run, runs())
-        running, loop, enough = there.get(timeout=GUARD_S)
+    """It lives in a thread beside the commands, which are this process's own."""
+    with served() as running:
         yield running
-        loop.call_soon_threadsafe(enough.set)
-        living.result(GUARD_S)
 
 
 def at(server: SandboxServer, key: str = TRADE_KEY, secret: str = TRADE_SECRET) -> dict[str, str]:
