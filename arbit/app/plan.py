@@ -29,7 +29,7 @@ from arbit.domain.fee_ladder import FeeLadder, Standing
 from arbit.domain.fees import Fee, FeeSource
 from arbit.domain.money import ZERO, plain
 from arbit.domain.triangle import Triangle
-from arbit.persistence.bests import BestGap, best_gaps
+from arbit.persistence.bests import BestGap, best_gaps, served_best_gaps
 from arbit.persistence.locks import AccountHeld
 from arbit.ports import Clock
 
@@ -75,7 +75,7 @@ class Planner:
         volume = self._volume(facts, fees, standing)
         least, placed = self._settings.scan.min_edge_bps, standing is None and volume is not None
         account = Account(fees, facts.ladders, volume or ZERO, least, placed)
-        seen = self._seen(watch.triangles)
+        seen = await self._seen(watch.triangles)
         reasons = {
             one: why_not(one, facts.markets, fees, self._settings.scan) for one in watch.triangles
         }
@@ -150,13 +150,14 @@ class Planner:
             return None
         return _step_of(ladders.pop(), stated.pop())
 
-    def _seen(self, triangles: Sequence[Triangle]) -> dict[frozenset[str], Seen]:
+    async def _seen(self, triangles: Sequence[Triangle]) -> dict[frozenset[str], Seen]:
         """The best gap of each triangle, whichever way round it was walked, by its markets."""
-        if self._settings.history_url is not None:
-            self._notes.append("history is on a server (ARBIT_HISTORY_URL) and is not read here")
-            return {}
+        server = self._settings.history_url
         try:
-            found = best_gaps(self._settings.data_dir / HISTORY, self._name)
+            if server is None:
+                found = best_gaps(self._settings.data_dir / HISTORY, self._name)
+            else:
+                found = await served_best_gaps(server.get_secret_value(), self._name)
         except UserError as error:
             self._notes.append(f"no gaps seen are reckoned with: {error}")
             return {}

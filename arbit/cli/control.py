@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,9 +41,13 @@ OneVenue = Annotated[
         autocompletion=completion.one_or_all,
     ),
 ]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object on stdout: what was done, what daemons answered."),
+]
 
 
-def kill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
+def kill(venue: OneVenue = "all", data_dir: DataDir = None, as_json: Json = False) -> None:
     """Stop every order at once: nothing leaves, open cycles are held and listed.
 
     Where no daemon runs it says so, loudly, and still leaves with code 0: the next start finds it.
@@ -50,10 +57,12 @@ def kill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
     from arbit.app import control
 
     settings, one = settings_of(data_dir), "" if venue == control.ALL else venue
-    _say(control.kill(settings, one), *control.answers(settings, one))
+    with _told(as_json=as_json) as told:
+        told.done(control.kill(settings, one))
+        told.heard(control.answers(settings, one))
 
 
-def unkill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
+def unkill(venue: OneVenue = "all", data_dir: DataDir = None, as_json: Json = False) -> None:
     """Switch the kill switch off again; one that was meant for a venue alone, by its name.
 
     Example: arbit unkill kraken
@@ -61,10 +70,12 @@ def unkill(venue: OneVenue = "all", data_dir: DataDir = None) -> None:
     from arbit.app import control
 
     settings, one = settings_of(data_dir), "" if venue == control.ALL else venue
-    _say(control.unkill(settings, one), *control.answers(settings, one))
+    with _told(as_json=as_json) as told:
+        told.done(control.unkill(settings, one))
+        told.heard(control.answers(settings, one))
 
 
-def pause(venue: Venue, data_dir: DataDir = None) -> None:
+def pause(venue: Venue, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Begin no new cycle on a venue; open ones finish or unwind.
 
     Example: arbit pause kraken
@@ -73,13 +84,19 @@ def pause(venue: Venue, data_dir: DataDir = None) -> None:
 
     settings = settings_of(data_dir)
     names = control.named(settings, venue)
-    for name in names:  # every file first: a daemon that hangs must not keep another from its own
-        _say(control.pause(settings, name))
-    for name in names:
-        _say(*control.answers(settings, name))
+    with _told(as_json=as_json) as told:
+        for name in names:  # every file first: a daemon that hangs must not keep another waiting
+            told.done(control.pause(settings, name))
+        for name in names:
+            told.heard(control.answers(settings, name))
 
 
-def resume(venue: Venue, data_dir: DataDir = None, accept_balances: Accept = False) -> None:
+def resume(
+    venue: Venue,
+    data_dir: DataDir = None,
+    accept_balances: Accept = False,
+    as_json: Json = False,
+) -> None:
     """End a pause, and close the venue's circuit breaker.
 
     Example: arbit resume all
@@ -87,9 +104,10 @@ def resume(venue: Venue, data_dir: DataDir = None, accept_balances: Accept = Fal
     from arbit.app import control
 
     settings = settings_of(data_dir)
-    for name in control.named(settings, venue):
-        said = control.resume(settings, name, accept_balances=accept_balances)
-        _say(said, *control.answers(settings, name))
+    with _told(as_json=as_json) as told:
+        for name in control.named(settings, venue):
+            told.done(control.resume(settings, name, accept_balances=accept_balances))
+            told.heard(control.answers(settings, name))
 
 
 def settings_of(data_dir: str | None) -> Settings:
@@ -100,7 +118,36 @@ def settings_of(data_dir: str | None) -> Settings:
     return load_settings(overrides=said)
 
 
-def _say(*lines: str) -> None:
-    from arbit.app.spoken import spoken
+class _Told:
+    """Lines at once, or all of it as one object at the end."""
 
-    sys.stdout.write("".join(f"{spoken(line)}\n" for line in lines))
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self.kept: dict[str, list[str]] = {"done": [], "daemons": []}
+
+    def done(self, line: str) -> None:
+        """What is so from now on."""
+        self._say("done", line)
+
+    def heard(self, lines: list[str]) -> None:
+        """What daemons answered."""
+        for line in lines:
+            self._say("daemons", line)
+
+    def _say(self, kind: str, line: str) -> None:
+        from arbit.app.spoken import spoken
+
+        self.kept[kind].append(spoken(line))
+        if not self._as_json:
+            sys.stdout.write(f"{self.kept[kind][-1]}\n")
+
+
+@contextmanager
+def _told(*, as_json: bool) -> Iterator[_Told]:
+    """What was done before an error is told all the same: its files are there."""
+    told = _Told(as_json=as_json)
+    try:
+        yield told
+    finally:
+        if as_json and told.kept["done"]:
+            sys.stdout.write(json.dumps(told.kept, indent=2) + "\n")

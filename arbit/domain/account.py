@@ -139,6 +139,18 @@ class KeyFacts:
     named: tuple[str, ...] = ()
 
 
+# What a key should be: it asks and trades, and takes nothing out.
+TRADING_KEY = KeyFacts(
+    query_funds=True,
+    query_orders=True,
+    query_ledger=True,
+    trade=True,
+    cancel=True,
+    stream=True,
+    withdraw=False,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
     """The venue's clock minus ours, give or take `uncertainty_ns`, at monotonic `measured_ns`."""

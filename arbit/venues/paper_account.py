@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from arbit.domain.account import Balance, ClockOffset, Counts, Flow, KeyFacts, VenueOrder
+from arbit.domain.account import (
+    TRADING_KEY,
+    Balance,
+    ClockOffset,
+    Counts,
+    Flow,
+    KeyFacts,
+    VenueOrder,
+)
 from arbit.domain.order import Trade
 from arbit.ports import Clock, Known, nothing_known
 from arbit.venues.paper import PaperExchange
@@ -52,15 +60,7 @@ class PaperAccount:
 
     async def key(self) -> KeyFacts:
         """Paper may trade, and nothing leaves it."""
-        return KeyFacts(
-            query_funds=True,
-            query_orders=True,
-            query_ledger=True,
-            trade=True,
-            cancel=True,
-            stream=True,
-            withdraw=False,
-        )
+        return TRADING_KEY
 
     async def clock_offset(self) -> ClockOffset:
         """Its clock is ours."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import threading
@@ -122,6 +123,21 @@ def test_a_pause_and_a_resume_name_who_is_told(run: Run, tmp_path: Path) -> None
         assert code == 0
         assert f"BUT NO DAEMON TRADES IT IN {folder}" in said
         assert said.count("\n") == 1
+
+
+def test_each_says_the_same_as_one_object_for_a_program(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "var"
+    with daemon(folder):
+        for words in (("kill",), ("unkill",), ("pause", "all"), ("resume", "all")):
+            code, said, complaint = run(*words, "--json")
+            assert (code, complaint) == (0, "")
+            told = json.loads(said)
+            assert list(told) == ["done", "daemons"]
+            assert len(told["done"]) == 1
+            assert told["daemons"] == [], "one without a door is not asked"
+        pausing, (code, said, _) = run("pause", "kraken"), run("pause", "kraken", "--json")
+        assert json.loads(said)["done"] == [pausing[1].rstrip("\n")]
+    assert Orders(folder, "kraken").paused()
 
 
 @pytest.mark.parametrize("word", ["pause", "resume"])

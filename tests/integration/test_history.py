@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from arbit.domain.errors import UserError
 from arbit.domain.events import EpisodeEnded
 from arbit.domain.records import Batch
 from arbit.ledger import opening
+from arbit.persistence.bests import best_gaps, served_best_gaps
 from arbit.persistence.locks import lock_of
 from arbit.persistence.migrate import current, latest
 from arbit.persistence.recorder import Recorder
@@ -243,6 +245,31 @@ def test_live_writes_its_history_to_the_server(server: str, tmp_path: Path) -> N
     assert run.returncode == 0, run.stderr
     assert not (tmp_path / "var" / "history.db").exists()
     assert (tmp_path / "var" / "arbit.db").exists(), "the journal is always local"
+
+
+async def test_a_plan_reads_the_widest_gaps_from_the_server_as_from_a_file(
+    server: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "history.db"
+    seen = [
+        ("kraken_x:live:a", EPISODE),  # another venue
+        ("krakenx:live:a", EPISODE),
+        ("krakenx:live:a", replace(EPISODE, best_bps=21.25)),
+        ("krakenx:paper", replace(EPISODE, best_bps=20.0)),
+        ("krakenx:paper", replace(EPISODE, best_bps=99.0, stage="raw")),  # not to be believed
+    ]
+    for url in (None, server):
+        clock = VirtualClock()
+        for account, episode in seen:
+            clock.now_ns += SECOND
+            recorder = Recorder(await open_sink(url, path), account, clock)
+            recorder(episode)
+            await recorder.finish()
+    kept = best_gaps(path, "krakenx")
+    assert [(one.path, one.best_bps, one.gaps) for one in kept] == [(EPISODE.path, 21.25, 3)]
+    assert await served_best_gaps(server, "krakenx") == kept
+    assert [one.gaps for one in await served_best_gaps(server, "kraken_x")] == [1]
+    assert await served_best_gaps(server, "k%") == await served_best_gaps(server, "nobody") == []
 
 
 async def test_a_report_reads_wallets_from_the_server_as_from_a_file_and_cannot_write_there(

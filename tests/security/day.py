@@ -5,7 +5,6 @@ The venue is our own exchange on loopback; receivers of alerts are addresses whe
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import subprocess
@@ -16,20 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Queue
 from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
 from arbit.domain.account import AccountId, Mode
 from arbit.sandbox.keys import MAIN, TRADING, ApiKey
-from arbit.sandbox.options import SandboxOptions
 from arbit.sandbox.server import SandboxServer
 from tests.integration.cli_desk import Desk
+from tests.integration.server_thread import GUARD_S, served
 from tests.security.hearing import Heard, hearing
 from tests.simulation.canaries import KEY, SECRET
 
-GUARD_S = 60
 VENUE = "ARBIT_VENUES__SANDBOX__"
 LEGS = "BTC/USD,ETH/BTC,ETH/USD"
 # Everything else that is secret; each is told to every command.
@@ -95,24 +92,9 @@ def _oddness(text: str) -> int:
 @contextmanager
 def venue_beside() -> Iterator[SandboxServer]:
     """An exchange in a thread, whose trading key is the canary."""
-    there: Queue[tuple[SandboxServer, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
-
-    async def runs() -> None:
-        options = SandboxOptions(tier="pro")
-        async with SandboxServer("volatile", 7, options=options) as running:
-            running.exchange.keys[KEY] = ApiKey(KEY, SECRET, MAIN, TRADING)
-            enough = asyncio.Event()
-            there.put((running, asyncio.get_running_loop(), enough))
-            await enough.wait()
-
-    with ThreadPoolExecutor(1) as thread:
-        living = thread.submit(asyncio.run, runs())
-        running, loop, enough = there.get(timeout=GUARD_S)
-        try:
-            yield running
-        finally:
-            loop.call_soon_threadsafe(enough.set)
-            living.result(GUARD_S)
+    with served(profile="volatile") as running:
+        running.exchange.keys[KEY] = ApiKey(KEY, SECRET, MAIN, TRADING)
+        yield running
 
 
 def free_port() -> int:

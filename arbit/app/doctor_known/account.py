@@ -7,7 +7,15 @@ from decimal import Decimal
 
 from arbit.app.doctor_known import answers
 from arbit.app.doctor_known.venue import PlantedVenue
-from arbit.domain.account import Balance, ClockOffset, Counts, Flow, KeyFacts, VenueOrder
+from arbit.domain.account import (
+    TRADING_KEY,
+    Balance,
+    ClockOffset,
+    Counts,
+    Flow,
+    KeyFacts,
+    VenueOrder,
+)
 from arbit.domain.errors import VenueRefused
 from arbit.domain.order import OrderIntent, OrderState, Outcome, Trade
 from arbit.ports import Known, nothing_known
@@ -51,15 +59,7 @@ class PlantedAccount:
 
     async def key(self) -> KeyFacts:
         """It may trade and take nothing out."""
-        return KeyFacts(
-            query_funds=True,
-            query_orders=True,
-            query_ledger=True,
-            trade=True,
-            cancel=True,
-            stream=True,
-            withdraw=False,
-        )
+        return TRADING_KEY
 
     async def clock_offset(self) -> ClockOffset:
         """Its clock is ours."""
