@@ -4,15 +4,18 @@ A campaign lives whole daemons thousands of times; being traced for coverage mak
 slow, and what it reaches is covered by the tests of the rooms themselves.
 """
 
+import asyncio
 import logging
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import settings
+
+from tests.unstalled import UnstalledLoop
 
 settings.register_profile("arbit", derandomize=True, deadline=None, database=None)
 settings.load_profile("arbit")
@@ -39,6 +42,15 @@ def _turn(item: pytest.Item) -> int:
 
 def _of_a_campaign(item: pytest.Item) -> bool:
     return any(item.path.is_relative_to(campaign) for campaign in CAMPAIGNS)
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of a coroutine test: asyncio's own, or where it says so one without stalls."""
+    if item.get_closest_marker("unstalled"):
+        return {"unstalled": UnstalledLoop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.hookimpl(wrapper=True)

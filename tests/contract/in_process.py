@@ -42,6 +42,7 @@ from tests.simulation.rest import PrivateDoor, PublicDoor
 from tests.simulation.swarm import Swarm
 from tests.simulation.venue import SimVenue
 from tests.simulation.wire import Dial
+from tests.unstalled import UnstalledLoop
 
 IN_PROCESS = "in-process"  # such kinds' names begin so
 SEED = 8  # Alpaca's house rounds costs in odd ones
@@ -53,14 +54,14 @@ DEADLINE_MS, MARGIN_MS = 2_000, 300  # as the rigs on sockets have it
 
 
 def played(body: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test of `kind`: those in process on a loop of virtual time, all others on asyncio's own."""
+    """A test of `kind`: in process on a loop of virtual time, else on one that no stall hurries."""
 
     @functools.wraps(body)
     def test(kind: str, **given: Any) -> None:
         if kind.startswith(IN_PROCESS):
             in_virtual_time(body(kind, **given))
             return
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=UnstalledLoop) as runner:
             runner.run(body(kind, **given))
 
     return test

@@ -30,6 +30,8 @@ from arbit.venues.paper_account import PaperAccount
 from arbit.venues.paper_gateway import PaperGateway
 from tests.shapes.rig import FEE, PATH, Daemon, ExchangeSights, Rig, rig
 
+pytestmark = pytest.mark.unstalled
+
 ENGINES = ("paper", "ws", "rest")
 CYCLES = 2
 

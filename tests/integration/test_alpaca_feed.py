@@ -20,6 +20,8 @@ from arbit.venues.alpaca import link, listing
 from arbit.venues.alpaca.http import Keys
 from tests.integration.alpaca_feed_rig import BTC, ETH, KEYS, Options, Rig, beside, rigged
 
+pytestmark = pytest.mark.unstalled
+
 SECRET = "a-wrong-secret"  # made up
 
 

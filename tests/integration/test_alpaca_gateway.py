@@ -22,6 +22,8 @@ from arbit.domain.triangle import Side
 from arbit.sandbox.server import SandboxOptions
 from tests.integration.alpaca_gateway_rig import BTC, GUARD_S, UNIT, gatewayed
 
+pytestmark = pytest.mark.unstalled
+
 
 async def test_orders_end_as_the_exchange_ended_them() -> None:
     async with gatewayed() as rig:

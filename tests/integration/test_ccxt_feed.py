@@ -24,6 +24,8 @@ from arbit.venues.ccxt.rest_feed import RestFeed
 from arbit.venues.kraken import instruments as kraken_instruments
 from tests.integration.ccxt_scene import Maker, Scene, connected, kraken_feed, plain_feed
 
+pytestmark = pytest.mark.unstalled
+
 VICTIM, OTHER = "BTC/USD", "EUR/USD"
 FEEDS = pytest.mark.parametrize("make", [kraken_feed, plain_feed, RestFeed])
 STREAMS = pytest.mark.parametrize("make", [kraken_feed, plain_feed])

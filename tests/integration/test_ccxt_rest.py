@@ -19,6 +19,8 @@ from arbit.venues.ccxt.client import RestClient
 from arbit.venues.ccxt.reader import KrakenReader, UnifiedReader
 from arbit.venues.ccxt.settings import CcxtSettings
 
+pytestmark = pytest.mark.unstalled
+
 
 def settings(url: str, **changes: Any) -> CcxtSettings:
     told: dict[str, Any] = {

@@ -30,6 +30,8 @@ from tests.integration.kraken_feed_rig import (
     rigged,
 )
 
+pytestmark = pytest.mark.unstalled
+
 TWO_SOCKETS = Options(symbols_per_socket=8)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from arbit.domain.book import Disbelief, Source
 from arbit.domain.events import FeedConnected, StreamBack, StreamStale
 from arbit.sandbox.server import SandboxOptions
 from tests.integration.kraken_feed_rig import BTC, ETH, Options, Rig, nothing_untrue, rigged
+
+pytestmark = pytest.mark.unstalled
 
 TRIO = ("BTC/USD", "ETH/BTC", "ETH/USD")
 ASKING = Options(symbols=TRIO, rest=True, max_book_age_ms=1_200)

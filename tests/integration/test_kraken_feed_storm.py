@@ -12,6 +12,8 @@ import pytest
 from arbit.venues.kraken.session import KrakenSession
 from tests.integration.kraken_feed_rig import Options, Rig, nothing_untrue, rigged
 
+pytestmark = pytest.mark.unstalled
+
 STORM_S = 8.0
 SLOWEST_MS = 300
 LONGEST_S = 3.2

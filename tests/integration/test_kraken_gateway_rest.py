@@ -15,6 +15,8 @@ from arbit.sandbox.keys import OTHER_SECRET
 from arbit.venues.following import HEAR_MS
 from tests.integration.kraken_gateway_rig import Options, gatewayed
 
+pytestmark = pytest.mark.unstalled
+
 REST = Options(transport=OrderTransport.REST)
 
 

@@ -22,6 +22,8 @@ from arbit.sandbox.keys import TRADE_KEY
 from arbit.sandbox.orders import OrderRequest
 from tests.integration.kraken_gateway_rig import BTC, Options, Rig, gatewayed
 
+pytestmark = pytest.mark.unstalled
+
 UNSETTLED = {OrderState.UNKNOWN, OrderState.ACKED}
 
 # VENUES.md 3.8, as the text alone is to be read.
