@@ -21,7 +21,7 @@ def alerts_test(as_json: Json = False) -> None:
 
     Example: arbit alerts:test
     """
-    from arbit.app.alerts_test import run_alerts_test
+    from arbit.app.alerts.alerts_test import run_alerts_test
     from arbit.config import load_settings
 
     tried = run_alerts_test(load_settings())

@@ -75,7 +75,7 @@ def check(as_json: Json = False) -> None:
 
     Example: arbit config check
     """
-    from arbit.app.config_check import wrong_together
+    from arbit.app.config.check import wrong_together
     from arbit.config.load import hear_settings
 
     heard = hear_settings()
@@ -101,7 +101,7 @@ def init(force: Force = False) -> None:
 
     Example: arbit config init
     """
-    from arbit.app.config_init import write_env
+    from arbit.app.config.init import write_env
     from arbit.cli.config_docs import env_first
 
     kept = write_env(ENV_FILE, env_first(), force=force)

@@ -54,7 +54,7 @@ def kill(venue: OneVenue = "all", data_dir: DataDir = None, as_json: Json = Fals
 
     Example: arbit kill
     """
-    from arbit.app import control
+    from arbit.app.door import control
 
     settings, one = settings_of(data_dir), "" if venue == control.ALL else venue
     with _told(as_json=as_json) as told:
@@ -67,7 +67,7 @@ def unkill(venue: OneVenue = "all", data_dir: DataDir = None, as_json: Json = Fa
 
     Example: arbit unkill kraken
     """
-    from arbit.app import control
+    from arbit.app.door import control
 
     settings, one = settings_of(data_dir), "" if venue == control.ALL else venue
     with _told(as_json=as_json) as told:
@@ -80,7 +80,7 @@ def pause(venue: Venue, data_dir: DataDir = None, as_json: Json = False) -> None
 
     Example: arbit pause kraken
     """
-    from arbit.app import control
+    from arbit.app.door import control
 
     settings = settings_of(data_dir)
     names = control.named(settings, venue)
@@ -101,7 +101,7 @@ def resume(
 
     Example: arbit resume all
     """
-    from arbit.app import control
+    from arbit.app.door import control
 
     settings = settings_of(data_dir)
     with _told(as_json=as_json) as told:
@@ -135,7 +135,7 @@ class _Told:
             self._say("daemons", line)
 
     def _say(self, kind: str, line: str) -> None:
-        from arbit.app.spoken import spoken
+        from arbit.app.door.spoken import spoken
 
         self.kept[kind].append(spoken(line))
         if not self._as_json:

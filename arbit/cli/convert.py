@@ -18,9 +18,9 @@ from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
-    from arbit.app.conversion import Done
-    from arbit.app.convert import ConvertReport, ConvertTold
-    from arbit.app.opened import Access
+    from arbit.app.acts.convert import ConvertReport, ConvertTold
+    from arbit.app.acts.opened import Access
+    from arbit.app.trade.conversion import Done
     from arbit.config import Settings
 
 MOST = Decimal(10**12)
@@ -85,9 +85,9 @@ def convert(
 
     arbit convert --sweep USD --below 5 --venue sandbox
     """
-    from arbit.app.asked import asked_convert, daemon_of
-    from arbit.app.convert import ConvertAsk, run_convert
-    from arbit.app.opened import Ask
+    from arbit.app.acts.asked import asked_convert, daemon_of
+    from arbit.app.acts.convert import ConvertAsk, run_convert
+    from arbit.app.acts.opened import Ask
 
     said = dict(locals())
     asked = _asked(amount, start, end, sweep)
@@ -176,7 +176,7 @@ def access_of(settings: Settings, venue: str, said: Mapping[str, Any], *, reads:
 
     `reads` says that what is owned must be known even where nothing is sent.
     """
-    from arbit.app.opened import Access
+    from arbit.app.acts.opened import Access
     from arbit.config import SANDBOXES
 
     told = said["i_accept_real_orders"] or venue in SANDBOXES
@@ -187,7 +187,7 @@ def access_of(settings: Settings, venue: str, said: Mapping[str, Any], *, reads:
 
 def finish(told: ConvertTold | None, *, as_json: bool) -> None:
     """The end of the command: what came of it, and its exit code."""
-    from arbit.app.unread import tell
+    from arbit.app.trade.unread import tell
 
     if told is None:
         raise typer.Exit(Code.INTERRUPTED)

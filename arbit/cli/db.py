@@ -13,7 +13,7 @@ import typer
 from arbit.cli.exits import Code
 
 if TYPE_CHECKING:
-    from arbit.app.database import Revisions
+    from arbit.app.reports.database import Revisions
 
 app = typer.Typer(
     name="db",
@@ -32,7 +32,7 @@ def upgrade(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     Example: arbit db upgrade
     """
-    from arbit.app.database import upgrade_database
+    from arbit.app.reports.database import upgrade_database
 
     done = upgrade_database(_folder(data_dir))
     if as_json:
@@ -49,7 +49,7 @@ def current(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     Example: arbit db current
     """
-    from arbit.app.database import current_database
+    from arbit.app.reports.database import current_database
 
     now = current_database(_folder(data_dir))
     if as_json:
@@ -67,7 +67,7 @@ def check(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     Example: arbit db check --json
     """
-    from arbit.app.database import check_database
+    from arbit.app.reports.database import check_database
 
     found = check_database(_folder(data_dir))
     if as_json:
@@ -92,7 +92,7 @@ def backup(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     Example: arbit db backup --data-dir var
     """
-    from arbit.app.database import backup_database
+    from arbit.app.reports.database import backup_database
 
     made = backup_database(_folder(data_dir))
     _say(json.dumps({"path": str(made)}) if as_json else f"{made}")

@@ -44,8 +44,8 @@ def export(
     Examples:
     arbit export --format koinly --year 2026 --out koinly-2026.csv
     """
-    from arbit.app.export import FIRST_YEAR, LAST_YEAR, Format
-    from arbit.app.export import export as made
+    from arbit.app.reports.export import FIRST_YEAR, LAST_YEAR, Format
+    from arbit.app.reports.export import export as made
     from arbit.app.written import write_whole
     from arbit.cli.numbers import whole
     from arbit.config import Override, load_settings

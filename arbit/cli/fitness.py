@@ -18,7 +18,7 @@ from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
-    from arbit.app.fitness import Screen
+    from arbit.app.measure.fitness import Screen
     from arbit.config import Settings
     from arbit.fitness.report import Report
 
@@ -203,7 +203,7 @@ def _option(key: str) -> str:
 
 def _replay(settings: Settings, path: Path, simulate: bool, as_json: bool) -> None:
     """Replay; a recording that breaks off is reported up to there, then named, with exit code 2."""
-    from arbit.app.replay import ReplayOptions, replay
+    from arbit.app.measure.replay import ReplayOptions, replay
 
     def tell(count: int) -> None:
         if not as_json and sys.stderr.isatty():
@@ -216,7 +216,7 @@ def _replay(settings: Settings, path: Path, simulate: bool, as_json: bool) -> No
 
 
 def _run(settings: Settings, options: _Options) -> None:
-    from arbit.app.fitness import FitnessOptions, run_fitness
+    from arbit.app.measure.fitness import FitnessOptions, run_fitness
 
     what = FitnessOptions(
         venues=options.venues,

@@ -15,7 +15,7 @@ from arbit.cli.exits import Code
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
-    from arbit.app.keys_report import KeysReport
+    from arbit.app.keys.report import KeysReport
 
 Venue = Annotated[
     list[str] | None,
@@ -48,7 +48,7 @@ def keys_check(
 
     arbit keys:check --venue sandbox --venue sandbox-alpaca
     """
-    from arbit.app.keys_check import run_keys_check
+    from arbit.app.keys.check import run_keys_check
     from arbit.config import Override, load_settings, venue_key
 
     if symbols is not None and triangles is not None:

@@ -19,8 +19,8 @@ from arbit.cli.numbers import number, whole
 from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
-    from arbit.app.live_lane import LiveOptions
-    from arbit.app.live_told import LiveReport, LiveScreen
+    from arbit.app.live.lane import LiveOptions
+    from arbit.app.trade.told import LiveReport, LiveScreen
     from arbit.config import Settings
 
 MAX_SECONDS = 31_536_000
@@ -143,7 +143,7 @@ def _live(said: Mapping[str, Any]) -> None:
         raise UserError("--symbols and --triangles: expected one of them, both were given")
     if said["profile"] not in PROFILES:
         raise UserError(f"--profile {said['profile']!r}: expected one of {', '.join(PROFILES)}")
-    from arbit.app.live_lane import LiveOptions
+    from arbit.app.live.lane import LiveOptions
     from arbit.config.fields import VENUE_NAME
 
     for_all = {
@@ -197,8 +197,8 @@ def _live(said: Mapping[str, Any]) -> None:
 
 def _traded(settings: Settings, options: LiveOptions, *, as_json: bool) -> list[LiveReport]:
     """Trade. Where real orders are refused, programs are told the evidence too."""
-    from arbit.app.golive import NotProven
-    from arbit.app.live import run_live
+    from arbit.app.golive.gate import NotProven
+    from arbit.app.live.run import run_live
 
     try:
         return run_live(settings, options, _screen(as_json=as_json))
@@ -249,7 +249,7 @@ def _screen(*, as_json: bool) -> LiveScreen:
 
 
 def _print(reports: Sequence[LiveReport], *, as_json: bool) -> None:
-    from arbit.app.unread import tell
+    from arbit.app.trade.unread import tell
 
     if as_json:
         found = [asdict(report) for report in reports]

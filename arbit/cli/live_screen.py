@@ -10,11 +10,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from arbit.app.golive import shadow_lines
-from arbit.app.live_told import LiveReport, Preamble
-from arbit.app.trader import Trader
-from arbit.app.unread import has_room, say, tell, turn_away
-from arbit.app.venue import VenueRun
+from arbit.app.golive.gate import shadow_lines
+from arbit.app.trade.told import LiveReport, Preamble
+from arbit.app.trade.trader import Trader
+from arbit.app.trade.unread import has_room, say, tell, turn_away
+from arbit.app.watch.venue import VenueRun
 
 SHOWN_HELD = 3
 MODES = {

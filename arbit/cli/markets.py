@@ -19,7 +19,7 @@ def markets(venue: Venue = None, symbols: Symbols = None, as_json: Json = False)
 
     arbit markets --venue sandbox --json
     """
-    from arbit.app.markets import run_markets
+    from arbit.app.plan.markets import run_markets
 
     settings, name = settings_for(venue, {("--symbols", "symbols"): symbols})
     chosen = () if symbols is None else settings.venue(name).symbols

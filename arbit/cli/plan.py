@@ -23,7 +23,7 @@ from arbit.cli.venue_option import (
 )
 
 if TYPE_CHECKING:
-    from arbit.app.plan import PlanTold
+    from arbit.app.plan.plan import PlanTold
 
 SHOWN = 20
 DataDir = Annotated[
@@ -48,7 +48,7 @@ def plan(
 
     arbit plan --venue sandbox --json
     """
-    from arbit.app.plan import run_plan
+    from arbit.app.plan.plan import run_plan
 
     said = {
         ("--symbols", "symbols"): symbols,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.live import Live
 
-from arbit.app.venue import VenueRun
+from arbit.app.watch.venue import VenueRun
 from arbit.cli.screen import live_view, plain_line
 
 

@@ -27,7 +27,7 @@ from arbit.cli.exits import Code
 from arbit.cli.numbers import whole
 
 if TYPE_CHECKING:
-    from arbit.app.rebalance import MoveTold, RebalanceTold, StandTold
+    from arbit.app.acts.rebalance import MoveTold, RebalanceTold, StandTold
 
 
 def rebalance(
@@ -50,9 +50,9 @@ def rebalance(
 
     ARBIT_INVENTORY__TARGETS=BTC=0.2 arbit rebalance --venue sandbox
     """
-    from arbit.app.asked import asked_rebalance, daemon_of
-    from arbit.app.opened import Ask
-    from arbit.app.rebalance import run_rebalance
+    from arbit.app.acts.asked import asked_rebalance, daemon_of
+    from arbit.app.acts.opened import Ask
+    from arbit.app.acts.rebalance import run_rebalance
 
     said = dict(locals())
     settings = settings_of(said)
@@ -67,7 +67,7 @@ def rebalance(
         told = asked_rebalance(door, ask, shown)
     if told is None:
         raise typer.Exit(Code.INTERRUPTED)
-    from arbit.app.unread import tell
+    from arbit.app.trade.unread import tell
 
     if as_json:
         tell(json.dumps(asdict(told), indent=2))
@@ -79,7 +79,7 @@ def rebalance(
 
 def _announce(told: RebalanceTold) -> None:
     """Before anything is sent: how things stand, once, and what is done next."""
-    from arbit.app.unread import say
+    from arbit.app.trade.unread import say
 
     if len(told.moves) == 1:
         _stands("as it is", told.stands)
@@ -95,7 +95,7 @@ def _move_words(move: MoveTold, reference: str) -> str:
 
 
 def _show(told: RebalanceTold) -> None:
-    from arbit.app.unread import tell
+    from arbit.app.trade.unread import tell
 
     if not told.moves:
         _stands("as it is", told.stands)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from arbit.app.report import Report, Results
+    from arbit.app.reports.report import Report, Results
     from arbit.config import Settings
 
 DAYS = 36_500
@@ -51,9 +51,9 @@ def report(
 
     Example: arbit report --days 30 --html month.html
     """
-    from arbit.app.report import as_json as told_json
-    from arbit.app.report import report_of
-    from arbit.app.report_html import MARK, page
+    from arbit.app.reports.report import as_json as told_json
+    from arbit.app.reports.report import report_of
+    from arbit.app.reports.report_html import MARK, page
     from arbit.app.written import write_whole
     from arbit.cli.numbers import whole
 
@@ -107,7 +107,7 @@ def _draw(told: Report) -> None:
     head = ("asset", "before", "fills", "fees", "rounding", "transfers", "unexplained", "now")
     _table(console, "where balances went", head, balances)
     if told.wallets:
-        from arbit.app.report_wallets import HEAD, TITLE, wallet_rows
+        from arbit.app.reports.report_wallets import HEAD, TITLE, wallet_rows
 
         _table(console, TITLE, HEAD, wallet_rows(told.wallets))
 

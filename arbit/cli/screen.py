@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from arbit.app.venue import VenueRun
+from arbit.app.watch.venue import VenueRun
 from arbit.fitness.report import Report
 
 ROWS = 12

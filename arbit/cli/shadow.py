@@ -36,7 +36,7 @@ def shadow(venue: Venue = None, as_json: Json = False, data_dir: DataDir = None)
 
     arbit shadow --venue kraken --json
     """
-    from arbit.app.shadow_told import shadows, shadows_lines
+    from arbit.app.golive.shadow_told import shadows, shadows_lines
 
     found = shadows(settings_of(data_dir), venue or ())
     if as_json:

@@ -37,8 +37,8 @@ def status(
 
     Example: arbit status --watch
     """
-    from arbit.app.overview import Past, Silent, statuses
-    from arbit.app.status import StatusTold, status_lines
+    from arbit.app.door.overview import Past, Silent, statuses
+    from arbit.app.door.status import StatusTold, status_lines
 
     settings = settings_of(data_dir)
 
@@ -58,8 +58,8 @@ def why(venue: Venue = "", as_json: Json = False, data_dir: DataDir = None) -> N
 
     Example: arbit why kraken
     """
-    from arbit.app.overview import whys
-    from arbit.app.status import why_lines
+    from arbit.app.door.overview import whys
+    from arbit.app.door.status import why_lines
 
     found = whys(settings_of(data_dir), venue)
     _say(found, why_lines, as_json=as_json)
@@ -67,8 +67,8 @@ def why(venue: Venue = "", as_json: Json = False, data_dir: DataDir = None) -> N
 
 
 def _say(found: Sequence[Any], lines: Callable[[Any], list[str]], *, as_json: bool) -> None:
-    from arbit.app.overview import Past, Silent
-    from arbit.app.spoken import spoken
+    from arbit.app.door.overview import Past, Silent
+    from arbit.app.door.spoken import spoken
 
     if as_json:
         sys.stdout.write(json.dumps({"accounts": [asdict(one) for one in found]}) + "\n")
@@ -89,7 +89,7 @@ def _say(found: Sequence[Any], lines: Callable[[Any], list[str]], *, as_json: bo
 
 def _again(look: Callable[[], None]) -> None:
     """Every two seconds, until Ctrl-C."""
-    from arbit.app.overview import repeat
+    from arbit.app.door.overview import repeat
 
     try:
         repeat(EVERY_S, look)
@@ -98,7 +98,7 @@ def _again(look: Callable[[], None]) -> None:
 
 
 def _leave(found: Sequence[Any]) -> None:
-    from arbit.app.status import StatusTold, WhyTold
+    from arbit.app.door.status import StatusTold, WhyTold
 
     if not any(isinstance(one, StatusTold | WhyTold) for one in found):
         raise typer.Exit(Code.FOUND)

@@ -31,7 +31,7 @@ def triangles(
 
     arbit triangles --venue sandbox --fee-bps 10 --json
     """
-    from arbit.app.triangles import run_triangles
+    from arbit.app.plan.triangles import run_triangles
 
     said = {("--symbols", "symbols"): symbols, **one_fee(fee_bps)}
     settings, name = settings_for(venue, said)

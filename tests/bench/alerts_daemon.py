@@ -15,11 +15,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from arbit.app.live import LiveRun
-from arbit.app.live_lane import Built, LaneAround, LiveLane, LiveOptions
-from arbit.app.live_told import LiveReport
+from arbit.app.live.lane import Built, LaneAround, LiveLane, LiveOptions
+from arbit.app.live.run import LiveRun
 from arbit.app.loop import run_on_best_loop
-from arbit.app.venue import VenueRun
+from arbit.app.trade.told import LiveReport
+from arbit.app.watch.venue import VenueRun
 from arbit.clock import SystemClock
 from arbit.config import Override, load_settings
 from arbit.domain.events import BreakerChanged, Event, IncidentSeen

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arbit.app.fitness import FitnessOptions, FitnessRun
 from arbit.app.loop import run_on_best_loop
-from arbit.app.venue import VenueRun
+from arbit.app.measure.fitness import FitnessOptions, FitnessRun
+from arbit.app.watch.venue import VenueRun
 from arbit.clock import SystemClock
 from arbit.config import Override, load_settings
 from arbit.venues.dial import Connection, FrameHandler, PicowsDialer

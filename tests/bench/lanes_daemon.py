@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from arbit.app.live import LiveRun
-from arbit.app.live_lane import Built, LiveLane, LiveOptions
+from arbit.app.live.lane import Built, LiveLane, LiveOptions
+from arbit.app.live.run import LiveRun
 from arbit.app.loop import run_on_best_loop
-from arbit.app.venue import VenueRun
+from arbit.app.watch.venue import VenueRun
 from arbit.clock import SystemClock
 from arbit.config import Override, VenueSettings, load_settings
 from arbit.domain.histogram import Histogram

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from arbit.app.learning import Learning
+from arbit.app.trade.learning import Learning
 from arbit.books import BookCache
 from arbit.config import RiskSettings
 from arbit.domain.book import BookView, Source

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from arbit.app.feeds import Addresses
-from arbit.app.private import Paper
-from arbit.app.private_kraken import KrakenReal, kraken_side
-from arbit.app.private_parts import Around, Forward
+from arbit.app.private.kraken import KrakenReal, kraken_side
+from arbit.app.private.parts import Around, Forward
+from arbit.app.private.sides import Paper
+from arbit.app.watch.feeds import Addresses
 from arbit.clock import SystemClock
 from arbit.config import RateTier
 from arbit.domain.book import BookView

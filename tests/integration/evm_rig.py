@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from arbit.app.wallet import reader_of
+from arbit.app.trade.wallet import reader_of
 from arbit.config import WalletSettings
 from arbit.ports import WalletReader
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from arbit.app.feeds import Addresses, RestSide, rest_side
+from arbit.app.watch.feeds import Addresses, RestSide, rest_side
 from arbit.books import BookCache
 from arbit.clock import SystemClock
 from arbit.config import VenueSettings

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from pydantic import SecretStr
 
-from arbit.app.feeds import Addresses, rest_side
+from arbit.app.watch.feeds import Addresses, rest_side
 from arbit.clock import SystemClock
 from arbit.config import OrderTransport, RateTier, VenueSettings
 from arbit.domain.account import AccountEvent, TradeSeen

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from arbit.app.replay import ReplayOptions, replay
+from arbit.app.measure.replay import ReplayOptions, replay
 from arbit.config import Override, load_settings
 from arbit.domain.errors import RecordingError
 from arbit.fitness.report import Report

@@ -27,7 +27,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from arbit.app.keys_alpaca import AlpacaKeysCheck
+from arbit.app.keys.alpaca import AlpacaKeysCheck
 from arbit.config import load_settings
 from arbit.domain.errors import ArbitError
 from arbit.sandbox.alpaca import keys

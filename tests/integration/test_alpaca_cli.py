@@ -9,9 +9,9 @@ from contextlib import closing
 
 import pytest
 
-from arbit.app.fitness import FitnessOptions, FitnessRun
-from arbit.app.keys_alpaca import AlpacaKeysCheck
-from arbit.app.venue import VenueRun
+from arbit.app.keys.alpaca import AlpacaKeysCheck
+from arbit.app.measure.fitness import FitnessOptions, FitnessRun
+from arbit.app.watch.venue import VenueRun
 from arbit.clock import SystemClock
 from arbit.config import load_settings
 from arbit.domain.errors import UserError

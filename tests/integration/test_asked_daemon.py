@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from arbit.app import asking
+from arbit.app.door import asking
 from tests.checker import compare
 from tests.integration.live_desk import Daemon, Exchange, folders, rows, until
 from tests.integration.typing_in import Run, typing_in

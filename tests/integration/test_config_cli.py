@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from arbit.app import config_init
+from arbit.app.config import init as config_init
 from arbit.cli.config_docs import env_first
 from arbit.config import Settings, VenueSettings, load_settings
 from arbit.config.rows import value_text

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from arbit.app import control, database
+from arbit.app.door import control
+from arbit.app.reports import database
 from arbit.persistence.lease import Lease
 from arbit.persistence.locks import lock_of
 from arbit.persistence.migrate import upgrade

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from arbit.app.alerts_test import Tried
+from arbit.app.alerts.alerts_test import Tried
 from arbit.cli import main
 from arbit.cli.exits import EVERYWHERE, WHEN, Code
 from arbit.sandbox.keys import WITHDRAW_KEY, WITHDRAW_SECRET
@@ -175,7 +175,7 @@ def test_a_test_of_alerts_that_arrived_is_code_0(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = [Tried("webhook", arrived=True, why="", ms=1.0)]
-    monkeypatch.setattr("arbit.app.alerts_test.run_alerts_test", lambda _: tried)
+    monkeypatch.setattr("arbit.app.alerts.alerts_test.run_alerts_test", lambda _: tried)
     done = desk.within("alerts:test")
     assert (done.returncode, done.stdout) == (0, "webhook: arrived (1 ms)\n")
 
@@ -189,7 +189,7 @@ def test_ctrl_c_is_code_130_whatever_the_command(
 
     for first in (
         *("arbit.config.load_settings", "arbit.config.load.hear_settings", "subprocess.Popen"),
-        "arbit.app.config_init.write_env",
+        "arbit.app.config.init.write_env",
     ):
         monkeypatch.setattr(first, interrupted)
     code, out, err = typed(*name.split(), *BESIDE.get(name, []))

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from arbit.app.feeds import Addresses, rest_side
-from arbit.app.golive import OVERRIDE, NotProven
-from arbit.app.live import LiveRun
-from arbit.app.live_lane import LiveOptions
-from arbit.app.live_told import LiveReport, Preamble
-from arbit.app.own_fees import FeesAsked, own_fees
-from arbit.app.shadow import paper_of, setup_of
-from arbit.app.shadow_told import shadows, shadows_lines
+from arbit.app.golive.gate import OVERRIDE, NotProven
+from arbit.app.golive.shadow import paper_of, setup_of
+from arbit.app.golive.shadow_told import shadows, shadows_lines
+from arbit.app.live.lane import LiveOptions
+from arbit.app.live.run import LiveRun
+from arbit.app.private.own_fees import FeesAsked, own_fees
 from arbit.app.store import DATABASE, account_of
+from arbit.app.trade.told import LiveReport, Preamble
+from arbit.app.watch.feeds import Addresses, rest_side
 from arbit.clock import SystemClock
 from arbit.config import Override, Settings, load_settings
 from arbit.domain.cycle import CycleState, Policy

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arbit.app.live_told import LiveReport
+from arbit.app.trade.told import LiveReport
 from arbit.cli.live_screen import show
 from tests.checker import compare
 from tests.integration.live_desk import Daemon, Exchange, arbit, rows, until

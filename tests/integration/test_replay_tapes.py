@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arbit.app.replay import ReplayOptions, replay
+from arbit.app.measure.replay import ReplayOptions, replay
 from arbit.config import Override, load_settings
 from arbit.domain.errors import UserError
 from arbit.domain.events import Event

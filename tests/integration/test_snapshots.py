@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from arbit.app.history import Snapshots
+from arbit.app.trade.history import Snapshots
 from arbit.domain.cycle import CycleState
 from arbit.domain.events import ConversionEnded, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Book, Purpose

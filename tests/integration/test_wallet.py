@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from arbit.app.live_lane import LaneAround
+from arbit.app.live.lane import LaneAround
 from arbit.app.store import HISTORY
-from arbit.app.wallet import WALLET, WalletWatch, reader_of
+from arbit.app.trade.wallet import WALLET, WalletWatch, reader_of
 from arbit.clock import SystemClock
 from arbit.config import Settings
 from arbit.domain.errors import UserError

@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from arbit.app.build import watched
-from arbit.app.keys_check import KeysCheck
-from arbit.app.keys_report import KeysReport
-from arbit.app.watchlist import Watchlist
+from arbit.app.keys.check import KeysCheck
+from arbit.app.keys.report import KeysReport
+from arbit.app.watch.build import watched
+from arbit.app.watch.watchlist import Watchlist
 from arbit.config import Settings, load_settings
 from arbit.domain.account import AccountUnfit
 from arbit.domain.market import Market

@@ -24,7 +24,7 @@ CALLS = frozenset(
 )
 STARTS = frozenset({"subprocess.Popen", "subprocess.run", "asyncio.create_subprocess_exec"})
 # The two that start our own exchange, with our own interpreter.
-STARTERS = {"arbit/app/child.py", "arbit/cli/sandbox.py"}
+STARTERS = {"arbit/app/watch/child.py", "arbit/cli/sandbox.py"}
 
 
 @functools.cache

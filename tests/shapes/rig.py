@@ -17,10 +17,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from arbit.app.build import SANDBOX
-from arbit.app.feeds import Addresses
-from arbit.app.private_kraken import KrakenReal, kraken_side
-from arbit.app.private_parts import Around
+from arbit.app.private.kraken import KrakenReal, kraken_side
+from arbit.app.private.parts import Around
+from arbit.app.watch.build import SANDBOX
+from arbit.app.watch.feeds import Addresses
 from arbit.clock import SystemClock, run_epoch
 from arbit.config import RiskSettings, ScanSettings, Settings, VenueSettings
 from arbit.domain.account import AccountId, Mode

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from arbit.app.explaining import explain_all
-from arbit.app.export import Format, export
+from arbit.app.reports.explaining import explain_all
+from arbit.app.reports.export import Format, export
 from arbit.app.store import DATABASE
 from arbit.domain.attribution import Cause, added
 from arbit.domain.recorded import Recorded

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from arbit.app.explaining import explain_all
-from arbit.app.readings import reading_of, trading_of
+from arbit.app.reports.explaining import explain_all
 from arbit.app.store import DATABASE
+from arbit.app.trade.readings import reading_of, trading_of
 from arbit.domain.readings import ProcessReading
 from arbit.persistence.reading import read_account
 from arbit.telemetry.metrics import metrics

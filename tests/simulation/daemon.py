@@ -27,15 +27,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from arbit.app.build import watched
-from arbit.app.history import Snapshots, watch
-from arbit.app.live_lane import LiveLane, LiveOptions, _startable
-from arbit.app.live_told import LiveReport, report_of
-from arbit.app.private_kraken import FlagLevels, FlagNonces, KrakenReal
-from arbit.app.private_parts import Around, Forward, Ours, Real
+from arbit.app.live.lane import LiveLane, LiveOptions, _startable
+from arbit.app.private.kraken import FlagLevels, FlagNonces, KrakenReal
+from arbit.app.private.parts import Around, Forward, Ours, Real
 from arbit.app.store import account_of
-from arbit.app.trader import Trader, TraderSetup
-from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
+from arbit.app.trade.history import Snapshots, watch
+from arbit.app.trade.told import LiveReport, report_of
+from arbit.app.trade.trader import Trader, TraderSetup
+from arbit.app.watch.build import watched
+from arbit.app.watch.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.config import Settings, VenueSettings
 from arbit.domain.events import Event
 from arbit.domain.market import Market
@@ -64,7 +64,7 @@ from tests.simulation.venue import SimVenue
 from tests.simulation.wire import Dial
 
 if TYPE_CHECKING:
-    from arbit.app.live_told import Preamble
+    from arbit.app.trade.told import Preamble
 
 PROVED_LEVELS = 10
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from arbit.domain.errors import UserError, VenueError
 
 if TYPE_CHECKING:
-    from arbit.app.live_told import LiveReport
+    from arbit.app.trade.told import LiveReport
     from tests.simulation.daemon import Life
     from tests.simulation.world import World
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arbit.app.explaining import explain_all
+from arbit.app.reports.explaining import explain_all
 from arbit.domain.attribution import added
 from arbit.domain.records import Book
 from arbit.ledger import FLOW, OPENING

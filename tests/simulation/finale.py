@@ -18,7 +18,7 @@ from tests.simulation.market import USD
 from tests.simulation.ready import STEP_S, Ready
 
 if TYPE_CHECKING:
-    from arbit.app.trader import Trader
+    from arbit.app.trade.trader import Trader
     from tests.simulation.world import World
 
 HALT_S = 600.0  # audits come once a minute, and page through every trade of two minutes

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from arbit.domain.records import Purpose
 
 if TYPE_CHECKING:
-    from arbit.app.trader import Trader
+    from arbit.app.trade.trader import Trader
     from tests.simulation.daemon import Life
     from tests.simulation.world import World
 

@@ -311,7 +311,7 @@ def _passing(real: Any, code: str) -> Any:
 
 @bug("new cycles begin after the daemon was told to stop")
 def close_ignored(sets: Sets) -> None:
-    from arbit.app.venue import VenueRun
+    from arbit.app.watch.venue import VenueRun
 
     sets(Engine, "close", lambda self: None)
     sets(VenueRun, "close", lambda self: None)
@@ -325,7 +325,7 @@ def trades_before_recovery(sets: Sets) -> None:
         engine.closed = False
         return await real(setup, engine, auditor, reader)
 
-    from arbit.app import trader
+    from arbit.app.trade import trader
 
     sets(trader, "recover", eager)
 

@@ -11,7 +11,7 @@ import functools
 import itertools
 from dataclasses import replace
 
-from arbit.app.private_alpaca import AlpacaReal
+from arbit.app.private.alpaca import AlpacaReal
 from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import OrderState, Remedy, total
 from arbit.execution import audit, late_fees

@@ -10,11 +10,12 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, cast
 
 from arbit import ledger as ledgers
-from arbit.app import live_lane, trader
-from arbit.app.budget import Budget
-from arbit.app.private_kraken import KrakenReal
-from arbit.app.sights import DeskSights
-from arbit.app.standstill import Standstill
+from arbit.app.live import lane as live_lane
+from arbit.app.private.kraken import KrakenReal
+from arbit.app.trade import trader
+from arbit.app.trade.sights import DeskSights
+from arbit.app.watch.budget import Budget
+from arbit.app.watch.standstill import Standstill
 from arbit.books import BookCache
 from arbit.domain.order import Trade
 from arbit.domain.records import Flag, Purpose

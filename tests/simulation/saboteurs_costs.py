@@ -9,9 +9,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from arbit.app.history import Snapshots
-from arbit.app.sights import DeskSights
-from arbit.app.venue import Desk
+from arbit.app.trade.history import Snapshots
+from arbit.app.trade.sights import DeskSights
+from arbit.app.watch.venue import Desk
 from arbit.domain.market import Market
 from arbit.domain.refusal import RefusalCode
 from arbit.domain.triangle import Side

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from arbit.app.private import Ours
+from arbit.app.private.sides import Ours
 from arbit.domain.errors import VenueError
 from arbit.domain.order import Remedy
 from arbit.domain.records import JournalFailed

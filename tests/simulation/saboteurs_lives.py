@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from arbit.app.live_lane import LiveLane
+from arbit.app.live.lane import LiveLane
 from arbit.domain.errors import VenueUnreachable
 from arbit.domain.records import JournalFailed
 from arbit.domain.refusal import RefusalCode, Refused

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from decimal import Decimal
 
-from arbit.app.private_kraken import FlagLevels, FlagNonces
+from arbit.app.private.kraken import FlagLevels, FlagNonces
 from arbit.domain.errors import FrameError, VenueUnreachable
 from arbit.domain.records import Incident, Purpose
 from arbit.execution import asking, cycle, opening, recovery, steps
@@ -217,7 +217,7 @@ def told_at_every_start(sets: Sets) -> None:
         eng.keeper.write(pad)
         return found
 
-    from arbit.app import trader
+    from arbit.app.trade import trader
 
     sets(trader, "recover", told)
 
@@ -236,7 +236,7 @@ def ended_again(sets: Sets) -> None:
         eng.keeper.write(pad)
         return found
 
-    from arbit.app import trader
+    from arbit.app.trade import trader
 
     sets(trader, "recover", again)
 
@@ -262,7 +262,7 @@ def chance_from_memory(sets: Sets) -> None:
 
 @bug("a market's new increments are not learnt")
 def grid_not_learnt(sets: Sets) -> None:
-    from arbit.app import venue
+    from arbit.app.watch import venue
 
     real = venue._merged
 
@@ -297,7 +297,7 @@ def unknown_not_heeded(sets: Sets) -> None:
 
 @bug("books of different ages count as one market")
 def skew_ignored(sets: Sets) -> None:
-    from arbit.app import venue
+    from arbit.app.watch import venue
 
     def freshness(max_age_ns, max_skew_ns):
         del max_skew_ns

@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from arbit import inventory, rebalancing
-from arbit.app import rebalancer
+from arbit.app.trade import rebalancer
 from arbit.execution import settling, steps
 from arbit.execution.asking import Asking
 from arbit.execution.engine import Engine

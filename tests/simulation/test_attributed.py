@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from arbit.app.explaining import Explained, explain_all
+from arbit.app.reports.explaining import Explained, explain_all
 from arbit.domain.recorded import Recorded
 from tests.simulation import attributed
 from tests.simulation.runner import workshop

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from arbit.app.live_told import LiveReport
 from arbit.app.store import DATABASE
-from arbit.app.trader import Trader
+from arbit.app.trade.told import LiveReport
+from arbit.app.trade.trader import Trader
 from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.refusal import Refused
 from arbit.risk.slots import PATIENCE_NS, Slots

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from arbit.app.live_told import LiveReport
 from arbit.app.store import DATABASE
+from arbit.app.trade.told import LiveReport
 from arbit.config import InventorySettings, RiskSettings, ScanSettings, Settings, VenueSettings
 from arbit.domain.events import BreakerChanged, ConversionEnded, CycleEnded, Event, OrderEnded
 from arbit.domain.records import Batch

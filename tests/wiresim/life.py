@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from arbit.app import history, live_lane
-from arbit.app.live import LiveRun
-from arbit.app.live_lane import Built, LiveLane, LiveOptions
-from arbit.app.live_told import LiveReport
-from arbit.app.trader import Trader
-from arbit.app.venue import VenueRun
+from arbit.app.live import lane as live_lane
+from arbit.app.live.lane import Built, LiveLane, LiveOptions
+from arbit.app.live.run import LiveRun
+from arbit.app.trade import history
+from arbit.app.trade.told import LiveReport
+from arbit.app.trade.trader import Trader
+from arbit.app.watch.venue import VenueRun
 from arbit.config import Settings, VenueSettings
 from arbit.domain.book import OrderBook, Source
 from arbit.domain.events import Event

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
 
-from arbit.app.live_told import LiveReport
+from arbit.app.trade.told import LiveReport
 from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.errors import UserError, VenueError
 from arbit.domain.events import BreakerChanged, CycleEnded, Event, OrderEnded

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from arbit.app.alerting import Ways
+from arbit.app.alerts.alerting import Ways
 from arbit.app.doctor.report import Ask, Found, fails, warns, well
 from arbit.config import Settings
 from arbit.domain.errors import UserError

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from arbit.app.config_check import wrong_together
+from arbit.app.config.check import wrong_together
 from arbit.app.doctor import packages
 from arbit.app.doctor.report import Ask, Found, fails, skips, warns, well
 

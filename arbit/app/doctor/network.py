@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
-from arbit.app.build import listed, reach
-from arbit.app.child import SandboxChild
 from arbit.app.doctor.report import Ask, Found, fails, skips, warns, well
-from arbit.app.feeds import KRAKEN_WS_URL, AlpacaHosts, RestSide, rest_side
 from arbit.app.loop import run_on_best_loop
-from arbit.app.private import Around, real_side
+from arbit.app.private.sides import Around, real_side
 from arbit.app.store import account_of, nonces_of
+from arbit.app.watch.build import listed, reach
+from arbit.app.watch.child import SandboxChild
+from arbit.app.watch.feeds import KRAKEN_WS_URL, AlpacaHosts, RestSide, rest_side
 from arbit.config import SANDBOXES, SPEAKS_ALPACA, SPEAKS_KRAKEN, Settings, VenueSettings, venue_key
 from arbit.domain.account import AccountUnfit, ClockOffset
 from arbit.domain.errors import BrokenRule, UserError, VenueError

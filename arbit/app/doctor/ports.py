@@ -7,10 +7,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from arbit.app.asking import door_of
 from arbit.app.doctor.report import Ask, Found, fails, skips, warns, well
 from arbit.app.doctor.stores import daemons
-from arbit.app.door import opened
+from arbit.app.door.asking import door_of
+from arbit.app.door.door import opened
 from arbit.config import SANDBOXES, Settings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import UserError

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arbit.app.doctor.report import Ask, Found, fails, skips, warns, well
-from arbit.app.overview import Past, Silent, statuses
-from arbit.app.status import StatusTold
+from arbit.app.door.overview import Past, Silent, statuses
+from arbit.app.door.status import StatusTold
 from arbit.app.store import DATABASE, HISTORY
 from arbit.config import Settings
 from arbit.domain.errors import UserError

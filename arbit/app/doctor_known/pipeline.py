@@ -14,18 +14,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from arbit.app.build import SYNTHETIC, watched
-from arbit.app.database import check_database
 from arbit.app.doctor_known import answers
 from arbit.app.doctor_known.account import NoQuestions, PlantedAccount
 from arbit.app.doctor_known.seen import Seen, WitnessedSink, levels_of
 from arbit.app.doctor_known.venue import PRIVATE, PUBLIC, WAY_S, PlantedVenue
 from arbit.app.doctor_known.virtual import VirtualClock, VirtualLoop
-from arbit.app.feeds import proved_levels
-from arbit.app.private_parts import Forward, Ours
+from arbit.app.private.parts import Forward, Ours
+from arbit.app.reports.database import check_database
 from arbit.app.store import DATABASE, account_of, open_journal
-from arbit.app.trader import Trader, TraderSetup
-from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
+from arbit.app.trade.trader import Trader, TraderSetup
+from arbit.app.watch.build import SYNTHETIC, watched
+from arbit.app.watch.feeds import proved_levels
+from arbit.app.watch.venue import Desk, DeskSetup, RunSetup, VenueRun
 from arbit.config import OrderTransport, Settings
 from arbit.domain.errors import ArbitError, BrokenRule, first_of
 from arbit.domain.market import Market, MarketStatus

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from arbit.domain.errors import FrameError, VenueRefused
 from arbit.domain.fee_ladder import Standing
 from arbit.domain.money import EXACT
 from arbit.domain.realised import MOST
 from arbit.venues.answers import amount_of, object_of
+from arbit.venues.kraken.names import Names
 from arbit.venues.kraken.rest import PrivateRest
-
-if TYPE_CHECKING:
-    from arbit.venues.kraken.reads import Names
 
 PAGE = 50
 UNKNOWN_PAIR = "EQuery:Unknown asset pair"

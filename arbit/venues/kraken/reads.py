@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -25,58 +24,20 @@ from arbit.domain.money import EXACT, ZERO
 from arbit.domain.order import Trade
 from arbit.ports import Clock, Known, nothing_known
 from arbit.venues.answers import amount_of, object_of, positive, side_of, text_of, time_ns
-from arbit.venues.ccxt.kraken_rest import parse_listing, result_of, v2_asset
+from arbit.venues.ccxt.kraken_rest import result_of
 from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.kraken.account_fees import AccountFees, Tier
 from arbit.venues.kraken.keyfacts import key_facts
+from arbit.venues.kraken.names import Names
 from arbit.venues.kraken.rest import PrivateRest
 
 SECOND_NS = 1_000_000_000
 PAGE = 50
 MAX_PAGES = 200
-MAX_UNLISTED = 100
 LOOK_BACK_NS = SECOND_NS  # the venue leaves out what happened at the very start of a window
 MICRO_NS = 1_000  # REST rounds times to these
 MANY_IDS = 20  # ids in one QueryOrders or QueryTrades: twenty are always allowed
 EACH_FILL = {"consolidate_taker": "false"}  # not the sum of a taker order's fills as one trade
-
-
-@dataclass(slots=True)
-class Names:
-    """The venue's older names for what we call by the WebSocket's."""
-
-    symbols: dict[str, str] = field(default_factory=dict)
-    pairs: dict[str, str] = field(default_factory=dict)  # symbol -> name to ask with
-    assets: dict[str, str] = field(default_factory=dict)
-    digits: dict[str, int] = field(default_factory=dict)  # by our name of the asset
-    unlisted: set[str] = field(default_factory=set)  # asset codes that were met and are not listed
-
-    def learn(self, assets: Any, pairs: Any) -> None:
-        """Take in the bodies of Assets and AssetPairs. FrameError when they are none."""
-        for code, entry in result_of(assets, "Assets").items():
-            altname = entry.get("altname") if isinstance(entry, dict) else None
-            if isinstance(altname, str):
-                name = self.assets[code] = self.assets[altname] = v2_asset(altname)
-                decimals = entry.get("decimals")
-                if isinstance(decimals, int) and 0 <= decimals <= 20:
-                    self.digits[name] = decimals
-        listing = parse_listing(pairs)
-        self.symbols.update(listing.symbol_of)
-        self.symbols.update({symbol: symbol for symbol in listing.markets})
-        self.pairs.update(listing.id_of)
-
-    def asset(self, code: str) -> str:
-        """Our name for an asset code; one that is not listed keeps its own, and is noted."""
-        if code not in self.assets and len(self.unlisted) < MAX_UNLISTED:
-            self.unlisted.add(code)
-        return self.assets.get(code, code)
-
-    def symbol(self, name: Any) -> str:
-        """Our name for a pair, by any of the venue's. FrameError for an unlisted one."""
-        found = self.symbols.get(name) if isinstance(name, str) else None
-        if found is None:
-            raise FrameError(f"a pair that the venue does not list: {name!r:.40}")
-        return found
 
 
 class KrakenReads:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from arbit.app.private_alpaca import AlpacaReal
-from arbit.app.private_parts import Forward, Ours, Real
+from arbit.app.private.alpaca import AlpacaReal
+from arbit.app.private.parts import Forward, Ours, Real
 from arbit.config import VenueSettings
 from arbit.domain.market import Market
 from arbit.ports import Listener

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from arbit.app.alerting import Alerting
+from arbit.app.alerts.alerting import Alerting
 from arbit.config import Settings
 from arbit.domain.events import AlertsChanged, Event
 from tests.unit.venues.virtual import VirtualClock

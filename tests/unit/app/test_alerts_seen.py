@@ -11,10 +11,11 @@ from typing import Any, Self
 import pytest
 from typer.testing import CliRunner
 
-from arbit.app import asking, door_answers, overview
-from arbit.app.door_answers import DoorSetup, LaneDoor
-from arbit.app.kill_watch import KillWatch
-from arbit.app.status import StatusTold, WhyTold, status_lines, why_lines
+from arbit.app.door import asking, overview
+from arbit.app.door.status import StatusTold, WhyTold, status_lines, why_lines
+from arbit.app.live import door_answers
+from arbit.app.live.door_answers import DoorSetup, LaneDoor
+from arbit.app.trade.kill_watch import KillWatch
 from arbit.cli import app
 from arbit.config import load_settings
 from arbit.domain.account import AccountId, Mode

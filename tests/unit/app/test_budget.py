@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from arbit.app.budget import Budget
+from arbit.app.watch.budget import Budget
 from arbit.books import BookCache
 from arbit.config import ScanSettings
 from arbit.domain.book import Disbelief, Source

@@ -6,8 +6,8 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from arbit.app.convert import MAX_SWEPT, Convert, ConvertAsk, ConvertTold
-from arbit.app.opened import Access, Ask
+from arbit.app.acts.convert import MAX_SWEPT, Convert, ConvertAsk, ConvertTold
+from arbit.app.acts.opened import Access, Ask
 from arbit.config import Settings
 
 D = Decimal

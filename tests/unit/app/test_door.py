@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from arbit.app import door as room
-from arbit.app.door import Asked, Caller, CallerGone, Door, connected, opened, peer_of
+from arbit.app.door import door as room
+from arbit.app.door.door import Asked, Caller, CallerGone, Door, connected, opened, peer_of
 from arbit.clock import SystemClock
 from arbit.domain.errors import UserError
 from arbit.domain.events import Event, IncidentSeen

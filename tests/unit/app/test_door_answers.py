@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from arbit.app.asked import asked_convert, daemon_of
-from arbit.app.asking import NobodyAnswers, answer
-from arbit.app.convert import ConvertAsk
-from arbit.app.door_answers import DoorSetup, LaneDoor
-from arbit.app.opened import Access, Ask
+from arbit.app.acts.asked import asked_convert, daemon_of
+from arbit.app.acts.convert import ConvertAsk
+from arbit.app.acts.opened import Access, Ask
+from arbit.app.door.asking import NobodyAnswers, answer
+from arbit.app.live.door_answers import DoorSetup, LaneDoor
 from arbit.clock import SystemClock
 from arbit.config import load_settings
 from arbit.domain.account import AccountId, Mode

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from arbit.app.door import connected
+from arbit.app.door.door import connected
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets here")
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from arbit.app.explaining import Explained, explain_all, reconcile
+from arbit.app.reports.explaining import Explained, explain_all, reconcile
 from arbit.domain.account import Flow
 from arbit.domain.attribution import Cause, added
 from arbit.domain.recorded import Recorded

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from arbit.app import export as exporting
-from arbit.app.export import Format, What, differences, entries
+from arbit.app.reports import export as exporting
+from arbit.app.reports.export import Format, What, differences, entries
 from arbit.domain.account import Flow
 from arbit.domain.attribution import added
 from arbit.domain.errors import UserError

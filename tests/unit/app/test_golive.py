@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from arbit.app.feeds import AlpacaHosts
-from arbit.app.golive import Admission, capped, exempt, round_trip_ms
-from arbit.app.shadow_lane import LaneShadow
-from arbit.app.status import StatusTold, status_lines
+from arbit.app.door.status import StatusTold, status_lines
+from arbit.app.golive.gate import Admission, capped, exempt, round_trip_ms
+from arbit.app.golive.shadow_lane import LaneShadow
+from arbit.app.watch.feeds import AlpacaHosts
 from arbit.clock import SystemClock
 from arbit.config import Override, Settings, load_settings
 from arbit.domain.account import AccountId, Mode

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from arbit.app.history import Snapshots
-from arbit.app.holdings import MOST, Holdings
-from arbit.app.live_lane import _startable
-from arbit.app.live_told import _owned_at_most
+from arbit.app.live.lane import _startable
+from arbit.app.trade.history import Snapshots
+from arbit.app.trade.holdings import MOST, Holdings
+from arbit.app.trade.told import _owned_at_most
 from arbit.config import InventorySettings, Settings
 from arbit.config.inventory import Wanted
 from arbit.domain.account import Flow

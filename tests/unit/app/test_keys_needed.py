@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from arbit.app.feeds import Addresses, rest_side
-from arbit.app.keys_alpaca import AlpacaKeysCheck
-from arbit.app.live_lane import LiveLane, LiveOptions
-from arbit.app.private import refuse_untradable
+from arbit.app.keys.alpaca import AlpacaKeysCheck
+from arbit.app.live.lane import LiveLane, LiveOptions
+from arbit.app.private.sides import refuse_untradable
+from arbit.app.watch.feeds import Addresses, rest_side
 from arbit.cli.live_screen import LiveSilence
 from arbit.clock import SystemClock
 from arbit.config import Settings

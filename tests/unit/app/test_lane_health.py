@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from arbit.app.health import LaneHealth
+from arbit.app.trade.health import LaneHealth
 from arbit.domain.events import Event, IncidentSeen
 from arbit.domain.health import Judged
 from tests.unit.venues.virtual import VirtualClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from arbit.app.learning import AT_ONCE, EVERY_NS, MAX_UNWATCHED, RIDERS, Learning
+from arbit.app.trade.learning import AT_ONCE, EVERY_NS, MAX_UNWATCHED, RIDERS, Learning
 from arbit.config import RotationSettings
 from arbit.domain.cycle import CycleState
 from arbit.domain.learned import Learned

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from arbit.app.live import LiveRun
-from arbit.app.live_lane import LaneAround, LiveLane, LiveOptions
-from arbit.app.live_told import LiveReport
-from arbit.app.start_gate import StartGate
+from arbit.app.live.lane import LaneAround, LiveLane, LiveOptions
+from arbit.app.live.run import LiveRun
+from arbit.app.live.start_gate import StartGate
+from arbit.app.trade.told import LiveReport
 from arbit.clock import SystemClock
 from arbit.config import Override, Settings, load_settings
 from arbit.domain.account import AccountUnfit

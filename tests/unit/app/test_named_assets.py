@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arbit.app.named_assets import refuse_misspelt, unlisted
+from arbit.app.trade.named_assets import refuse_misspelt, unlisted
 from arbit.config import InventorySettings, RiskSettings, Settings
 from arbit.config.inventory import Wanted
 from arbit.domain.errors import UserError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from arbit.app.feeds import Addresses, AlpacaHosts, rest_side
-from arbit.app.private_alpaca import alpaca_side
-from arbit.app.private_parts import Around
+from arbit.app.private.alpaca import alpaca_side
+from arbit.app.private.parts import Around
+from arbit.app.watch.feeds import Addresses, AlpacaHosts, rest_side
 from arbit.clock import SystemClock
 from arbit.config import Settings
 from arbit.persistence.memory import MemoryJournal

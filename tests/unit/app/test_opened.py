@@ -10,8 +10,8 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-from arbit.app.opened import GIVES_WAY_S, Access, Ask, beside_the_turn
-from arbit.app.opening import Opening
+from arbit.app.acts.opened import GIVES_WAY_S, Access, Ask, beside_the_turn
+from arbit.app.acts.opening import Opening
 from arbit.config import Settings
 from arbit.domain.errors import ArbitError
 from tests.unit.venues.virtual import VirtualClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from arbit.app.planning import Account, Seen, rows_of, steps_of, verdict
+from arbit.app.plan.planning import Account, Seen, rows_of, steps_of, verdict
 from arbit.domain.fee_ladder import FeeLadder, FeeStep
 from arbit.domain.fees import Fee, FeeSource
 from arbit.domain.market import Market

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from arbit.app.build import Reached, listed, reach
-from arbit.app.child import SandboxChild
-from arbit.app.feeds import Addresses
+from arbit.app.watch.build import Reached, listed, reach
+from arbit.app.watch.child import SandboxChild
+from arbit.app.watch.feeds import Addresses
 from arbit.config import Settings
 from arbit.domain.errors import (
     FrameError,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from arbit.app.opened import Access, Ask
-from arbit.app.rebalance import Rebalance, RebalanceTold
-from arbit.app.rebalancer import MAX_TRIES
+from arbit.app.acts.opened import Access, Ask
+from arbit.app.acts.rebalance import Rebalance, RebalanceTold
+from arbit.app.trade.rebalancer import MAX_TRIES
 from arbit.domain.refusal import RefusalCode
 from tests.unit.app.test_rebalancer import pass_s, rebalancer_of, refusing, world
 from tests.unit.execution.world import World

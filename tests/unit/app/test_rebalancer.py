@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from arbit.app.rebalancer import (
+from arbit.app.trade.rebalancer import (
     AGAIN_NS,
     MAX_TRIES,
     SECOND_NS,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from arbit.app.shadow import ShadowKeeper, key_of, setup_of, terms_of
+from arbit.app.golive.shadow import ShadowKeeper, key_of, setup_of, terms_of
 from arbit.app.store import DATABASE
 from arbit.config import Override, Settings, load_settings
 from arbit.domain.cycle import CycleState

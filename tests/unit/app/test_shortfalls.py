@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from arbit.app.shortfalls import MAX_WAITING, Shortfalls
+from arbit.app.reports.shortfalls import MAX_WAITING, Shortfalls
 from arbit.domain.attribution import Cause
 from arbit.domain.events import CycleEnded, CycleExplained, Event
 from arbit.execution.cycle import Cycle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from arbit.app.sights import DeskSights
+from arbit.app.trade.sights import DeskSights
 from arbit.domain.book import Disbelief, Integrity, Source
 from tests.unit.app.test_venue_run import desk_of
 from tests.unit.fitness.scene import book

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from arbit.app.survey import survey_of
+from arbit.app.measure.survey import survey_of
 from arbit.domain.market import MarketStatus
 from arbit.tape.reader import Format
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from arbit.app.convert import Convert, ConvertAsk, ConvertTold, report_of
-from arbit.app.opened import Access, Ask
-from arbit.app.told import refusal_of, words_of
+from arbit.app.acts.convert import Convert, ConvertAsk, ConvertTold, report_of
+from arbit.app.acts.opened import Access, Ask
+from arbit.app.acts.told import refusal_of, words_of
 from arbit.config import InventorySettings, RiskSettings, Settings
 from arbit.config.inventory import Wanted
 from arbit.domain.errors import UserError

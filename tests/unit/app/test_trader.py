@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from arbit.app import trader as room
-from arbit.app.trader import Trader
+from arbit.app.trade import trader as room
+from arbit.app.trade.trader import Trader
 from arbit.domain.records import Memory
 from arbit.domain.triangle import Leg, Side
 from arbit.execution.recovery import STARTS

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from arbit.app.standstill import STALL_NS
-from arbit.app.venue import Desk, DeskSetup, RunSetup, VenueRun
-from arbit.app.watchlist import watchlist
+from arbit.app.watch.standstill import STALL_NS
+from arbit.app.watch.venue import Desk, DeskSetup, RunSetup, VenueRun
+from arbit.app.watch.watchlist import watchlist
 from arbit.clock import SystemClock
 from arbit.config import Settings
 from arbit.domain.book import BookView, Integrity, Source

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from arbit.app import wallet as room
-from arbit.app.history import Snapshots
-from arbit.app.wallet import WalletWatch, wallet_watched
+from arbit.app.trade import wallet as room
+from arbit.app.trade.history import Snapshots
+from arbit.app.trade.wallet import WalletWatch, wallet_watched
 from arbit.clock import SystemClock
 from arbit.config import Settings, WalletSettings
 from arbit.domain.events import Event, WalletChanged

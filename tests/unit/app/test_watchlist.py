@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arbit.app.watchlist import Watchlist, watchlist
+from arbit.app.watch.watchlist import Watchlist, watchlist
 from arbit.config import VenueSettings
 from arbit.domain.errors import UserError
 from arbit.domain.fees import FeeSource

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
-from arbit.app.conversion import carry_out
+from arbit.app.trade.conversion import carry_out
 from arbit.domain.plan import SizeLimits
 from arbit.domain.records import Book
 from arbit.domain.refusal import Refused

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from arbit.app.private import Ours
+from arbit.app.private.sides import Ours
 from arbit.domain.account import ForeignOrder, TradeSeen, VenueOrder
 from arbit.domain.order import Trade
 from arbit.domain.records import JournalFailed

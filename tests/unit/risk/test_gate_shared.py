@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from arbit.app.live import _slots_of
+from arbit.app.live.run import _slots_of
 from arbit.config import RiskSettings, ScanSettings, Settings
 from arbit.domain.cycle import CycleState
 from arbit.domain.route import ConversionKind

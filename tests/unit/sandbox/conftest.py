@@ -135,7 +135,7 @@ class Client:
             return frames
 
     def _keep(self, frame: Json) -> None:
-        if frame.get("channel") != "book" or not frame.get("data"):
+        if not self.books or frame.get("channel") != "book" or not frame.get("data"):
             return
         entry = frame["data"][0]
         book = self.books.get(entry["symbol"])

@@ -9,7 +9,7 @@ import threading
 import pytest
 from pydantic import SecretStr
 
-from arbit.app.alerting import Ways
+from arbit.app.alerts.alerting import Ways
 from arbit.config import AlertSettings
 from arbit.domain.alert import Alert, Severity
 from arbit.telemetry.webhook import NOT_PUBLIC as NOT_PUBLIC_WHY

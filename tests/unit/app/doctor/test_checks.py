@@ -16,8 +16,8 @@ import pytest
 
 from arbit.app.doctor import addresses, files, machine, network, packages, ports, run, stores
 from arbit.app.doctor.report import Ask, Finding, Found, Report, Verdict, fails
-from arbit.app.overview import Past, Silent
-from arbit.app.status import StatusTold
+from arbit.app.door.overview import Past, Silent
+from arbit.app.door.status import StatusTold
 from arbit.config import Settings, load_settings
 from arbit.domain.errors import BrokenRule, UserError
 from arbit.domain.past import PastRun

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from arbit import lane, ledger, sizing
-from arbit.app import watchlist
 from arbit.app.doctor_known import answers
 from arbit.app.doctor_known.judge import judge
 from arbit.app.doctor_known.pipeline import play
 from arbit.app.doctor_known.selftest import known_answers
 from arbit.app.store import DATABASE
-from arbit.app.trader import Trader
+from arbit.app.trade.trader import Trader
+from arbit.app.watch import watchlist
 from arbit.books import BookCache
 from arbit.domain.fees import Fee
 from arbit.domain.plan import Plan

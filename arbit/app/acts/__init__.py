@@ -1,0 +1,1 @@
+"""An operator's single acts: converting, bringing assets back into their bands."""

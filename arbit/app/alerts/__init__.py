@@ -1,0 +1,1 @@
+"""Alerts of a run, and the trial of their receivers."""

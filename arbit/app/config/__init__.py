@@ -1,0 +1,1 @@
+"""What `arbit config` looks through and writes."""

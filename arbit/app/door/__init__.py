@@ -1,0 +1,1 @@
+"""What is asked of a daemon, and told to it: its socket, and files that it looks at."""

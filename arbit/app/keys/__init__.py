@@ -1,0 +1,1 @@
+"""`arbit keys:check`: whether a key may be traded with."""

@@ -1,0 +1,1 @@
+"""Measuring without an account: fitness, and recordings played again."""

@@ -1,0 +1,1 @@
+"""What is to be had at a venue, and what it would take: markets, triangles, plan."""

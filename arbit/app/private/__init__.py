@@ -1,0 +1,1 @@
+"""The private side of a venue, or paper in its place: where orders go."""

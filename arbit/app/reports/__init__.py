@@ -1,0 +1,1 @@
+"""What was done: reports, exports, and cycles explained, from what is kept."""

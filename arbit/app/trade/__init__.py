@@ -1,0 +1,1 @@
+"""One account that trades: what is put together for it, what looks after it, what it tells."""

@@ -1,0 +1,1 @@
+"""One venue watched: its markets, feed and books, and the clockwork between them."""
