@@ -51,6 +51,7 @@ class Gate:
         self.room: Callable[[], float] = lambda: inf  # orders that the venue's own limit leaves
         self.unaudited: Callable[[], str] = str  # why the books must be compared first, if so
         self.fees_doubted: Callable[[], str] = str  # why the venue's fees must be asked for first
+        self.key_doubted: Callable[[], str] = str  # why the venue must be asked for the key first
 
     # --- a cycle ---------------------------------------------------------------------------------
 
@@ -295,9 +296,11 @@ class Gate:
         return None
 
     def _waits(self) -> Refused | None:
-        """What only new cycles wait for: the operator, books compared, and fees that are known."""
+        """What only new cycles wait for: the operator, a good key, books compared, known fees."""
         if self._setup.orders.paused():
             return Refused(RefusalCode.VENUE_PAUSED, {"venue": self._setup.venue.name})
+        if why := self.key_doubted():
+            return Refused(RefusalCode.GATEWAY_NOT_READY, {"why": why})
         if why := self.unaudited():
             return Refused(RefusalCode.AUDIT, {"why": why})
         why = self.fees_doubted()

@@ -60,10 +60,17 @@ class ApiKey:
     last_nonce: int = -1
     ip_allowlist: tuple[str, ...] = ()
     revoked: bool = False
+    given: frozenset[str] = frozenset()  # beside its own, while a fault stands
+    taken: frozenset[str] = frozenset()
+
+    @property
+    def rights(self) -> frozenset[str]:
+        """What it may do now."""
+        return (self.permissions | self.given) - self.taken
 
     def may(self, permission: str) -> bool:
         """Whether the key carries a permission."""
-        return permission in self.permissions
+        return permission in self.rights
 
     def signature(self, path: str, nonce: str, body: bytes) -> str:
         """What ``API-Sign`` must be for this request (source: the venue's REST introduction)."""

@@ -207,7 +207,9 @@ class AtOnce:
     def apply(self) -> None:
         """Do what has been set and not yet done."""
         exchange = self._exchange
-        exchange.keys[self._key].revoked = self._faults.find("key_revoked") is not None
+        key = exchange.keys[self._key]
+        key.revoked = self._faults.find("key_revoked") is not None
+        key.given, key.taken = self._rights("more"), self._rights("less")
         account, now_ns = exchange.books.account(MAIN), self._clock.wall_ns()
         for fault in list(self._faults.active):
             name = fault.kind.name
@@ -222,6 +224,10 @@ class AtOnce:
             else:
                 self._foreign(fault, now_ns)
             self._faults.use(fault)
+
+    def _rights(self, which: str) -> frozenset[str]:
+        told = (one for one in self._faults.active if one.kind.name == "key_rights")
+        return frozenset(right for one in told if (right := one.text(which)))
 
     def _foreign(self, fault: Fault, now_ns: int) -> None:
         symbol = fault.symbol if fault.symbol != ANY else "BTC/USD"

@@ -103,6 +103,14 @@ ORDER_KINDS: Final[tuple[Row, ...]] = (
     ("token_expired", "account", "every token is forgotten", {}, 1, {}),
     ("key_revoked", "account", "the trading key is revoked while this stands", {}, None, {}),
     (
+        "key_rights",
+        "account",
+        "the trading key has a right more, or less, while this stands",
+        {"more": "", "less": ""},
+        None,
+        {},
+    ),
+    (
         *("fill_share", "symbol", "an IOC order fills this share of what the book would give"),
         *({"share": 0.5, **_SKIP}, 1, {}),
     ),

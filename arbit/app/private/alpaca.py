@@ -54,6 +54,11 @@ class AlpacaReal(Real):
         self.notes.extend(self.side.notes)
         return fees
 
+    async def key_again(self) -> Sequence[str]:
+        """As any: the account is asked for, for nothing is told of the key."""
+        await self.side.ask_again()
+        return ()
+
     def keeping(self, markets: Mapping[str, Market]) -> dict[str, Market]:
         """As they are: the catalog states what balances keep."""
         return dict(markets)

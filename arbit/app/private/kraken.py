@@ -13,11 +13,13 @@ from arbit.config import Settings, VenueSettings
 from arbit.domain.account import AccountUnfit, KeyFacts
 from arbit.domain.errors import VenueRefused
 from arbit.domain.market import Market
+from arbit.domain.order import Remedy
 from arbit.domain.records import Flag
 from arbit.venues.clockoffset import off_clock
 from arbit.venues.kraken.budgets import Level
 from arbit.venues.kraken.gateway import KrakenGateway
 from arbit.venues.kraken.keyfacts import judged
+from arbit.venues.kraken.outcomes import judge
 from arbit.venues.kraken.private.parts import (
     OrderTimes,
     PrivateAround,
@@ -41,12 +43,16 @@ class KrakenReal(Real):
     rest_orders: RestOrders
     venue: VenueSettings
 
-    def judge(self, facts: KeyFacts) -> None:
+    def judge(self, facts: KeyFacts) -> Sequence[str]:
         """AccountUnfit for a key that must not be traded with; `notes` say what might be better.
 
-        The one judgement of a key: `keys:check` asks it, and so does every start.
+        The one judgement of a key: `keys:check` asks it, so does every start, and so does a daemon
+        as long as it trades. Handed back is what was not among the notes before.
         """
-        self.notes.extend(judged(facts, self.venue, self.clock.wall_ns()))
+        notes = judged(facts, self.venue, self.clock.wall_ns())
+        fresh = [one for one in notes if one not in self.notes]
+        self.notes.extend(fresh)
+        return fresh
 
     async def admitted(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         """Whether this key may be traded with, by our clock, and the account's own fees.
@@ -62,6 +68,15 @@ class KrakenReal(Real):
             return await self.reader.fees(symbols)
         except VenueRefused as error:
             raise AccountUnfit(refusal(error.text)) from None
+
+    async def key_again(self) -> Sequence[str]:
+        """As any. The venue's words against the key are as good as a fact; others prove nothing."""
+        try:
+            return self.judge(await self.reader.key())
+        except VenueRefused as error:
+            if any(judge(one).remedy is Remedy.HALT for one in error.text.split("; ")):
+                raise AccountUnfit(refusal(error.text)) from None
+            raise
 
     def keeping(self, markets: Mapping[str, Market]) -> dict[str, Market]:
         """These markets, with the decimals that the venue's balances keep of their assets."""

@@ -69,6 +69,13 @@ class Real:
         """
 
     @abstractmethod
+    async def key_again(self) -> Sequence[str]:
+        """The same of a key that is traded with: what there is to say of it that is new.
+
+        AccountUnfit when it may not be traded with any more; VenueError when nobody says.
+        """
+
+    @abstractmethod
     def keeping(self, markets: Mapping[str, Market]) -> dict[str, Market]:
         """These markets, with the decimals that the venue's balances keep of their assets."""
 

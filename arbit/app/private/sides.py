@@ -53,6 +53,7 @@ class Paper:
     exchange: PaperExchange
     notes: tuple[str, ...] = ()
     venue_clock: None = None  # ours is as good
+    key_again: None = None  # it has no key
 
     def joined(self, trader: Trader, run: VenueRun) -> None:
         """The trader is built: paper keeps count of what it took from the books."""

@@ -32,6 +32,7 @@ def trader_of(
             epoch=epoch,
             data_dir=settings.data_dir,
             venue_clock=side.venue_clock,
+            key_again=side.key_again,
         )
     )
     side.joined(trader, run)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from arbit.app.reports.shortfalls import Shortfalls
 from arbit.app.trade.holdings import Holdings
+from arbit.app.trade.key_watch import KeyQuestion, KeyWatch
 from arbit.app.trade.kill_watch import KillWatch
 from arbit.app.trade.last_look import last_look
 from arbit.app.trade.learning import Learning
@@ -58,6 +59,8 @@ BUILDING_NS = 5_000_000_000  # the fees of a start were told no longer ago than 
 class TraderSetup:
     """What one account is traded with. `venue_clock` is the venue's wall time; None for ours.
 
+    `key_again` asks whether its key may still be traded with; None where there is no key.
+
     The fees of its desk are the account's own, or what paper takes, and were learnt just now.
     """
 
@@ -73,6 +76,7 @@ class TraderSetup:
     epoch: str
     data_dir: Path
     venue_clock: Callable[[], int | None] | None = None
+    key_again: KeyQuestion | None = None
 
 
 class Trader:
@@ -129,15 +133,15 @@ class Trader:
             settings.scan.min_edge_bps,
         )
         self.gate.fees_doubted = engine_setup.fees.doubt
+        self.key_watch = self._key_watch(engine_setup)
         self.breaker.persist = self.engine.keeper.note
         self.breaker.restore(self.memory.flags.get(FLAG))  # before anything can trip or resume it
-        self.started, self.recovered = False, 0
-        self.recover_only = False
+        self.started = self.recover_only = self._stopping = False
+        self.recovered = 0
         self.golive: Callable[[], str] = str  # what is known of shadow runs, in words
         self.rebalancer = self._rebalancer()
         self.rebalances = settings.inventory.rebalance
         setup.desk.lane.rotation.restoring = self.rebalancer.restoring
-        self._stopping = False
 
     def _rebalancer(self) -> Rebalancer:
         return Rebalancer(
@@ -151,6 +155,14 @@ class Trader:
                 ready=lambda: self.started,
             )
         )
+
+    def _key_watch(self, engine_setup: EngineSetup) -> KeyWatch | None:
+        ask = self.setup.key_again
+        if ask is None:
+            return None
+        watch = KeyWatch(engine_setup, self.engine, self.auditor, ask)
+        self.gate.key_doubted = watch.doubt
+        return watch
 
     def _learning(self) -> Learning:
         """The lane chooses by what earlier runs have learned, and heeds the rests they began.
@@ -242,6 +254,8 @@ class Trader:
             group.create_task(self._go_on(), name="recovery")
             group.create_task(self._heed_operator(), name="operator")
             group.create_task(self.fee_watch.run(), name="fees")
+            if self.key_watch is not None:
+                group.create_task(self.key_watch.run(), name="key")
             if self.rebalances:
                 group.create_task(self.rebalancer.run(), name="rebalancer")
 

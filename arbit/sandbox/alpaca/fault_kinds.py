@@ -8,7 +8,7 @@ from arbit.sandbox.order_kinds import FACES, Row
 KRAKEN_ONLY: Final[tuple[str, ...]] = (
     *("corrupt_digit", "wrong_checksum", "duplicate_snapshot", "poison", "refuse_subscribe"),
     *("system_status", "rest_error", "token_expired", "order_error", "fee_third"),
-    *("exec_swap", "exec_early", "exec_batch"),
+    *("exec_swap", "exec_early", "exec_batch", "key_rights"),
 )
 
 ROUNDINGS: Final = ("half_up", "down", "up")
@@ -165,6 +165,14 @@ ALPACA_KINDS: Final[tuple[Row, ...]] = (
         "a fee is taken that is this much beyond the tier's",
         {"bps": 5},
         1,
+        {},
+    ),
+    (
+        "account_blocked",
+        "account",
+        "the account says that it is blocked from trading, while this stands",
+        {},
+        None,
         {},
     ),
     ("fees_daily", "account", "fees are posted one per asset and day", {}, None, {}),

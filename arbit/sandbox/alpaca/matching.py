@@ -50,6 +50,10 @@ class HouseHooks(Hooks):
         """What the account shows of its cash."""
         return cash
 
+    def blocked(self) -> bool:
+        """Whether the account says that it may not trade."""
+        return False
+
     def rejects(self, order: VenueOrder) -> bool:
         """Whether the engine rejects an order that was accepted."""
         del order
@@ -89,6 +93,10 @@ class FaultyHouseHooks(FaultyHooks, HouseHooks):
         """What the account shows of its cash."""
         fault = self._all.find("cash_in_cents")
         return cash if fault is None else cash.quantize(CENT, ROUNDINGS[fault.text("mode")])
+
+    def blocked(self) -> bool:
+        """Whether the account says that it may not trade."""
+        return self._all.find("account_blocked") is not None
 
     def rejects(self, order: VenueOrder) -> bool:
         """Whether the engine rejects an order that was accepted."""

@@ -145,8 +145,10 @@ class Trading:
         pending = self.house.house_books.desk(account.name).pending.values()
         usd = sum((fee.amount for fee in pending if fee.asset == "USD"), Decimal(0))
         hooks, cash = self.house.hooks, account.available(CASH)
-        shown = hooks.stated(cash) if isinstance(hooks, HouseHooks) else cash
-        return Answer(200, views.account_json(self.house.market, account, usd, shown))
+        bent = hooks if isinstance(hooks, HouseHooks) else None
+        shown = cash if bent is None else bent.stated(cash)
+        body = views.account_json(self.house.market, account, usd, shown)
+        return Answer(200, body | {"trading_blocked": bent is not None and bent.blocked()})
 
     def _activities(
         self, account: Account, call: Call, now_ns: int, parts: tuple[str, ...]

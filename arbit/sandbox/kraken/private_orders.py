@@ -144,7 +144,7 @@ class OrderCalls:
             "apiKey": key.key,
             "nonce": str(key.last_nonce),
             "nonceWindow": 0,
-            "permissions": sorted(key.permissions),
+            "permissions": sorted(key.rights),
             "iban": "AA00 N84G 0000 0000",
             "validUntil": "0",
             "queryFrom": "0",

@@ -29,6 +29,8 @@ from arbit.venues.dial import Dialer
 
 # What a taker pays at the published ladder's first tier (docs.alpaca.markets, "Crypto fees").
 FIRST_TIER = Decimal("0.0025")
+# A 403 without words of the API is some page on the way, and no answer about the key.
+REFUSES_KEY = ("401", "403 ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,18 @@ class AccountSide:
             return await self.reader.fees(symbols)
         except VenueRefused as error:
             raise AccountUnfit(f"the venue refuses this API key: {error.text}") from None
+
+    async def ask_again(self) -> None:
+        """AccountUnfit when this account may not be traded with any more.
+
+        VenueError when nobody says; a status against the key says it.
+        """
+        try:
+            await self.reader.key()
+        except VenueRefused as error:
+            if error.text.startswith(REFUSES_KEY):
+                raise AccountUnfit(f"the venue refuses this API key: {error.text}") from None
+            raise
 
     async def close(self) -> None:
         """Close the REST connections. Harmless twice."""

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from arbit.domain.account import KeyDoubted
-from arbit.domain.errors import VenueUnreachable
+from arbit.domain.account import AccountUnfit, KeyDoubted
+from arbit.domain.errors import VenueRefused, VenueUnreachable
 from arbit.domain.order import OrderState, Remedy
 from tests.unit.venues.alpaca.venue import MINE, SECOND, SECRET, Scene, answer, outcome_of
 from tests.unit.venues.virtual import settle
@@ -27,6 +27,26 @@ async def test_a_key_that_is_withdrawn_halts_until_it_is_good_again() -> None:
         scene.venue.key_good = True
         await scene.clock.advance(60)
         assert scene.gateway.unready() == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (401, {"message": "request is not authorized"}, AccountUnfit),
+        (401, b"", AccountUnfit),
+        (403, {"message": "forbidden."}, AccountUnfit),
+        (403, b"<html>a page on the way</html>", VenueRefused),
+        (404, {"message": "endpoint not found."}, VenueRefused),
+    ],
+)
+async def test_asked_again_only_the_venues_own_words_speak_against_a_key(
+    status: int, body: object, error: type[Exception]
+) -> None:
+    scene = Scene()
+    await scene.side.ask_again()
+    scene.venue.answers["/v2/account"] = answer(status, body)
+    with pytest.raises(error, match=str(status)):
+        await scene.side.ask_again()
 
 
 async def test_too_many_requests_are_waited_out_in_words() -> None:

@@ -1,0 +1,113 @@
+"""Asks again, while an account is traded, whether its key may be traded with.
+
+Once an hour, and when the venue has put the key in question. The judgement is the one of a start. A
+key that fails it stops trading as one that the venue refuses does, and until it has passed again
+nothing new begins, whoever resumes. An answer that cannot be had proves nothing: it is told once,
+and asked for ever more patiently. A question waits for a moment without open cycles, and for its
+turn within the venue's limits behind all that must not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from arbit.domain.account import AccountUnfit, KeyDoubted
+from arbit.domain.errors import VenueError
+from arbit.execution.engine import Engine
+from arbit.execution.setup import MS, EngineSetup
+from arbit.execution.works import Pad
+from arbit.ports import AccountSink
+from arbit.risk.breaker import BreakerState, Reason
+
+LOOK_S = 1.0
+EVERY_NS = 3_600_000 * MS  # how often a key that nobody doubts is asked about
+APART_NS = 60_000 * MS  # between a question and the next one, whatever asks for it
+LONGEST_NS = 900_000 * MS  # between two that were not answered, at most
+PATIENCE_NS = 600_000 * MS  # a quiet moment is waited for no longer than this
+MOST_FAILURES = 10  # more of them make no pause longer
+KEY_KIND = "key"  # the incident that tells what might be better about a key
+
+KeyQuestion = Callable[[], Awaitable[Sequence[str]]]
+
+
+class KeyWatch:
+    """Watches one key. `ask` hands back what there is to say of it that is new.
+
+    It raises AccountUnfit, with the reason, for a key that may not be traded with, and VenueError
+    when the venue does not say. `sink` hears of the former.
+    """
+
+    def __init__(
+        self, setup: EngineSetup, engine: Engine, sink: AccountSink, ask: KeyQuestion
+    ) -> None:
+        self._setup = setup
+        self._engine = engine
+        self._sink = sink
+        self._ask_venue = ask
+        self._asked_ns = setup.now_ns  # a start has just asked
+        self._due_ns = setup.now_ns + EVERY_NS
+        self._failures = 0
+        self._stopped = False  # trading was stopped for the key at the last look
+        self._doubt = ""
+        self.questions = 0
+
+    def doubt(self) -> str:
+        """Why the key may not be traded with, as far as was asked; empty when it may."""
+        return self._doubt
+
+    async def run(self) -> None:
+        """Ask whenever it is time to, until cancelled."""
+        self._stopped = self._is_stopped
+        while True:
+            await self._setup.clock.sleep(LOOK_S)
+            self._look()
+            if self._due(self._setup.now_ns):
+                await self._ask()
+
+    @property
+    def _is_stopped(self) -> bool:
+        breaker = self._setup.breaker
+        for_the_key = bool(self._doubt) or breaker.reason is Reason.HALT
+        return breaker.state() is BreakerState.HALTED and for_the_key
+
+    def _look(self) -> None:
+        """The venue has refused the key: why? An operator has resumed: is it good again?"""
+        stopped, before = self._is_stopped, self._stopped
+        self._stopped = stopped
+        if stopped != before and (stopped or self._doubt):
+            self._due_ns = min(self._due_ns, self._asked_ns + APART_NS)
+
+    def _due(self, now_ns: int) -> bool:
+        if now_ns < self._due_ns:
+            return False
+        return not self._engine.open_cycles or now_ns >= self._due_ns + PATIENCE_NS
+
+    async def _ask(self) -> None:
+        self.questions += 1
+        try:
+            notes = await self._ask_venue()
+        except AccountUnfit as unfit:
+            self._doubt = str(unfit)
+            self._sink(KeyDoubted(self._doubt))
+            self._stopped = self._is_stopped  # by this very answer, which is no reason to ask again
+        except VenueError as error:
+            self._unanswered(error)
+            return
+        else:
+            self._doubt = ""
+            for note in notes:
+                self._tell(note)
+        self._failures, self._asked_ns = 0, self._setup.now_ns
+        self._due_ns = self._asked_ns + EVERY_NS
+
+    def _unanswered(self, error: VenueError) -> None:
+        if not self._failures:
+            self._tell(f"the venue does not say what the key may do: {error}; it is asked again")
+        self._asked_ns = self._setup.now_ns
+        self._due_ns = self._asked_ns + min(APART_NS << self._failures, LONGEST_NS)
+        self._failures = min(self._failures + 1, MOST_FAILURES)
+
+    def _tell(self, said: str) -> None:
+        pad = Pad()
+        self._engine.settling.incident(pad, KEY_KIND, said)
+        self._engine.keeper.write(pad)
