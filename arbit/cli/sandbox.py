@@ -57,7 +57,7 @@ def sandbox(
 def _serve(arguments: list[str], as_json: bool) -> int:
     """Run the exchange as a child, so that this process shares no code with it."""
     command = [sys.executable, "-m", "arbit.sandbox", "--ends-with-parent", *arguments]
-    from arbit.config.load import childs_environment
+    from arbit.config.childs import childs_environment
 
     pipe, environment = subprocess.PIPE, childs_environment()
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) as child:

@@ -25,7 +25,6 @@ from arbit.config.secrets import FILE, from_files, is_secret, readable_by_others
 from arbit.config.settings import Settings
 from arbit.config.text import (
     ANY_NAME,
-    PREFIX,
     Gathered,
     Known,
     Override,
@@ -98,11 +97,6 @@ def hear_settings(
         problems += [*_conflicts(settings, gathered), *_misplaced(settings, gathered)]
     each = list(dict.fromkeys(problems))
     return Heard(None if each else settings, each, gathered.said)
-
-
-def childs_environment() -> dict[str, str]:
-    """What a process of ours is given: all but our settings, of which some are secrets."""
-    return {name: text for name, text in os.environ.items() if not name.upper().startswith(PREFIX)}
 
 
 def _known(model: type[BaseModel]) -> Known:

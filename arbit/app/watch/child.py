@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from arbit.config.load import childs_environment
+from arbit.config.childs import childs_environment
 from arbit.domain.errors import UserError, VenueUnreachable
 from arbit.domain.money import plain
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arbit.config import load_settings
-from arbit.config.load import childs_environment
+from arbit.config.childs import childs_environment
 from arbit.config.secrets import MAX_BYTES, secret_in
 from arbit.domain.errors import UserError
 
@@ -179,10 +179,14 @@ def test_settings_without_a_secret_may_be_read_by_all(tmp_path: Path) -> None:
     assert "a secret, in a file that others may read" in complaint({}, group)
 
 
-def test_a_process_of_ours_is_given_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY, SECRET)
-    monkeypatch.setenv("arbit_log_level", "debug")
-    monkeypatch.setenv("PATH", "somewhere")
+def test_a_process_of_ours_is_given_what_starts_it_and_no_setting_or_secret_of_anybody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    needed = {"PATH": "somewhere", "LC_ALL": "C.UTF-8", "PYTHONPATH": "there", "TZ": "UTC"}
+    theirs = {KEY: SECRET, "arbit_log_level": "debug", "AWS_SECRET_ACCESS_KEY": SECRET}
+    for name, text in {**needed, **theirs}.items():
+        monkeypatch.setenv(name, text)
     given = childs_environment()
-    assert given["PATH"] == "somewhere"
-    assert not [name for name in given if name.upper().startswith("ARBIT_")]
+    assert needed.items() <= given.items()
+    assert SECRET not in given.values()
+    assert not theirs.keys() & given.keys()
