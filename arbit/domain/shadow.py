@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from arbit.domain.money import EXACT, ZERO
@@ -35,9 +35,9 @@ class ShadowHour:
     """What one hour of the wall clock (UTC, from `hour_ns`) brought with one setup.
 
     `watched_ns` counts time in which books were believed and the daemon decided. `episodes` are the
-    gaps that survived our latency and were traded on paper, `net` what they earned together,
-    `worst` what the worst of them lost (zero or below), `stake` the most that one of them started
-    with: all in reference units.
+    gaps that survived our latency and were traded on paper, `stake` the most that one of them
+    started with, `net` what they earned together, less what rebalances cost, `worst` what the worst
+    of all lost (zero or below): all in reference units.
     """
 
     setup: str
@@ -60,18 +60,14 @@ class ShadowHour:
             max(self.stake, stake),
         )
 
+    def less(self, lost: Decimal) -> ShadowHour:
+        """With what a rebalance has `lost` (zero or below), which is no episode."""
+        net, worst = EXACT.add(self.net, lost), min(self.worst, lost)
+        return replace(self, net=net, worst=worst)
+
     def watched(self, more_ns: int) -> ShadowHour:
         """With more time watched: never more than there is in an hour."""
-        watched_ns = min(HOUR_NS, self.watched_ns + more_ns)
-        return ShadowHour(
-            self.setup,
-            self.hour_ns,
-            watched_ns,
-            self.episodes,
-            self.net,
-            self.worst,
-            self.stake,
-        )
+        return replace(self, watched_ns=min(HOUR_NS, self.watched_ns + more_ns))
 
 
 @dataclass(frozen=True, slots=True)

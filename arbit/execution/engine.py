@@ -76,7 +76,8 @@ class Engine:
         self.refusals = self._refused.counts
         self.profit: dict[str, Decimal] = {}
         self.closed = False
-        self.on_end: Told = lambda _: None  # of cycles alone: who began a conversion hears of it
+        self.on_end: Told = lambda _: None  # of cycles alone
+        self.on_conversion: Told = lambda _: None  # of the others, before who began one hears of it
         self.on_resync: Callable[[], None] = lambda: None  # the venue knows better what we own
 
     # --- from outside ----------------------------------------------------------------------------
@@ -334,6 +335,6 @@ class Engine:
         self.setup.gate.finished(record, went_wrong=wrong, now_ns=self.setup.now_ns)
         self.setup.publish(told_of(self.setup.venue, cycle))
         work.pad.learned += self.setup.taught(cycle)
-        told = self.on_end if record.kind is None else work.told
-        if told is not None:
-            told(cycle)
+        (self.on_end if record.kind is None else self.on_conversion)(cycle)
+        if work.told is not None:
+            work.told(cycle)

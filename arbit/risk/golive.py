@@ -79,7 +79,7 @@ class _Sums:
     """What counts, hour by hour."""
 
     watched_ns: int = 0
-    hours: dict[int, Decimal] = field(default_factory=dict)  # net, of each hour watched at all
+    hours: dict[int, Decimal] = field(default_factory=dict)  # net, of each hour that is kept
     active: set[int] = field(default_factory=set)
     episodes: int = 0
     net: Decimal = ZERO
@@ -159,9 +159,14 @@ def _broken(evidence: Evidence) -> str:
         amounts = (one.net, one.worst, one.stake)
         if not all(amount.is_finite() for amount in amounts) or one.worst > 0 or one.stake < 0:
             return "an amount that cannot be"
-        if not one.episodes and any(amounts):
+        if not one.episodes and not _only_costs(one):
             return "an amount that cannot be"
     return ""
+
+
+def _only_costs(one: ShadowHour) -> bool:
+    """Whether an hour without an episode has earned nothing: rebalances alone cost something."""
+    return not one.stake and one.net <= one.worst and bool(one.net) == bool(one.worst)
 
 
 def _sorted_out(

@@ -231,7 +231,8 @@ def short(told: ShadowTold) -> str:
     """In one line."""
     words = f"{told.watched_h:.1f} of {LEAST_HOURS} h, {told.episodes} of {LEAST_EPISODES} episodes"
     if told.mean is None:
-        return f"{words}, nothing earned yet"
+        lost = f", net {told.net} {told.reference}" if Decimal(told.net) else ""
+        return f"{words}, nothing earned yet{lost}"
     return (
         f"{words} in {told.active_hours} hours, net {told.net} {told.reference}: {told.mean} each, "
         f"lower 90 % bound {told.bound}"

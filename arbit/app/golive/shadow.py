@@ -1,7 +1,7 @@
 """A dry run keeps what it shows: how long it watched, and what each gap that survived brought.
 
-Beside the trading turn. What an hour brought is one row; a second after an episode ended, or
-fifteen without one, it is written down.
+What its own rebalances cost is taken off that. Beside the trading turn. What an hour brought is one
+row; a second after an episode or a rebalance ended, or fifteen without one, it is written down.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from decimal import Decimal
 from arbit import __version__
 from arbit.app.store import DATABASE
 from arbit.app.trade.health import LaneHealth
-from arbit.config import Settings, VenueSettings
+from arbit.config import InventorySettings, Settings, VenueSettings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.money import EXACT, ZERO, plain
 from arbit.domain.records import Batch, JournalFailed
+from arbit.domain.route import ConversionKind
 from arbit.domain.shadow import HOUR_NS, Evidence, ShadowBatch, ShadowHour, ShadowSetup
 from arbit.execution.cycle import Cycle
 from arbit.persistence import shadow
@@ -41,6 +42,10 @@ _OF_VENUE = (
     *("name", "effective_feed", "rest_url", "ws_url", "data_url", "min_notional", "book_depth"),
     *("max_book_age_ms", "max_skew_ms", "symbols", "triangles", "alpaca_data_location"),
 )
+_OF_REBALANCES = (
+    *("band_percent", "rebalance_cost_bps", "rebalance_cost_per_day"),
+    *("rebalance_after_s", "rebalance_every_s"),
+)
 
 
 def paper_of(venue: VenueSettings) -> str:
@@ -62,12 +67,14 @@ def terms_of(
     measured_ms: int = 0,
 ) -> Terms:
     """With what real orders would be sent on these settings."""
-    told = {
+    told: dict[str, object] = {
         "scan": {name: str(getattr(settings.scan, name)) for name in _OF_SCAN},
         "risk": {name: str(getattr(settings.risk, name)) for name in _OF_RISK},
         "venue": {name: str(getattr(venue, name)) for name in _OF_VENUE},
         "rotation": settings.rotation.model_dump_json(),
     }
+    if settings.inventory.rebalance:
+        told["inventory"] = _rebalancing(settings.inventory)
     return Terms(
         key=key_of(venue),
         version=__version__,
@@ -77,6 +84,12 @@ def terms_of(
         fees=fees,
         measured_ms=measured_ms,
     )
+
+
+def _rebalancing(wanted: InventorySettings) -> Mapping[str, object]:
+    """What decides on orders of its own that bring assets back: they cost."""
+    targets = {asset: str(one) for asset, one in sorted(wanted.targets.items())}
+    return {"targets": targets} | {name: str(getattr(wanted, name)) for name in _OF_REBALANCES}
 
 
 def setup_of(settings: Settings, venue: VenueSettings, fees: Mapping[str, Decimal]) -> ShadowSetup:
@@ -136,6 +149,7 @@ class ShadowKeeper:
         self._written_ns = clock.monotonic_ns()
         self._pulses = self._now()
         trader.engine.on_end = self.ended
+        trader.engine.on_conversion = self.converted
 
     async def apart(self) -> None:
         """Look once a second, until cancelled; then all of it is written down."""
@@ -153,14 +167,23 @@ class ShadowKeeper:
         One that found nothing left when its first order arrived has not survived our latency, and
         cost nothing. What nobody can price is counted as if all of it were lost.
         """
-        record = cycle.record
         if not cycle.traded:
             return
-        stake = self._stake(cycle)
-        net = EXACT.minus(stake) if record.profit_ref is None else record.profit_ref
-        hour = self._hour()
-        self._put(hour.plus(net, stake))
+        self._put(self._hour().plus(self._net(cycle), self._stake(cycle)))
         self._hurries = True
+
+    def converted(self, cycle: Cycle) -> None:
+        """A conversion is over: what a rebalance cost counts in its hour, and is no episode.
+
+        One that gained by the middle prices has earned nothing. What its owner converts is his own
+        act, and no part of what is traded. What nobody can price counts as an episode's does.
+        """
+        if cycle.record.kind is not ConversionKind.REBALANCE or not cycle.traded:
+            return
+        net = self._net(cycle)
+        if net < 0:
+            self._put(self._hour().less(net))
+            self._hurries = True
 
     def look(self) -> None:
         """Count the time since the last look, and write down what is due."""
@@ -210,6 +233,11 @@ class ShadowKeeper:
 
     def _put(self, hour: ShadowHour) -> None:
         self._hours[hour.hour_ns] = self._unwritten[hour.hour_ns] = hour
+
+    def _net(self, cycle: Cycle) -> Decimal:
+        """What it brought, ways home included; all that it started with as lost, unpriced."""
+        brought = cycle.record.profit_ref
+        return EXACT.minus(self._stake(cycle)) if brought is None else brought
 
     def _stake(self, cycle: Cycle) -> Decimal:
         """What it started with, in reference units; the most one may where nobody can price it."""

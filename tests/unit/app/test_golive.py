@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arbit.app.door.status import StatusTold, status_lines
-from arbit.app.golive.gate import Admission, capped, exempt, round_trip_ms
+from arbit.app.golive.gate import Admission, ShadowTold, capped, exempt, round_trip_ms, short
 from arbit.app.golive.shadow_lane import LaneShadow
 from arbit.app.watch.feeds import AlpacaHosts
 from arbit.clock import SystemClock
@@ -22,6 +22,14 @@ from arbit.persistence.memory import MemoryJournal
 from arbit.telemetry.alerts_table import sort_out
 
 D = Decimal
+NOTHING: Any = {"allowed": False, "missing": (), "active_hours": 0, "age_h": None}
+
+
+@pytest.mark.parametrize(("net", "lost"), [("0.000000", ""), ("-0.400000", ", net -0.400000 USD")])
+def test_what_rebalances_cost_is_told_before_there_is_an_episode(net: str, lost: str) -> None:
+    bare = {"episodes": 0, "mean": None, "bound": None, "reference": "USD", **NOTHING}
+    told = ShadowTold(venue="kraken", account="kraken:paper", watched_h=2.0, net=net, **bare)
+    assert short(told) == f"2.0 of 24 h, 0 of 30 episodes, nothing earned yet{lost}"
 
 
 def settings_of(**more: str) -> Settings:

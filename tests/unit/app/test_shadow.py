@@ -18,12 +18,15 @@ from arbit.app.store import DATABASE
 from arbit.config import Override, Settings, load_settings
 from arbit.domain.cycle import CycleState
 from arbit.domain.refusal import RefusalCode
+from arbit.domain.route import ConversionKind
 from arbit.domain.shadow import HOUR_NS, Evidence, ShadowBatch, ShadowHour
+from arbit.execution.converting import Delivered
 from arbit.persistence import shadow
 from arbit.persistence.lease import Lease
 from arbit.persistence.memory import MemoryJournal
 from arbit.ports import Journal
 from arbit.risk.golive import why_not
+from tests.unit.execution.converting_world import Fine, convert, found
 from tests.unit.persistence.made import NOON_NS, cycle, opened
 
 D = Decimal
@@ -69,7 +72,7 @@ class World:
     def __post_init__(self) -> None:
         self.clock = any_clock()
         self.lane = SimpleNamespace(pulses=0, sighted_pulses=0)
-        self.engine = SimpleNamespace(on_end=None)
+        self.engine = SimpleNamespace(on_end=None, on_conversion=None)
         venue, rates = self.settings.venue("kraken"), {"BTC/USD": D("0.004")}
         desk: Any = SimpleNamespace(
             lane=self.lane, setup=SimpleNamespace(venue=venue, watch=SimpleNamespace(rates=rates))
@@ -101,6 +104,19 @@ class World:
         net = None if profit_ref is None else D(profit_ref)
         record = cycle("c", CycleState.DONE, ended_ns=1, profit_ref=net)
         self.engine.on_end(SimpleNamespace(record=record, traded=traded))
+
+    def converted(
+        self,
+        profit_ref: str | None,
+        kind: ConversionKind = ConversionKind.REBALANCE,
+        *,
+        traded: bool = True,
+    ) -> None:
+        """A conversion of 50 USD is over."""
+        net = None if profit_ref is None else D(profit_ref)
+        record = cycle("r", CycleState.DONE, ended_ns=1, profit_ref=net)
+        record = replace(record, kind=kind)
+        self.engine.on_conversion(SimpleNamespace(record=record, traded=traded))
 
     @property
     def told(self) -> tuple[float, int, Decimal]:
@@ -164,6 +180,64 @@ def test_what_nobody_can_price_is_counted_as_lost() -> None:
     one.price = None
     one.ends(None)
     assert one.told[2] == -1050, "all that a cycle may start with"
+
+
+def test_what_a_rebalance_of_its_own_cost_is_a_loss_of_its_hour_and_no_episode() -> None:
+    one = world()
+    one.ends("0.5")
+    one.converted("-0.2")
+    one.clock.now_ns += HOUR_NS // SECOND_NS * SECOND_NS
+    one.converted("-0.1")
+    one.converted("-0.3")
+    assert one.told == (0.0, 1, D("-0.1"))
+    first, second = one.keeper.evidence.hours
+    assert (first.episodes, first.net, first.worst, first.stake) == (1, D("0.3"), D("-0.2"), D(50))
+    assert (second.episodes, second.net, second.worst) == (0, D("-0.4"), D("-0.3"))
+    assert not second.stake
+    assert one.keeper.verdict().missing, "too few, and nothing that cannot be trusted"
+    assert not any("cannot be trusted" in why for why in one.keeper.verdict().missing)
+
+
+async def test_it_is_the_cost_that_the_engine_reckons_with() -> None:
+    made, one = Fine(), world()
+    made.engine.on_conversion = one.keeper.converted
+    async with made.running():
+        wanted = found(made, "USD", "BTC", "50", 1)
+        done = await convert(made, wanted, ConversionKind.REBALANCE)
+    assert isinstance(done, Delivered)
+    assert done.cost_ref
+    assert one.told == (0.0, 0, -done.cost_ref)
+
+
+def test_what_cost_nothing_or_was_the_owners_act_leaves_no_trace() -> None:
+    one = world()
+    one.converted("0.4")  # it gained by the middle prices: that is no edge
+    one.converted("-0.4", traded=False)
+    one.converted("-0.4", ConversionKind.CONVERT)
+    one.converted("-0.4", ConversionKind.SWEEP)
+    assert one.keeper.evidence.hours == ()
+
+
+def test_a_rebalance_that_nobody_can_price_has_lost_all_that_it_spent() -> None:
+    one = world()
+    one.converted(None)
+    assert one.told == (0.0, 0, D(-50))
+    one.price = None
+    one.converted(None)
+    assert one.told == (0.0, 0, D(-1050)), "all that one may spend"
+
+
+def test_a_cost_is_written_at_the_next_look_and_read_again_by_the_next_run(tmp_path: Path) -> None:
+    with opened(tmp_path, ACCOUNT) as journal:
+        one = world(journal=journal)
+        one.converted("-0.25")
+        one.seconds(1)
+        kept = shadow.read(tmp_path / DATABASE, ACCOUNT)
+        (hour,) = kept.hours
+        assert (hour.episodes, hour.net, hour.worst) == (0, D("-0.25"), D("-0.25"))
+        second = world(journal=journal, kept=kept)
+        second.converted("-0.5")
+        assert second.told[1:] == (0, D("-0.75"))
 
 
 def test_an_episode_is_written_at_the_next_look_and_time_each_quarter_of_a_minute() -> None:
@@ -280,6 +354,7 @@ def test_the_last_runs_of_both_accounts_say_what_time_it_was(tmp_path: Path) -> 
         {"VENUES__KRAKEN__WS_ENABLED": "false"},
         {"SCAN__LATENCY_MS": "59"},
         {"SCAN__MAX_NOTIONAL_PER_CYCLE": "999"},
+        {"INVENTORY__REBALANCE": "true"},
     ],
 )
 def test_other_settings_of_what_is_traded_make_other_evidence(changed: dict[str, str]) -> None:
@@ -288,6 +363,25 @@ def test_other_settings_of_what_is_traded_make_other_evidence(changed: dict[str,
     assert why_not(setup, terms_of(now, now.venue("kraken")))
     same = setup_of(now, now.venue("kraken"), {})
     assert why_not(same, terms_of(now, now.venue("kraken"))) == ""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"INVENTORY__TARGETS": "BTC=0.06"},
+        {"INVENTORY__BAND_PERCENT": "21"},
+        {"INVENTORY__REBALANCE_COST_BPS": "51"},
+        {"INVENTORY__REBALANCE_COST_PER_DAY": "6"},
+        {"INVENTORY__REBALANCE_AFTER_S": "601"},
+        {"INVENTORY__REBALANCE_EVERY_S": "901"},
+    ],
+)
+def test_what_decides_on_rebalances_counts_where_they_are_made(changed: dict[str, str]) -> None:
+    for on in ("true", "false"):
+        usual = {"INVENTORY__REBALANCE": on, "INVENTORY__TARGETS": "BTC=0.05"}
+        now, then = settings_of(**usual), settings_of(**(usual | changed))
+        setup = setup_of(then, then.venue("kraken"), {})
+        assert bool(why_not(setup, terms_of(now, now.venue("kraken")))) == (on == "true")
 
 
 def test_a_key_is_known_by_its_fingerprint_alone() -> None:

@@ -9,6 +9,8 @@ import pytest
 from arbit.domain.cycle import CycleState
 from arbit.domain.events import ConversionEnded, CycleEnded
 from arbit.domain.route import ConversionKind
+from arbit.execution.converting import delivered
+from arbit.execution.cycle import Cycle
 from arbit.ledger import RESULT
 from arbit.risk.breaker import BreakerState
 from tests.unit.execution import happenings
@@ -92,6 +94,18 @@ async def test_its_end_is_told_as_a_conversions_and_not_as_a_cycles() -> None:
     assert (told.end, told.kind, told.path) == ("done", "convert", "USD>BTC")
     assert D(told.received) == done.received
     assert not [one for one in world.events if isinstance(one, CycleEnded)]
+
+
+async def test_who_counts_conversions_hears_of_each_beside_who_began_it() -> None:
+    world = Fine()
+    cycles, conversions = list[Cycle](), list[Cycle]()
+    world.engine.on_end, world.engine.on_conversion = cycles.append, conversions.append
+    async with world.running():
+        done = came_to(await convert(world, found(world, "USD", "BTC", "150", 1)))
+        assert cycles == []
+        await world.trade()
+    assert [delivered(one) for one in conversions] == [done]
+    assert [one.record.kind for one in cycles] == [None]
 
 
 # --- shorter than planned ------------------------------------------------------------------------

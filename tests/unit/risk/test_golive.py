@@ -148,6 +148,43 @@ def test_a_row_that_no_dry_run_writes_refuses_all_of_it(broken: dict[str, object
     assert "cannot be trusted" in verdict(replace(found, hours=twice)).missing[0]
 
 
+@pytest.mark.parametrize(
+    ("given", "trusted"),
+    [
+        ({"net": D(-2), "worst": D(-1)}, True),
+        ({"net": D(-1), "worst": D(-1)}, True),
+        ({"net": D(-1)}, False),
+        ({"worst": D(-1)}, False),
+        ({"net": D(-1), "worst": D(-2)}, False),
+        ({"net": D(-1), "worst": D(-1), "stake": D(9)}, False),
+        ({"stake": D(9)}, False),
+    ],
+)
+def test_an_hour_without_an_episode_has_costs_of_rebalances_or_nothing(
+    given: dict[str, object], trusted: bool
+) -> None:
+    found = evidence(good(40, 24), hours=25)
+    (bare,) = (one for one in found.hours if not one.episodes)
+    others = tuple(one for one in found.hours if one is not bare)
+    told = replace(found, hours=(*others, replace(bare, **given)))  # type: ignore[arg-type]  # each of its field's kind
+    missing = verdict(told).missing
+    assert ("cannot be trusted" not in " ".join(missing)) == trusted, missing
+
+
+def test_what_rebalances_cost_is_taken_off_and_fills_nothing() -> None:
+    found = evidence(good(), hours=30)
+    before = verdict(found)
+    assert before.allowed
+    cost = {one.hour_ns: D("-1") for one in found.hours}
+    hours = tuple(one.less(cost[one.hour_ns]) for one in found.hours)
+    after = verdict(replace(found, hours=hours))
+    assert (after.episodes, after.active_hours) == (before.episodes, before.active_hours)
+    assert after.net == before.net - 30
+    assert after.missing == (
+        f"the lower 90 % bound of net profit is to be above zero, it is {after.bound:.4f}",
+    )
+
+
 def test_two_runs_in_one_hour_are_one_hour() -> None:
     other = replace(SETUP, name="s2", latency_ms=70)
     one, two = evidence(good(), hours=24), evidence(good(), hours=24, setup=other)
@@ -176,6 +213,22 @@ def test_what_earns_less_never_turns_a_no_into_a_yes(
         assert before.bound is not None
         assert after.bound * after.episodes <= before.bound * before.episodes
         assert before.allowed or not after.allowed
+
+
+@settings(max_examples=30, deadline=None)
+@given(some, st.lists(st.tuples(st.integers(1, 30), amounts.map(lambda one: -abs(one)))))
+def test_what_rebalances_cost_never_turns_a_no_into_a_yes(
+    episodes: Episodes, costs: Episodes
+) -> None:
+    found = evidence(episodes, hours=30)
+    hours = {(NOW_NS - one.hour_ns) // HOUR_NS: one for one in found.hours}
+    for ago, lost in costs:
+        hours[ago] = hours[ago].less(lost)
+    before, after = verdict(found), verdict(replace(found, hours=tuple(hours.values())))
+    assert before.bound is not None
+    assert after.bound is not None
+    assert after.bound <= before.bound
+    assert before.allowed or not after.allowed
 
 
 @settings(max_examples=30, deadline=None)
