@@ -126,7 +126,7 @@ def test_only_the_settings_read_the_environment() -> None:
         for node in nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
-    assert readers == {"arbit/config/load.py"}
+    assert readers == {"arbit/config/load.py", "arbit/config/childs.py"}
 
 
 def test_the_sandbox_shares_no_code_with_the_daemon() -> None:
