@@ -46,6 +46,7 @@ from arbit.persistence.types import money_of
 from arbit.persistence.words import DAMAGED, in_words
 
 BUSY_MS = 5
+UNHURRIED_MS = 1_000  # where nothing waits: to begin and to end
 MAX_HELD = 1_000  # held cycles that a start is told of
 MAX_STATED = 500  # fees that were stated last: what is posted now may fit them better
 LATE_NS = 600 * 10**9  # what is kept so long after it happened may not be counted
@@ -84,7 +85,8 @@ class SqliteJournal:
         self._token = token
         self._path = path
         try:
-            self._connection = connect(path)
+            self._connection = connect(path, busy_ms=UNHURRIED_MS)
+            self._waits(BUSY_MS)
         except sqlite3.Error as error:
             raise JournalFailed(_said(path, error)) from None
         self._cycle = _upsert(tables.cycles)
@@ -109,6 +111,7 @@ class SqliteJournal:
         """This run is over, as `ending` says. JournalFailed when that cannot be written."""
         connection = self._connection
         try:
+            self._waits(UNHURRIED_MS)
             connection.execute("BEGIN IMMEDIATE")
             self._check_lease()
             self._check_files()
@@ -123,6 +126,10 @@ class SqliteJournal:
         except BaseException:
             self._undo()
             raise
+
+    def _waits(self, busy_ms: int) -> None:
+        """How long another program's commit is waited for."""
+        self._connection.execute(f"PRAGMA busy_timeout={busy_ms}")
 
     def close(self) -> None:
         """Let go of the file."""

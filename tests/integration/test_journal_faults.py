@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from arbit.domain.errors import UserError
-from arbit.domain.records import JournalBusy, JournalFailed, Memory
+from arbit.domain.records import JournalBusy, JournalFailed, Memory, RunEnd
+from arbit.persistence import journal as journal_module
 from arbit.persistence.check import check
 from arbit.persistence.journal import SqliteJournal
+from arbit.persistence.lease import Lease
 from arbit.persistence.migrate import backup, quick_check, upgrade
-from tests.unit.persistence.made import a_cycle, opened
+from tests.unit.persistence.made import ACCOUNT, NOON_NS, a_cycle, opened
 
 PAGE = 4096
 
@@ -78,6 +82,38 @@ def test_a_locked_database_refuses_and_works_again_once_free(tmp_path: Path) -> 
             other.execute("ROLLBACK")
         journal.write(a_cycle(1))
         assert len(journal.recall().cycles) == 2
+
+
+@contextmanager
+def held_for_a_moment(path: Path, mode: str) -> Iterator[None]:
+    """Another program writes; EXCLUSIVE: it has all of the file, as the last to close it does."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute(f"PRAGMA locking_mode={mode}")
+    other.execute("BEGIN IMMEDIATE")
+    ends = threading.Timer(0.1, other.close)
+    ends.start()
+    yield
+    ends.join()
+
+
+def test_a_start_and_an_end_wait_for_another_program_and_a_write_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "UNHURRIED_MS", 60_000)  # however late the other one is
+    path = tmp_path / "arbit.db"
+    upgrade(path)
+    with Lease(tmp_path, path, ACCOUNT, NOON_NS) as lease:
+        with held_for_a_moment(path, "EXCLUSIVE"):
+            journal = SqliteJournal(path, ACCOUNT, lease.token)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(JournalBusy):
+                journal.write(a_cycle(0))
+        journal.ending = RunEnd.CLEAN
+        with held_for_a_moment(path, "NORMAL"):
+            journal.end_run(NOON_NS + 1)
+        journal.close()
+    assert "clean" in check(path).runs[ACCOUNT]
 
 
 def test_a_reader_is_never_in_the_way_of_a_write(tmp_path: Path) -> None:

@@ -12,8 +12,11 @@ from arbit.app.trade.told import LiveReport
 from arbit.config import Settings
 from arbit.domain.account import Mode
 from arbit.domain.events import IncidentSeen
-from arbit.domain.records import Batch, Incident
+from arbit.domain.records import Batch, Incident, JournalBusy
 from arbit.ports import Clock, Journal, Listener
+
+OTHERS_COMMIT_NS = 5_000_000_000  # of the busiest neighbour on the slowest disk
+LOOK_S = 0.05
 
 
 class LaneShadow:
@@ -36,15 +39,28 @@ class LaneShadow:
         elif admission.line:
             health.trader.golive = lambda: admission.line
 
-    def tell(self, journal: Journal, publish: Listener) -> None:
+    async def tell(self, journal: Journal, publish: Listener) -> None:
         """An override is written down and alerted, before anything is traded.
 
-        JournalFailed when it cannot be written: then nothing may be.
+        JournalFailed when it cannot be written: then nothing may be. The commits of another daemon
+        in the same folder are waited for.
         """
         if self._admission.overridden:
             line, at_ns = self._admission.line, self._clock.wall_ns()
-            journal.write(Batch(incidents=(Incident(OVERRIDE, line, at_ns),)))
+            until_ns = self._clock.monotonic_ns() + OTHERS_COMMIT_NS
+            batch = Batch(incidents=(Incident(OVERRIDE, line, at_ns),))
+            while not self._written(journal, batch, until_ns):
+                await self._clock.sleep(LOOK_S)
             publish(IncidentSeen(self._venue, OVERRIDE, line))
+
+    def _written(self, journal: Journal, batch: Batch, until_ns: int) -> bool:
+        try:
+            journal.write(batch)
+        except JournalBusy:
+            if self._clock.monotonic_ns() >= until_ns:
+                raise
+            return False
+        return True
 
     def notes(self) -> tuple[str, ...]:
         """What is said before anything is traded."""

@@ -165,7 +165,7 @@ class LiveLane:
         for note in side.notes:
             hub.publish(IncidentSeen(venue.name, "key", note))
         await around.gate.ready()
-        shadow.tell(trader.setup.journal, hub.publish)
+        await shadow.tell(trader.setup.journal, hub.publish)
         self._screen.preamble(preamble_of(settings, trader, run, [*side.notes, *shadow.notes()]))
         started_ns = self._clock.monotonic_ns()
         door = DoorSetup(settings, health, self._clock, hub.publish, around.telemetry.receivers)

@@ -25,7 +25,7 @@ from arbit.domain.fees import demanded
 from arbit.domain.learned import Learned
 from arbit.domain.money import BPS
 from arbit.domain.plan import Plan
-from arbit.domain.records import Batch, Book, Flag, JournalFailed
+from arbit.domain.records import Batch, Book, Flag, JournalBusy, JournalFailed
 from arbit.domain.refusal import Refused
 from arbit.execution.audit import Auditor
 from arbit.execution.counting import HEARD
@@ -317,23 +317,28 @@ class Trader:
                 if not looked:
                     looked, left_s = True, grace_s - step * STEP_S
                     await last_look(self.auditor, self.ledger, self.setup.clock, left_s)
-                if not keeper.unwritten:
-                    self._clean_end()
+                if self._clean_end():
                     return ""
             await self.setup.clock.sleep(STEP_S)
         if self.engine.open_cycles:
             return f"cycles were open after {grace_s:g} s: the next start takes them up"
         return f"not all of it was written within {grace_s:g} s: the next start asks the venue"
 
-    def _clean_end(self) -> None:
+    def _clean_end(self) -> bool:
+        """Write it down. False while something else waits to be, or another program commits."""
+        if self.engine.keeper.unwritten:
+            return False
         wall_ns, venue_ns = self.setup.clock.wall_ns(), self.engine.setup.venue_ns
         flags = [note_clean_end(wall_ns)]
         if venue_ns is not None and self.auditor.settled:
             flags.append(Flag(HEARD, str(venue_ns), wall_ns))
         try:
             self.setup.journal.write(Batch(flags=tuple(flags), learned=self.learning.rest()))
+        except JournalBusy:
+            return False
         except JournalFailed:  # the next start counts this one as a crash, which is the safe side
-            return
+            return True
+        return True
 
     @property
     def open_cycles(self) -> int:

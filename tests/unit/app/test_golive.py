@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +18,11 @@ from arbit.config import Override, Settings, load_settings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.errors import BrokenRule, VenueRefused, VenueUnreachable
 from arbit.domain.events import Event, IncidentSeen
-from arbit.domain.records import JournalFailed
+from arbit.domain.records import Batch, JournalBusy, JournalFailed
 from arbit.persistence.memory import MemoryJournal
+from arbit.ports import Clock
 from arbit.telemetry.alerts_table import sort_out
+from tests.unit.venues.virtual import VirtualClock
 
 D = Decimal
 NOTHING: Any = {"allowed": False, "missing": (), "active_hours": 0, "age_h": None}
@@ -96,14 +99,14 @@ def test_without_an_override_nothing_is_changed() -> None:
     assert capped(settings, None) is settings
 
 
-def test_an_override_is_written_down_alerted_and_told_by_status() -> None:
+async def test_an_override_is_written_down_alerted_and_told_by_status() -> None:
     admission = Admission("the shadow run is overridden: at most 50 USD", overridden=True)
     account = AccountId("kraken", Mode.LIVE, "abc")
     trader: Any = SimpleNamespace(setup=SimpleNamespace(account=account), golive=str)
     health: Any = SimpleNamespace(trader=trader)
     journal, heard = MemoryJournal(), list[Event]()
     shadow = LaneShadow(settings_of(), health, admission, SystemClock())
-    shadow.tell(journal, heard.append)
+    await shadow.tell(journal, heard.append)
     (incident,), (event,) = journal.incidents, heard
     assert isinstance(event, IncidentSeen)
     assert (incident.kind, event.kind) == ("override", "override")
@@ -117,16 +120,53 @@ def test_an_override_is_written_down_alerted_and_told_by_status() -> None:
     assert shadow.beside(heard.append) == {}
 
 
-def test_an_override_that_cannot_be_written_down_is_none() -> None:
-    journal = MemoryJournal()
-    journal.fails = "the disk is full"
+def overridden(clock: Clock) -> LaneShadow:
     trader: Any = SimpleNamespace(
         setup=SimpleNamespace(account=AccountId("kraken", Mode.LIVE, "abc")), golive=str
     )
     health: Any = SimpleNamespace(trader=trader)
-    shadow = LaneShadow(settings_of(), health, Admission("x", overridden=True), SystemClock())
+    return LaneShadow(settings_of(), health, Admission("x", overridden=True), clock)
+
+
+async def test_an_override_that_cannot_be_written_down_is_none() -> None:
+    journal = MemoryJournal()
+    journal.fails = "the disk is full"
     with pytest.raises(JournalFailed):
-        shadow.tell(journal, lambda _: None)
+        await overridden(SystemClock()).tell(journal, lambda _: None)
+
+
+class Neighboured(MemoryJournal):
+    """Another daemon commits meanwhile, so often."""
+
+    commits = 0
+
+    def write(self, batch: Batch) -> None:
+        if self.commits:
+            self.commits -= 1
+            raise JournalBusy("another program holds the database")
+        super().write(batch)
+
+
+async def test_the_commits_of_a_neighbour_are_waited_for_and_do_not_end_a_start() -> None:
+    clock, journal, heard = VirtualClock(), Neighboured(), list[Event]()
+    journal.commits = 20
+    telling = asyncio.ensure_future(overridden(clock).tell(journal, heard.append))
+    await clock.advance(0.5)
+    assert not telling.done()
+    assert heard == [], "it is told when it is written"
+    await clock.advance(1.0)
+    await telling
+    assert len(journal.incidents) == len(heard) == 1
+
+
+async def test_one_that_never_lets_go_ends_it() -> None:
+    clock, journal, heard = VirtualClock(), Neighboured(), list[Event]()
+    journal.commits = 10**6
+    telling = asyncio.ensure_future(overridden(clock).tell(journal, heard.append))
+    await clock.advance(6.0)
+    with pytest.raises(JournalBusy):
+        await telling
+    assert (journal.incidents, heard) == ([], [])
 
 
 async def test_the_least_of_three_answers_of_alpaca_is_its_round_trip() -> None:

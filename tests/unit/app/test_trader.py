@@ -10,7 +10,7 @@ import pytest
 
 from arbit.app.trade import trader as room
 from arbit.app.trade.trader import Trader
-from arbit.domain.records import Memory
+from arbit.domain.records import Batch, JournalBusy, Memory
 from arbit.domain.triangle import Leg, Side
 from arbit.execution.recovery import STARTS
 from arbit.ledger import Ledger
@@ -98,6 +98,28 @@ async def test_a_recovery_that_is_not_over_is_no_clean_end(monkeypatch: pytest.M
     assert "recovery was not over" in await parts.trader.drain(20.0)
     assert parts.journal.flags == {}
     going.cancel()
+
+
+async def test_a_clean_end_waits_for_another_daemons_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts, busy = Parts(monkeypatch), [True]
+    parts.trader.started = True
+    write = parts.journal.write
+
+    def beside_another(batch: Batch) -> None:
+        if busy[0]:
+            raise JournalBusy("another program holds the database")
+        write(batch)
+
+    monkeypatch.setattr(parts.journal, "write", beside_another)
+    draining = parts.begin(parts.trader.drain(20.0))
+    await parts.clock.advance(0.9)
+    assert not draining.done()
+    busy[0] = False
+    await parts.clock.advance(0.1)
+    assert await draining == ""
+    assert parts.journal.flags[STARTS].value == ""
 
 
 async def test_an_end_waits_for_what_the_last_trade_moved_to_be_told(
