@@ -5,6 +5,7 @@
     DELETE /sandbox/faults[?id=7 | ?name=...]  switch off one, all of a name, or all
     POST   /sandbox/freeze[?symbol=BTC/USD]    stop the market, or one pair of it
     POST   /sandbox/thaw[?symbol=BTC/USD]      let it go on
+    POST   /sandbox/release                    orders that match_delay holds meet their books now
     GET    /sandbox/state[?depth=10&symbol=]   the true top of every book, sockets, counters
 
 ``/control`` is another name for ``/sandbox``. A mistake answers 400 with ``{"error": "one line"}``.
@@ -23,15 +24,17 @@ from arbit.sandbox.market import Market, Pair
 MAX_DEPTH = 1000
 
 Facts = Callable[[], dict[str, object]]
+Release = Callable[[], int]
 
 
 class ControlFace:
     """Faults, freezing and the truth about the books."""
 
-    def __init__(self, market: Market, faults: Faults, facts: Facts) -> None:
+    def __init__(self, market: Market, faults: Faults, facts: Facts, release: Release) -> None:
         self._market = market
         self._faults = faults
         self._facts = facts
+        self._release = release
 
     def add_routes(self, app: web.Application) -> None:
         """Mount the control paths."""
@@ -41,6 +44,7 @@ class ControlFace:
             app.router.add_delete(f"{base}/faults", self._clear)
             app.router.add_post(f"{base}/freeze", self._freeze)
             app.router.add_post(f"{base}/thaw", self._thaw)
+            app.router.add_post(f"{base}/release", self._let_go)
             app.router.add_get(f"{base}/state", self._state)
 
     def state(self, depth: int, symbol: str | None = None) -> dict[str, object]:
@@ -99,6 +103,9 @@ class ControlFace:
 
     async def _thaw(self, request: web.Request) -> web.Response:
         return self._switch(request, self._market.thaw)
+
+    async def _let_go(self, _: web.Request) -> web.Response:
+        return web.json_response({"released": self._release()})
 
     def _switch(self, request: web.Request, act: Callable[[str | None], None]) -> web.Response:
         symbol = request.query.get("symbol")

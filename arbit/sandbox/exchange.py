@@ -237,13 +237,16 @@ class Exchange:
         """
         self._move_to(now_ns)
         while self._due and self._due[0][0] <= now_ns:
-            order = heapq.heappop(self._due)[2]
-            if order.is_open:
-                self._matcher.match(order)
+            self._match_next()
         for account in self.books.accounts.values():
             if account.dead_man_ns is not None and account.dead_man_ns <= now_ns:
                 account.dead_man_ns = None
                 self.cancel_all(account, now_ns, DEAD_MAN)
+
+    def release(self, now_ns: int) -> int:
+        """Let every delayed order come to its book at once; returns how many were open."""
+        self._move_to(now_ns)
+        return sum(self._match_next() for _ in range(len(self._due)))
 
     def deposit(self, account: Account, asset: str, amount: Decimal, now_ns: int) -> LedgerEntry:
         """Money comes in from outside; raises ``ValueError`` for an odd asset or amount."""
@@ -262,6 +265,13 @@ class Exchange:
         self.books.apply(
             self.log.write("drift", now_ns, account.name, asset=asset, amount=plain(amount))
         )
+
+    def _match_next(self) -> bool:
+        order = heapq.heappop(self._due)[2]
+        waited = order.is_open
+        if waited:
+            self._matcher.match(order)
+        return waited
 
     def _move_to(self, now_ns: int) -> None:
         self._matcher.now_ns = max(self._matcher.now_ns, now_ns)

@@ -81,7 +81,7 @@ class SandboxServer:
         self._kraken = KrakenFace(scene) if face == "kraken" else None
         self._alpaca = AlpacaFace(scene) if face == "alpaca" else None
         self.exchange = self.face.exchange
-        self.control = ControlFace(self.market, self.faults, self._facts)
+        self.control = ControlFace(self.market, self.faults, self._facts, self._release)
         self._played_ns = 0
         self._runner: web.AppRunner | None = None
         self._timer: asyncio.Handle | None = None
@@ -196,6 +196,9 @@ class SandboxServer:
         """Bring lasting states in line with the active faults, at once when they change."""
         self.sockets.apply()
         self.face.apply()
+
+    def _release(self) -> int:
+        return self.exchange.release(self._clock.wall_ns())
 
     def _facts(self) -> dict[str, object]:
         return {"connections": self.face.facts(), "stats": self.stats.as_json()}

@@ -25,10 +25,12 @@ from typing import Any, Self
 
 from arbit.app.store import DATABASE, HISTORY
 from arbit.persistence.migrate import upgrade
+from tests.integration.signals import undelivered
 
 REPO = Path(__file__).parents[2]
 GUARD_S = 45.0  # how long anything may take before it is a failure
 LOOK_S = 0.005
+HELD_MS = 600_000  # longer than any test: until it is let go
 # Real orders to an exchange of a test under a real venue's name: that it is on this machine excuses
 # no dry run, for a tunnel to a real one is too. The cap is beyond every other limit.
 REAL = (
@@ -173,10 +175,20 @@ class Exchange:
         """Requests to place an order, as they came in."""
         return [one for one in self.records("request", after_ns) if "order" in one["method"]]
 
-    def hold_an_order(self, delay_ms: int) -> str:
-        """Wait for an order that will meet its book so late, its book standing still; its id."""
+    def all_arrived(self) -> int:
+        """Whatever was sent to it until now has come in; the wall time by which it has.
+
+        It lies in the exchange's sockets already: of two questions the second one is answered in a
+        later turn than it was read in.
+        """
+        for _ in range(2):
+            self._ask("GET", "/sandbox/faults", "")
+        return time.time_ns()
+
+    def hold_an_order(self) -> str:
+        """Wait for an order that meets its book only when it is let go, its book still; its id."""
         since_ns = time.time_ns()
-        self.fault("match_delay", delay_ms=delay_ms, times=1)
+        self.fault("match_delay", delay_ms=HELD_MS, times=1)
         until(lambda: self._held(since_ns), "an order that is held")
         order = self._held(since_ns)[0]
         self._frozen = str(order["symbol"])
@@ -184,22 +196,20 @@ class Exchange:
         return str(order["cl_ord_id"])
 
     def let_go(self, client_id: str) -> None:
-        """Wait until a held order has met its book."""
+        """A held order meets its book, which moves again."""
 
         def ended() -> bool:
             return any(one["cl_ord_id"] == client_id for one in self.records("end"))
 
+        self._ask("POST", "/sandbox/release", "")
         until(ended, f"an end of {client_id}")
-        self.thaw()
-
-    def thaw(self) -> None:
-        """The held order's book moves again."""
         self._ask("POST", f"/sandbox/thaw?symbol={self._frozen}", "")
 
     def _held(self, since_ns: int) -> list[dict[str, Any]]:
         """Orders that were accepted and are not over. Any other is over in the turn it came in."""
         accepted = self.records("accept", since_ns)
-        time.sleep(0.02 if accepted else 0)
+        if accepted:
+            self._ask("GET", "/sandbox/faults", "")  # when it answers, that turn is over
         over = {one["order_id"] for one in self.records("end", since_ns)}
         return [one for one in accepted if one["order_id"] not in over]
 
@@ -295,8 +305,12 @@ class Daemon:
                 return []
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send it a signal; when this returns it is delivered, and a second one is a second one."""
         self._process.send_signal(number)
+        if sys.platform == "linux":
+            until(lambda: not undelivered(self.pid, number), f"signal {number}, delivered")
+        else:
+            time.sleep(0.2)
 
     def stop(self) -> int:
         """Ask it to stop, as a service manager does, and wait; its exit code."""

@@ -29,7 +29,6 @@ from tests.integration.live_desk import (
 )
 
 D = Decimal
-HELD_MS = 800  # so late a held order meets its book
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +76,7 @@ def test_a_stop_in_mid_conversion_ends_it_in_order_and_sends_nothing_twice(
 ) -> None:
     before = len(exchange.orders())
     held: list[str] = []
-    holding = threading.Thread(target=lambda: held.append(exchange.hold_an_order(HELD_MS)))
+    holding = threading.Thread(target=lambda: held.append(exchange.hold_an_order()))
     holding.start()
     process = typed(exchange, folder, "convert", "200", "EUR", "XRP")  # by way of a third asset
     holding.join(GUARD_S)

@@ -21,7 +21,6 @@ from tests.checker import compare
 from tests.integration.live_desk import REAL, Daemon, Exchange, arbit, rows, until
 
 BURST = 10  # more than a busy machine fails of by itself
-LATE_MS = 3_000
 LONG = {"ARBIT_RISK__BREAKER_PAUSE_S": "3600"}
 STEADY = {"ARBIT_RISK__BREAKER_FAILURES": "1000"}
 TABLES = ("cycles", "orders", "fills", "ledger", "incidents", "flags", "leases")
@@ -193,11 +192,11 @@ def test_after_a_restart_an_operator_closes_what_would_rest_for_longer(desk: Des
 def test_a_paper_account_in_the_same_folder_never_sees_their_rows(desk: Desk) -> None:
     with desk.trading("sandbox", **STEADY) as beside:
         with desk.trading("kraken", **LONG) as real:
-            desk.exchanges["kraken"].hold_an_order(LATE_MS)
+            order = desk.exchanges["kraken"].hold_an_order()
             desk.burst("kraken")
             stopped(real)
             real.kill()  # with an open breaker, and an order on its way
-        desk.exchanges["kraken"].thaw()
+        desk.exchanges["kraken"].let_go(order)
         account = desk.account("kraken")
         before = desk.rows_of(account)
         open_cycles = "SELECT count(*) FROM cycles WHERE account=? AND ended_ns=0"

@@ -14,7 +14,6 @@ from arbit.cli.live_screen import show
 from tests.checker import compare
 from tests.integration.live_desk import Daemon, Exchange, arbit, rows, until
 
-LATE_MS = 3_000
 WHILE_S = 1.5
 # Each order held in vain is a failure: enough of them would stop what the test waits for.
 PATIENT = {"ARBIT_RISK__BREAKER_FAILURES": "1000"}
@@ -28,9 +27,16 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
 
 def second_leg_out(exchange: Exchange) -> str:
     """A second leg that is out: its cycle has traded, whatever becomes of it."""
-    while not (order := exchange.hold_an_order(LATE_MS)).partition("-")[2].startswith("2"):
+    while not (order := exchange.hold_an_order()).partition("-")[2].startswith("2"):
         exchange.let_go(order)
     return order
+
+
+def left_since(exchange: Exchange, daemon: Daemon, since_ns: int) -> list[object]:
+    """Orders that came in after a wall time, and were not on their way already."""
+    sent = dict(rows(daemon.database, "SELECT client_id, sent_ns FROM orders"))
+    came = [one["cl_ord_id"] for one in exchange.orders(since_ns)]
+    return [one for one in came if sent.get(one, since_ns + 1) > since_ns]
 
 
 def test_open_cycles_are_held_and_listed_and_only_an_operators_word_goes_on(
@@ -40,22 +46,26 @@ def test_open_cycles_are_held_and_listed_and_only_an_operators_word_goes_on(
     with Daemon(tmp_path, "sandbox", **settings) as daemon:
         daemon.wait_for("cycle_ended")
         order = second_leg_out(exchange)
-        assert f"told process {daemon.pid} " in arbit(tmp_path, "kill").stdout
-        killed_ns = time.time_ns() + 100_000_000  # what was on its way has arrived
+        told = arbit(tmp_path, "kill").stdout
+        assert f"told process {daemon.pid} " in told
+        killed_ns = time.time_ns()
+        daemon.wait_for("kill_changed", state="on")
+        seen_ns = exchange.all_arrived()
         exchange.let_go(order)
         daemon.wait_for("breaker_changed", state="reducing", reason="held")
         until(lambda: daemon.events("cycle_ended", end="held"), "the end of what was open")
-        assert exchange.orders(killed_ns) == []
+        assert exchange.orders(seen_ns) == left_since(exchange, daemon, killed_ns) == []
 
         assert "is off" in arbit(tmp_path, "unkill").stdout
         daemon.wait_for("order_refused", code="breaker")
         time.sleep(WHILE_S)
-        assert exchange.orders(killed_ns) == [], "an unkill alone begins nothing"
-        told = [(one["state"], bool(one["detail"])) for one in daemon.events("kill_changed")]
-        assert told == [("on", True), ("off", False)]
+        assert exchange.orders(seen_ns) == [], "an unkill alone begins nothing"
+        assert left_since(exchange, daemon, killed_ns) == []
+        seen = [(one["state"], bool(one["detail"])) for one in daemon.events("kill_changed")]
+        assert seen == [("on", True), ("off", False)]
 
         assert arbit(tmp_path, "resume", "sandbox").returncode == 0
-        until(lambda: exchange.orders(killed_ns), "an order after the resume")
+        until(lambda: exchange.orders(seen_ns), "an order after the resume")
         assert daemon.stop() == 0, daemon.said
 
         sql = "SELECT cycle_id, path FROM cycles WHERE state='held'"
@@ -75,7 +85,7 @@ def test_a_stop_of_a_killed_daemon_lists_what_is_held_with_its_order_still_out(
     addresses = exchange.addresses("sandbox")
     with Daemon(tmp_path, "sandbox", ARBIT_RISK__GRACE_S="0", **addresses) as daemon:
         daemon.wait_for("cycle_ended")
-        order = exchange.hold_an_order(LATE_MS)
+        order = exchange.hold_an_order()
         assert arbit(tmp_path, "kill").returncode == 0
         sql = "SELECT count(*) FROM cycles WHERE state='held' AND ended_ns=0"
         until(lambda: rows(daemon.database, sql) != [(0,)], "a cycle that is held")

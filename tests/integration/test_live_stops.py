@@ -16,7 +16,6 @@ from tests.integration.live_desk import Daemon, Exchange, rows, until
 
 STOPPED_HARD = 130
 LONG_MS = 600_000
-LATE_MS = 6_000  # so late an order meets its book: long after its daemon is gone
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def order_out(exchange: Exchange, folder: Path, **settings: str) -> Iterator[tup
     """A daemon in the middle of a cycle: an order of it is accepted, and nobody says more."""
     with daemon(exchange, folder, **settings) as running:
         running.wait_for("cycle_ended")
-        yield running, exchange.hold_an_order(LATE_MS)
+        yield running, exchange.hold_an_order()
 
 
 def run_of(folder: Path) -> tuple[str, bool]:

@@ -30,8 +30,6 @@ from tests.integration.live_desk import (
     until,
 )
 
-LATE_MS = 800  # an order meets its book so late: what becomes of it falls into the fault
-MOMENT_NS = 250_000_000
 MISTAKE, REFUSED = 2, 3
 
 
@@ -75,10 +73,10 @@ def locked(database: Path) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-def halted_in_one_line(daemon: Daemon, said: str) -> int:
-    """Waits for it; the wall time from which on nothing may leave."""
+def halted_in_one_line(exchange: Exchange, daemon: Daemon, said: str) -> int:
+    """Waits for it; the wall time from which on nothing may come in."""
     told = daemon.wait_for("breaker_changed", state="halted", reason="journal")
-    halted_ns = time.time_ns()
+    halted_ns = exchange.all_arrived()
     one_clear_line(told["detail"], str(daemon.database), said)
     assert len(daemon.events("breaker_changed")) == 1
     return halted_ns
@@ -91,9 +89,8 @@ def state_of(daemon: Daemon, order: str) -> str:
 
 
 def nothing_left(exchange: Exchange, halted_ns: int, freed_ns: int) -> None:
-    """No order came in. What was on its way to the exchange at the halt arrives in a moment."""
-    late = exchange.orders(halted_ns + MOMENT_NS)
-    assert [one for one in late if one["at"] < freed_ns] == []
+    """No order came in between."""
+    assert [one for one in exchange.orders(halted_ns) if one["at"] < freed_ns] == []
 
 
 def settled(exchange: Exchange, folder: Path) -> None:
@@ -121,10 +118,10 @@ def test_while_the_database_is_locked_no_order_leaves_and_nothing_is_lost(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     with trading(exchange, tmp_path) as daemon:
-        order = exchange.hold_an_order(LATE_MS)
+        order = exchange.hold_an_order()
         with locked(daemon.database):
             locked_ns = time.time_ns()
-            halted_ns = halted_in_one_line(daemon, "another program holds the database")
+            halted_ns = halted_in_one_line(exchange, daemon, "another program holds the database")
             exchange.let_go(order)
             freed_ns = time.time_ns()
         sent = dict(rows(daemon.database, "SELECT client_id, sent_ns FROM orders"))
@@ -144,9 +141,9 @@ def test_a_stop_while_the_database_is_locked_waits_and_saves_everything(
     exchange: Exchange, tmp_path: Path, *, in_flight: bool
 ) -> None:
     with trading(exchange, tmp_path) as daemon:
-        order = exchange.hold_an_order(LATE_MS) if in_flight else ""
+        order = exchange.hold_an_order() if in_flight else ""
         with locked(daemon.database):
-            halted_in_one_line(daemon, "another program holds the database")
+            halted_in_one_line(exchange, daemon, "another program holds the database")
             if in_flight:
                 exchange.let_go(order)
             daemon.signal(signal.SIGTERM)
@@ -163,9 +160,9 @@ def test_a_kill_while_the_database_is_locked_loses_no_fill(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     with trading(exchange, tmp_path) as daemon:
-        order = exchange.hold_an_order(LATE_MS)
+        order = exchange.hold_an_order()
         with locked(daemon.database):
-            halted_in_one_line(daemon, "another program holds the database")
+            halted_in_one_line(exchange, daemon, "another program holds the database")
             exchange.let_go(order)
             daemon.kill()
         assert state_of(daemon, order) in {"sent", "acked"}
@@ -181,9 +178,9 @@ def test_a_full_disk_halts_and_with_room_again_everything_is_written(
         small_disk(tmp_path / "var") as ballast,
         trading(exchange, tmp_path) as daemon,
     ):
-        order = exchange.hold_an_order(LATE_MS)
+        order = exchange.hold_an_order()
         fill(ballast)
-        halted_ns = halted_in_one_line(daemon, "full")
+        halted_ns = halted_in_one_line(exchange, daemon, "full")
         exchange.let_go(order)
         copied = arbit(tmp_path, "db", "backup")
         assert copied.returncode == MISTAKE
@@ -225,9 +222,9 @@ def test_a_disk_that_takes_no_byte_more_halts_until_it_does(
         resource.prlimit(process, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
     with trading(exchange, tmp_path) as daemon:
-        order = exchange.hold_an_order(LATE_MS)
+        order = exchange.hold_an_order()
         limit(daemon.pid, 1)
-        halted_ns = halted_in_one_line(daemon, "the disk failed or is full")
+        halted_ns = halted_in_one_line(exchange, daemon, "the disk failed or is full")
         exchange.let_go(order)
         freed_ns = time.time_ns()
         limit(daemon.pid, resource.RLIM_INFINITY)
@@ -248,12 +245,12 @@ def test_a_disk_that_turns_read_only_halts_and_the_next_start_loses_nothing(
     """
     disk = FailingDisk(tmp_path / "image", tmp_path / "var")
     with disk.mounted(), trading(exchange, tmp_path, ARBIT_RISK__GRACE_S="1") as daemon:
-        order = exchange.hold_an_order(4 * LATE_MS)
+        order = exchange.hold_an_order()
         (tmp_path / "var" / "pause.sandbox").touch()  # what `arbit pause sandbox` does
         still_open = "SELECT count(*) FROM cycles WHERE ended_ns=0"
         until(lambda: rows(daemon.database, still_open) == [(1,)], "all others at their end")
         disk.fail()
-        halted_ns = halted_in_one_line(daemon, "the disk failed")
+        halted_ns = halted_in_one_line(exchange, daemon, "the disk failed")
         exchange.let_go(order)
         assert daemon.stop() == REFUSED, daemon.said
         one_clear_line(daemon.report["ended"], "the next start")
@@ -358,11 +355,11 @@ def test_a_database_that_is_lost_while_it_trades_ends_trading(
     exchange: Exchange, tmp_path: Path, lose: Callable[[Path], None]
 ) -> None:
     with trading(exchange, tmp_path, ARBIT_RISK__GRACE_S="1") as daemon:
-        order = exchange.hold_an_order(LATE_MS)
+        order = exchange.hold_an_order()
         salvage = salvaged(daemon.database, tmp_path / "salvage")
         lose(daemon.database)
         left = bytes_of(daemon.database)
-        halted_ns = halted_in_one_line(daemon, "the file")
+        halted_ns = halted_in_one_line(exchange, daemon, "the file")
         exchange.let_go(order)
         daemon.wait_for("order_refused", code="breaker")
         assert daemon.stop() == REFUSED, daemon.said

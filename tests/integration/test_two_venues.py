@@ -248,9 +248,8 @@ def test_a_second_signal_stops_both_at_once_and_the_next_start_finds_everything_
 ) -> None:
     with desk.both(ARBIT_RISK__GRACE_S="60") as daemon:
         trade_both(daemon)
-        orders = {venue: desk.exchanges[venue].hold_an_order(2_000) for venue in BOTH}
+        orders = {venue: desk.exchanges[venue].hold_an_order() for venue in BOTH}
         daemon.signal(signal.SIGINT)
-        time.sleep(0.2)
         daemon.signal(signal.SIGINT)
         assert daemon.ended() == 130
     assert {desk.ended_how(venue) for venue in BOTH} == {"hard"}

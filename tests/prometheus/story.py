@@ -109,9 +109,9 @@ def rejected(at: Scene) -> None:
 def killed(at: Scene) -> None:
     """Somebody kills it while an order waits for its book: what it had bought is left behind."""
     at.exchange.fault("fill_share", share=0.5, times=1)
-    at.exchange.hold_an_order(3_000)
+    order = at.exchange.hold_an_order()
     at.command("kill")
-    at.exchange.thaw()
+    at.exchange.let_go(order)
     at.fires("ArbitKillSwitch", "ArbitHeld")
     at.again()
     at.over("ArbitKillSwitch", "ArbitHeld")

@@ -64,6 +64,22 @@ def test_a_delayed_order_is_pending_until_due_and_a_cancel_can_win(
     assert (lost.status, lost.filled) == ("canceled", ZERO)
 
 
+def test_what_is_delayed_can_be_let_go_at_once_and_what_was_canceled_is_not_counted(
+    desk: Desk, trouble: Trouble
+) -> None:
+    trouble.delay_ns = 600 * S
+    held, lost, other = desk.order(), desk.order(), desk.order()
+    desk.exchange.cancel(desk.main, order_id=lost.order_id, client_id=None, now_ns=desk.now_ns)
+    assert desk.exchange.release(desk.now_ns + S) == 2
+    assert [one.is_open for one in (held, other)] == [False, False]
+    assert held.filled > ZERO
+    assert (lost.status, lost.filled) == ("canceled", ZERO)
+    assert "Traded" in desk.kinds()
+    assert desk.exchange.release(desk.now_ns + S) == 0
+    desk.exchange.tick(desk.now_ns + 601 * S)
+    assert desk.kinds() == [], "each comes to its book once"
+
+
 @pytest.mark.parametrize(("share", "filled"), [("0.5", "0.005"), ("0", "0")])
 def test_an_ioc_can_be_made_to_fill_in_part_or_not_at_all(
     desk: Desk, trouble: Trouble, share: str, filled: str
