@@ -15,6 +15,8 @@ from arbit.venues.kraken.private import parts
 from tests.exposure import Limits, Meter
 from tests.shapes.rig import Daemon, Rig, rig
 
+pytestmark = pytest.mark.unstalled
+
 LATE_MS, SOON_MS = 1_000, 15  # when the other legs are matched: after the cancels, or about then
 NO_FUNDS = "EOrder:Insufficient funds"
 # How the venue treats a cancel, when the orders are matched, and how they then end.

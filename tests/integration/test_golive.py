@@ -41,6 +41,8 @@ from tests.integration.live_desk import (
     rows,
 )
 
+pytestmark = pytest.mark.unstalled
+
 D = Decimal
 CAP = D(50)
 SECRET = b"sandbox trade secret, made up and public, sixty-four bytes long!!"

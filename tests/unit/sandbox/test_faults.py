@@ -12,6 +12,8 @@ from arbit.sandbox.faults import FaultError, Faults
 from arbit.sandbox.poison import POISON_SHAPES
 from tests.unit.sandbox.conftest import Client, Json, connected, is_book, is_reply, watching
 
+pytestmark = pytest.mark.unstalled
+
 BTC, ETH = "BTC/USD", "ETH/USD"
 
 

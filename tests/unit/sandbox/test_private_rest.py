@@ -15,6 +15,8 @@ from arbit.sandbox.keys import (
 from tests.unit.sandbox.account_desk import cut_off
 from tests.unit.sandbox.private_client import LOW, UUID, Client
 
+pytestmark = pytest.mark.unstalled
+
 
 async def test_add_order_answers_with_a_description_and_an_id_and_no_fill(client: Client) -> None:
     price = client.top(ASK)

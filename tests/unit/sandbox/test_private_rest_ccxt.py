@@ -19,6 +19,8 @@ from arbit.sandbox.keys import (
 from tests.unit.sandbox.private_client import FROZEN, UUID
 from tests.unit.sandbox.test_rest import wired
 
+pytestmark = pytest.mark.unstalled
+
 
 @asynccontextmanager
 async def ccxt_kraken(

@@ -13,6 +13,8 @@ from arbit.sandbox.keys import (
 from arbit.sandbox.kraken.private import PERMISSIONS, Call
 from tests.unit.sandbox.private_client import LOW, Client, talking
 
+pytestmark = pytest.mark.unstalled
+
 
 async def test_nonces_must_rise_for_each_key_on_its_own(client: Client) -> None:
     assert "result" in await client.ask("Balance", nonce="100")

@@ -19,6 +19,8 @@ from arbit.sandbox.kraken.reports import Number, text_of
 from arbit.sandbox.order_kinds import ODD_SHAPES
 from arbit.sandbox.wallclock import rfc3339
 
+pytestmark = pytest.mark.unstalled
+
 Json = dict[str, Any]
 GUARD_S = 8.0
 FROZEN = SandboxOptions(frozen=True)

@@ -16,6 +16,8 @@ from arbit.sandbox import SandboxOptions, SandboxServer
 from arbit.sandbox.__main__ import main
 from tests.unit.sandbox.conftest import is_book, watching
 
+pytestmark = pytest.mark.unstalled
+
 GUARD_S = 15.0
 
 

@@ -9,6 +9,8 @@ import pytest
 from arbit.sandbox import SandboxOptions, SandboxServer
 from arbit.sandbox.control import book_json
 
+pytestmark = pytest.mark.unstalled
+
 FROZEN = SandboxOptions(frozen=True)
 
 

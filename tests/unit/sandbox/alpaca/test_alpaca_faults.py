@@ -14,6 +14,8 @@ from arbit.sandbox.faults import FAULT_KINDS, Faults
 from arbit.sandbox.order_kinds import ODD_SHAPES
 from tests.unit.sandbox.alpaca.desk import KEYS, Desk, Json, Socket, Wire, asked, serving
 
+pytestmark = pytest.mark.unstalled
+
 BOOKS = "/v1beta3/crypto/us/latest/orderbooks?symbols=BTC/USD"
 
 

@@ -12,6 +12,8 @@ from arbit.sandbox.alpaca.words import stamp, token
 from arbit.sandbox.book import ASK, BID
 from tests.unit.sandbox.alpaca.desk import KEYS, SECRET, Json, Socket, Wire, WireBook, serving
 
+pytestmark = pytest.mark.unstalled
+
 
 def is_book(symbol: str = "BTC/USD", *, whole: bool | None = None) -> Callable[[Json], bool]:
     def wanted(one: Json) -> bool:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.unit.sandbox.alpaca.desk import KEYS, SECRET, Json, Socket, asked, serving
 
+pytestmark = pytest.mark.unstalled
+
 
 def events(*wanted: str) -> Callable[[Json], bool]:
     return lambda one: one["stream"] == "trade_updates" and one["data"]["event"] in wanted
