@@ -28,6 +28,8 @@ from tests.integration.evm_rig import (
     served,
 )
 
+pytestmark = pytest.mark.unstalled
+
 
 @pytest.fixture(scope="module")
 def world() -> World:

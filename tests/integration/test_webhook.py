@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +26,8 @@ from tests.integration.alert_receiver import (
     says,
     status,
 )
+
+pytestmark = pytest.mark.unstalled
 
 LOCAL = Allowed(["127.0.0.0/8"])
 NAME = "hooks.example"
@@ -82,9 +83,9 @@ async def test_a_hostile_receiver_costs_its_time_and_no_more(
 ) -> None:
     how = wire(folder, timeout_s=0.4 if why == ours.TIMED_OUT else 1.5)
     async with receiving(folder, behave) as receiver, to(receiver.url(), how) as webhook:
-        began_s = time.monotonic()
+        began_s = asyncio.get_running_loop().time()
         answer = await webhook("POST", {})
-        assert time.monotonic() - began_s < 2
+        assert asyncio.get_running_loop().time() - began_s < 2
         assert answer.why == why
         assert answer.refused is (why == "answered 404")
         receiver.behave = None
