@@ -75,6 +75,22 @@ def test_work_passes() -> None:
     assert min(passed_ms(works)) >= 50
 
 
+def test_work_of_several_threads_passes_no_faster_than_real_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = time.process_time_ns
+    monkeypatch.setattr(time, "process_time_ns", lambda: 4 * real())  # as four side by side
+
+    async def works() -> None:
+        ends = time.process_time() + 0.02
+        while time.process_time() < ends:
+            pass
+
+    began = time.monotonic()
+    passed = passed_ms(works)
+    assert 20 <= max(passed) <= (time.monotonic() - began) * 1e3
+
+
 def test_afterwards_the_real_time_is_back() -> None:
     passed_ms(lambda: asyncio.sleep(0))
     began = SystemClock().monotonic_ns()

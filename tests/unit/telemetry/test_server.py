@@ -149,6 +149,7 @@ def test_ready_is_what_measures_or_trades() -> None:
     assert not readyz([]).ok
 
 
+@pytest.mark.unstalled
 async def test_who_asks_too_slowly_is_hung_up_on_and_others_are_served(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -162,9 +163,10 @@ async def test_who_asks_too_slowly_is_hung_up_on_and_others_are_served(
                 await asyncio.sleep(0.02)
 
         trickling = [asyncio.create_task(trickle(writer)) for _, writer in slow]
-        began_s = time.monotonic()
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         assert (await said(server, get("/metrics")))[0] == 200  # when one of them has had its time
-        assert 0.2 < time.monotonic() - began_s < 2
+        assert 0.2 < loop.time() - began_s < 2
         for reader, _ in slow:
             with contextlib.suppress(ConnectionError):  # a byte more had come: reset
                 assert await asyncio.wait_for(reader.read(), 2) == b""
