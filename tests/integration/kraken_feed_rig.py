@@ -345,9 +345,18 @@ async def rigged(options: Options | None = None) -> AsyncIterator[Rig]:
                 for task in running:
                     task.cancel()
                 ends = await asyncio.gather(*running, return_exceptions=True)
+                await _heard_out(sandbox)
                 if rest is not None:
                     await rest.client.close()
             assert [end for end in ends if not isinstance(end, asyncio.CancelledError)] == []
+
+
+async def _heard_out(sandbox: SandboxServer) -> None:
+    """The exchange hears the last words of sockets that closed; those that are half open, never."""
+    for _ in range(20):
+        if not sandbox.stream.clients:
+            return
+        await asyncio.sleep(0.01)
 
 
 def _rest_of(sandbox: SandboxServer, rig: Rig) -> RestSide:
