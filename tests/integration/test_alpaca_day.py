@@ -40,8 +40,9 @@ def test_every_order_fill_and_fee_is_found_and_balances_are_equal(day: Traded) -
     told = day.told
     assert told["findings"] == []
     assert told["cycles"] >= CYCLES
-    assert told["orders"] == told["orders_at_the_exchange"] >= 3 * CYCLES
-    assert told["fills"] == told["fills_at_the_exchange"] >= 3 * CYCLES
+    # One whose price ran away is at home again after two.
+    assert told["orders"] == told["orders_at_the_exchange"] >= 2 * CYCLES
+    assert told["fills"] == told["fills_at_the_exchange"] >= 2 * CYCLES
     assert told["fees_posted"] == told["fees_booked"] == told["fills"]
     assert told["pending_left"] == 0
     assert {"USD", "BTC"} <= told["differences"].keys()

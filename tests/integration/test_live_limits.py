@@ -101,6 +101,7 @@ def worth(sandbox: SandboxServer) -> dict[str, Decimal]:
     return found
 
 
+@pytest.mark.timeout(400)  # each of the runs has a limit of its own
 @pytest.mark.parametrize("policy", ["sequential", "parallel"])
 async def test_on_the_exchanges_own_log_no_limit_is_passed_even_for_a_moment(
     tmp_path: Path, policy: str
@@ -117,16 +118,28 @@ async def test_on_the_exchanges_own_log_no_limit_is_passed_even_for_a_moment(
         assert {one: most[one] for one in OWNED if most[one] > OWNED[one]} == {}
         assert {one: least[one] for one in RESERVES if least[one] < RESERVES[one]} == {}
         assert compare(folder / "exchange" / "events.ndjson", folder / "var" / "arbit.db") == []
-        # Every run is judged. A held cycle, after a stop of the machine, ends all trading, and a
-        # market may offer the caps nothing to refuse (the collar came first): then once more.
-        if refused(report) and not report["cycles"].get("held"):
+        # Every run is judged. A held cycle, after a stop of the machine, ends all trading, a market
+        # may offer the caps nothing to refuse (the collar came first), and a machine may be too
+        # slow for all of it: then once more.
+        if not unseen(report, meter.most, least):
             break
 
-    assert sum(report["cycles"].values()) >= 8
-    assert refused(report) > 0
-    assert D(140) < meter.most["notional"] <= 150
-    assert least["USD"] < D(9_900), "money was spent down towards the reserve"
+    assert unseen(report, meter.most, least) == []
     assert planted(told, log, meter) == []
+
+
+def unseen(
+    report: dict[str, Any], most: Mapping[str, Decimal], least: Mapping[str, Decimal]
+) -> list[str]:
+    """What a run has not come to, without which its limits were not tried."""
+    seen = {
+        "eight cycles": sum(report["cycles"].values()) >= 8,
+        "none of them held": not report["cycles"].get("held"),
+        "caps that refuse": refused(report) > 0,
+        "a cycle nearly as large as it may be": D(140) < most["notional"] <= 150,
+        "money spent down towards the reserve": least["USD"] < D(9_900),
+    }
+    return [what for what, came in seen.items() if not came]
 
 
 def refused(report: dict[str, Any]) -> int:
