@@ -24,6 +24,7 @@ from arbit.sandbox import wallclock
 from tests.patches import replaced
 
 LONGEST_WAIT_S = 0.02  # of one wait, so that a stall within it counts no more than that
+LATE_NS = 2_000_000  # so late any system wakes who waits
 
 
 class UnstalledTime:
@@ -59,7 +60,7 @@ class UnstalledTime:
 
 
 class _Waits(selectors.DefaultSelector):
-    """Waits in short steps, each of which counts for no longer than it was asked to be."""
+    """Waits in short steps, each of which counts for little longer than it was asked to be."""
 
     def __init__(self, passes: UnstalledTime) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class _Waits(selectors.DefaultSelector):
         self._passes.monotonic_ns()  # the work until now
         began_ns = time.monotonic_ns()
         found = super().select(asked_s)
-        self._passes.waited(min(time.monotonic_ns() - began_ns, int(asked_s * 1e9)))
+        self._passes.waited(min(time.monotonic_ns() - began_ns, int(asked_s * 1e9) + LATE_NS))
         return found
 
 

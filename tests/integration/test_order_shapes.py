@@ -7,6 +7,8 @@ import pytest
 from tests.shapes.cases import PHASES, Case, all_cases, lagging
 from tests.shapes.run import run_case
 
+pytestmark = pytest.mark.unstalled
+
 SLICE = [
     *(Case("ws", phase, "order_silent", {"when": "after"}) for phase in PHASES),
     Case("ws", "leg_3", "order_odd", {"shape": "error_and_result"}),
