@@ -11,7 +11,8 @@ _NAMES = frozenset(
         *("TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "APPDATA"),
     )
 )
-_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON")
+# Guix and Nix say there where Python finds what it imports, a FIPS host how its OpenSSL is set up.
+_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON", "NIX_", "GUIX_", "OPENSSL_")
 
 
 def childs_environment() -> dict[str, str]:

@@ -39,6 +39,7 @@ from arbit.config.venue import BUILT_IN, VenueSettings, with_defaults
 from arbit.config.wallet import WalletSettings
 from arbit.domain.errors import UserError
 
+_SERVER = re.compile(r"postgresql(\+asyncpg)?://[^\s/?]+(/\S*)?")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -172,14 +173,14 @@ class Settings(BaseSettings):
         Path("var"),
         "folder for everything that is kept",
         why="beside you, so that nothing is written outside the working folder",
-        expect="a path",
+        expect="the path of a folder",
     )
     lock_dir: Path = setting(
         Path("~/.local/state/arbit"),
         "folder of the locks that keep two daemons off one account, whatever their data folders",
         why="your home is the same for a terminal, cron and a service manager; /run and /tmp need "
         "not be",
-        expect="a path",
+        expect="the path of a folder",
     )
 
     @classmethod
@@ -202,6 +203,20 @@ class Settings(BaseSettings):
             return given
         names = [*BUILT_IN, *(name for name in given if name not in BUILT_IN)]
         return {name: with_defaults(name, given.get(name, {})) for name in names}
+
+    @field_validator("history_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _SERVER.fullmatch(url.get_secret_value()):
+            raise ValueError("url")
+        return url
+
+    @field_validator("data_dir", "lock_dir", mode="before")
+    @classmethod
+    def _is_named(cls, folder: object) -> object:
+        if isinstance(folder, str) and not folder.strip():  # it would be the working folder
+            raise ValueError("folder")
+        return folder
 
     @field_validator("metrics_host")
     @classmethod

@@ -45,9 +45,15 @@ class Lock:
     def __enter__(self) -> Self:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{self._path.parent}: expected a folder that can be made and written: "
+                f"{error.strerror}"
+            ) from None
+        try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise UserError(f"{self._path}: {error.strerror}") from None
+            raise UserError(f"{self._path}: cannot be written: {error.strerror}") from None
         file = os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
         if not _locked(file):
             holder = _told(file)

@@ -159,6 +159,11 @@ def _make(path: Path) -> None:
     """The folder for its owner alone, and in it the file."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{path.parent}: expected a folder that can be made and written: {error.strerror}"
+        ) from None
+    try:
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:

@@ -10,6 +10,7 @@ from arbit.app.door.overview import Past, Silent, statuses
 from arbit.app.door.status import StatusTold
 from arbit.app.store import DATABASE, HISTORY
 from arbit.config import Settings
+from arbit.domain.account import Mode
 from arbit.domain.errors import UserError
 from arbit.persistence import migrate
 from arbit.persistence.locks import is_held, locks_of, venues_of
@@ -116,7 +117,8 @@ def _account(one: StatusTold | Silent | Past) -> Iterator[Found]:
         fix = f"arbit report --account {one.account} tells them; then arbit resume {venue}"
         yield fails(f"{held} cycles of the last run are held", fix, one.account)
     if one.run.open_cycles:
-        fix = f"arbit live --venue {venue} --recover-only"
+        real = " --i-accept-real-orders" if f":{Mode.LIVE.value}:" in one.account else ""
+        fix = f"arbit live --venue {venue}{real} --recover-only"
         yield warns(f"{one.run.open_cycles} cycles are open", fix, one.account)
     yield _breaker(venue, one.account, one.breaker, one.breaker_why)
 

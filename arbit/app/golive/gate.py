@@ -258,10 +258,11 @@ def refusal_lines(told: ShadowTold) -> list[str]:
     """A refusal, with what to do about it."""
     refused = "real orders are refused: no shadow run shows that this account may expect to earn"
     gather = f"arbit live --venue {told.venue} --dry-run"
+    recover = f"arbit live --venue {told.venue} --i-accept-real-orders --recover-only"
     return [
         f"{told.venue}: {refused}",
         *evidence_lines(told),
         f"  to gather evidence: {gather} (for {LEAST_HOURS} h; it counts for {MOST_DAYS} days)",
         "  at your own risk, within a cap: --override-shadow-run --max-notional 50",
-        "  to end what an earlier run left open: arbit live --recover-only",
+        f"  to end what an earlier run left open: {recover} (it begins nothing)",
     ]

@@ -202,6 +202,8 @@ def test_every_problem_is_listed_at_once_with_key_value_and_what_was_expected(
         ("VENUES__KRAKEN__TRIANGLES", "[5]", "expected auto, or BTC/USD,ETH/BTC"),
         ("VENUES__KRAKEN__TRIANGLES", "[" * 100_000, "expected auto, or BTC/USD,ETH/BTC"),
         ("DEFAULT_VENUES", "", "expected a list of one or more venues"),
+        ("DATA_DIR", "", "expected the path of a folder"),
+        ("LOCK_DIR", "  ", "expected the path of a folder"),
         ("METRICS_HOST", "192.0.2.1", "expected 127.0.0.1, ::1 or localhost, unless"),
         ("LOG_JSON", "perhaps", "expected true or false"),
         ("LOG_LEVEL", "loud", "expected debug or info or warning or error"),
@@ -363,3 +365,11 @@ def test_a_file_of_a_million_characters_is_no_settings_file(tmp_path: Path) -> N
     env_file.write_text("ARBIT_METRICS_PORT=1" + " " * 1_000_000 + "x")
     with pytest.raises(UserError, match="no more than 65536 characters"):
         load_settings(env_file, environ={})
+
+
+@pytest.mark.parametrize("url", ["mysql://me:hush@h/x", "hush", "postgresql://"])
+def test_a_history_that_is_no_postgresql_is_told_without_its_password(url: str) -> None:
+    (said,) = complaints({"ARBIT_HISTORY_URL": url})
+    assert said.startswith("ARBIT_HISTORY_URL=")
+    assert said.endswith("expected an address such as postgresql://user@host/database")
+    assert "hush" not in said

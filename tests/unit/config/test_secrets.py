@@ -182,7 +182,7 @@ def test_settings_without_a_secret_may_be_read_by_all(tmp_path: Path) -> None:
 def test_a_process_of_ours_is_given_what_starts_it_and_no_setting_or_secret_of_anybody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    needed = {"PATH": "somewhere", "LC_ALL": "C.UTF-8", "PYTHONPATH": "there", "TZ": "UTC"}
+    needed = {"PATH": "somewhere", "LC_ALL": "C.UTF-8", "GUIX_PYTHONPATH": "there", "TZ": "UTC"}
     theirs = {KEY: SECRET, "arbit_log_level": "debug", "AWS_SECRET_ACCESS_KEY": SECRET}
     for name, text in {**needed, **theirs}.items():
         monkeypatch.setenv(name, text)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
@@ -228,6 +229,13 @@ def _told(**more: Any) -> StatusTold:
     return StatusTold("kraken", "kraken:live:1", "live", synthetic=False, breaker="active", **more)
 
 
+REAL = "--i-accept-real-orders"  # without it another account is recovered: the paper one
+
+
+def on_paper(past: Past) -> Past:
+    return replace(past, account="kraken:paper")
+
+
 def _past(breaker: str = "active", *, held: int = 0, open_cycles: int = 0) -> Past:
     last = PastRun(
         account="kraken:live:1",
@@ -254,7 +262,8 @@ def _past(breaker: str = "active", *, held: int = 0, open_cycles: int = 0) -> Pa
         (Silent("kraken:live:1", "process 1", "hung"), "warn", "arbit status"),
         (_past(), "pass", ""),
         (_past(held=2), "fail", "arbit report --account kraken:live:1"),
-        (_past(open_cycles=1), "warn", "arbit live --venue kraken --recover-only"),
+        (_past(open_cycles=1), "warn", f"arbit live --venue kraken {REAL} --recover-only"),
+        (on_paper(_past(open_cycles=1)), "warn", "arbit live --venue kraken --recover-only"),
         (_past("reducing"), "warn", "arbit why kraken"),
         (_past("halted"), "fail", "look into why, then: arbit resume kraken"),
     ],
