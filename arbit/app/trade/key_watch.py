@@ -1,10 +1,12 @@
 """Asks again, while an account is traded, whether its key may be traded with.
 
-Once an hour, and when the venue has put the key in question. The judgement is the one of a start. A
-key that fails it stops trading as one that the venue refuses does, and until it has passed again
-nothing new begins, whoever resumes. An answer that cannot be had proves nothing: it is told once,
-and asked for ever more patiently. A question waits for a moment without open cycles, and for its
-turn within the venue's limits behind all that must not wait.
+Once an hour, and when the venue has put the key in question. The judgement is the one of a start.
+From the answer on that a key fails it nothing new begins, whoever resumes, until it has passed
+again. Trading halts, as for a key that the venue refuses, once the cycles that are open have ended,
+or have had their time: a halt in the middle of one would strand what it holds. An answer that
+cannot be had proves nothing: it is told once, and asked for ever more patiently. A question waits
+for a moment without open cycles, and for its turn within the venue's limits behind all that must
+not wait.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ EVERY_NS = 3_600_000 * MS  # how often a key that nobody doubts is asked about
 APART_NS = 60_000 * MS  # between a question and the next one, whatever asks for it
 LONGEST_NS = 900_000 * MS  # between two that were not answered, at most
 PATIENCE_NS = 600_000 * MS  # a quiet moment is waited for no longer than this
+ENDING_NS = 120_000 * MS  # what cycles that are open get to end, once the key was found unfit
 MOST_FAILURES = 10  # more of them make no pause longer
 KEY_KIND = "key"  # the incident that tells what might be better about a key
 
@@ -49,6 +52,7 @@ class KeyWatch:
         self._failures = 0
         self._stopped = False  # trading was stopped for the key at the last look
         self._doubt = ""
+        self._halts_ns = 0  # when trading halts for the key at the latest; 0: it need not
         self.questions = 0
 
     def doubt(self) -> str:
@@ -61,6 +65,7 @@ class KeyWatch:
         while True:
             await self._setup.clock.sleep(LOOK_S)
             self._look()
+            self._halt()
             if self._due(self._setup.now_ns):
                 await self._ask()
 
@@ -87,18 +92,31 @@ class KeyWatch:
         try:
             notes = await self._ask_venue()
         except AccountUnfit as unfit:
-            self._doubt = str(unfit)
-            self._sink(KeyDoubted(self._doubt))
-            self._stopped = self._is_stopped  # by this very answer, which is no reason to ask again
+            self._doubt = str(unfit)  # nothing new begins
+            self._halts_ns = self._halts_ns or self._setup.now_ns + ENDING_NS
+            self._halt()
         except VenueError as error:
             self._unanswered(error)
             return
         else:
-            self._doubt = ""
+            self._doubt, self._halts_ns = "", 0
             for note in notes:
                 self._tell(note)
         self._failures, self._asked_ns = 0, self._setup.now_ns
         self._due_ns = self._asked_ns + EVERY_NS
+
+    def _halt(self) -> None:
+        """Halt for a key that was found unfit, once no cycle is open or its time is over.
+
+        One that only may more than before ends a cycle as ever. One that may not trade is refused
+        by the venue with the next order, which halts at once.
+        """
+        waits = self._engine.open_cycles > 0 and self._setup.now_ns < self._halts_ns
+        if not self._halts_ns or waits:
+            return
+        self._halts_ns = 0
+        self._sink(KeyDoubted(self._doubt))
+        self._stopped = self._is_stopped  # by that very answer, which is no reason to ask again
 
     def _unanswered(self, error: VenueError) -> None:
         if not self._failures:

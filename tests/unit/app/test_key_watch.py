@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
-from arbit.app.trade.key_watch import APART_NS, EVERY_NS, LONGEST_NS, PATIENCE_NS, KeyWatch
+from arbit.app.trade.key_watch import (
+    APART_NS,
+    ENDING_NS,
+    EVERY_NS,
+    LONGEST_NS,
+    PATIENCE_NS,
+    KeyWatch,
+)
 from arbit.domain.account import AccountUnfit
 from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.events import IncidentSeen
@@ -28,12 +35,14 @@ class Keyed(World):
         super().__init__(*scripts)
         self.says: Sequence[str] | AccountUnfit | VenueError = ()
         self.asked: list[int] = []
+        self.answer_takes_s = 0.0
         self.watch = KeyWatch(self.setup, self.engine, self.auditor, self._ask)
         self.gate.key_doubted = self.watch.doubt
         self.gate.unaudited = str  # nobody compares books here
 
     async def _ask(self) -> Sequence[str]:
         self.asked.append(self.clock.now_ns)
+        await self.clock.sleep(self.answer_takes_s)
         if isinstance(self.says, AccountUnfit | VenueError):
             raise self.says
         return self.says
@@ -174,6 +183,41 @@ async def test_a_question_waits_for_a_moment_without_cycles_but_not_for_ever() -
         assert world.asked == []
         await world.passes(PATIENCE_NS)
         assert len(world.asked) == 1
+
+
+async def test_a_cycle_that_began_while_the_answer_was_awaited_ends_before_the_halt() -> None:
+    world = Keyed(Script(), Script(), Script())
+    world.says, world.answer_takes_s, world.venue.latency_s = WITHDRAWS, 3.0, 2.0
+    async with world.watching():
+        await world.passes(EVERY_NS)
+        assert (len(world.asked), world.engine.open_cycles) == (1, 0)
+        assert world.engine.take(world.plan(), world.clock.now_ns) is None
+        while not world.watch.doubt():
+            await world.clock.advance(0.5)
+        assert world.engine.open_cycles == 1
+        assert isinstance(world.engine.take(world.plan(), world.clock.now_ns), Refused)
+        assert str(WITHDRAWS) in world.refused, "nothing new begins from the answer on"
+        await world.clock.advance(20)
+        assert (world.engine.ends, world.engine.open_cycles) == ({"done": 1}, 0)
+        assert (world.breaker.state(), world.breaker.reason) == (BreakerState.HALTED, Reason.HALT)
+    assert world.told("halt") == [str(WITHDRAWS)]
+    assert len(world.asked) == 1
+
+
+async def test_a_halt_waits_for_open_cycles_no_longer_than_a_bound() -> None:
+    world = Keyed(Script(shape="lost_after"))
+    world.says = WITHDRAWS
+    async with world.watching():
+        await world.passes(EVERY_NS - 10 * SECOND)
+        assert world.engine.take(world.plan(), world.clock.now_ns) is None
+        world.venue.answers = False  # nobody says what became of its order
+        await world.passes(PATIENCE_NS + 20 * SECOND)
+        assert (len(world.asked), world.watch.doubt()) == (1, str(WITHDRAWS))
+        await world.passes(ENDING_NS - 10 * SECOND)
+        assert (world.engine.open_cycles, world.told("halt")) == (1, [])
+        await world.passes(20 * SECOND)
+        assert world.told("halt") == [str(WITHDRAWS)]
+        assert world.breaker.state() is BreakerState.HALTED
 
 
 async def test_a_venue_that_refuses_the_key_is_asked_why_within_a_minute() -> None:
