@@ -24,7 +24,7 @@ from arbit.domain.shadow import HOUR_NS, Evidence, ShadowBatch, ShadowHour, Shad
 from arbit.execution.cycle import Cycle
 from arbit.persistence import shadow
 from arbit.ports import Clock, Journal
-from arbit.risk.golive import Terms, Verdict, judge
+from arbit.risk.golive import BACK_NS, Terms, Verdict, judge
 
 LOOK_S = 1.0
 EVERY_NS = 15_000_000_000
@@ -249,9 +249,14 @@ class ShadowKeeper:
         return self.setup.notional if price is None else EXACT.multiply(spent, price)
 
     def _write(self) -> None:
-        """In one commit. What a journal does not take now is written with the next."""
+        """In one commit. What a journal does not take now is written with the next.
+
+        Hours that have not begun are of a clock that was wrong, and go. One that is set right by
+        no more than the judge lets pass may step back over an hour's start: what that hour has lost
+        already was lost, and stays.
+        """
         wall_ns = self._clock.wall_ns()
-        since_ns, until_ns = wall_ns - KEPT_HOURS * HOUR_NS, wall_ns
+        since_ns, until_ns = wall_ns - KEPT_HOURS * HOUR_NS, wall_ns + BACK_NS
         self._hours = {at: one for at, one in self._hours.items() if since_ns <= at <= until_ns}
         hours = tuple(one for at, one in self._unwritten.items() if at in self._hours)
         hour_ns = wall_ns - wall_ns % HOUR_NS
