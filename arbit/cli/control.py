@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arbit.cli import completion
+from arbit.domain.errors import UserError
 
 if TYPE_CHECKING:
     from arbit.config import Settings
@@ -59,7 +61,7 @@ def kill(venue: OneVenue = "all", data_dir: DataDir = None, as_json: Json = Fals
     settings, one = settings_of(data_dir), "" if venue == control.ALL else venue
     with _told(as_json=as_json) as told:
         told.done(control.kill(settings, one))
-        told.heard(control.answers(settings, one))
+        told.ask(lambda: control.answers(settings, one))
 
 
 def unkill(venue: OneVenue = "all", data_dir: DataDir = None, as_json: Json = False) -> None:
@@ -72,7 +74,7 @@ def unkill(venue: OneVenue = "all", data_dir: DataDir = None, as_json: Json = Fa
     settings, one = settings_of(data_dir), "" if venue == control.ALL else venue
     with _told(as_json=as_json) as told:
         told.done(control.unkill(settings, one))
-        told.heard(control.answers(settings, one))
+        told.ask(lambda: control.answers(settings, one))
 
 
 def pause(venue: Venue, data_dir: DataDir = None, as_json: Json = False) -> None:
@@ -85,10 +87,10 @@ def pause(venue: Venue, data_dir: DataDir = None, as_json: Json = False) -> None
     settings = settings_of(data_dir)
     names = control.named(settings, venue)
     with _told(as_json=as_json) as told:
-        for name in names:  # every file first: a daemon that hangs must not keep another waiting
-            told.done(control.pause(settings, name))
-        for name in names:
-            told.heard(control.answers(settings, name))
+        for name in names:  # one whose file cannot be made keeps no other from its pause
+            with told.failing():
+                told.done(control.pause(settings, name))
+        told.ask(*(partial(control.answers, settings, name) for name in names))
 
 
 def resume(
@@ -104,10 +106,11 @@ def resume(
     from arbit.app.door import control
 
     settings = settings_of(data_dir)
+    names = control.named(settings, venue)
     with _told(as_json=as_json) as told:
-        for name in control.named(settings, venue):
+        for name in names:  # where one cannot be resumed, those after it stay as they are
             told.done(control.resume(settings, name, accept_balances=accept_balances))
-            told.heard(control.answers(settings, name))
+        told.ask(*(partial(control.answers, settings, name) for name in names))
 
 
 def settings_of(data_dir: str | None) -> Settings:
@@ -119,27 +122,58 @@ def settings_of(data_dir: str | None) -> Settings:
 
 
 class _Told:
-    """Lines at once, or all of it as one object at the end."""
+    """Every file first, then words: neither a reader nor a daemon that hangs is in between.
+
+    Lines as they come, or all of it as one object at the end.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
+        self._unsaid: list[str] = []
+        self._failed: list[str] = []
         self.kept: dict[str, list[str]] = {"done": [], "daemons": []}
 
     def done(self, line: str) -> None:
-        """What is so from now on."""
-        self._say("done", line)
+        """What is so from now on. Nothing is written yet."""
+        self._keep("done", line)
 
-    def heard(self, lines: list[str]) -> None:
-        """What daemons answered."""
-        for line in lines:
-            self._say("daemons", line)
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """What fails here is raised when all was tried: by `ask`."""
+        try:
+            yield
+        except UserError as error:
+            self._failed.append(str(error))
 
-    def _say(self, kind: str, line: str) -> None:
+    def ask(self, *answers: Callable[[], list[str]]) -> None:
+        """Tell what was done, and then what daemons answer. UserError for what has failed."""
+        if self._failed:
+            raise UserError("\n".join(self._failed))
+        self._say()
+        for heard in answers:
+            for line in heard():
+                self._keep("daemons", line)
+            self._say()
+
+    def end(self, error: str = "") -> None:
+        """Tell what is not told yet. Programs are told an error, too, where anything was done."""
+        self._say()
+        if self._as_json and self.kept["done"]:
+            whole = self.kept | ({"error": error} if error else {})
+            sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+            sys.stdout.flush()
+
+    def _keep(self, kind: str, line: str) -> None:
         from arbit.app.door.spoken import spoken
 
         self.kept[kind].append(spoken(line))
-        if not self._as_json:
-            sys.stdout.write(f"{self.kept[kind][-1]}\n")
+        self._unsaid.append(self.kept[kind][-1])
+
+    def _say(self) -> None:
+        lines, self._unsaid = self._unsaid, []
+        if lines and not self._as_json:
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.flush()
 
 
 @contextmanager
@@ -148,6 +182,8 @@ def _told(*, as_json: bool) -> Iterator[_Told]:
     told = _Told(as_json=as_json)
     try:
         yield told
-    finally:
-        if as_json and told.kept["done"]:
-            sys.stdout.write(json.dumps(told.kept, indent=2) + "\n")
+    except UserError as error:
+        with suppress(OSError):  # the error is said on stderr, whoever hears of the rest
+            told.end(str(error))
+        raise
+    told.end()

@@ -1,0 +1,108 @@
+"""A command whose words cannot be written, or not all of them: its work is done all the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from arbit.app.door import control
+from arbit.config import Settings
+from arbit.persistence.locks import lock_of
+from arbit.risk.kill import Orders, Resume
+from tests.integration.cli_desk import GUARD_S, Desk
+from tests.integration.typing_in import Run, typing_in
+
+VENUES = ("binance", "kraken", "sandbox")
+FULL = Path("/dev/full")
+UNBUFFERED = {"PYTHONUNBUFFERED": "1"}  # as in the image: each line is written at once
+full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    traded(tmp_path / "var")
+    return typing_in(tmp_path, monkeypatch, capsys, {})
+
+
+def traded(folder: Path) -> None:
+    """A data folder in which all `VENUES` were traded."""
+    folder.mkdir()
+    for name in VENUES:
+        lock_of(folder, f"{name}:paper").touch()
+
+
+def into(desk: Desk, out: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A command whose stdout is this file."""
+    with out.open("w") as file:
+        return subprocess.run(
+            [sys.executable, "-m", "arbit", *words],
+            cwd=desk.work,
+            env=desk.env(**env),
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=GUARD_S,
+            check=False,
+        )
+
+
+@full
+@pytest.mark.parametrize("word", ["pause", "resume"])
+def test_every_venue_is_told_before_a_word_is_written(desk: Desk, word: str) -> None:
+    folder = desk.work / "var"
+    traded(folder)
+    into(desk, FULL, word, "all", **UNBUFFERED)
+    assert all((folder / f"{word}.{name}").exists() for name in VENUES)
+
+
+@pytest.mark.parametrize("word", ["pause", "resume"])
+def test_what_was_done_is_said_before_any_daemon_is_asked(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    heard: list[int] = []
+
+    def answers(settings: Settings, venue: str) -> list[str]:
+        heard.append(sum((settings.data_dir / f"{word}.{name}").exists() for name in VENUES))
+        return [f"asked {venue}"]
+
+    monkeypatch.setattr(control, "answers", answers)
+    code, said, _ = run(word, "all")
+    first = [line.split(":")[0] for line in said.splitlines()]
+    assert (code, first) == (0, [*VENUES, *(f"asked {name}" for name in VENUES)])
+    assert heard == [3, 3, 3]
+
+
+def test_a_pause_that_fails_at_one_venue_is_set_at_the_others_and_programs_see_both(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "var"
+    (folder / "pause.kraken").symlink_to("nowhere/at-all")
+    complaint = f"{folder / 'pause.kraken'}: No such file or directory"
+    code, said, complained = run("pause", "all", "--json")
+    told = json.loads(said)
+    assert (code, complained) == (2, f"arbit: {complaint}\n")
+    assert [line.split(":")[0] for line in told["done"]] == ["binance", "sandbox"]
+    assert (told["daemons"], told["error"]) == ([], complaint)
+    assert [Orders(folder, name).paused() for name in VENUES] == [True, False, True]
+    code, said, complained = run("pause", "all")
+    assert (code, said.count(": paused"), complained) == (2, 2, f"arbit: {complaint}\n")
+
+
+def test_a_resume_that_fails_at_one_venue_ends_there_and_programs_see_both(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "var"
+    for name in VENUES:
+        Orders(folder, name).pause()
+    (folder / "resume.kraken").mkdir()
+    code, said, complained = run("resume", "all", "--json")
+    told = json.loads(said)
+    assert code == 2
+    assert complained == f"arbit: {told['error']}\n"
+    assert [line.split(":")[0] for line in told["done"]] == ["binance"]
+    assert Orders(folder, "binance").take_resume() is Resume.GO_ON
+    assert Orders(folder, "sandbox").paused()
