@@ -218,6 +218,13 @@ class AccountUnfit(VenueError):
     """The account or its key must not be traded with; the text says why in one line."""
 
 
+class AccountUntold(AccountUnfit):
+    """The venue does not say, or not yet, what has to be known of the account or its key.
+
+    Nothing starts on that. What is traded already is not stopped for it: nothing was found.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What one reading of the account found: balances by asset, and when it was asked (wall)."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from arbit.config.permissions import TRADING
-from arbit.domain.account import AccountUnfit
+from arbit.domain.account import AccountUnfit, AccountUntold
 from arbit.venues.alpaca.keyfacts import refuse_unfit
 from arbit.venues.kraken.keyfacts import PERMISSIONS
 from tests.security.permission_desk import Judged, KeyDesk, at_the_desk
@@ -97,5 +97,18 @@ def test_of_all_accounts_at_alpaca_only_the_one_with_nothing_against_it_starts()
 @pytest.mark.parametrize("name", [name for name in ACCOUNT if name != "currency"])
 def test_what_alpaca_does_not_say_is_no_permission(name: str) -> None:
     told = {one: values[0] for one, values in ACCOUNT.items() if one != name}
-    with pytest.raises(AccountUnfit, match=name):
+    with pytest.raises(AccountUntold, match=rf"the venue does not say .*\({name}\)"):
         refuse_unfit(told)
+
+
+@pytest.mark.parametrize("name", ["status", "crypto_status"])
+def test_a_status_on_its_way_to_active_is_none_yet_and_what_is_known_counts_first(
+    name: str,
+) -> None:
+    told = {one: values[0] for one, values in ACCOUNT.items()} | {name: "ACCOUNT_UPDATED"}
+    with pytest.raises(AccountUntold, match=rf"'ACCOUNT_UPDATED' \({name}\), expected ACTIVE"):
+        refuse_unfit(told)
+    for fault in ({"account_blocked": True}, {"account_blocked": 0}, {"currency": "EUR"}):
+        with pytest.raises(AccountUnfit) as caught:
+            refuse_unfit(told | fault)
+        assert not isinstance(caught.value, AccountUntold)

@@ -72,7 +72,8 @@ class Real:
     async def key_again(self) -> Sequence[str]:
         """The same of a key that is traded with: what there is to say of it that is new.
 
-        AccountUnfit when it may not be traded with any more; VenueError when nobody says.
+        AccountUnfit when it may not be traded with any more; AccountUntold or another VenueError
+        when nobody says.
         """
 
     @abstractmethod

@@ -4,16 +4,16 @@ Once an hour, and when the venue has put the key in question. The judgement is t
 From the answer on that a key fails it nothing new begins, whoever resumes, until it has passed
 again. Trading halts, as for a key that the venue refuses, once the cycles that are open have ended,
 or have had their time: a halt in the middle of one would strand what it holds. An answer that
-cannot be had proves nothing: it is told once, and asked for ever more patiently. A question waits
-for a moment without open cycles, and for its turn within the venue's limits behind all that must
-not wait.
+cannot be had, or that says too little, proves nothing: it is told once, and asked for ever more
+patiently. A question waits for a moment without open cycles, and for its turn within the venue's
+limits behind all that must not wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from arbit.domain.account import AccountUnfit, KeyDoubted
+from arbit.domain.account import AccountUnfit, AccountUntold, KeyDoubted
 from arbit.domain.errors import VenueError
 from arbit.execution.engine import Engine
 from arbit.execution.setup import MS, EngineSetup
@@ -36,8 +36,8 @@ KeyQuestion = Callable[[], Awaitable[Sequence[str]]]
 class KeyWatch:
     """Watches one key. `ask` hands back what there is to say of it that is new.
 
-    It raises AccountUnfit, with the reason, for a key that may not be traded with, and VenueError
-    when the venue does not say. `sink` hears of the former.
+    It raises AccountUnfit, with the reason, for a key that may not be traded with, and when the
+    venue does not say AccountUntold or another VenueError. `sink` hears of the former.
     """
 
     def __init__(
@@ -91,12 +91,15 @@ class KeyWatch:
         self.questions += 1
         try:
             notes = await self._ask_venue()
+        except AccountUntold as untold:
+            self._unanswered(str(untold))
+            return
         except AccountUnfit as unfit:
             self._doubt = str(unfit)  # nothing new begins
             self._halts_ns = self._halts_ns or self._setup.now_ns + ENDING_NS
             self._halt()
         except VenueError as error:
-            self._unanswered(error)
+            self._unanswered(f"the venue does not say what the key may do: {error}")
             return
         else:
             self._doubt, self._halts_ns = "", 0
@@ -118,9 +121,9 @@ class KeyWatch:
         self._sink(KeyDoubted(self._doubt))
         self._stopped = self._is_stopped  # by that very answer, which is no reason to ask again
 
-    def _unanswered(self, error: VenueError) -> None:
+    def _unanswered(self, why: str) -> None:
         if not self._failures:
-            self._tell(f"the venue does not say what the key may do: {error}; it is asked again")
+            self._tell(f"{why}; it is asked again")
         self._asked_ns = self._setup.now_ns
         self._due_ns = self._asked_ns + min(APART_NS << self._failures, LONGEST_NS)
         self._failures = min(self._failures + 1, MOST_FAILURES)

@@ -15,7 +15,7 @@ from typing import Any
 
 from arbit.config import VenueSettings, venue_key
 from arbit.config.permissions import moves_money_out
-from arbit.domain.account import AccountUnfit, KeyFacts
+from arbit.domain.account import AccountUnfit, AccountUntold, KeyFacts
 from arbit.domain.errors import FrameError
 
 SECOND_NS = 1_000_000_000
@@ -84,13 +84,15 @@ def key_facts(body: Any) -> KeyFacts:
 def judged(facts: KeyFacts, venue: VenueSettings, wall_ns: int) -> tuple[str, ...]:
     """What might be better about a key that may be traded with, at wall time.
 
-    AccountUnfit, with the reason, for one that must not be. A permission that is unknown to us
+    AccountUnfit, with the reason, for one that must not be; AccountUntold where all that is against
+    it is that the answer says too little. A permission that is unknown to us
     stands for what `admit_permissions` says of it; one that may move money out stands for that,
     whatever is said.
     """
     meant, told = _meanings(venue), read_for(facts, venue)
     _refuse_powers(told, meant, venue_key(venue.name, "admit_permissions"))
     _refuse_terms(told, wall_ns)
+    _refuse_untold(told)
     admitted = [one for one in told.named if one in meant]
     return (
         *key_notes(told, wall_ns),
@@ -147,23 +149,32 @@ def _refuse_powers(told: KeyFacts, meant: Mapping[str, str], setting: str) -> No
             f"the API key has a permission that trading has no use for ({needless[0]}): take it off"
         )
     missing = [words for name, words in NEEDED if not getattr(told, name)]
-    if missing:
+    if missing and told.named:
         raise AccountUnfit(f"the API key may not {missing[0]}: add that permission")
 
 
 def _refuse_terms(told: KeyFacts, wall_ns: int) -> None:
     """AccountUnfit for a key whose requests might be replayed, or whose time is over."""
-    if told.nonce_window is None:
-        raise AccountUnfit(
-            "the venue does not say whether the API key has a nonce window: only one that is "
-            "known to be 0 keeps a request from being replayed"
-        )
     if told.nonce_window:
         raise AccountUnfit(
             "the API key has a nonce window: set it to 0, or a request may be replayed"
         )
     if told.expires_ns and told.expires_ns <= wall_ns:
         raise AccountUnfit("the API key has expired")
+
+
+def _refuse_untold(told: KeyFacts) -> None:
+    """AccountUntold for a key of which the answer says too little."""
+    if not told.named:  # one that has lost every right is refused with its next order
+        raise AccountUntold(
+            "the venue names no permission of the API key: only one that is known to query and "
+            "trade is traded with"
+        )
+    if told.nonce_window is None:
+        raise AccountUntold(
+            "the venue does not say whether the API key has a nonce window: only one that is "
+            "known to be 0 keeps a request from being replayed"
+        )
 
 
 def key_notes(facts: KeyFacts, wall_ns: int) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from arbit.app.trade.key_watch import (
     PATIENCE_NS,
     KeyWatch,
 )
-from arbit.domain.account import AccountUnfit
+from arbit.domain.account import AccountUnfit, AccountUntold
 from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.events import IncidentSeen
 from arbit.domain.refusal import RefusalCode, Refused
@@ -170,6 +170,26 @@ async def test_no_answer_is_no_finding_is_told_once_and_asked_for_ever_more_pati
         asked = len(world.asked)
         await world.passes(EVERY_NS - 10 * SECOND)
         assert len(world.asked) == asked, "an hour from the answer on"
+
+
+async def test_an_answer_that_says_too_little_stops_nothing_and_clears_nothing() -> None:
+    world = Keyed()
+    untold = AccountUntold("the venue does not say whether the API key has a nonce window")
+    async with world.watching():
+        world.says = untold
+        await world.passes(EVERY_NS)
+        await world.passes(APART_NS)
+        assert len(world.asked) == 2
+        assert (world.breaker.state(), world.refused) == (BreakerState.ACTIVE, "")
+        assert world.told("key") == [f"{untold}; it is asked again"]
+        world.says = WITHDRAWS
+        await world.passes(2 * APART_NS)
+        assert world.breaker.state() is BreakerState.HALTED
+        world.says = untold
+        world.resume()
+        await world.passes(APART_NS)
+        assert len(world.asked) == 4
+        assert str(WITHDRAWS) in world.refused
 
 
 async def test_a_question_waits_for_a_moment_without_cycles_but_not_for_ever() -> None:

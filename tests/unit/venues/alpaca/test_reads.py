@@ -220,8 +220,9 @@ async def test_counts_are_of_trades_and_of_what_moved_without_one() -> None:
         ({"status": "ACCOUNT_CLOSED"}, "the account is 'ACCOUNT_CLOSED' (status), expected ACTIVE"),
         (
             {"crypto_status": None},
-            "crypto on this account is None (crypto_status), expected A",
+            "the venue does not say whether crypto on this account is ACTIVE (crypto_status)",
         ),
+        ({"trading_blocked": None}, "the venue does not say whether the account is blocked from t"),
         ({"trading_blocked": True}, "the account is blocked from trading (trading_blocked is True"),
         ({"account_blocked": "no"}, "the account is blocked (account_blocked is 'no'"),
         ({"trade_suspended_by_user": True}, "trading is suspended in the account's own settings"),

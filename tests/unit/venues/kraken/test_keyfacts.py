@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arbit.config import VenueSettings, load_settings
-from arbit.domain.account import AccountUnfit
+from arbit.domain.account import AccountUnfit, AccountUntold
 from arbit.domain.errors import FrameError, UserError
 from arbit.venues.kraken.keyfacts import PERMISSIONS, judged, key_facts, key_notes
 
@@ -225,8 +225,18 @@ def test_a_nonce_window_and_an_expired_key_are_refused() -> None:
 @pytest.mark.parametrize("told", [{}, {"nonceWindow": None}])
 def test_a_key_of_which_no_nonce_window_is_told_is_refused(told: dict[str, Any]) -> None:
     body = {name: value for name, value in CAMEL.items() if name != "nonceWindow"} | told
-    with pytest.raises(AccountUnfit, match="does not say whether"):
+    with pytest.raises(AccountUntold, match="does not say whether"):
         judged(key_facts(body), KRAKEN, NOW_NS)
+    with pytest.raises(AccountUnfit, match="expired") as caught:  # what is known counts
+        judged(key_facts(body | {"validUntil": "1763999999"}), KRAKEN, NOW_NS)
+    assert not isinstance(caught.value, AccountUntold)
+
+
+def test_an_answer_that_names_no_permission_says_nothing_and_starts_nothing() -> None:
+    with pytest.raises(AccountUntold, match="names no permission"):
+        judged(key_facts(CAMEL | {"permissions": []}), KRAKEN, NOW_NS)
+    with pytest.raises(AccountUnfit, match="set it to 0"):  # what is known counts
+        judged(key_facts(CAMEL | {"permissions": [], "nonceWindow": 5}), KRAKEN, NOW_NS)
 
 
 @pytest.mark.parametrize("said", [0, "0"])
