@@ -14,7 +14,8 @@ MOST = 8  # accounts
 INCIDENTS = 3
 LEAVING = "draining: "  # what every run is at its end
 # Their runs leave nothing: what was left is of the run before.
-ONLY_ASK = ("keys:check", "doctor", "plan")
+DRY_RUN = "dry run"  # what the question of one for the account's fees is named
+ONLY_ASK = ("keys:check", "doctor", "plan", DRY_RUN)
 
 
 def last_runs(path: Path, history: Path | None) -> list[PastRun]:
@@ -29,7 +30,7 @@ def last_runs(path: Path, history: Path | None) -> list[PastRun]:
         sql = (
             "SELECT account, command, version, started_ns, ended_ns, ended_how FROM runs AS one "
             "WHERE token=(SELECT max(token) FROM runs WHERE account=one.account "
-            "AND command NOT IN (?, ?, ?)) ORDER BY started_ns DESC LIMIT ?"
+            "AND command NOT IN (?, ?, ?, ?)) ORDER BY started_ns DESC LIMIT ?"
         )
         found = [_run_of(journal, row) for row in journal.execute(sql, (*ONLY_ASK, MOST))]
     if history is None or not history.exists():

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from arbit.app.golive.shadow import paper_of, setup_of
 from arbit.app.golive.shadow_told import shadows, shadows_lines
 from arbit.app.live.lane import LiveOptions
 from arbit.app.live.run import LiveRun
+from arbit.app.private.kraken import kraken_side
 from arbit.app.private.own_fees import FeesAsked, own_fees
-from arbit.app.store import DATABASE, account_of
+from arbit.app.private.parts import Around
+from arbit.app.store import DATABASE, account_of, open_journal
 from arbit.app.trade.told import LiveReport, Preamble
 from arbit.app.watch.feeds import Addresses, rest_side
 from arbit.clock import SystemClock
@@ -31,6 +34,7 @@ from arbit.domain.triangle import Leg, Side
 from arbit.persistence.journal import SqliteJournal
 from arbit.persistence.lease import Lease
 from arbit.persistence.migrate import upgrade
+from arbit.persistence.past import last_runs
 from arbit.sandbox import SandboxOptions, SandboxServer
 from tests.integration.cli_desk import within
 from tests.integration.live_desk import (
@@ -242,6 +246,36 @@ async def test_a_dry_run_with_a_key_asks_for_its_fees_and_for_nothing_else(tmp_p
         none = settings_of(tmp_path, sandbox, ARBIT_VENUES__KRAKEN__API_KEY="")
         assert await fees_of(none, sandbox) == (None, "")
     assert set(asked) == {"TradeVolume"}
+
+
+async def test_a_dry_run_asks_on_where_quick_starts_left_the_keys_nonces(tmp_path: Path) -> None:
+    async with exchange() as sandbox:
+        settings, clock = settings_of(tmp_path, sandbox), SystemClock()
+        venue = settings.venue("kraken")
+        account = account_of(venue, real=True)
+
+        async def starts() -> Mapping[str, Decimal]:
+            """A real start, as far as it has asked for its fees: then it is gone."""
+            at = Addresses(sandbox.rest_url, sandbox.ws_url)
+            async with AsyncExitStack() as stack:
+                journal = stack.enter_context(open_journal(settings.data_dir, account, clock))
+                around = Around(clock, journal, lambda _: None)
+                side = await kraken_side(settings, venue, at, around, stack)
+                return await side.reader.fees(["BTC/USD"])
+
+        paid = {"BTC/USD": D("0.0001")}
+        assert [await starts(), await starts()] == [paid, paid]
+        for _ in range(2):
+            fees, note = await fees_of(settings, sandbox)
+            assert (fees, note) == ({"BTC/USD": D("0.0001"), "ETH/USD": D("0.0001")}, "")
+        assert await starts() == paid, "whose nonces go on behind those of the dry runs"
+        path = settings.data_dir / DATABASE
+        (last,) = last_runs(path, None)
+        assert (last.account, last.command) == (str(account), "live")
+        asked = rows(path, "SELECT ended_how FROM runs WHERE command='dry run'")
+        assert asked == [("clean",), ("clean",)]
+        await fees_of(settings, sandbox)
+        assert last_runs(path, None) == [last], "one that only asked is no run to look back on"
 
 
 def test_a_refusal_leaves_with_3_and_tells_programs_the_same(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The account's own fees for a dry run, which sends nothing: one question, where there is a key.
 
-Nothing that could send an order is made for it: a signed question and its answer.
+Nothing that could send an order is made for it: a signed question and its answer. Its nonce goes on
+where the key's are kept: a daemon that was just started again has used some that are ahead of the
+clock, and the next one must go on behind ours. So it leaves a run that only asked, as `plan` does.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ from decimal import Decimal
 
 from arbit.app.private.kraken import FlagLevels, FlagNonces, refusal
 from arbit.app.private.parts import Around, Forward, Ours
-from arbit.app.store import account_of, held_account
+from arbit.app.store import account_of, nonces_of
 from arbit.app.watch.feeds import Addresses, RestSide
 from arbit.config import SANDBOXES, SPEAKS_KRAKEN, Settings, VenueSettings
 from arbit.domain.errors import VenueRefused
 from arbit.persistence.locks import AccountHeld
-from arbit.persistence.memory import MemoryJournal
+from arbit.persistence.past import DRY_RUN
 from arbit.ports import Clock
 from arbit.venues.clockoffset import OffsetTracker
 from arbit.venues.kraken.private.parts import PrivateAround, PrivateAt, private_rest
@@ -42,7 +44,7 @@ async def own_fees(asked: FeesAsked) -> tuple[Fees | None, str]:
     """What this key's account pays, by symbol, as fractions; None where the ladder must do.
 
     And why it must, in words: a key that the venue refuses, or that a daemon has. Only Kraken
-    tells. VenueUnreachable and FrameError are raised.
+    tells. VenueUnreachable and FrameError are raised, and UserError for an unusable journal.
     """
     venue = asked.venue
     asks = venue.name in SPEAKS_KRAKEN and venue.name not in SANDBOXES
@@ -60,9 +62,7 @@ async def _told(asked: FeesAsked) -> Fees:
     venue, clock, public = asked.venue, asked.clock, asked.rest.client
     account = account_of(venue, real=True)
     async with AsyncExitStack() as stack:
-        stack.enter_context(held_account(asked.settings, venue, account, clock, asks=True))
-        # A dry run leaves no trace in the real account's rows: by the clock nonces are high enough.
-        kept = MemoryJournal()
+        kept = stack.enter_context(nonces_of(asked.settings, venue, account, clock, DRY_RUN))
         around, flags, mine = Around(clock, kept, lambda _: None), kept.recall().flags, Ours(kept)
         private = PrivateAround(
             clock=clock,
