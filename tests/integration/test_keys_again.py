@@ -19,7 +19,7 @@ from arbit.app.watch.feeds import Addresses
 from arbit.cli.live_screen import LiveSilence
 from arbit.clock import SystemClock
 from arbit.config import Override, Settings, load_settings
-from arbit.domain.account import AccountUnfit
+from arbit.domain.account import AccountEvent, AccountUnfit, KeyDoubted
 from arbit.domain.errors import VenueRefused
 from arbit.persistence.memory import MemoryJournal
 from arbit.risk.breaker import BreakerState, Reason
@@ -132,5 +132,12 @@ async def test_a_daemon_halts_within_its_hour_once_its_key_may_withdraw(
             assert breaker.reason is Reason.HALT
             assert "may withdraw" in breaker.detail == watch.doubt()
             assert lane.trader.gate.key_doubted() == watch.doubt(), "nothing begins, once resumed"
+            audited: list[AccountEvent] = []
+            other = KeyDoubted("EAPI:Invalid key")
+            with monkeypatch.context() as patched:
+                patched.setattr(lane.trader, "auditor", audited.append)
+                for one in (KeyDoubted(watch.doubt()), other):
+                    lane.trader.account_event(one)
+            assert audited == [other], "what it was halted for is no second incident"
             lane.leave()
             await going

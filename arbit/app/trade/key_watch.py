@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from arbit.domain.account import AccountUnfit, AccountUntold, KeyDoubted
+from arbit.domain.account import AccountEvent, AccountUnfit, AccountUntold, KeyDoubted
 from arbit.domain.errors import VenueError
 from arbit.execution.engine import Engine
 from arbit.execution.setup import MS, EngineSetup
@@ -59,6 +59,12 @@ class KeyWatch:
         """Why the key may not be traded with, as far as was asked; empty when it may."""
         return self._doubt
 
+    def has_told(self, event: AccountEvent) -> bool:
+        """Whether it is the venue's refusal of the key, for which trading was halted already."""
+        if not isinstance(event, KeyDoubted) or not event.why:
+            return False
+        return event.why in self._doubt and self._halted_for
+
     async def run(self) -> None:
         """Ask whenever it is time to, until cancelled."""
         self._stopped = self._is_stopped
@@ -71,9 +77,15 @@ class KeyWatch:
 
     @property
     def _is_stopped(self) -> bool:
+        halted = self._setup.breaker.state() is BreakerState.HALTED
+        return halted and (bool(self._doubt) or self._setup.breaker.reason is Reason.HALT)
+
+    @property
+    def _halted_for(self) -> bool:
+        """The breaker was halted by these very words: one incident of them is enough."""
         breaker = self._setup.breaker
-        for_the_key = bool(self._doubt) or breaker.reason is Reason.HALT
-        return breaker.state() is BreakerState.HALTED and for_the_key
+        same = breaker.reason is Reason.HALT and breaker.detail in self._doubt
+        return breaker.state() is BreakerState.HALTED and bool(breaker.detail) and same
 
     def _look(self) -> None:
         """The venue has refused the key: why? An operator has resumed: is it good again?"""
@@ -118,7 +130,8 @@ class KeyWatch:
         if not self._halts_ns or waits:
             return
         self._halts_ns = 0
-        self._sink(KeyDoubted(self._doubt))
+        if not self._halted_for:
+            self._sink(KeyDoubted(self._doubt))
         self._stopped = self._is_stopped  # by that very answer, which is no reason to ask again
 
     def _unanswered(self, why: str) -> None:

@@ -232,7 +232,8 @@ class Trader:
 
     def account_event(self, event: AccountEvent, /) -> None:
         """`ports.AccountSink`: what the account's stream tells."""
-        self.auditor(event)
+        if self.key_watch is None or not self.key_watch.has_told(event):
+            self.auditor(event)
 
     def history_failing(self, why: str) -> None:
         """What happens is no longer written down: begin nothing, until the rest and a probe."""

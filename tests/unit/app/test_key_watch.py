@@ -15,7 +15,7 @@ from arbit.app.trade.key_watch import (
     PATIENCE_NS,
     KeyWatch,
 )
-from arbit.domain.account import AccountUnfit, AccountUntold
+from arbit.domain.account import AccountStreamLost, AccountUnfit, AccountUntold, KeyDoubted
 from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.events import IncidentSeen
 from arbit.domain.refusal import RefusalCode, Refused
@@ -25,6 +25,7 @@ from tests.unit.venues.virtual import settle
 
 SECOND = 1_000_000_000
 WITHDRAWS = AccountUnfit("the API key may withdraw: a key that can empty the account is refused")
+REFUSED = AccountUnfit("the venue refuses this API key: EAPI:Invalid key")
 SILENT = VenueUnreachable("nobody answers")
 
 
@@ -251,3 +252,31 @@ async def test_a_venue_that_refuses_the_key_is_asked_why_within_a_minute() -> No
         assert world.told("halt") == [str(world.says)]
         await world.passes(2 * APART_NS)
         assert len(world.asked) == 1, "once is enough"
+
+
+async def test_a_refusal_that_has_halted_already_is_no_second_incident_of_the_answer() -> None:
+    world = Keyed()
+    async with world.watching():
+        world.says = REFUSED
+        await world.passes(2 * APART_NS)
+        world.auditor(KeyDoubted("EAPI:Invalid key"))  # the venue's words to an order
+        await world.clock.advance(2)
+        assert (len(world.asked), world.watch.doubt()) == (1, str(REFUSED))
+        assert world.told("halt") == ["EAPI:Invalid key"]
+        world.resume()
+        await world.passes(APART_NS)
+        assert world.told("halt") == ["EAPI:Invalid key", str(REFUSED)], "as bad as it was"
+
+
+async def test_the_refusal_of_a_key_that_was_halted_for_is_known() -> None:
+    world, refusal = Keyed(), KeyDoubted("EAPI:Invalid key")
+    async with world.watching():
+        assert not world.watch.has_told(refusal)
+        world.says = REFUSED
+        await world.passes(EVERY_NS)
+        assert world.told("halt") == [str(REFUSED)]
+        assert world.watch.has_told(refusal)
+        news = (KeyDoubted("EGeneral:Permission denied"), KeyDoubted(""), AccountStreamLost("gone"))
+        assert not [one for one in news if world.watch.has_told(one)]
+        world.resume()
+        assert not world.watch.has_told(refusal), "it halts again"
