@@ -67,6 +67,8 @@ def kill(venue: OneVenue = "all", data_dir: DataDir = None, as_json: Json = Fals
 def unkill(venue: OneVenue = "all", data_dir: DataDir = None, as_json: Json = False) -> None:
     """Switch the kill switch off again; one that was meant for a venue alone, by its name.
 
+    Nothing begins with it: `arbit resume` lets trading go on.
+
     Example: arbit unkill kraken
     """
     from arbit.app.door import control

@@ -256,7 +256,10 @@ class BreakerChanged:
 
 @dataclass(frozen=True, slots=True)
 class KillChanged:
-    """The kill switch of a venue is `on` or `off`: `detail` is what switched it on."""
+    """The kill switch of a venue is `on` or `off`: `detail` is what switched it on.
+
+    `waits`: a start finds it off, and that nobody has resumed since it was on.
+    """
 
     venue: str
     state: str

@@ -37,6 +37,7 @@ from arbit.execution.settling import Settling, SettlingSetup
 from arbit.execution.setup import EngineSetup, Tasks
 from arbit.execution.works import Told, Work
 from arbit.risk.breaker import Reason
+from arbit.risk.kill_watch import KillWatch
 
 WATCH_S = 0.02  # how often the kill switch and the unwritten are looked at
 
@@ -48,7 +49,8 @@ class Engine:
         self.setup = setup
         self._tasks = Tasks()
         self._roster = Roster(setup.journal)
-        self._refused = Refusals(setup)
+        self.kills = KillWatch(setup.venue, setup.kill, setup.breaker, setup.publish)
+        self._refused = Refusals(setup, self.kills)
         self.keeper = Keeper(setup.journal, setup.breaker, setup.clock)
         self._stirred = asyncio.Event()  # there is something to watch
         self.keeper.on_failing = self._stirred.set
@@ -117,7 +119,7 @@ class Engine:
     def watch(self) -> None:
         """One look: at what is unwritten, and at the kill switch."""
         self.keeper.retry()
-        if self.works and self.setup.kill.on():
+        if self.works and self.kills.look():
             for work in list(self.works.values()):
                 if not work.cycle.state.over:
                     self._apply(work, steps.killed(work.cycle, "kill switch"))

@@ -84,6 +84,7 @@ class Reason(enum.StrEnum):
     UNRESOLVED = "unresolved"
     HALT = "halt"  # the key or the account is at fault
     CRASHES = "crashes"
+    KILL = "kill"  # the kill switch was on: to switch it off is no word to go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ RULES: Mapping[Reason, Rule] = {
     Reason.UNRESOLVED: Rule(_H.HALT, 0),
     Reason.HALT: Rule(_H.HALT, 0),
     Reason.CRASHES: Rule(_H.HALT, 0),
+    Reason.KILL: Rule(_H.HALT, 0),
 }
 _SEVERITY = (_S.ACTIVE, _S.PROBING, _S.REDUCING, _S.HALTED)
 

@@ -18,6 +18,7 @@ from arbit.telemetry.logs_clean import Redactor
 
 MAX_DETAIL = 500
 OTHER, WELL = "*", "well"
+KILLED = "kill"  # the breaker's reason, whose halt is told by KillChanged
 _AMOUNT = re.compile(r"(?<![A-Za-z0-9_])[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _INFO, _WARNING, _CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
 
@@ -42,6 +43,7 @@ RULES: Mapping[type[Event], Rules] = {
     },
     events.KillChanged: {
         "on": Rule(_CRITICAL, "the kill switch is on: no order leaves"),
+        "waits": Rule(_CRITICAL, "killed before, and not resumed since: no order leaves"),
         "off": Rule(_INFO, "the kill switch is off", back=True),
     },
     events.VenueFailed: {OTHER: Rule(_CRITICAL, "the venue's run ended by itself")},
@@ -126,10 +128,12 @@ class Sorted:
 def sort_out(event: Event) -> Sorted | None:
     """The rule for this event; None where nobody is told.
 
-    Of a venue's status only that of the venue as a whole is told.
+    Of a venue's status only that of the venue as a whole is told, and a kill by its own word.
     """
     rules = RULES.get(type(event))
     if rules is None or (isinstance(event, events.VenueStatusChanged) and event.symbol != OTHER):
+        return None
+    if isinstance(event, events.BreakerChanged) and event.reason == KILLED:
         return None
     word = _word(event)
     rule = rules.get(word, rules.get(OTHER))

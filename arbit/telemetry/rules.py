@@ -118,7 +118,7 @@ RULES: Sequence[Rule] = (
         0,
         "critical",
         "the kill switch is on: nothing leaves any more",
-        "when you know why: `arbit unkill`",
+        "when you know why: `arbit unkill`, then `arbit resume VENUE`",
         Proof({_of("arbit_kill_switch"): "0x3 1x5 0x10"}, 15, 20, 50),
     ),
     Rule(

@@ -174,7 +174,11 @@ def test_a_pause_and_a_kill_tell_what_the_daemon_makes_of_them(run: Run, desk: D
     desk.daemon.wait_for("health_changed", state="halted")
     _, said, _ = run("resume", "sandbox")
     assert "halted (kill_switch)" in said, "the kill stands"
+    assert "BUT THE KILL SWITCH IS ON" in said
     _, said, _ = run("unkill")
+    assert "; trading begins with `arbit resume all` alone" in said
+    assert "sandbox: the daemon answers: halted (breaker), " in said
+    _, said, _ = run("resume", "sandbox")
     assert "sandbox: the daemon answers: " in said
     assert "halted" not in said
     trading(run)

@@ -238,7 +238,7 @@ def test_a_burst_of_failures_a_pause_and_a_kill_are_one_lanes_own(desk: Desk) ->
         daemon.wait_for("order_refused", venue="kraken", code="kill_switch")
         desk.goes_on("sandbox")
         assert daemon.events("breaker_changed", venue="sandbox") == []
-        assert daemon.stop() == 0, daemon.said
+        assert daemon.stop() == 3, daemon.said  # the kill has halted one of them
     for venue in BOTH:
         desk.agrees(venue)
 

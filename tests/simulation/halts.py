@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from arbit.domain.events import BreakerChanged, Event
+from arbit.domain.events import BreakerChanged, Event, KillChanged, OrderRefused
 from arbit.domain.records import Batch
 from arbit.risk.breaker import FLAG
 from tests.simulation.loop import Process
@@ -33,10 +33,15 @@ class Halts:
         self._moved = ""  # the same, but not of how it was restored: that is not written anew
         self._just_kept = ""  # by the very last commit, when nothing was said since
         self._trips = 0  # in a row, as they were kept last
+        self._killed_ns = 0  # when this life last said that it sees the kill switch on
 
     def told(self, process: Process, event: Event) -> None:
-        """The breaker tells, in the turn in which it moves."""
-        if not isinstance(event, BreakerChanged) or process is not self._world.process:
+        """The breaker tells, in the turn in which it moves; and that the kill switch is seen on."""
+        if process is not self._world.process:
+            return
+        if isinstance(event, KillChanged | OrderRefused) and _killed(event):
+            self._killed_ns = self._world.loop.now_ns
+        if not isinstance(event, BreakerChanged):
             return
         life = self._world.life
         self._said, self._just_kept = event.state, ""
@@ -53,6 +58,10 @@ class Halts:
                 self._world.watch.say(9, f"the breaker's trip {trips} is kept after a later one")
             self._trips = trips
 
+    def killed(self) -> bool:
+        """Whether this life has seen a kill, and nobody has resumed since."""
+        return self._killed_ns > self._world.operator.resumed_ns
+
     def in_force(self) -> str:
         """How far trading is stopped: by what the breaker keeps, or says, whichever is more."""
         return max(self._kept(), self._said or MILD_FIRST[0], key=MILD_FIRST.index)
@@ -62,7 +71,7 @@ class Halts:
         moved, between = self._moved, life.process.killed_at == "commit-after"
         just_kept = self._just_kept
         self._said = self._moved = self._just_kept = ""
-        self._trips = 0
+        self._trips = self._killed_ns = 0  # that a halt outlives it is looked at here
         if not moved or life.trader is None or life.process.killed_at == END:
             return
         kept = self._kept()
@@ -74,3 +83,10 @@ class Halts:
         sql = "SELECT value FROM flags WHERE name=?"
         row = self._world.watch.reader.execute(sql, (FLAG,)).fetchone()
         return str(json.loads(row["value"])["state"]) if row is not None else MILD_FIRST[0]
+
+
+def _killed(event: KillChanged | OrderRefused) -> bool:
+    """Whether it tells that the kill switch is on."""
+    if isinstance(event, KillChanged):
+        return event.state == "on"
+    return event.code == "kill_switch"

@@ -299,7 +299,10 @@ class Mishaps:
         return struck
 
     def _unkill(self) -> None:
+        """The kill is over, and whoever threw it lets trading go on, unless no person would."""
         unkill(self._world.folder)
+        if not self._world.plan.fatal:
+            self._world.operator.resume()
 
     def _sigterm(self) -> bool:
         world, life = self._world, self._world.life

@@ -170,6 +170,8 @@ class Watch:
         client_id = row["client_id"]
         if (self._folder / "KILL").exists():
             self.say(10, f"{client_id} leaves while the kill switch is on")
+        elif self._world.halts.killed():
+            self.say(10, f"{client_id} leaves after a kill, and nobody has resumed")
         parallel = self._world.settings.risk.policy.value == "parallel"
         together = parallel and row["transport"] == "rest"  # it began when all three were written
         if row["purpose"] == "leg" and row["leg_index"] == 1 and not together:

@@ -26,8 +26,9 @@ RESTS_S: dict[str, int | None] = {
     "unresolved": 0,
     "halt": 0,
     "crashes": 0,
+    "kill": 0,
 }
-HALTS = frozenset({"journal", "drift", "foreign", "unresolved", "halt", "crashes"})
+HALTS = frozenset({"journal", "drift", "foreign", "unresolved", "halt", "crashes", "kill"})
 STOPPED = frozenset({"reducing", "halted"})
 
 

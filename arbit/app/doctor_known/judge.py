@@ -112,6 +112,8 @@ def _gate(seen: Seen) -> str:
         return "it was never asked"
     if seen.killed is None or seen.killed.code is not RefusalCode.KILL_SWITCH:
         return f"the kill switch was on, and it said {seen.killed or 'yes'}"
+    if seen.unkilled is None or seen.unkilled.code is not RefusalCode.BREAKER:
+        return f"nobody had resumed after the kill, and it said {seen.unkilled or 'yes'}"
     return ""
 
 

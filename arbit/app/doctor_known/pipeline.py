@@ -282,7 +282,10 @@ def _note_books(parts: _Parts, seen: Seen) -> None:
 
 
 def _ask_while_killed(parts: _Parts, seen: Seen) -> None:
-    """The same plan once more, with the kill switch on: it must be refused for that."""
+    """The same plan once more, with the kill switch on: it must be refused for that.
+
+    And once it is off, for nobody has resumed.
+    """
     if not seen.plans:
         return
     kill = parts.folder / KILL_FILE
@@ -292,6 +295,9 @@ def _ask_while_killed(parts: _Parts, seen: Seen) -> None:
         seen.killed = parts.trader.take(seen.plans[0][0], parts.clock.monotonic_ns())
     finally:
         kill.unlink()
+    if seen.killed is not None:
+        seen.unkilled = parts.trader.take(seen.plans[0][0], parts.clock.monotonic_ns())
+        parts.trader.breaker.resume()
 
 
 def _note_end(parts: _Parts, seen: Seen) -> None:

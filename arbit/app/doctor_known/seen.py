@@ -31,6 +31,7 @@ class Seen:
     plans: list[tuple[Plan, Refused | None]] = field(default_factory=list)
     killed: Refused | None = None  # what the gate says while the kill switch is on
     asked_while_killed: bool = False
+    unkilled: Refused | None = None  # what it says once that is off, and nobody has resumed
     unknown: list[str] = field(default_factory=list)  # whose bytes left before the journal had it
     arrived: list[Sent] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)

@@ -50,7 +50,10 @@ def unkill(settings: Settings, venue: str = "") -> str:
         return f"{said}, BUT THE KILL SWITCH IS STILL ON: {still}"
     own = sorted(path.name for path in folder.glob(f"{KILL_FILE}.*"))
     left = f"; still killed are {', '.join(own)} (arbit unkill VENUE)" if own and not venue else ""
-    return f"the kill switch {'is' if was_on else 'was'} off: {said}{left}"
+    begins = ""
+    if holders(locks_of(folder, venue)):  # it has halted its breaker when it saw the kill
+        begins = f"; trading begins with `arbit resume {venue or ALL}` alone"
+    return f"the kill switch {'is' if was_on else 'was'} off: {said}{left}{begins}"
 
 
 def answers(settings: Settings, venue: str = "") -> list[str]:
@@ -113,7 +116,11 @@ def resume(settings: Settings, venue: str, *, accept_balances: bool = False) -> 
     orders = Orders(folder, _known(settings, folder, venue))
     orders.resume(Resume.ACCEPT_BALANCES if accept_balances else Resume.GO_ON)
     follows = "a breaker that waits for an operator closes"
-    if accept_balances:
+    risk = settings.risk
+    killed = KillSwitch(folder, on=risk.kill_switch, file=risk.kill_switch_file, venue=venue).why()
+    if killed:
+        follows = f"BUT THE KILL SWITCH IS ON: {killed}: no breaker closes before `arbit unkill`"
+    elif accept_balances:
         follows = "what the venue has beyond our books is booked at the next look"
     return _told(folder, venue, "resumed", folder / f"resume.{venue}") + f"; {follows}"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from arbit.app.reports.shortfalls import Shortfalls
 from arbit.app.trade.holdings import Holdings
 from arbit.app.trade.key_watch import KeyQuestion, KeyWatch
-from arbit.app.trade.kill_watch import KillWatch
 from arbit.app.trade.last_look import last_look
 from arbit.app.trade.learning import Learning
 from arbit.app.trade.rebalancer import Rebalancer, RebalancerSetup
@@ -287,14 +286,17 @@ class Trader:
             await self.setup.clock.sleep(STEP_S)
 
     async def _heed_operator(self) -> None:
-        """`arbit resume` closes the breaker; its file is used up. What else is due now and then."""
-        kill = KillWatch(self.setup.account.venue, self.kill, self.setup.publish)
+        """`arbit resume` closes the breaker; its file is used up. What else is due now and then.
+
+        While the kill switch is on nobody can say that it may go on.
+        """
         while True:
-            kill.look()
+            killed = self.engine.kills.look()
             asked = self.orders.take_resume()
             if asked is not None:
                 self.auditor.accept_balances = asked is Resume.ACCEPT_BALANCES
-                self.breaker.resume()
+                if not killed:
+                    self.breaker.resume()
             if not self.engine.open_cycles and not self.engine.keeper.ok():
                 clock = self.setup.clock
                 self.learning.keep_now_and_then(clock.monotonic_ns(), clock.wall_ns())

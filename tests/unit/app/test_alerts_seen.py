@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -15,17 +16,20 @@ from arbit.app.door import asking, overview
 from arbit.app.door.status import StatusTold, WhyTold, status_lines, why_lines
 from arbit.app.live import door_answers
 from arbit.app.live.door_answers import DoorSetup, LaneDoor
-from arbit.app.trade.kill_watch import KillWatch
+from arbit.app.trade.trader import Trader
 from arbit.cli import app
-from arbit.config import load_settings
+from arbit.config import RiskSettings, load_settings
 from arbit.domain.account import AccountId, Mode
 from arbit.domain.alert import Severity
 from arbit.domain.errors import UserError
 from arbit.domain.events import Event, KillChanged
 from arbit.domain.health import Health, Judged
 from arbit.domain.readings import ReceiverReading
+from arbit.domain.records import Flag
 from arbit.risk import kill as switch
-from arbit.risk.kill import KillSwitch
+from arbit.risk.breaker import Breaker, BreakerState, Reason
+from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.kill_watch import KillWatch
 from arbit.telemetry.alerts_table import alert_of, sort_out
 from arbit.telemetry.logs_clean import Redactor
 from tests.unit.telemetry.test_alerts import Desk
@@ -188,12 +192,37 @@ async def test_what_was_heard_is_never_older_than_the_question(
     assert asked.result() == "KILL"
 
 
-# --- a kill without a trip -----------------------------------------------------------------------
+# --- a kill --------------------------------------------------------------------------------------
+
+
+def watching(switch_of: KillSwitch, told: list[Event], flag: Flag | None = None) -> Watching:
+    """A watch, its breaker as the journal remembers it, and what that keeps."""
+    kept = list[Flag]()
+    breaker = Breaker("kraken", RiskSettings(), VirtualClock(), told.append, kept.append)
+    breaker.restore(flag)
+    return Watching(KillWatch("kraken", switch_of, breaker, told.append), breaker, kept)
+
+
+@dataclass
+class Watching:
+    watch: KillWatch
+    breaker: Breaker
+    kept: list[Flag]
+
+
+def turns(told: list[Event]) -> list[Event]:
+    return [one for one in told if isinstance(one, KillChanged)]
+
+
+def alerts(told: list[Event]) -> list[str]:
+    """What is told to somebody, in order."""
+    return [found.rule.text for one in told if (found := sort_out(one)) and not found.rule.back]
 
 
 def test_a_kill_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     told = list[Event]()
-    watch = KillWatch("kraken", KillSwitch(tmp_path, venue="kraken"), told.append)
+    desk = watching(KillSwitch(tmp_path, venue="kraken"), told)
+    watch = desk.watch
     for _ in range(3):
         watch.look()
     assert told == []
@@ -204,18 +233,66 @@ def test_a_kill_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     watch.look()
     switch.unkill(tmp_path, "kraken")
     watch.look()
-    assert told == [KillChanged("kraken", "on", str(tmp_path / "KILL.kraken"))]
+    assert turns(told) == [KillChanged("kraken", "on", str(tmp_path / "KILL.kraken"))]
+    assert (desk.breaker.reason, len(desk.kept)) == (Reason.KILL, 1), "halted, and once"
     switch.unkill(tmp_path)
     watch.look()
     watch.look()
-    assert told[1:] == [KillChanged("kraken", "off", "")]
+    assert turns(told)[1:] == [KillChanged("kraken", "off", "")]
+    assert desk.breaker.state() is BreakerState.HALTED, "to switch it off is no word to go on"
+    assert alerts(told) == ["the kill switch is on: no order leaves"], "of one kill, one alert"
     assert KillSwitch(tmp_path / "gone").on()
+
+
+def test_a_start_under_a_kill_is_halted_and_one_after_it_tells_that_nobody_has_resumed(
+    tmp_path: Path,
+) -> None:
+    before, told = list[Event](), list[Event]()
+    switch.kill(tmp_path)
+    first = watching(KillSwitch(tmp_path), before)
+    first.watch.look()
+    under = watching(KillSwitch(tmp_path), told, first.kept[-1])
+    under.watch.look()
+    assert under.breaker.state() is BreakerState.HALTED
+    assert alerts(told) == alerts(before) == ["the kill switch is on: no order leaves"]
+    assert under.kept == [], "it was halted already"
+    switch.unkill(tmp_path)
+    told.clear()
+    after = watching(KillSwitch(tmp_path), told, first.kept[-1])
+    for _ in range(2):
+        after.watch.look()
+    assert alerts(told) == ["killed before, and not resumed since: no order leaves"]
+    after.breaker.resume()
+    after.watch.look()
+    assert [one.state for one in turns(told) if isinstance(one, KillChanged)] == ["waits", "off"]
+
+
+async def test_a_resume_while_the_kill_is_on_closes_nothing(tmp_path: Path) -> None:
+    desk, clock, orders = watching(KillSwitch(tmp_path), []), VirtualClock(), Orders(tmp_path, "k")
+    trader = object.__new__(Trader)
+    engine = SimpleNamespace(kills=desk.watch, open_cycles=1)
+    trader.__dict__.update(engine=engine, orders=orders, breaker=desk.breaker)
+    trader.__dict__.update(auditor=SimpleNamespace(), setup=SimpleNamespace(clock=clock))
+    going = asyncio.get_running_loop().create_task(trader._heed_operator())
+    switch.kill(tmp_path)
+    await clock.advance(0.5)
+    assert desk.breaker.state() is BreakerState.HALTED
+    orders.resume()
+    await clock.advance(0.5)
+    assert not orders.resume_waits(), "it is used up"
+    switch.unkill(tmp_path)
+    await clock.advance(0.5)
+    assert desk.breaker.state() is BreakerState.HALTED
+    orders.resume()
+    await clock.advance(0.5)
+    assert desk.breaker.state() is BreakerState.ACTIVE
+    going.cancel()
 
 
 def test_a_start_with_the_switch_on_is_told(tmp_path: Path) -> None:
     told = list[Event]()
-    KillWatch("kraken", KillSwitch(tmp_path, on=True), told.append).look()
-    assert told == [KillChanged("kraken", "on", "ARBIT_RISK__KILL_SWITCH")]
+    watching(KillSwitch(tmp_path, on=True), told).watch.look()
+    assert turns(told) == [KillChanged("kraken", "on", "ARBIT_RISK__KILL_SWITCH")]
 
 
 async def test_somebody_is_told_of_a_kill_critically_and_once_and_of_its_end() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from arbit.domain.account import TradeSeen
 from arbit.domain.cycle import CycleState, Policy
+from arbit.domain.events import BreakerChanged
 from arbit.domain.money import plain
 from arbit.domain.order import OrderState
 from arbit.domain.records import Batch
@@ -329,16 +330,11 @@ async def test_a_late_fill_that_a_start_could_not_write_is_part_of_the_cycle_it_
 
 
 @pytest.mark.parametrize(
-    ("first", "state", "code"),
-    [
-        (Script(), BreakerState.REDUCING, "breaker"),
-        (Script(shape="lost_before", asks=2), BreakerState.ACTIVE, ""),
-    ],
+    "first",
+    [Script(), Script(shape="lost_before", asks=2)],
     ids=["a position is left", "nothing was bought"],
 )
-async def test_what_a_kill_left_behind_stops_new_cycles_after_the_unkill_too(
-    first: Script, state: BreakerState, code: str
-) -> None:
+async def test_a_kill_stops_new_cycles_after_the_unkill_too(first: Script) -> None:
     world = World(first, LOST)
     async with world.running():
         assert take(world) is None
@@ -347,5 +343,24 @@ async def test_what_a_kill_left_behind_stops_new_cycles_after_the_unkill_too(
         await over(world)
         unkill(world.data_dir)
         assert world.end == "held"
-        assert world.breaker.state() is state
-        assert refusal(world) == code
+        assert (world.breaker.state(), world.breaker.reason) == (BreakerState.HALTED, Reason.KILL)
+        assert refusal(world) == "breaker"
+
+
+async def test_a_kill_that_met_no_cycle_holds_over_unkill_and_restart_until_a_resume() -> None:
+    world = World()
+    world.breaker.persist = world.engine.keeper.note
+    async with world.running():
+        kill(world.data_dir)
+        assert [refusal(world), refusal(world)] == ["kill_switch", "kill_switch"]
+        unkill(world.data_dir)
+        assert refusal(world) == "breaker"
+        unkilled = [one.state for one in world.events if isinstance(one, BreakerChanged)]
+        assert unkilled == ["halted"], "one kill, one trip"
+
+    again = World(before=world, epoch="00001")
+    again.gate.unaudited = str
+    async with again.running():
+        assert refusal(again) == "breaker"
+        again.breaker.resume()
+        assert refusal(again) == ""
