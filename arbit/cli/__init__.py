@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
 from arbit import __version__
+from arbit.app.trade.unread import Watched
 from arbit.cli import (
     alerts_test,
     config,
@@ -27,6 +27,7 @@ from arbit.cli import (
     sandbox,
     shadow,
     status,
+    streams,
     triangles,
 )
 from arbit.cli.exits import Code
@@ -94,25 +95,36 @@ def _root(version: Version = False) -> None:
 
 def main() -> None:
     """Run the command. A user's mistake is one clear line and exit code 2, never a traceback."""
+    with streams.watched() as out:
+        code = _run(out)
+    raise SystemExit(int(streams.code_of(out, code)))
+
+
+def _run(out: Watched) -> int:
+    """The command's own end, whatever became of its words."""
     try:
         code = app(standalone_mode=False)
     except (UserError, JournalFailed) as error:  # the latter: a start on what cannot be read
-        _leave(str(error), Code.MISTAKE)
+        return _told(str(error), Code.MISTAKE)
     except AccountUnfit as error:
-        _leave(str(error), Code.REFUSED)
+        return _told(str(error), Code.REFUSED)
     except VenueError as error:
-        _leave(str(error), Code.UNREACHABLE)
-    except BrokenPipeError:  # whoever read our output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(int(Code.INTERRUPTED)) from None
+        return _told(str(error), Code.UNREACHABLE)
     except typer.Abort:
-        raise SystemExit(int(Code.INTERRUPTED)) from None
+        return Code.INTERRUPTED
     except typer.exceptions.TyperException as error:  # an option or argument it cannot read
-        _leave(error.format_message().replace("\n", " "), Code.MISTAKE)
-    raise SystemExit(code if isinstance(code, int) else int(Code.OK))
+        return _told(error.format_message().replace("\n", " "), Code.MISTAKE)
+    except SystemExit:  # typer and rich make one of a reader who has left
+        if out.error is None:
+            raise
+        return Code.OK
+    except OSError as error:
+        if error is not out.error:
+            raise
+        return Code.OK
+    return code if isinstance(code, int) else Code.OK
 
 
-def _leave(line: str, code: Code) -> None:
-    for each in line.splitlines():  # none when the help was printed instead
-        sys.stderr.write(f"arbit: {each}\n")
-    raise SystemExit(int(code)) from None
+def _told(line: str, code: Code) -> Code:
+    streams.complain(line)  # nothing when the help was printed instead
+    return code

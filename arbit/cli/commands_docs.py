@@ -35,8 +35,10 @@ nothing else; what is wrong goes to stderr, one line each, beginning with `arbit
 _EXITS = """\
 ## Exit codes
 
-A number keeps its meaning: scripts may rely on it. Any command may end with 0, 2 or 130; what else
-one may end with stands beside it.
+A number keeps its meaning: scripts may rely on it. Any command may end with 0, 2 or 130, and with 1
+where stdout takes no more (a full disk); what else one may end with stands beside it. A code other
+than 0 that a command has of its own goes before what became of its words. A stdout that is closed
+(`>&-`) is no fault: what is told goes nowhere.
 
 | code | meaning |
 |---|---|

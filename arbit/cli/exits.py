@@ -19,7 +19,8 @@ class Code(enum.IntEnum):
 
 MEANING: Mapping[Code, str] = {
     Code.OK: "done; of a check: nothing is wrong",
-    Code.FOUND: "it ran and something is not as it should be, or a fault of our own ended it",
+    Code.FOUND: "it ran and something is not as it should be, or a fault of our own ended it; or "
+    "its work is done and stdout (a full disk) did not take all of its words",
     Code.MISTAKE: "a mistake in what was said: an option, a setting, a file. Nothing was begun",
     Code.REFUSED: "refused for safety: the key, a limit, a breaker, or books that disagree",
     Code.UNREACHABLE: "a venue, or whoever else was to answer, could not be reached or gave no "
@@ -27,7 +28,8 @@ MEANING: Mapping[Code, str] = {
     Code.INTERRUPTED: "interrupted (Ctrl-C, or whoever read the output left)",
 }
 
-# Any command may end with these, so that the table below leaves them out.
+# Any command may end with these, so that the table below leaves them out; and with FOUND where
+# stdout fails.
 EVERYWHERE = frozenset({Code.OK, Code.MISTAKE, Code.INTERRUPTED})
 
 _OUT_OF_REACH = "no answer from the venue, or none that makes sense"

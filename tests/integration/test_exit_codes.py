@@ -7,12 +7,11 @@ fails here. A new command adds its rows.
 from __future__ import annotations
 
 import ast
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
@@ -232,33 +231,3 @@ def test_a_fault_of_our_own_is_code_1_and_a_traceback(
     monkeypatch.setattr(sys, "argv", ["arbit", "fitness"])
     with pytest.raises(ZeroDivisionError, match="planted"):
         main()
-
-
-def test_whoever_reads_no_more_ends_a_command_with_130(
-    typed: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read, write = os.pipe()
-    os.close(read)
-
-    class Gone:
-        """What a pipe is whose reader has left."""
-
-        def write(self, text: str) -> int:
-            raise BrokenPipeError
-
-        def flush(self) -> None:
-            """Nothing is kept."""
-
-        def fileno(self) -> int:
-            return write
-
-        def isatty(self) -> bool:
-            return False
-
-    gone: Any = Gone()
-    monkeypatch.setattr(sys, "argv", ["arbit", "config", "show", "--json"])
-    monkeypatch.setattr(sys, "stdout", gone)
-    with pytest.raises(SystemExit) as left:
-        main()
-    os.close(write)
-    assert left.value.code == 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from arbit.app.door import control
+from arbit.app.trade.unread import tell
+from arbit.cli.streams import code_of, watched
 from arbit.config import Settings
 from arbit.persistence.locks import lock_of
 from arbit.risk.kill import Orders, Resume
@@ -17,9 +20,10 @@ from tests.integration.cli_desk import GUARD_S, Desk
 from tests.integration.typing_in import Run, typing_in
 
 VENUES = ("binance", "kraken", "sandbox")
-FULL = Path("/dev/full")
+FULL, CLOSED, LEFT = ">/dev/full", ">&-", "| true"
+NO_ROOM = "arbit: stdout: No space left on device: not all that was to be told is there\n"
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}  # as in the image: each line is written at once
-full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
 
 @pytest.fixture
@@ -35,27 +39,81 @@ def traded(folder: Path) -> None:
         lock_of(folder, f"{name}:paper").touch()
 
 
-def into(desk: Desk, out: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """A command whose stdout is this file."""
-    with out.open("w") as file:
+def typed(desk: Desk, out: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A command whose stdout is what a shell makes of this."""
+    line, gone = '"$@"' if out == LEFT else f'"$@" {out}', left_pipe()
+    try:
         return subprocess.run(
-            [sys.executable, "-m", "arbit", *words],
+            ["sh", "-c", line, "sh", sys.executable, "-m", "arbit", *words],
             cwd=desk.work,
             env=desk.env(**env),
-            stdout=file,
+            stdout=gone,
             stderr=subprocess.PIPE,
             text=True,
             timeout=GUARD_S,
             check=False,
         )
+    finally:
+        os.close(gone)
 
 
+def left_pipe() -> int:
+    """A pipe whose reader has left."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
+
+
+@posix
+@full
+@pytest.mark.parametrize(
+    ("out", "code", "complaint"),
+    [(CLOSED, 0, ""), (FULL, 1, NO_ROOM), (LEFT, 130, "")],
+    ids=["closed", "full", "left"],
+)
+@pytest.mark.parametrize("env", [{}, UNBUFFERED], ids=["kept back", "at once"])
+def test_a_kill_is_there_and_its_exit_code_says_what_became_of_its_words(
+    desk: Desk, out: str, code: int, complaint: str, env: dict[str, str]
+) -> None:
+    traded(desk.work / "var")
+    done = typed(desk, out, "kill", **env)
+    assert (done.returncode, done.stderr) == (code, complaint)
+    assert (desk.work / "var" / "KILL").exists()
+
+
+@posix
+@full
+@pytest.mark.parametrize("words", [("--help",), ("config", "show")], ids=" ".join)
+def test_a_reader_who_left_is_130_whoever_wrote(desk: Desk, words: tuple[str, ...]) -> None:
+    """The library's own exit in that place is 1."""
+    done = typed(desk, LEFT, *words, **UNBUFFERED)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@full
+@pytest.mark.parametrize(("own", "code"), [(0, 1), (3, 3)])
+def test_a_report_of_a_run_that_cannot_be_written_hides_no_exit_code_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, own: int, code: int
+) -> None:
+    with Path("/dev/full").open("w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        with watched() as out:
+            tell("the report")  # swallows it: other reports follow
+    assert code_of(out, own) == code
+    assert capsys.readouterr().err == NO_ROOM
+
+
+@posix
 @full
 @pytest.mark.parametrize("word", ["pause", "resume"])
 def test_every_venue_is_told_before_a_word_is_written(desk: Desk, word: str) -> None:
     folder = desk.work / "var"
     traded(folder)
-    into(desk, FULL, word, "all", **UNBUFFERED)
+    done = typed(desk, FULL, word, "all", **UNBUFFERED)
+    assert (done.returncode, done.stderr) == (1, NO_ROOM)
     assert all((folder / f"{word}.{name}").exists() for name in VENUES)
 
 

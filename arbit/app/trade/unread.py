@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from arbit.telemetry.pipes import has_room, turn_away, write_if_room
+from arbit.telemetry.pipes import Watched, has_room, turn_away, write_if_room
 
-__all__ = ["has_room", "say", "tell", "turn_away"]
+__all__ = ["Watched", "has_room", "say", "tell", "turn_away"]
 
 
 def say(line: str) -> None:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import pytest
 
-from arbit.telemetry.pipes import PIECE, has_room, turn_away, write_if_room
+from arbit.telemetry.pipes import PIECE, Watched, has_room, turn_away, write_if_room
 
 Pipe = tuple[int, TextIO]
 
@@ -75,3 +75,16 @@ def test_a_stream_without_a_descriptor_always_has_room() -> None:
     assert write_if_room(stream, "a line\n")
     assert stream.getvalue() == "a line\n"
     turn_away(stream)
+
+
+def test_a_watched_stream_remembers_what_broke_it_first_and_nothing_that_may_be_lost(
+    pipe: Pipe,
+) -> None:
+    reading, stream = pipe
+    os.dup2(os.open(os.devnull, os.O_RDONLY), reading)  # the reader has left
+    watched = Watched(stream)
+    assert not write_if_room(watched, "progress\n")
+    assert watched.error is None
+    with pytest.raises(BrokenPipeError) as first:
+        watched.flush()
+    assert watched.error is first.value
