@@ -10,6 +10,7 @@ ONE = Decimal(1)
 
 # Sums of products of venue numbers need more digits than the default 28 before they round.
 EXACT = Context(prec=60)
+SHOWN_DIGITS = 10
 
 
 def floor_to(value: Decimal, increment: Decimal) -> Decimal:
@@ -36,6 +37,12 @@ def decimals_of(increment: Decimal) -> int:
 def plain(value: Decimal) -> str:
     """The digits without an exponent: `0.00000012`, never `1.2E-7`."""
     return format(value, "f")
+
+
+def shown(value: Decimal, *, up: bool = False) -> str:
+    """For people: `plain`, in ten digits at most, rounded down or `up`. Decides nothing."""
+    rounding = ROUND_CEILING if up else ROUND_FLOOR
+    return plain(Context(prec=SHOWN_DIGITS, rounding=rounding).plus(value))
 
 
 def _whole(value: Decimal, increment: Decimal, rounding: str) -> Decimal:

@@ -55,7 +55,8 @@ class Verdict:
 
     `missing` is why real orders are refused, empty when they are not; `left_out` what was kept and
     does not count. `mean` and `bound` are of one episode: what it earned net, and the lower 90 %
-    bound of that; None without any. `age_s` is of the newest hour that counts.
+    bound of that; None without any. `age_s`: since the newest hour that counts began; what was
+    watched in it may be younger.
     """
 
     missing: tuple[str, ...]

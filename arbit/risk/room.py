@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from arbit.config import RiskSettings
 from arbit.domain.cycle import Policy
-from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain
+from arbit.domain.money import BPS, EXACT, ONE, ZERO, plain, shown
 from arbit.domain.order import OrderIntent
 from arbit.domain.plan import Plan, PlannedLeg
 from arbit.domain.records import CycleRecord
@@ -152,7 +152,7 @@ class Room:
         cap = checks.cap_of(asset, self.sights, self.risk, now_ns)
         if isinstance(cap, Refused) or exposure <= cap:
             return cap if isinstance(cap, Refused) else None
-        said = {"asset": asset, "exposure": plain(exposure), "cap": plain(cap)}
+        said = {"asset": asset, "exposure": shown(exposure, up=True), "cap": shown(cap)}
         return Refused(RefusalCode.ASSET_CAP, said)
 
     def way_home(
@@ -201,7 +201,7 @@ class Room:
             return Refused(RefusalCode.UNPRICED, {"asset": asset})
         if most <= cap:
             return None
-        said = {"asset": asset, "owned": plain(most), "cap": plain(cap)}
+        said = {"asset": asset, "owned": shown(most, up=True), "cap": shown(cap)}
         return Refused(RefusalCode.INVENTORY_CAP, said)
 
     # --- what there is to spend ------------------------------------------------------------------

@@ -7,6 +7,7 @@ an exchange under a real venue's name is taken for trading real money, wherever 
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -221,7 +222,7 @@ def told_of(
         mean=None if verdict.mean is None else f"{verdict.mean:.6f}",
         bound=None if verdict.bound is None else f"{verdict.bound:.6f}",
         reference=reference,
-        age_h=None if verdict.age_s is None else round(verdict.age_s / 3600, 1),
+        age_h=None if verdict.age_s is None else math.ceil(verdict.age_s / 360) / 10,
         left_out=verdict.left_out,
         fees_compared=fees_compared,
     )
@@ -241,7 +242,7 @@ def short(told: ShadowTold) -> str:
 
 def evidence_lines(told: ShadowTold) -> list[str]:
     """What is there, what is missing, and what does not count, a line each."""
-    age = "" if told.age_h is None else f", the newest {told.age_h:.1f} h old"
+    age = "" if told.age_h is None else f", the newest at most {told.age_h:.1f} h old"
     lines = [f"  shadow run: {short(told)}{age}"]
     lines += [f"  missing: {one}" for one in told.missing]
     lines += [f"  does not count: {one}" for one in told.left_out]

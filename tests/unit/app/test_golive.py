@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from arbit.app.door.status import StatusTold, status_lines
-from arbit.app.golive.gate import Admission, ShadowTold, capped, exempt, round_trip_ms, short
+from arbit.app.golive.gate import (
+    Admission,
+    ShadowTold,
+    capped,
+    evidence_lines,
+    exempt,
+    round_trip_ms,
+    short,
+    told_of,
+)
 from arbit.app.golive.shadow_lane import LaneShadow
 from arbit.app.watch.feeds import AlpacaHosts
 from arbit.clock import SystemClock
@@ -21,6 +30,7 @@ from arbit.domain.events import Event, IncidentSeen
 from arbit.domain.records import Batch, JournalBusy, JournalFailed
 from arbit.persistence.memory import MemoryJournal
 from arbit.ports import Clock
+from arbit.risk.golive import Verdict
 from arbit.telemetry.alerts_table import sort_out
 from tests.unit.venues.virtual import VirtualClock
 
@@ -33,6 +43,13 @@ def test_what_rebalances_cost_is_told_before_there_is_an_episode(net: str, lost:
     bare = {"episodes": 0, "mean": None, "bound": None, "reference": "USD", **NOTHING}
     told = ShadowTold(venue="kraken", account="kraken:paper", watched_h=2.0, net=net, **bare)
     assert short(told) == f"2.0 of 24 h, 0 of 30 episodes, nothing earned yet{lost}"
+
+
+@pytest.mark.parametrize(("age_s", "told"), [(1_805.0, 0.6), (0.0, 0.0), (7_200.0, 2.0)])
+def test_how_old_evidence_is_at_most_is_told_and_never_less(age_s: float, told: float) -> None:
+    """Its hours are known by when they began: what was watched a moment ago may be half an hour."""
+    shown = told_of("kraken", "kraken:paper", Verdict((), age_s=age_s), "USD")
+    assert evidence_lines(shown)[0].endswith(f", the newest at most {told} h old")
 
 
 def settings_of(**more: str) -> Settings:

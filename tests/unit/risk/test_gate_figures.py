@@ -181,6 +181,15 @@ def test_a_cap_refuses_beyond_its_last_digit_and_tells_by_how_much() -> None:
     assert told(review(world, plan)) == ("asset_cap", said)
 
 
+def test_a_cap_without_end_is_told_in_ten_digits_and_held_to_its_last() -> None:
+    world = World(settings=limits(max_exposure=D("99.7")))
+    world.sights.prices["BTC"] = D(2104)  # 99.7 / 2104 has no last digit
+    code, said = told(review(world, world.plan()))
+    cap = D(said["cap"])
+    assert (code, len(said["cap"])) == ("asset_cap", len("0.04738593155"))
+    assert cap < D("99.7") / 2104 < cap + D("1e-10"), "rounded down"
+
+
 def position(world: World, amount: str) -> None:
     """So much BTC was left behind by a cycle that is over."""
     books = ((Book.WALLET, D(amount)), (Book.TRADING, -D(amount)))
