@@ -23,6 +23,7 @@ VENUES = ("binance", "kraken", "sandbox")
 FULL, CLOSED, LEFT = ">/dev/full", ">&-", "| true"
 NO_ROOM = "arbit: stdout: No space left on device: not all that was to be told is there\n"
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}  # as in the image: each line is written at once
+BUFFERED = {"PYTHONUNBUFFERED": ""}
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
 
@@ -74,7 +75,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
     [(CLOSED, 0, ""), (FULL, 1, NO_ROOM), (LEFT, 130, "")],
     ids=["closed", "full", "left"],
 )
-@pytest.mark.parametrize("env", [{}, UNBUFFERED], ids=["kept back", "at once"])
+@pytest.mark.parametrize("env", [BUFFERED, UNBUFFERED], ids=["kept back", "at once"])
 def test_a_kill_is_there_and_its_exit_code_says_what_became_of_its_words(
     desk: Desk, out: str, code: int, complaint: str, env: dict[str, str]
 ) -> None:
@@ -91,6 +92,15 @@ def test_a_reader_who_left_is_130_whoever_wrote(desk: Desk, words: tuple[str, ..
     """The library's own exit in that place is 1."""
     done = typed(desk, LEFT, *words, **UNBUFFERED)
     assert (done.returncode, done.stderr) == (130, "")
+
+
+@posix
+@full
+def test_what_was_kept_back_until_the_end_is_written_before_the_exit_code_is_said(
+    desk: Desk,
+) -> None:
+    done = typed(desk, FULL, "--version", **BUFFERED)
+    assert (done.returncode, done.stderr) == (1, NO_ROOM)
 
 
 @full
