@@ -299,10 +299,10 @@ class Mishaps:
         return struck
 
     def _unkill(self) -> None:
-        """The kill is over, and whoever threw it lets trading go on, unless no person would."""
+        """The kill is over; a while later who threw it lets trading go on, unless nobody would."""
         unkill(self._world.folder)
         if not self._world.plan.fatal:
-            self._world.operator.resume()
+            self._later(0.5, self._world.operator.resume)
 
     def _sigterm(self) -> bool:
         world, life = self._world, self._world.life

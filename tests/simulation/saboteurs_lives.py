@@ -17,7 +17,7 @@ from arbit.domain.refusal import RefusalCode, Refused
 from arbit.execution import asking
 from arbit.execution.keeper import Keeper
 from arbit.execution.works import Pad
-from arbit.risk.breaker import Breaker, BreakerState
+from arbit.risk.breaker import Breaker, BreakerState, Reason
 from arbit.risk.gate import Gate
 from arbit.venues import account_stream as keeper
 from tests.patches import Sets
@@ -76,6 +76,17 @@ def halt_kept_as_less(sets: Sets) -> None:
             self.write(pad)
 
     sets(Keeper, "note", note)
+
+
+@bug("a kill is over with the unkill: it halts nothing", seeds=[247])
+def kill_halts_nothing(sets: Sets) -> None:
+    real = Breaker.trip
+
+    def trip(self, reason, detail):
+        if reason is not Reason.KILL:
+            real(self, reason, detail)
+
+    sets(Breaker, "trip", trip)
 
 
 @bug("found once: what could not be kept is kept after the halt that followed from it", seeds=[27])

@@ -15,6 +15,7 @@ CAUGHT_BY = {
     "stops_unasked": (14, 13),
     "breaker_not_kept": (9, 10),
     "halt_kept_as_less": (9, 22),
+    "kill_halts_nothing": (10, 247),
     "slow_catch_up": (18, 12),
     "slow_resolve": (6, 10),
     "last_questions_not_hurried": (6, 17),
