@@ -131,7 +131,7 @@ def progress(run: VenueRun, trader: Trader) -> dict[str, str]:
     refused = sorted(engine.refusals.items(), key=lambda item: -item[1])[:3]
     held = trader.held()
     return {
-        "state": trader.breaker.state().value if trader.started else "recovering",
+        "state": state_of(trader),
         "best gross edge": f"{best * 1e4:.2f} bps" if best > float("-inf") else "none yet",
         "fees": trader.fee_words,
         "cycles": words(engine.ends) or "none",
@@ -142,6 +142,15 @@ def progress(run: VenueRun, trader: Trader) -> dict[str, str]:
         "profit": words({asset: f"{amount:f}" for asset, amount in engine.profit.items()}) or "-",
         **({"shadow run": shadow} if (shadow := trader.golive()) else {}),
     }
+
+
+def state_of(trader: Trader) -> str:
+    """The breaker's state; before the start is over, what it waits for."""
+    if trader.started:
+        return trader.breaker.state().value
+    if open_now := trader.engine.open_cycles:
+        return f"recovering (cycles of before are ended: {open_now})"
+    return "recovering (the venue is asked what became of before, as fast as its limits let)"
 
 
 def progress_line(run: VenueRun, trader: Trader) -> str:
