@@ -25,7 +25,8 @@ MEANING: Mapping[Code, str] = {
     Code.REFUSED: "refused for safety: the key, a limit, a breaker, or books that disagree",
     Code.UNREACHABLE: "a venue, or whoever else was to answer, could not be reached or gave no "
     "usable answer",
-    Code.INTERRUPTED: "interrupted (Ctrl-C, or whoever read the output left)",
+    Code.INTERRUPTED: "interrupted (Ctrl-C, or whoever read the output left; what trades ends as "
+    "it would have, read or not)",
 }
 
 # Any command may end with these, so that the table below leaves them out; and with FOUND where

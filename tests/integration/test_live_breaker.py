@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ KRAKEN = {
     "ARBIT_VENUES__KRAKEN__API_KEY": "sandbox-trade-key",
     "ARBIT_VENUES__KRAKEN__API_SECRET": SECRET,
 }
+
+Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,13 @@ def test_after_a_restart_an_operator_closes_what_would_rest_for_longer(desk: Des
     desk.agrees("kraken")
 
 
+def but_for_a_question(kept: Mapping[str, Rows]) -> dict[str, Rows]:
+    """Without what asking once for the account's own fees leaves: who asked, and its counters."""
+    asked = {"nonce", "requests"}
+    rest = {table: found for table, found in kept.items() if table not in {"leases", "runs"}}
+    return rest | {"flags": [one for one in kept["flags"] if one[1] not in asked]}
+
+
 def test_a_paper_account_in_the_same_folder_never_sees_their_rows(desk: Desk) -> None:
     with desk.trading("sandbox", **STEADY) as beside:
         with desk.trading("kraken", **LONG) as real:
@@ -198,12 +207,13 @@ def test_a_paper_account_in_the_same_folder_never_sees_their_rows(desk: Desk) ->
             real.kill()  # with an open breaker, and an order on its way
         desk.exchanges["kraken"].let_go(order)
         account = desk.account("kraken")
-        before = desk.rows_of(account)
+        before = but_for_a_question(desk.rows_of(account))
+        assert before["flags"] != []
         open_cycles = "SELECT count(*) FROM cycles WHERE account=? AND ended_ns=0"
         assert rows(desk.database, open_cycles, account) != [(0,)]
         with desk.daemon("kraken", "--dry-run", "--cycles", "1") as paper:
             assert paper.ended() == 0, paper.said
-        assert desk.rows_of(account) == before
+        assert but_for_a_question(desk.rows_of(account)) == before
         report = paper.report
         assert (report["account"], report["mode"]) == ("kraken:paper", "paper")
         assert (report["recovered"], report["breaker"]) == (0, "active")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from arbit.telemetry.pipes import Watched, has_room, turn_away, write_if_room
@@ -15,9 +16,20 @@ def say(line: str) -> None:
 
 
 def tell(line: str) -> None:
-    """A line of the report, when the run is over. Of a reader who has left nothing is heard."""
+    """A line of the report, when the run is over. Of a reader who has left nothing is heard.
+
+    Nor is it a fault of the run: it ended as it did. That a disk was full is still remembered.
+    """
+    out = sys.stdout
     try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        turn_away(sys.stdout)
+        out.write(line + "\n")
+        out.flush()
+    except (OSError, ValueError) as error:
+        if isinstance(out, Watched) and _has_left(error):
+            out.error = None
+        turn_away(out)
+
+
+def _has_left(error: Exception) -> bool:
+    """A pipe without a reader, or a terminal that hung up."""
+    return isinstance(error, ConnectionError) or getattr(error, "errno", 0) == errno.EIO
