@@ -21,6 +21,7 @@ from tests.integration.typing_in import Run, typing_in
 
 D = Decimal
 TRIES = 5  # an order that fills or ends finds its price gone now and then; never so often
+DUST = D("0.00000001")  # a lot of either
 
 
 @pytest.fixture
@@ -133,7 +134,10 @@ def converted(run: Run, *words: str) -> dict[str, Any]:
 
 
 def rebalanced(run: Run) -> bool:
-    """Whether anything moved: never away from its target, nor past it."""
+    """Whether anything moved: never away from its target, nor past it.
+
+    A way of several orders may leave of what it goes through what is less than a lot.
+    """
     code, said, complained = run("rebalance", "--venue", "sandbox", "--json")
     told = json.loads(said)
     assert code in {0, 3}, complained  # a move may find its price gone
@@ -142,8 +146,8 @@ def rebalanced(run: Run) -> bool:
     before, after = (
         {one["asset"]: D(one["owned"]) for one in told[when]} for when in ("stands", "after")
     )
-    assert D("0.099") <= after["BTC"] <= before["BTC"]
-    assert D("2.87") <= after["ETH"] <= before["ETH"]
+    assert D("0.099") <= after["BTC"] <= before["BTC"] + DUST
+    assert D("2.87") <= after["ETH"] <= before["ETH"] + DUST
     return after != before
 
 
