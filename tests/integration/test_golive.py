@@ -49,6 +49,8 @@ pytestmark = pytest.mark.unstalled
 
 D = Decimal
 CAP = D(50)
+# The whole command: without the consent it would look at the paper account.
+RECOVERS = "arbit live --venue kraken --i-accept-real-orders --recover-only"
 SECRET = b"sandbox trade secret, made up and public, sixty-four bytes long!!"
 KEY = {
     "ARBIT_VENUES__KRAKEN__API_KEY": "sandbox-trade-key",
@@ -129,7 +131,7 @@ async def test_without_a_shadow_run_nothing_leaves_and_the_evidence_is_told(tmp_
             "no dry run of this account is kept in this data folder",
         )
         said = str(refused.value)
-        for words in ("real orders are refused", "--dry-run", "--override-shadow-run"):
+        for words in ("real orders are refused", "--dry-run", "--override-shadow-run", RECOVERS):
             assert words in said
         report, _ = await live(settings, recover_only=True)  # that begins nothing
         assert (report.ended, report.orders) == ("recovered", 0)

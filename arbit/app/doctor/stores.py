@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arbit.app.doctor.report import Ask, Found, fails, skips, warns, well
+from arbit.app.door.control import kill_switch
 from arbit.app.door.overview import Past, Silent, statuses
 from arbit.app.door.status import StatusTold
 from arbit.app.store import DATABASE, HISTORY
@@ -14,7 +15,7 @@ from arbit.domain.account import Mode
 from arbit.domain.errors import UserError
 from arbit.persistence import migrate
 from arbit.persistence.locks import is_held, locks_of, venues_of
-from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.kill import Orders
 
 DAY_NS = 86_400 * 10**9
 OLD_DAYS = 30
@@ -148,8 +149,7 @@ def _switches(settings: Settings, folder: Path) -> Iterator[Found]:
     venues = sorted({*venues_of(folder), *settings.venues, *settings.default_venues})
     seen = set[str]()
     for venue in venues:
-        risk = settings.risk
-        by = KillSwitch(folder, on=risk.kill_switch, file=risk.kill_switch_file, venue=venue).why()
+        by = kill_switch(settings, folder, venue).why()
         if by and by not in seen:
             seen.add(by)
             yield warns(f"killed by {by}: no order leaves", _unkill(by, folder, venue))

@@ -39,13 +39,13 @@ def kill(settings: Settings, venue: str = "") -> str:
 
 def unkill(settings: Settings, venue: str = "") -> str:
     """Take the kill back; a venue's own with its name."""
-    folder, risk = folder_of(settings), settings.risk
+    folder = folder_of(settings)
     if venue:
         _known(settings, folder, venue)
     file = switch.kill_file(folder, venue)
     was_on = switch.unkill(folder, venue)
     said = f"{file} is gone" if was_on else f"there was no {file}"
-    still = KillSwitch(folder, on=risk.kill_switch, file=risk.kill_switch_file, venue=venue).why()
+    still = kill_switch(settings, folder, venue).why()
     if still:
         return f"{said}, BUT THE KILL SWITCH IS STILL ON: {still}"
     own = sorted(path.name for path in folder.glob(f"{KILL_FILE}.*"))
@@ -116,8 +116,7 @@ def resume(settings: Settings, venue: str, *, accept_balances: bool = False) -> 
     orders = Orders(folder, _known(settings, folder, venue))
     orders.resume(Resume.ACCEPT_BALANCES if accept_balances else Resume.GO_ON)
     follows = "a breaker that waits for an operator closes"
-    risk = settings.risk
-    killed = KillSwitch(folder, on=risk.kill_switch, file=risk.kill_switch_file, venue=venue).why()
+    killed = kill_switch(settings, folder, venue).why()
     if killed:
         follows = f"BUT THE KILL SWITCH IS ON: {killed}: no breaker closes before `arbit unkill`"
     elif accept_balances:
@@ -132,6 +131,12 @@ def _told(folder: Path, venue: str, done: str, file: Path) -> str:
     return (
         f"{venue}: {done}, BUT NO DAEMON TRADES IT IN {folder}: the next start there finds {file}"
     )
+
+
+def kill_switch(settings: Settings, folder: Path, venue: str = "") -> KillSwitch:
+    """What stops every order of this data folder, or of one venue of it, as it is set."""
+    risk = settings.risk
+    return KillSwitch(folder, on=risk.kill_switch, file=risk.kill_switch_file, venue=venue)
 
 
 def folder_of(settings: Settings) -> Path:

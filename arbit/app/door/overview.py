@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from arbit.app.door.asking import NobodyAnswers, answer, door_of
-from arbit.app.door.control import folder_of
+from arbit.app.door.control import folder_of, kill_switch
 from arbit.app.door.status import StatusTold, WhyTold
 from arbit.app.loop import run_on_best_loop
 from arbit.app.store import DATABASE, HISTORY
@@ -21,7 +21,7 @@ from arbit.health import counted
 from arbit.persistence.locks import holders, is_held, lock_of, locks_of
 from arbit.persistence.past import last_runs
 from arbit.risk.breaker import FLAG
-from arbit.risk.kill import KillSwitch, Orders
+from arbit.risk.kill import Orders
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Told = TypeVar("Told", StatusTold, WhyTold)
@@ -100,8 +100,7 @@ def _past(settings: Settings, folder: Path, venue: str, held: list[Path]) -> Ite
         name = run.account.partition(":")[0]
         if lock_of(folder, run.account) in held or venue not in {"", name}:
             continue
-        risk = settings.risk
-        kill = KillSwitch(folder, on=risk.kill_switch, file=risk.kill_switch_file, venue=name)
+        kill = kill_switch(settings, folder, name)
         state, why = _breaker(run.breaker)
         past = Past(run.account, run, kill.why(), Orders(folder, name).paused(), state, why)
         past.lines.extend(_lines(past))

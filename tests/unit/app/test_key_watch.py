@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 
 from arbit.app.trade.key_watch import (
@@ -20,8 +19,8 @@ from arbit.domain.errors import VenueError, VenueUnreachable
 from arbit.domain.events import IncidentSeen
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.risk.breaker import BreakerState, Reason
+from tests.unit.execution.beside import beside
 from tests.unit.execution.world import Script, World
-from tests.unit.venues.virtual import settle
 
 SECOND = 1_000_000_000
 WITHDRAWS = AccountUnfit("the API key may withdraw: a key that can empty the account is refused")
@@ -68,16 +67,8 @@ class Keyed(World):
         stopped = self.gate.stops_cycles()
         return "" if stopped is None else str(stopped)
 
-    @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        async with self.running():
-            task = asyncio.get_running_loop().create_task(self.watch.run())
-            await settle()
-            try:
-                yield
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+    def watching(self) -> AbstractAsyncContextManager[None]:
+        return beside(self, self.watch.run)
 
 
 async def test_a_good_key_is_asked_about_once_an_hour_and_nothing_else_changes() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -16,8 +15,8 @@ from arbit.domain.money import BPS
 from arbit.domain.refusal import RefusalCode, Refused
 from arbit.execution import fee_watch
 from arbit.execution.fee_watch import CHEAPER_NS, DAY_NS, FeeWatch
+from tests.unit.execution.beside import beside
 from tests.unit.execution.world import FEE, FEES, Script, ScriptedVenue, World
-from tests.unit.venues.virtual import settle
 
 D = Decimal
 DEARER = D("0.002")
@@ -71,16 +70,8 @@ class Watched(World):
     def reckoned(self) -> set[Decimal]:
         return {fee.rate for fee in self.setup.fees.fees.values()}
 
-    @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        async with self.running():
-            task = asyncio.get_running_loop().create_task(self.watch.run())
-            await settle()
-            try:
-                yield
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+    def watching(self) -> AbstractAsyncContextManager[None]:
+        return beside(self, self.watch.run)
 
 
 async def test_a_dearer_fee_stops_new_cycles_until_the_venue_was_asked() -> None:
